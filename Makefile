@@ -1,0 +1,37 @@
+# make setup   a .venv with everything, tests included
+# make app     the dashboard on http://127.0.0.1:8501
+# make test    every test, the one in a real browser too
+# make check   ruff and pyright
+# make demo-dictionaries   the bundled dictionaries anew, from the bundled models
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup app test check chromium demo-dictionaries
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.12 setup" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $(READY)
+
+app: setup
+	$(BIN)/itda app
+
+chromium: setup
+	@$(BIN)/python tests/e2e/chromium.py
+
+test: setup chromium
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+demo-dictionaries: setup
+	$(BIN)/python assets/demo/build_dictionaries.py

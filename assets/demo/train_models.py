@@ -1,0 +1,335 @@
+"""Trains the five bundled language models: one architecture, one text, five seeds.
+
+    python assets/demo/train_models.py --english FILE [FILE ...] --work DIR
+
+The text is the generator's passages (itda_core.text.passages, seed 1; the bundled corpus is seed 0, so no model has
+seen a passage its dictionaries are built on) mixed with real English: the plain-text files given by --english (the
+bundled models used WikiText-2's validation text and Tiny Shakespeare) and the documentation that comes with the Python
+interpreter. None of the real English is kept in the repository.
+
+Deterministic for a given machine, thread count and torch version. Resumable: started again with the same --work after
+an interruption, it goes on from the last checkpoint. Progress goes to stderr. Models land in assets/demo/models as
+ordinary Hugging Face folders, weights in float16; assets/demo/models/training.json tells their losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import shutil
+import sys
+import sysconfig
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from itda_core.files import new_folder, read_json, write_json
+from itda_core.text.passages import passages
+
+MODELS = 5
+VOCABULARY = 4000
+BOS = "<|endoftext|>"
+ROW = 256  # tokens of a training row, and the models' context
+ROWS_PER_STEP = 8
+PASSAGES = 34_000
+REPEATS = {"wikitext2_valid": 2}  # the only modern prose among the real English, and the smallest
+HELD_OUT = 0.04  # of every source
+PEAK_LEARNING_RATE = 3e-3
+WARM_UP = 0.05
+CHECKPOINT_EVERY = 50
+TARGET = Path(__file__).parent / "models"
+
+
+def english_documents(files: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """(source, document) of the real English: paragraphs joined to about a row's length."""
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        paragraphs = re.split(r"\n\s*\n", _readable(text) if "<unk>" in text or " @-@ " in text else text)
+        yield from ((file.stem, document) for document in _joined(paragraphs))
+    yield from (("python documentation", document) for document in _joined(_python_documentation()))
+
+
+def _readable(wikitext: str) -> str:
+    """WikiText without its tokenisation marks. A blanked-out word is dropped, a sentence with several of them too."""
+    lines = []
+    for line in wikitext.split("\n"):
+        line = " . ".join(sentence for sentence in line.strip().split(" . ") if sentence.count("<unk>") < 2)
+        line = line.replace("<unk> ", "")
+        line = re.sub(r" @(.)@ ", r"\1", line)
+        line = re.sub(r" ([,.;:!?)\]'’%])", r"\1", line)
+        line = re.sub(r"([(\[$£]) ", r"\1", line)
+        line = re.sub(r'" ([^"]*?) "', r'"\1"', line)
+        line = line.replace(" n't", "n't").replace(" – ", "–").strip("= ")
+        lines.append(line)
+    return "\n\n".join(line for line in lines if line)
+
+
+def _python_documentation() -> Iterator[str]:
+    """Paragraphs of the language reference's topics and of the standard library's docstrings."""
+    from pydoc_data.topics import topics
+
+    for name in sorted(topics):
+        yield from topics[name].split("\n\n")
+    for path in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8", errors="replace"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield ast.get_docstring(node) or ""
+
+
+def _joined(paragraphs: Iterable[str], characters: int = 700) -> Iterator[str]:
+    """Paragraphs of at least a few words, joined until a document has about `characters`, so that rows are well filled."""
+    document = ""
+    for paragraph in paragraphs:
+        if len(paragraph) < 30:
+            continue
+        document = f"{document}\n\n{paragraph.strip()}" if document else paragraph.strip()
+        if len(document) >= characters:
+            yield document
+            document = ""
+    if document:
+        yield document
+
+
+def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE: every input can be represented. A text starts with BOS, so that attention has a place to rest."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=[BOS],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        ),
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=BOS, eos_token=BOS, pad_token=BOS, model_max_length=ROW
+    )
+
+
+def rows(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> np.ndarray:
+    """(n_rows, ROW) uint16: documents one after another, each after a BOS; every row starts at a document's start."""
+    bos = tokenizer.bos_token_id
+    packed, row = [], []
+    for ids in tokenizer(documents, add_special_tokens=False)["input_ids"]:
+        while ids:
+            row += [bos, *ids]
+            ids = []
+            if len(row) >= ROW:
+                packed.append(row[:ROW])
+                row = row[ROW:]
+                # What is left of a document is kept when it is long enough to be worth a row's start.
+                if len(row) >= 64:
+                    ids = row
+                row = []
+    return np.array(packed, dtype=np.uint16)
+
+
+def prepare(english: list[Path], work: Path) -> dict:
+    """The tokenizer and the packed rows of every source, made once and kept in `work`."""
+    if (work / "texts.json").exists():
+        return read_json(work / "texts.json")
+    sources: dict[str, list[str]] = {}
+    for source, document in english_documents(english):
+        sources.setdefault(source, []).append(document)
+    sources["passages"] = [passage.text for passage in passages(PASSAGES, seed=1)]
+    split: dict[str, tuple[list[str], list[str]]] = {}
+    for source, documents in sources.items():
+        order = np.random.default_rng(0).permutation(len(documents))
+        held_out = set(order[: max(8, int(HELD_OUT * len(documents)))].tolist())
+        split[source] = (
+            [d for i, d in enumerate(documents) if i not in held_out],
+            [d for i, d in enumerate(documents) if i in held_out],
+        )
+    tokenizer = make_tokenizer(d for train, _ in split.values() for d in train)
+    tokenizer.save_pretrained(work / "tokenizer")
+    _minify(work / "tokenizer" / "tokenizer.json")
+    about = {}
+    for source, (train, held_out) in split.items():
+        train_rows, held_out_rows = rows(tokenizer, train), rows(tokenizer, held_out)
+        np.save(work / f"{source}.train.npy", train_rows)
+        np.save(work / f"{source}.held_out.npy", held_out_rows)
+        about[source] = {
+            "sha256": hashlib.sha256("\0".join(sources[source]).encode()).hexdigest(),
+            "train_tokens": int(train_rows.size),
+            "held_out_tokens": int(held_out_rows.size),
+        }
+    write_json(work / "texts.json", about)
+    return about
+
+
+def _minify(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()), ensure_ascii=False, separators=(",", ":")))
+
+
+def train_model(seed: int, work: Path, sources: list[str]) -> tuple[GPT2LMHeadModel, float]:
+    """One pass over all rows in an order of the seed's own. Returns the model and the seconds this call took."""
+    train = np.concatenate([np.load(work / f"{source}.train.npy") for source in sources for _ in range(REPEATS.get(source, 1))])
+    order = np.random.default_rng(seed).permutation(len(train))
+    steps = len(train) // ROWS_PER_STEP
+    torch.manual_seed(seed)
+    model = GPT2LMHeadModel(architecture())
+    decayed = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.95), fused=True
+    )
+    first = _load_checkpoint(work / f"checkpoint-{seed}", model, optimizer)
+    model.train()
+    started = time.monotonic()
+    for step in range(first, steps):
+        if step % CHECKPOINT_EVERY == 0 and step > first:
+            _save_checkpoint(work / f"checkpoint-{seed}", model, optimizer, step)
+        warm = min(1.0, (step + 1) / (WARM_UP * steps))
+        rate = PEAK_LEARNING_RATE * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        batch = torch.from_numpy(train[order[step * ROWS_PER_STEP : (step + 1) * ROWS_PER_STEP]].astype(np.int64))
+        loss = next_token_loss(model, batch).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % 20 == 0 or step == steps - 1:
+            speed = (step + 1 - first) * ROWS_PER_STEP * ROW / (time.monotonic() - started)
+            print(f"demo-{seed} step {step}/{steps} loss {loss.item():.3f} {speed:,.0f} tokens/s", file=sys.stderr, flush=True)
+    return model.eval(), time.monotonic() - started
+
+
+def architecture() -> GPT2Config:
+    return GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=ROW,
+        n_embd=128,
+        n_layer=6,
+        n_head=4,
+        n_inner=256,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+
+
+def next_token_loss(model: GPT2LMHeadModel, batch: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy in nats of every token that is not a BOS. batch: (n_rows, ROW)."""
+    logits = model(input_ids=batch[:, :-1], use_cache=False).logits
+    wanted = batch[:, 1:]
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none")
+    return losses[wanted.flatten() != 0]
+
+
+def _save_checkpoint(folder: Path, model: GPT2LMHeadModel, optimizer: torch.optim.Optimizer, step: int) -> None:
+    tensors = {f"model.{name}": p.detach().contiguous() for name, p in model.named_parameters()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in state.items()}
+    tensors["step"] = torch.tensor(step)
+    folder.mkdir(exist_ok=True)
+    save_file(tensors, folder / "next.safetensors")
+    os.replace(folder / "next.safetensors", folder / "state.safetensors")
+
+
+def _load_checkpoint(folder: Path, model: GPT2LMHeadModel, optimizer: torch.optim.Optimizer) -> int:
+    path = folder / "state.safetensors"
+    if not path.exists():
+        return 0
+    tensors = load_file(path)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tensors[f"model.{name}"])
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(tensors["step"])
+
+
+@torch.no_grad()
+def held_out_losses(model: GPT2LMHeadModel, work: Path, sources: list[str]) -> dict[str, dict[str, float]]:
+    """Per source and for all together: loss, unigram entropy of the same tokens, and by how much the loss is below it."""
+    losses: dict[str, torch.Tensor] = {}
+    tokens: dict[str, np.ndarray] = {}
+    for source in sources:
+        held_out = np.load(work / f"{source}.held_out.npy").astype(np.int64)
+        batches = [torch.from_numpy(held_out[i : i + 16]) for i in range(0, len(held_out), 16)]
+        losses[source] = torch.cat([next_token_loss(model, batch) for batch in batches])
+        wanted = held_out[:, 1:].ravel()
+        tokens[source] = wanted[wanted != 0]
+    losses["all"] = torch.cat(list(losses.values()))
+    tokens["all"] = np.concatenate(list(tokens.values()))
+    report = {}
+    for source, values in losses.items():
+        counts = np.bincount(tokens[source]).astype(float)
+        shares = counts[counts > 0] / counts.sum()
+        entropy = float(-(shares * np.log(shares)).sum())
+        loss = values.mean().item()
+        report[source] = {"loss": loss, "unigram_entropy": entropy, "below": 1 - loss / entropy, "tokens": len(values)}
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--english", nargs="+", type=Path, required=True, help="plain-text files of real English")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and packed text")
+    parser.add_argument("--threads", type=int, default=2, help="part of the recipe: sums depend on it")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    torch.use_deterministic_algorithms(True)
+    texts = prepare(options.english, options.work)
+    sources = sorted(texts)
+    print(json.dumps(texts, indent=2), file=sys.stderr)
+    for seed in range(MODELS):
+        folder, figures = TARGET / f"demo-{seed}", options.work / f"figures-{seed}.json"
+        if figures.exists() and folder.exists():
+            continue
+        model, seconds = train_model(seed, options.work, sources)
+        model.half().float()  # what is measured is what is shipped: the float16 weights
+        report = held_out_losses(model, options.work, sources)
+        print(f"demo-{seed}: {report['all']}", file=sys.stderr, flush=True)
+        if folder.exists():
+            shutil.rmtree(folder)
+        with new_folder(folder) as partial:
+            model.half().save_pretrained(partial)
+            for file in (options.work / "tokenizer").iterdir():
+                shutil.copy(file, partial / file.name)
+        write_json(figures, {"seed": seed, "seconds": seconds, "held_out": report})
+    write_json(
+        TARGET / "training.json",
+        {
+            "texts": texts,
+            "models": [read_json(options.work / f"figures-{seed}.json") for seed in range(MODELS)],
+            "recipe": {"threads": options.threads, "rows_per_step": ROWS_PER_STEP, "peak_learning_rate": PEAK_LEARNING_RATE},
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""The one kind of error a user can cause."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """What is wrong, what was given, what to do: one sentence or two, shown as it is on the page and on the command line."""
