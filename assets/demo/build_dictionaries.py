@@ -1,0 +1,62 @@
+"""Builds the bundled dictionaries: every layer of every bundled model, on the first tokens of the bundled corpus.
+
+    python assets/demo/build_dictionaries.py [--models 0 1 2 3 4]
+
+One setting for all, so that they can be compared: k=8 (at d_model 128 the paper's k=40 needs only about a hundred
+atoms), and per layer a threshold that leaves between 1,000 and 4,000 atoms. Atoms are stored in float16. A dictionary
+that exists is replaced only when its successor is complete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from itda_core import AtomDictionary, Corpus, ModelSpec, TrainConfig, load_model, train
+
+K = 8
+TOKENS = 300_000
+THRESHOLDS = (0.3, 0.3, 0.3, 0.3, 0.3, 0.3)  # of layer 0, 1, ...
+FOLDER = Path(__file__).parent / "dictionaries"
+
+
+def build(number: int) -> None:
+    """The dictionaries of demo:`number`; layers that share a threshold grow from the same forward passes."""
+    model = load_model(ModelSpec(f"demo:{number}", device="cpu"))
+    corpus = Corpus.open("demo")
+    by_threshold = itertools.groupby(sorted(range(model.n_layers), key=THRESHOLDS.__getitem__), THRESHOLDS.__getitem__)
+    for threshold, layers in by_threshold:
+        config = TrainConfig(k=K, threshold=threshold, tokens=TOKENS)
+        for progress in train(model, corpus, list(layers), config):
+            atoms = ", ".join(f"L{layer.layer} {layer.atoms}" for layer in progress.layers)
+            print(f"\rdemo:{number} {progress.tokens:,} tokens: {atoms}  ", end="", file=sys.stderr, flush=True)
+            for dictionary in progress.dictionaries:
+                keep(dictionary, FOLDER / f"demo-{number}-L{dictionary.spec.layer}")
+        print(file=sys.stderr)
+
+
+def keep(dictionary: AtomDictionary, path: Path) -> None:
+    """Store `dictionary` as `path`, in place of what may be there."""
+    with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".partial-") as folder:
+        new = dictionary.save_pretrained(Path(folder) / path.name, dtype="float16")
+        if path.exists():
+            shutil.rmtree(path)
+        new.rename(path)
+    size = sum(file.stat().st_size for file in path.iterdir())
+    print(f"\n{path.name}: {len(dictionary)} atoms, {size:,} bytes, {dictionary.stats}", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    FOLDER.mkdir(exist_ok=True)
+    for number in parser.parse_args().models:
+        build(number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""A prompt's activations as sparse sums of atoms: which source tokens explain each token.
+
+Source: Leask, Nanda and Al Moubayed, "Inference-Time Decomposition of Activations" (ICML 2025), section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from itda_core.errors import UserError
+from itda_core.text.windows import Window, prompt_window
+
+if TYPE_CHECKING:
+    import torch
+
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.models import LanguageModel, Site
+
+
+class PromptActivations(NamedTuple):
+    """What the model computed for one prompt at the dictionary's site; enough to try any k and method without it."""
+
+    prompt: str
+    window: Window
+    token_texts: tuple[str, ...]  # a special token's own name, otherwise the characters the token covers
+    site: Site
+    x: torch.Tensor  # (n_tokens, d_model) float32, special tokens included
+
+
+@dataclass(frozen=True)
+class AtomUse:
+    """One atom in one token's sum, with the label it carries from its source text."""
+
+    atom: int
+    coefficient: float
+    share: float  # |coefficient| / sum of the token's |coefficients|, 0 to 1
+    token: str
+    context_before: str
+    context_after: str
+    document: str
+    char_start: int
+    char_end: int
+
+
+@dataclass(frozen=True)
+class TokenDecomposition:
+    """One token of the prompt: how well the dictionary explains it, and by which atoms (strongest first)."""
+
+    index: int
+    text: str
+    char_start: int
+    char_end: int
+    special: bool
+    relative_error: float  # |x - x_hat|^2 / |x|^2, x after centring if the dictionary is centred
+    cosine: float  # of x and x_hat, likewise
+    l0: int  # distinct atoms with a non-zero coefficient
+    norm: float  # |x| before centring
+    atoms: tuple[AtomUse, ...]
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A prompt, token by token. `to_dict()` gives the keys of `itda decompose --json`."""
+
+    model: str
+    layer: int | None
+    site: str
+    k: int
+    method: str
+    prompt: str
+    tokens: tuple[TokenDecomposition, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def read_prompt(model: LanguageModel, dictionary: AtomDictionary, prompt: str) -> PromptActivations:
+    """The activations of `prompt` at the site the dictionary was built on.
+
+    Raises UserError when the prompt is empty or longer than the model's context, or when the dictionary belongs to
+    another model.
+    """
+    check_model(model, dictionary)
+    site = model.site(dictionary.spec.site, dictionary.spec.layer)
+    window = prompt_window(prompt, model.tokenizer, context=model.context)
+    names = model.tokenizer.convert_ids_to_tokens(list(window.token_ids))
+    texts = tuple(
+        name if special else window.text[start:end]
+        for name, special, (start, end) in zip(names, window.special, window.spans, strict=True)
+    )
+    return PromptActivations(prompt, window, texts, site, model.capture(window, [site])[site].float())
+
+
+def decompose_activations(
+    dictionary: AtomDictionary, read: PromptActivations, k: int | None = None, method: str | None = None
+) -> Decomposition:
+    """The sparse sums of activations already read; no model runs. `k` and `method` default to the dictionary's own."""
+    import torch
+
+    from itda_core.pursuit import reconstruct, relative_error
+
+    k = dictionary.config.k if k is None else k
+    method = dictionary.config.method if method is None else method
+    x = read.x.to(dictionary.atoms.device)
+    code = dictionary.encode(x, k=k, method=method)
+    centred = x - dictionary.mean
+    x_hat = reconstruct(code, dictionary.atoms)
+    errors = relative_error(centred, x_hat).tolist()
+    cosines = torch.nn.functional.cosine_similarity(centred, x_hat, dim=-1).tolist()
+    norms = x.norm(dim=-1).tolist()
+    merged = code.merged()
+    all_indices, all_coefficients = merged.indices.tolist(), merged.coefficients.tolist()
+    labels = {atom: dictionary.label(atom) for atom in sorted({atom for row in all_indices for atom in row})}
+    tokens = []
+    for index, (start, end) in enumerate(read.window.spans):
+        total = sum(abs(c) for c in all_coefficients[index])
+        uses = [
+            AtomUse(
+                atom=atom,
+                coefficient=coefficient,
+                share=abs(coefficient) / total,
+                token=labels[atom].token,
+                context_before=labels[atom].context_before,
+                context_after=labels[atom].context_after,
+                document=labels[atom].document,
+                char_start=labels[atom].char_start,
+                char_end=labels[atom].char_end,
+            )
+            for atom, coefficient in zip(all_indices[index], all_coefficients[index], strict=True)
+            if coefficient != 0.0
+        ]
+        tokens.append(
+            TokenDecomposition(
+                index=index,
+                text=read.token_texts[index],
+                char_start=start,
+                char_end=end,
+                special=read.window.special[index],
+                relative_error=errors[index],
+                cosine=cosines[index],
+                l0=len(uses),
+                norm=norms[index],
+                atoms=tuple(uses),
+            )
+        )
+    spec = dictionary.spec
+    return Decomposition(spec.model, spec.layer, spec.site, k, method, read.prompt, tuple(tokens))
+
+
+def decompose(
+    model: LanguageModel, dictionary: AtomDictionary, prompt: str, k: int | None = None, method: str | None = None
+) -> Decomposition:
+    """Which atoms explain each token of `prompt`: `read_prompt`, then `decompose_activations`."""
+    return decompose_activations(dictionary, read_prompt(model, dictionary, prompt), k, method)
+
+
+def check_model(model: LanguageModel, dictionary: AtomDictionary) -> None:
+    """Raises UserError when `dictionary` was built on other weights than `model` has: its labels would not hold."""
+    spec = dictionary.spec
+    if spec.d_model != model.d_model:
+        raise UserError(
+            f"The dictionary's atoms have {spec.d_model} dimensions, activations of {model.name} have {model.d_model}; "
+            f"load {spec.model} instead."
+        )
+    if spec.weights_fingerprint != model.fingerprint:
+        raise UserError(
+            f"The dictionary was built on {spec.model} with weights {spec.weights_fingerprint[:12]}, {model.name} has "
+            f"{model.fingerprint[:12]}; load the same revision or train a dictionary on these weights."
+        )

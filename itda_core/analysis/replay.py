@@ -1,0 +1,113 @@
+"""A pursuit replayed: what each further atom brings to one token's reconstruction, and to the model's prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from itda_core.analysis.decompose import PromptActivations, check_model
+from itda_core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.models import LanguageModel
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A token the model may write next, and how probable it is (0 to 1)."""
+
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ReplayStep:
+    """The reconstruction after `step` atoms."""
+
+    step: int  # 1 for the first atom
+    atom: int  # the atom this step chose
+    coefficient: float  # its coefficient now, all its choices up to this step summed
+    relative_error: float
+    predictions: tuple[Prediction, ...]  # with the reconstruction in place of the activation; empty without an LM head
+
+
+@dataclass(frozen=True)
+class Replay:
+    """All steps of one token's pursuit, and what the model predicts from the true activation."""
+
+    token: int
+    method: str
+    steps: tuple[ReplayStep, ...]
+    predictions: tuple[Prediction, ...]
+
+
+def replay(
+    model: LanguageModel,
+    dictionary: AtomDictionary,
+    read: PromptActivations,
+    token: int,
+    k: int | None = None,
+    method: str | None = None,
+    *,
+    top: int = 5,
+) -> Replay:
+    """The pursuit of token number `token` of the prompt after 1, 2, ... k atoms.
+
+    Every step is an encoding of its own with that many atoms, so for OMP and GP, which refit the coefficients as they
+    go, each step shows the coefficients they had then. For a language model the partial reconstruction (plus the
+    dictionary's mean) takes the activation's place at the dictionary's site, and the `top` likeliest next tokens are
+    read off; all other positions stay as they were.
+    """
+    check_model(model, dictionary)
+    if not 0 <= token < len(read.token_texts):
+        raise UserError(f"Token {token} does not exist; the prompt has tokens 0 to {len(read.token_texts) - 1}.")
+    k = dictionary.config.k if k is None else k
+    method = dictionary.config.method if method is None else method
+    x = read.x[token : token + 1].to(dictionary.atoms.device)
+    partial, chosen = _partial_reconstructions(dictionary, x, k, method)
+    predictions = _predictions(model, read, token, partial, top)
+    centred = x - dictionary.mean
+    energy = centred.square().sum().item()
+    steps = []
+    for step, (atom, coefficient) in enumerate(chosen, start=1):
+        error = (x - partial[step - 1]).square().sum().item()
+        steps.append(ReplayStep(step, atom, coefficient, error / energy if energy else 0.0, predictions[step]))
+    return Replay(token, method, tuple(steps), predictions[0])
+
+
+def _partial_reconstructions(
+    dictionary: AtomDictionary, x: torch.Tensor, k: int, method: str
+) -> tuple[torch.Tensor, list[tuple[int, float]]]:
+    """(n_steps, d_model) reconstructions after each step, and per step the atom it chose with its coefficient then."""
+    import torch
+
+    rows, chosen = [], []
+    for step in range(1, k + 1):
+        code = dictionary.encode(x, k=step, method=method)
+        atom = int(code.indices[0, step - 1])
+        if not code.coefficients[0, step - 1]:  # nothing was left to explain: the pursuit ended early
+            break
+        coefficient = code.coefficients[0][code.indices[0] == atom].sum().item()
+        rows.append(dictionary.decode(code)[0])
+        chosen.append((atom, coefficient))
+    return torch.stack(rows) if rows else x.new_zeros(0, x.shape[1]), chosen
+
+
+def _predictions(
+    model: LanguageModel, read: PromptActivations, token: int, partial: torch.Tensor, top: int
+) -> list[tuple[Prediction, ...]]:
+    """Predictions from the true activation (first), then from each partial one; empty ones without a head."""
+    if not model.has_lm_head:
+        return [()] * (len(partial) + 1)
+    import torch
+
+    replacements = torch.cat([read.x[token : token + 1].to(partial.device), partial])
+    logits = model.next_token_logits(read.window, read.site, token, replacements)
+    probabilities, ids = logits.float().softmax(dim=-1).topk(min(top, logits.shape[-1]), dim=-1)
+    return [
+        tuple(Prediction(model.tokenizer.decode([i]), p) for i, p in zip(row_ids, row, strict=True))
+        for row_ids, row in zip(ids.tolist(), probabilities.tolist(), strict=True)
+    ]
