@@ -73,7 +73,11 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"The disk is full: {path} was not written; free some space or choose another folder.") from error
+            raise UserError(
+                f"The disk is full: {path} was not written; free some space or choose another folder."
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UserError(f"{path} cannot be written (no permission); choose another folder, for example with ITDA_HOME.") from error
+            raise UserError(
+                f"{path} cannot be written (no permission); choose another folder, for example with ITDA_HOME."
+            ) from error
         raise

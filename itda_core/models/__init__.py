@@ -1,0 +1,41 @@
+"""Any transformer as a stream of activations with their prefixes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from itda_core.models.sites import Site
+from itda_core.models.spec import DEMO_MODELS, ModelSpec, demo_folder
+
+if TYPE_CHECKING:
+    from itda_core.models.capture import ActivationBatch, capture, next_token_logits, stream
+    from itda_core.models.loading import LanguageModel, load_model
+
+__all__ = [
+    "DEMO_MODELS",
+    "ActivationBatch",
+    "LanguageModel",
+    "ModelSpec",
+    "Site",
+    "capture",
+    "demo_folder",
+    "load_model",
+    "next_token_logits",
+    "stream",
+]
+
+_LAZY = {  # these import torch, so they are fetched when first asked for
+    "ActivationBatch": "itda_core.models.capture",
+    "capture": "itda_core.models.capture",
+    "next_token_logits": "itda_core.models.capture",
+    "stream": "itda_core.models.capture",
+    "LanguageModel": "itda_core.models.loading",
+    "load_model": "itda_core.models.loading",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

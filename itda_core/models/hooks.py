@@ -1,0 +1,96 @@
+"""The one way into a forward pass: activations read, and replaced, at sites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from itda_core.errors import UserError
+from itda_core.models.architecture import inside_block
+from itda_core.models.sites import KINDS, Site
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from itda_core.models.language_model import LanguageModel
+
+Visit = Callable[[Site, torch.Tensor], torch.Tensor | None]
+
+
+class _Enough(Exception):
+    """Raised by a hook when every site has been seen, so that the rest of the forward pass is not computed."""
+
+
+@contextmanager
+def hooked(model: LanguageModel, sites: Sequence[Site], visit: Visit, *, stop: bool = False) -> Iterator[None]:
+    """Inside the block, each forward pass calls `visit(site, activation)` at every site.
+
+    `activation` is (batch, positions, width) as the model computed it; a tensor of this shape that `visit` returns
+    takes its place, None leaves it. With `stop`, the forward pass (and with it the block) ends when every site has been
+    seen. Hooks are removed on the way out whatever happens. Threads that share a model take turns.
+    Raises UserError when the model has no such site, or it does not carry one vector per token.
+    """
+    waiting = set(sites)
+
+    def seen(site: Site, activation: object) -> torch.Tensor | None:
+        if not isinstance(activation, torch.Tensor) or activation.dim() != 3:
+            shape = tuple(activation.shape) if isinstance(activation, torch.Tensor) else type(activation).__name__
+            raise UserError(f"Site {site.name} of {model.name} is {shape}, not one vector per token; choose another.")
+        replaced = visit(site, activation)
+        waiting.discard(site)
+        if stop and not waiting:
+            raise _Enough
+        return replaced
+
+    with model.lock, ExitStack() as stack:
+        for site in dict.fromkeys(sites):
+            stack.callback(_register(model, site, seen).remove)
+        with suppress(_Enough):
+            yield
+
+
+def module_at(model: LanguageModel, site: Site) -> nn.Module:
+    """The module whose output (for `resid_pre`: whose input) is the site. Raises UserError when there is none."""
+    if site.layer is not None and site.kind != "module" and site.layer >= model.n_layers:
+        raise UserError(f"layer {site.layer} of {model.name} does not exist; it has layers 0 to {model.n_layers - 1}")
+    if site.kind == "module":
+        assert site.module is not None
+        try:
+            return model.module.get_submodule(site.module)
+        except AttributeError:
+            raise UserError(
+                f"{site.module!r} of {model.name} does not exist; give {', '.join(KINDS)} or a module's path such as "
+                f"{model.blocks.path}.0."
+            ) from None
+    assert site.layer is not None
+    block = model.blocks.modules[site.layer]
+    return block if site.kind.startswith("resid") else inside_block(block, site.kind, model.name)
+
+
+def _register(
+    model: LanguageModel, site: Site, seen: Callable[[Site, object], torch.Tensor | None]
+) -> torch.utils.hooks.RemovableHandle:
+    module = module_at(model, site)
+    if site.kind != "resid_pre":
+
+        def after(_: nn.Module, __: Any, output: Any) -> Any:
+            # Blocks return a tensor or, in older code, a tuple that begins with it.
+            first = output[0] if isinstance(output, (tuple, list)) else output
+            replaced = seen(site, first)
+            if replaced is None or not isinstance(output, (tuple, list)):
+                return replaced
+            return type(output)([replaced, *output[1:]])
+
+        return module.register_forward_hook(after)
+
+    def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given = args[0] if args else kwargs.get("hidden_states")
+        replaced = seen(site, given)
+        if replaced is None:
+            return None
+        return ((replaced, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": replaced})
+
+    return module.register_forward_pre_hook(before, with_kwargs=True)

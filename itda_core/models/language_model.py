@@ -1,0 +1,113 @@
+"""A loaded transformer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from itda_core.models import capture
+from itda_core.models.architecture import Blocks, context_length, find_blocks
+from itda_core.models.fingerprints import tokenizer_fingerprint, weights_fingerprint
+from itda_core.models.folders import weight_files
+from itda_core.models.hooks import module_at
+from itda_core.models.sites import Site
+from itda_core.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from itda_core.text import Window
+
+
+class LanguageModel:
+    """A Hugging Face decoder or encoder whose blocks were found, with its tokenizer."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        module: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        folder: Path,
+        revision: str | None,
+        has_lm_head: bool,
+    ) -> None:
+        """Raises UserError when the model's blocks cannot be found."""
+        self.spec = spec
+        self.module = module
+        self.tokenizer = tokenizer
+        self.folder = folder
+        self.revision = revision  # the Hub's commit; None for a folder
+        self.has_lm_head = has_lm_head  # whether it predicts the next token
+        self.blocks: Blocks = find_blocks(module, module.config, spec.name)
+        self.d_model: int = module.config.get_text_config().hidden_size
+        self.context: int = context_length(module, module.config, tokenizer)  # tokens, special ones included
+        self.lock = threading.RLock()  # held while hooks are on the module
+
+    def __repr__(self) -> str:
+        return f"LanguageModel({self.name!r}, {self.n_layers} layers, d_model {self.d_model}, {self.device})"
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.blocks.modules)
+
+    @property
+    def device(self) -> torch.device:
+        return self.module.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.module.dtype
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 of the weights, see `weights_fingerprint`."""
+        return weights_fingerprint(weight_files(self.folder))
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """Hexadecimal sha256 of the tokenizer."""
+        return tokenizer_fingerprint(self.tokenizer)
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills a batch's shorter windows; which one it is changes no activation that is read."""
+        for id in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
+            if isinstance(id, int):
+                return id
+        return 0
+
+    def site(self, kind: str, layer: int | None = None) -> Site:
+        """The site that `Site.parse(kind, layer)` names. Raises UserError when this model has none such."""
+        site = Site.parse(kind, layer)
+        module_at(self, site)
+        return site
+
+    def stream(
+        self,
+        windows: Iterable[Window],
+        sites: Sequence[Site],
+        *,
+        windows_per_batch: int = 16,
+        include_special: bool = False,
+    ) -> Iterator[capture.ActivationBatch]:
+        """See `capture.stream`."""
+        return capture.stream(
+            self, windows, sites, windows_per_batch=windows_per_batch, include_special=include_special
+        )
+
+    def capture(self, window: Window, sites: Sequence[Site]) -> dict[Site, torch.Tensor]:
+        """See `capture.capture`."""
+        return capture.capture(self, window, sites)
+
+    def next_token_logits(self, window: Window, site: Site, position: int, replacements: torch.Tensor) -> torch.Tensor:
+        """See `capture.next_token_logits`."""
+        return capture.next_token_logits(self, window, site, position, replacements)

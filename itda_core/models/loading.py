@@ -1,0 +1,192 @@
+"""From a ModelSpec to a model that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from itda_core import files
+from itda_core.errors import UserError
+from itda_core.models.folders import model_folder, weight_files
+from itda_core.models.language_model import LanguageModel
+from itda_core.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+__all__ = ["LanguageModel", "load_model"]
+
+_HALF = ("F16", "BF16")  # as safetensors names them
+
+
+def load_model(spec: ModelSpec | str) -> LanguageModel:
+    """The model and tokenizer that `spec` names, in evaluation mode, on its device.
+
+    A causal language model comes with its head, anything else without one. With dtype "auto" a CPU computes in
+    float32 whatever the checkpoint holds; CUDA computes half-precision checkpoints in bfloat16. Raises UserError when
+    the model is unknown, incomplete, damaged, gated, needs code of its own, or has only a slow tokenizer.
+    """
+    if isinstance(spec, str):
+        spec = ModelSpec(spec)
+    device = _device(spec)
+    folder, revision = model_folder(spec)
+    with _quiet():
+        config = _config(folder, spec)
+        tokenizer = _tokenizer(folder, spec)
+        causal = _is_causal(config)
+        module = _module(folder, spec, config, causal=causal, dtype=_dtype(spec, device, folder))
+    try:
+        module = module.to(device)  # pyright: ignore[reportArgumentType]
+    except torch.OutOfMemoryError as error:
+        raise UserError(f"Model {spec.name} does not fit into the memory of {device}; use device cpu.") from error
+    module.eval().requires_grad_(False)
+    return LanguageModel(spec, module, tokenizer, folder=folder, revision=revision, has_lm_head=causal)
+
+
+def _device(spec: ModelSpec) -> torch.device:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if spec.device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    device = torch.device(spec.device)
+    there = {"cpu": True, "mps": mps, "cuda": cuda and (device.index or 0) < torch.cuda.device_count()}
+    if not there[device.type]:
+        raise UserError(f"Device {spec.device} is not available on this machine; choose auto or cpu.")
+    return device
+
+
+def _dtype(spec: ModelSpec, device: torch.device, folder: Path) -> torch.dtype:
+    if spec.dtype != "auto":
+        return getattr(torch, spec.dtype)
+    if device.type == "cuda" and _stored_dtype(folder, spec) in _HALF:
+        return torch.bfloat16
+    return torch.float32
+
+
+def _stored_dtype(folder: Path, spec: ModelSpec) -> str:
+    """The type of the first matrix of the weights, in safetensors' own words."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weight_files(folder)[0], framework="pt") as weights:
+            slices = map(weights.get_slice, weights.keys())
+            return next((part.get_dtype() for part in slices if len(part.get_shape()) > 1), "F32")
+    except SafetensorError as error:
+        raise _damaged(spec, error) from error
+
+
+def _config(folder: Path, spec: ModelSpec) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    stated = files.read_json(folder / "config.json")
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, local_files_only=True)
+    except (ValueError, KeyError, TypeError, ImportError, OSError) as error:
+        if isinstance(stated, dict) and "auto_map" in stated and not spec.trust_remote_code:
+            raise _needs_code(spec) from error
+        kind = stated.get("model_type", "none") if isinstance(stated, dict) else "none"
+        raise UserError(
+            f"Model {spec.name} cannot be read: its config names the architecture {kind!r}, which the installed "
+            "transformers does not know or finds damaged; give another model, or update transformers."
+        ) from error
+
+
+def _needs_code(spec: ModelSpec) -> UserError:
+    return UserError(
+        f"Model {spec.name} needs Python code of its own to run; if you trust its authors, load it with "
+        "trust_remote_code."
+    )
+
+
+def _damaged(spec: ModelSpec, error: BaseException) -> UserError:
+    said = " ".join(str(error).split())[:200]
+    return UserError(f"The weights of model {spec.name} cannot be loaded ({said}); fetch or save it again.")
+
+
+def _tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
+    from transformers import AutoTokenizer
+
+    if (folder / "tokenizer.json").is_file():
+        files.read_json(folder / "tokenizer.json")  # transformers does not say which file is damaged
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, use_fast=True, trust_remote_code=spec.trust_remote_code, local_files_only=True
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError) as error:
+        raise UserError(
+            f"Model {spec.name} has no tokenizer that can be read; add a tokenizer.json to its folder."
+        ) from error
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"Model {spec.name} has a slow tokenizer only, which cannot say which characters a token stands for; add a "
+            "tokenizer.json to its folder, or use another model."
+        )
+    return tokenizer
+
+
+def _is_causal(config: PretrainedConfig) -> bool:
+    """Whether the checkpoint says that it predicts the next token."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    architectures = config.architectures or []
+    if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
+        return True
+    head = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type)
+    # BERT and its kin have a causal head too, which reads both ways unless the config makes a decoder of it.
+    two_way = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
+    return head is not None and head in architectures and not two_way
+
+
+def _module(
+    folder: Path, spec: ModelSpec, config: PretrainedConfig, *, causal: bool, dtype: torch.dtype
+) -> PreTrainedModel:
+    from safetensors import SafetensorError
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    loader: Any = AutoModelForCausalLM if causal else AutoModel
+    try:
+        module, report = loader.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,  # left out, it would be the checkpoint's, and half precision on a CPU
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=spec.trust_remote_code,
+            output_loading_info=True,
+        )
+    except SafetensorError as error:
+        raise _damaged(spec, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError, RuntimeError) as error:
+        if "trust_remote_code" in str(error):
+            raise _needs_code(spec) from error
+        raise _damaged(spec, error) from error
+    # A pooler reads the last block's output and is never asked for here, so it may be missing.
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise UserError(
+            f"The weights of model {spec.name} lack {len(missing)} tensors ({', '.join(missing[:3])}, …); fetch or "
+            "save it again."
+        )
+    return module
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' progress bars and remarks on unused weights off the screen."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,94 @@
+"""A corpus: a sequence of documents with stable ids that can be read again and again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from itda_core.errors import UserError
+
+DEMO_PASSAGES = 20_000
+DEMO_SEED = 0
+GRAMMAR = "demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN]"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text with an id that stays the same each time the corpus is read."""
+
+    id: str
+    text: str
+
+
+class Corpus:
+    """Documents in a fixed order, read lazily and anew by every `for`.
+
+    `id` names the corpus for people; `fingerprint` (hexadecimal sha256, worked out when first asked for) is equal for
+    equal text, so that dictionaries built on the same text can be recognised.
+    """
+
+    def __init__(self, id: str, read: Callable[[], Iterator[Document]], fingerprint: Callable[[], str]) -> None:
+        """`read` starts a new pass over the documents; `fingerprint` computes the digest of their source."""
+        self.id = id
+        self._read = read
+        self._fingerprint = fingerprint
+
+    def __iter__(self) -> Iterator[Document]:
+        return self._read()
+
+    def __repr__(self) -> str:
+        return f"Corpus({self.id!r})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self._fingerprint()
+
+    @classmethod
+    def open(cls, reference: str) -> Corpus:
+        """The corpus that `reference` names: `demo`, a file, or `hf:NAME[/CONFIG][@SPLIT][#COLUMN]` (streamed).
+
+        The column of a .jsonl, .csv or .parquet file may follow its path: `reviews.csv#body`. Raises UserError when
+        nothing is found under this name, or when it is empty, binary, not UTF-8 or lacks the column; damage further
+        into a file is reported, also as UserError, when reading comes to it.
+        """
+        from itda_core.text import sources, streamed
+
+        reference = reference.strip()
+        if not reference:
+            raise UserError(f"No corpus was named; give {GRAMMAR}.")
+        if reference == "demo":
+            corpus = _demo()
+        elif reference.startswith("hf:"):
+            corpus = cls(*streamed.open_streamed(reference))
+        else:
+            corpus = cls(*sources.file(reference))
+        if not any(document.text.strip() for document in corpus):
+            raise UserError(f"Corpus {reference} holds no text; give one with at least one document.")
+        return corpus
+
+    @classmethod
+    def from_documents(cls, id: str, documents: Iterable[Document]) -> Corpus:
+        """A corpus held in memory; its fingerprint is the sha256 of its ids and texts."""
+        held = tuple(documents)
+
+        def fingerprint() -> str:
+            digest = hashlib.sha256()
+            for document in held:
+                for part in (document.id, document.text):
+                    raw = part.encode("utf-8", "surrogatepass")
+                    digest.update(len(raw).to_bytes(8, "little") + raw)
+            return digest.hexdigest()
+
+        return cls(id, lambda: iter(held), fingerprint)
+
+
+def _demo() -> Corpus:
+    from itda_core.text.passages import VERSION, passages
+
+    def read() -> Iterator[Document]:
+        return (Document(passage.id, passage.text) for passage in passages(DEMO_PASSAGES, seed=DEMO_SEED))
+
+    named = f"itda passages {VERSION} seed {DEMO_SEED} n {DEMO_PASSAGES}"
+    return Corpus("demo", read, lambda: hashlib.sha256(named.encode()).hexdigest())

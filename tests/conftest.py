@@ -1,0 +1,193 @@
+"""Tiny models of six families, with random weights and tokenizers trained on the spot, as ordinary model folders."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from itda_core.models import LanguageModel
+
+FAMILIES = ("gpt2", "gpt_neox", "llama", "gemma2", "qwen2", "bert")
+N_LAYERS, D_MODEL, CONTEXT = 4, 32, 64
+_BEGINS_WITH_BOS = ("llama", "gemma2")
+
+
+def generated_text(n_sentences: int, seed: int = 0) -> list[str]:
+    """Sentences of made-up words and some real marks, to train tokenizers on and to read."""
+    draw = random.Random(seed)
+    syllables = ["ba", "de", "ki", "lo", "mu", "ra", "sen", "tor", "vi", "zan", "the", "ing", "er"]
+    words = ["".join(draw.choices(syllables, k=draw.randint(1, 3))) for _ in range(300)]
+    return [
+        " ".join(draw.choices(words, k=draw.randint(3, 14))).capitalize() + draw.choice([".", "?", "!", ", 42."])
+        for _ in range(n_sentences)
+    ]
+
+
+def _byte_level(family: str) -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=["<|endoftext|>", "<bos>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(generated_text(400), trainer)
+    if family in _BEGINS_WITH_BOS:
+        bos = tokenizer.token_to_id("<bos>")
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<bos> $A", pair="<bos> $A <bos> $B", special_tokens=[("<bos>", bos)]
+        )
+    named: dict[str, Any] = {"bos_token": "<bos>"} if family in _BEGINS_WITH_BOS else {}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", model_max_length=CONTEXT, **named
+    )
+
+
+def _word_piece() -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # pyright: ignore[reportCallIssue]
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=500, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False
+    )
+    tokenizer.train_from_iterator(generated_text(400), trainer)
+    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=CONTEXT,
+    )
+
+
+def _network(family: str, n_vocabulary: int) -> Any:
+    import transformers as hf
+
+    usual: dict[str, Any] = {"vocab_size": n_vocabulary, "hidden_size": D_MODEL, "num_hidden_layers": N_LAYERS}
+    usual |= {"num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": CONTEXT}
+    usual |= {"initializer_range": 0.1, "bos_token_id": 1, "eos_token_id": 0, "pad_token_id": None}
+    grouped: dict[str, Any] = {"num_key_value_heads": 2}
+    if family == "gpt2":
+        return hf.GPT2LMHeadModel(
+            hf.GPT2Config(
+                vocab_size=n_vocabulary,
+                n_embd=D_MODEL,
+                n_layer=N_LAYERS,
+                n_head=4,
+                n_positions=CONTEXT,
+                initializer_range=0.1,
+                bos_token_id=0,
+                eos_token_id=0,
+            )
+        )
+    if family == "gpt_neox":
+        return hf.GPTNeoXForCausalLM(hf.GPTNeoXConfig(**usual))
+    if family == "llama":
+        return hf.LlamaForCausalLM(hf.LlamaConfig(**usual, **grouped))
+    if family == "gemma2":
+        return hf.Gemma2ForCausalLM(
+            hf.Gemma2Config(**usual, **grouped, head_dim=8, sliding_window=16, query_pre_attn_scalar=8)
+        )
+    if family == "qwen2":
+        return hf.Qwen2ForCausalLM(hf.Qwen2Config(**usual, **grouped))
+    assert family == "bert"
+    return hf.BertModel(hf.BertConfig(**{**usual, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}))
+
+
+@pytest.fixture
+def use_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """`use_hub(address)` points huggingface_hub to a server (see fake_hub.py), with an empty cache of its own."""
+    from huggingface_hub import constants
+
+    def use(address: str) -> None:
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+    return use
+
+
+@pytest.fixture(scope="session")
+def model_folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`model_folder_of(family)`: the folder of a tiny model of that family, made when first asked for."""
+    import torch
+
+    made: dict[str, Path] = {}
+
+    def make(family: str) -> Path:
+        if family not in made:
+            folder = tmp_path_factory.mktemp("models") / f"tiny-{family}"
+            tokenizer = _word_piece() if family == "bert" else _byte_level(family)
+            torch.manual_seed(0)
+            network = _network(family, len(tokenizer))
+            with torch.no_grad():  # norms begin as ones and biases as zeros, which would hide mistakes about them
+                for parameter in network.parameters():
+                    parameter.add_(0.05 * torch.randn_like(parameter))
+            network.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            made[family] = folder
+        return made[family]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model_of(model_folder_of: Callable[[str], Path]) -> Callable[[str], LanguageModel]:
+    """`model_of(family)`: the tiny model of that family, loaded on the CPU; shared, so not to be changed."""
+    from itda_core.models import ModelSpec, load_model
+
+    loaded: dict[str, LanguageModel] = {}
+
+    def load(family: str) -> LanguageModel:
+        if family not in loaded:
+            loaded[family] = load_model(ModelSpec(str(model_folder_of(family)), device="cpu"))
+        return loaded[family]
+
+    return load
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> str:
+    """Each of the six families in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def model(family: str, model_of: Callable[[str], LanguageModel]) -> LanguageModel:
+    """The tiny model of each family in turn."""
+    return model_of(family)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(model_folder_of: Callable[[str], Path]) -> Path:
+    """The folder of the tiny GPT-2."""
+    return model_folder_of("gpt2")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(model_of: Callable[[str], LanguageModel]) -> LanguageModel:
+    """The tiny GPT-2: 4 layers, d_model 32, context 64, byte-level tokenizer without special tokens of its own."""
+    return model_of("gpt2")

@@ -1,0 +1,88 @@
+"""Data sets of a Hub, which here is a small server on this machine; their rows come from a real streamed data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from itda_core.errors import UserError
+from itda_core.text import Corpus, Document
+from itda_core.text.streamed import parse
+from tests.fake_hub import COMMIT, NO_HUB, serving
+
+Opened = list[tuple[tuple[Any, ...], dict[str, Any]]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """Makes `load_dataset` stream a Parquet file here, and keeps what it was asked for."""
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table({"n": [0, 1, 2], "text": ["one", None, "three"], "title": ["a", "b", "c"]}), path)
+    calls: Opened = []
+    load = datasets.load_dataset
+
+    def local(*args: Any, **named: Any) -> Any:
+        calls.append((args, named))
+        cache = str(tmp_path / "datasets")
+        return load("parquet", data_files={"train": str(path)}, split=named["split"], streaming=True, cache_dir=cache)
+
+    monkeypatch.setattr(datasets, "load_dataset", local)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("reference", "names", "split", "column"),
+    [
+        ("hf:imdb", [("imdb", None)], "train", None),
+        ("hf:o/n", [("o/n", None), ("o", "n")], "train", None),
+        ("hf:o/n/c@test#body", [("o/n", "c")], "test", "body"),
+        ("hf:n-1.0@train[:10%]", [("n-1.0", None)], "train[:10%]", None),
+        ("hf:n#a b", [("n", None)], "train", "a b"),
+    ],
+)
+def test_references(reference: str, names: list[tuple[str, str | None]], split: str, column: str | None) -> None:
+    assert parse(reference) == (tuple(names), split, column)
+
+
+@pytest.mark.parametrize("reference", ["hf:", "hf:a/b/c/d", "hf:a//b", "hf:@train", "hf:a@", "hf:a#"])
+def test_what_is_no_reference(reference: str) -> None:
+    with pytest.raises(UserError, match="cannot be read as hf:NAME"):
+        Corpus.open(reference)
+
+
+def test_a_data_set_is_streamed_at_its_commit(opened: Opened, use_hub: Callable[[str], None], tmp_path: Path) -> None:
+    with serving(tmp_path) as (address, _):
+        use_hub(address)
+        corpus = Corpus.open("hf:ours/tiny/small")
+        title = Corpus.open("hf:ours/tiny/small@train#title")
+        assert Corpus.open("hf:alone/small").id == "hf:alone/small@train#text"  # no owner: the rest is a configuration
+        with pytest.raises(UserError, match="no column of text 'n'; name one with #COLUMN: text, title"):
+            Corpus.open("hf:ours/tiny#n")
+        with pytest.raises(UserError, match="cannot be opened"):
+            Corpus.open("hf:ours/tiny@nope")
+        with pytest.raises(UserError, match="There is no dataset 'ours/none'"):
+            Corpus.open("hf:ours/none")
+        with pytest.raises(UserError, match="There is no dataset 'else/where'"):
+            Corpus.open("hf:else/where")
+    assert opened[0] == (("ours/tiny", "small"), {"split": "train", "streaming": True, "revision": COMMIT})
+    assert corpus.id == "hf:ours/tiny/small@train#text"
+    expected = [Document(f"{corpus.id}:000000", "one"), Document(f"{corpus.id}:000002", "three")]
+    assert list(corpus) == list(corpus) == expected
+    assert [document.text for document in title] == ["a", "b", "c"]
+    assert len(corpus.fingerprint) == 64
+    assert corpus.fingerprint != title.fingerprint
+
+
+def test_without_a_network_the_answer_is_quick(use_hub: Callable[[str], None]) -> None:
+    use_hub(NO_HUB)
+    started = time.monotonic()
+    with pytest.raises(UserError, match="cannot be reached for the dataset ours/tiny; check the network"):
+        Corpus.open("hf:ours/tiny")
+    assert time.monotonic() - started < 20  # datasets left to itself retries for half a minute
