@@ -1,0 +1,486 @@
+"""The command line: `itda`, the same as `python -m itda_core`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from itda_core.errors import UserError
+from itda_core.runs.library import Library, LibraryEntry
+from itda_core.runs.request import DEFAULT_SITE, TrainRequest
+from itda_core.runs.stopping import StopRequest
+from itda_core.terminal import print_decomposition, print_json, print_table, training_line, visible
+
+_OPTIONS = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+cli = typer.Typer(
+    help="Read a language model's activations as sparse sums of activations that were really seen.", **_OPTIONS
+)
+library = typer.Typer(help="The dictionaries on this machine: yours and the bundled ones.", **_OPTIONS)
+cli.add_typer(library, name="library")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
+LibraryFolder = Annotated[
+    str | None, typer.Option("--library", metavar="DIR", help="Another library than your own ($ITDA_HOME/library).")
+]
+Reference = Annotated[str, typer.Argument(metavar="DICTIONARY", help="A name in the library or a folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only what is already on this machine.")]
+RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run Python code that comes with the model.")]
+OtherModel = Annotated[
+    str | None, typer.Option("--model", help="Where the dictionary's model is now; its weights must be the same.")
+]
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 a user's error in one line, 130 interrupted."""
+    _prepare_streams()
+    try:
+        code = cli(arguments, prog_name="itda", standalone_mode=False)
+    except UserError as error:
+        code = _error(str(error))
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        said = error.format_message().rstrip(".")
+        code = _error(f"{said}. See {context.command_path if context else 'itda'} --help.")
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("Interrupted.", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _error(sentence: str) -> int:
+    typer.echo(f"error: {' '.join(visible(line) for line in sentence.split(chr(10)))}", err=True)
+    return 2
+
+
+def _prepare_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to fail
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def _go_offline(offline: bool) -> None:
+    if offline:  # huggingface_hub reads it when it is imported, which has not happened yet
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@contextlib.contextmanager
+def _stdout_for_json(as_json: bool) -> Iterator[None]:
+    """While the work runs, whatever a library prints goes to stderr, so that stdout holds one JSON object only."""
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        yield
+
+
+def _help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@cli.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    _help(context)
+
+
+@library.callback(invoke_without_command=True)
+def _library(context: typer.Context) -> None:
+    _help(context)
+
+
+@cli.command()
+def app(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+    headless: Annotated[bool, typer.Option("--headless", help="Do not open a browser.")] = False,
+) -> None:
+    """Open the dashboard in a browser, on this machine only."""
+    page = Path(__file__).resolve().parents[1] / "app.py"
+    if not page.is_file():
+        raise UserError(f"The dashboard ({page}) is missing; run itda from a clone of the repository.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that ended just now does not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(
+                f"Port {port} cannot be used ({error.strerror}); stop what listens there or choose another, "
+                f"for example --port {port + 1 if port < 65535 else 8502}."
+            ) from None
+    options = {
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        "server.headless": str(headless).lower(),
+        "server.showEmailPrompt": "false",
+        "browser.gatherUsageStats": "false",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(page), *flags])
+
+
+@cli.command()
+def train(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="demo:0 ... demo:4, a local folder or a Hub id.")],
+    corpus: Annotated[
+        str,
+        typer.Option(help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN]."),
+    ],
+    layers: Annotated[
+        str | None, typer.Option(help="For example 0,2-4, or all. Needed unless the site names its layer.")
+    ] = None,
+    site: Annotated[
+        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out, blocks.2.hook_resid_post or a module path.")
+    ] = DEFAULT_SITE,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to read; the whole corpus if left out.")] = None,
+    context: Annotated[int, typer.Option(help="Tokens per window.")] = 128,
+    windows: Annotated[str, typer.Option(help="all windows of a document, or only the first.")] = "all",
+    k: Annotated[int, typer.Option("--k", help="Atoms per token.")] = 40,
+    method: Annotated[str, typer.Option(help="The pursuit that judges: mp, omp or gp.")] = "mp",
+    selection: Annotated[str, typer.Option(help="How atoms are selected.")] = "sequential",
+    threshold: Annotated[
+        float, typer.Option(help="Relative squared error, 0 to 1, above which an activation becomes an atom.")
+    ] = 0.3,
+    atoms: Annotated[int | None, typer.Option(help="Stop growing at this many atoms.")] = None,
+    centre: Annotated[bool, typer.Option("--centre", help="Subtract the stream's mean first.")] = False,
+    seed: Annotated[int, typer.Option(help="Of selections that draw at random.")] = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    library: LibraryFolder = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this training.")] = False,
+    checkpoint_seconds: Annotated[float, typer.Option(min=0, hidden=True)] = 20.0,
+    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train one dictionary per layer and save them into the library."""
+    from itda_core.dictionaries.config import TrainConfig
+    from itda_core.models.spec import ModelSpec
+
+    _go_offline(offline)
+    request = TrainRequest(
+        model=ModelSpec(model, revision, device, dtype, offline, trust_remote_code),
+        layers=_layers(layers, site),
+        corpus=corpus,
+        config=TrainConfig(
+            k=k,
+            method=method,
+            selection=selection,
+            threshold=threshold,
+            atoms=atoms,
+            centre=centre,
+            tokens=tokens,
+            context=context,
+            windows=windows,
+            seed=seed,
+        ),
+        site=site,
+        library=library,
+    )
+    _train(request, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job, as_json=as_json)
+
+
+def _layers(text: str | None, site: str) -> tuple[int, ...] | None:
+    from itda_core.models.sites import KINDS, Site
+    from itda_core.runs.layers import parse_layers
+
+    if text is not None:
+        return parse_layers(text)
+    named = None if site in KINDS or "{layer}" in site else Site.parse(site).layer
+    if named is None:
+        raise UserError("No layers were named; give --layers, for example --layers 0,2-4 or --layers all.")
+    return (named,)
+
+
+def _train(
+    request: TrainRequest, *, resume: bool, checkpoint_seconds: float, job: Path | None, as_json: bool
+) -> None:
+    from itda_core.runs.training_run import Interrupted, run
+    from itda_core.runs.worker import run_job
+
+    try:
+        with _stdout_for_json(as_json), StopRequest() as stop, training_line() as line:
+
+            def step(name: str) -> None:
+                line.step(name)
+                if name == "training":
+                    stop.defer()
+
+            if job is None:
+                results = run(
+                    request,
+                    resume=resume,
+                    checkpoint_seconds=checkpoint_seconds,
+                    on_step=step,
+                    on_progress=line.update,
+                    on_note=line.note,
+                    should_stop=lambda: stop.requested,
+                )
+            else:
+                results = run_job(
+                    job,
+                    request,
+                    resume=resume,
+                    checkpoint_seconds=checkpoint_seconds,
+                    on_step=step,
+                    should_stop=lambda: stop.requested,
+                )
+    except Interrupted as interrupted:
+        typer.echo(f"{interrupted} To go on from there: {request.command()} --resume", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; an earlier checkpoint, if there is one, is kept.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_json({"dictionaries": [asdict(result) for result in results]})
+        return
+    print_table(
+        ("layer", "site", "atoms", "tokens", "seconds", "mean error", "path"),
+        [
+            (
+                result.layer,
+                result.site,
+                f"{result.atoms:,}",
+                f"{result.tokens:,}",
+                f"{result.seconds:.1f}",
+                f"{result.mean_relative_error:.3f}",
+                result.path,
+            )
+            for result in results
+        ],
+        numbers=("layer", "atoms", "tokens", "seconds", "mean error"),
+    )
+
+
+@cli.command()
+def decompose(
+    dictionary: Reference,
+    prompt: Annotated[str, typer.Option(help="The text to decompose.")],
+    k: Annotated[int | None, typer.Option("--k", help="Atoms per token; the dictionary's own if left out.")] = None,
+    method: Annotated[str | None, typer.Option(help="mp, omp or gp; the dictionary's own if left out.")] = None,
+    model: OtherModel = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which atoms explain each token of a prompt."""
+    _go_offline(offline)
+    path = Library(library).find(dictionary)
+    with _stdout_for_json(as_json):
+        from itda_core.analysis import decompose as explain
+        from itda_core.dictionaries import AtomDictionary
+        from itda_core.runs.model_of import model_of
+
+        loaded = AtomDictionary.load(path)
+        language_model = model_of(
+            loaded,
+            name=model,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+        )
+        result = explain(language_model, loaded, prompt, k, method)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_decomposition(result)
+
+
+@library.command("list")
+def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
+    """Your dictionaries, newest first, then the bundled ones."""
+    entries = Library(library).entries()
+    if as_json:
+        print_json({"dictionaries": [_row(entry) for entry in entries]})
+        return
+    if not entries:
+        typer.echo("The library is empty; train a dictionary with itda train or add one with itda library import.")
+        return
+    print_table(
+        ("name", "model", "layer", "site", "atoms", "k", "FVU", "MiB", "created"),
+        [
+            (
+                entry.name + (" (bundled)" if entry.bundled else ""),
+                entry.model,
+                entry.layer,
+                entry.site,
+                entry.atoms,
+                entry.k,
+                None if entry.fvu is None else f"{entry.fvu:.3f}",
+                None if entry.bytes is None else f"{entry.bytes / 2**20:.1f}",
+                entry.created,
+            )
+            for entry in entries
+        ],
+        numbers=("layer", "atoms", "k", "FVU", "MiB"),
+    )
+    for entry in entries:
+        if entry.problem:
+            typer.echo(f"{entry.name}: {visible(entry.problem)}", err=True)
+
+
+def _row(entry: LibraryEntry) -> dict[str, Any]:
+    return {**asdict(entry), "path": str(entry.path)}
+
+
+@library.command()
+def show(dictionary: Reference, library: LibraryFolder = None, as_json: AsJson = False) -> None:
+    """What a dictionary was grown from, how, and how well it does."""
+    from itda_core.dictionaries.storage import SPECIFICATION, read_summary
+    from itda_core.files import read_json
+
+    path = Library(library).find(dictionary)
+    summary = read_summary(path)
+    description = read_json(path / SPECIFICATION)
+    if as_json:
+        print_json({"path": str(path), "name": summary.name, "bytes": summary.bytes, **description})
+        return
+    rows: list[tuple[str, object]] = [("path", path), ("MiB", f"{summary.bytes / 2**20:.1f}")]
+    for name, value in description.items():
+        if isinstance(value, dict):
+            rows += [(f"{name}.{inner}", item) for inner, item in value.items()]
+        else:
+            rows.append((name, value))
+    print_table(("", ""), rows)
+
+
+@library.command()
+def verify(
+    dictionary: Reference,
+    sample: Annotated[int | None, typer.Option(help="Check this many atoms, drawn at random; all if left out.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Where the corpus file is now.")] = None,
+    model: OtherModel = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the labels tell the truth: read each atom's text again and compare the activation with the atom."""
+    _go_offline(offline)
+    path = Library(library).find(dictionary)
+    with _stdout_for_json(as_json):
+        from itda_core.dictionaries import AtomDictionary
+        from itda_core.runs.model_of import model_of
+        from itda_core.runs.verify import corpus_of
+        from itda_core.runs.verify import verify as check_labels
+
+        loaded = AtomDictionary.load(path)
+        text = corpus_of(loaded, corpus)
+        language_model = model_of(
+            loaded,
+            name=model,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+        )
+        result = check_labels(loaded, language_model, text, sample)
+    found = sum(check.cosine is not None for check in result.checks)
+    if as_json:
+        print_json(
+            {
+                "dictionary": str(path),
+                "labels": result.labels,
+                "checked": len(result.checks),
+                "found": found,
+                "true": len(result.checks) - len(result.wrong),
+                "worst_cosine": result.worst_cosine,
+                "checks": [asdict(check) for check in result.checks],
+            }
+        )
+    else:
+        worst = "" if result.worst_cosine is None else f"; the lowest cosine is {result.worst_cosine:.6f}"
+        true = len(result.checks) - len(result.wrong)
+        typer.echo(f"{true} of {len(result.checks)} labels give their atom again{worst}.")
+    if result.wrong:
+        named = ", ".join(str(check.atom) for check in result.wrong[:10])
+        raise UserError(
+            f"{len(result.wrong)} labels of {path.name} do not give their atom again (atoms {named}); train it anew."
+        )
+
+
+@library.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A dictionary's folder, its zip, or a Hub id.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; its own name if left out.")] = None,
+    revision: Revision = None,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a dictionary, checked before it appears. Only JSON, safetensors and Parquet are read."""
+    with _stdout_for_json(as_json):
+        path = Library(library).import_(source, name, revision=revision)
+    _say_path(path, "Imported as", as_json)
+
+
+@library.command()
+def export(
+    dictionary: Reference,
+    target: Annotated[str | None, typer.Argument(metavar="[TARGET]", help="A file, or a folder for NAME.zip.")] = None,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a dictionary as one zip file."""
+    _say_path(Library(library).export(dictionary, target), "Exported to", as_json)
+
+
+@library.command()
+def rename(
+    dictionary: Reference,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a dictionary of yours another name."""
+    _say_path(Library(library).rename(dictionary, name), "Renamed to", as_json)
+
+
+@library.command()
+def remove(
+    dictionary: Reference,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a dictionary of yours. On a terminal it asks first."""
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        typer.confirm(f"Delete {visible(dictionary)}? It cannot be brought back.", abort=True, err=True)
+    Library(library).remove(dictionary)
+    if as_json:
+        print_json({"removed": dictionary})
+    else:
+        typer.echo(f"Removed {visible(dictionary)}.")
+
+
+def _say_path(path: Path, words: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"path": str(path), "name": path.name})
+    else:
+        typer.echo(f"{words} {path}")

@@ -1,0 +1,50 @@
+"""Dictionaries of atoms: how one is grown, what it is, how it is kept.
+
+Nothing here loads torch before it is used, so that a page can list dictionaries at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries.config import METHODS, SELECTIONS, TrainConfig
+    from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
+    from itda_core.dictionaries.provenance import AtomLabel
+    from itda_core.dictionaries.storage import DictionarySummary, read_summary
+    from itda_core.dictionaries.training import LayerProgress, TrainProgress, train
+
+_HOMES = {
+    "METHODS": "config",
+    "SELECTIONS": "config",
+    "TrainConfig": "config",
+    "AtomDictionary": "dictionary",
+    "DictionarySpec": "dictionary",
+    "AtomLabel": "provenance",
+    "DictionarySummary": "storage",
+    "read_summary": "storage",
+    "LayerProgress": "training",
+    "TrainProgress": "training",
+    "train": "training",
+}
+
+__all__ = [
+    "METHODS",
+    "SELECTIONS",
+    "AtomDictionary",
+    "AtomLabel",
+    "DictionarySpec",
+    "DictionarySummary",
+    "LayerProgress",
+    "TrainConfig",
+    "TrainProgress",
+    "read_summary",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,123 @@
+"""The state of a training on disk, so that a run that was killed can go on and end as if it had not been."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from itda_core.dictionaries.growth import Growth, Totals
+from itda_core.dictionaries.provenance import check, to_frame, to_labels
+from itda_core.dictionaries.storage import read_frame, read_tensors, write_frame, write_tensors
+from itda_core.errors import UserError
+from itda_core.files import PARTIAL, new_folder, read_json, write_json
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+VERSION = 1
+_PREFIX = "checkpoint-"
+_STATE, _TENSORS = "state.json", "tensors.safetensors"
+
+
+class Snapshot(NamedTuple):
+    """Where a run stood at the end of a forward batch."""
+
+    windows: int = 0  # of the corpus, read
+    tokens: int = 0  # special ones not counted
+    special: int = 0  # special tokens left out
+    seconds: float = 0.0  # of work, over all sessions
+    layers: tuple[Totals, ...] = ()
+
+
+class Checkpoints:
+    """The checkpoints of one run in the folder `work`: each a folder that appears in one rename; the newest counts.
+
+    `identity` is what a run must share with a checkpoint to go on from it.
+    """
+
+    def __init__(self, work: Path, identity: dict[str, Any]) -> None:
+        self._work, self._identity = work, identity
+
+    def clear(self, *, only_partial: bool = False) -> None:
+        """Remove all checkpoints, or only what a killed process left unfinished."""
+        for path in self._work.glob(f"{PARTIAL}*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in () if only_partial else self._all():
+            shutil.rmtree(path)
+
+    def save(self, snapshot: Snapshot, growths: Sequence[Growth]) -> None:
+        """Write the state of `snapshot`, of which `growths` may be ahead; then drop the one before.
+
+        Raises UserError when the disk is full; the checkpoint before then stays.
+        """
+        path = self._work / f"{_PREFIX}{snapshot.windows:012d}"
+        earlier = [other for other in self._all() if other != path]
+        if not path.exists():
+            with new_folder(path) as folder:
+                self._write(folder, snapshot, growths)
+        for other in earlier:
+            shutil.rmtree(other)
+
+    def load(self, growths: Sequence[Growth], device: torch.device) -> Snapshot | None:
+        """Put the newest checkpoint into `growths` and say where it stood; None when there is none.
+
+        Raises UserError when the checkpoint belongs to another run (naming what differs) or is damaged.
+        """
+        if not (found := self._all()):
+            return None
+        path = found[-1]
+        state = read_json(path / _STATE)
+        if not isinstance(state, dict) or state.get("version") != VERSION:
+            raise UserError(f"{path} was written by another version of this program; start the training anew.")
+        if different := _differences(state["identity"], self._identity):
+            raise UserError(
+                f"The run in {self._work} cannot go on, because it had {'; '.join(different)}; "
+                "use the same settings, or start anew."
+            )
+        layers = tuple(Totals(*values) for values in state["layers"])
+        tensors = {name: tensor.to(device) for name, tensor in read_tensors(path / _TENSORS, state["tensors"]).items()}
+        for i, (growth, totals) in enumerate(zip(growths, layers, strict=True)):
+            if f"{i}.atoms" in tensors:
+                file = path / f"{i}.parquet"
+                labels = to_labels(check(read_frame(file), totals.atoms, str(file)))
+                growth.restore(tensors[f"{i}.atoms"], tensors.get(f"{i}.mean"), labels, totals)
+        return Snapshot(state["windows"], state["tokens"], state["special"], state["seconds"], layers)
+
+    def _write(self, folder: Path, snapshot: Snapshot, growths: Sequence[Growth]) -> None:
+        tensors: dict[str, Tensor] = {}
+        for i, (growth, totals) in enumerate(zip(growths, snapshot.layers, strict=True)):
+            if growth.begun:
+                tensors[f"{i}.atoms"] = growth.atoms[: totals.atoms].cpu()
+                if growth.mean is not None:
+                    tensors[f"{i}.mean"] = growth.mean.cpu()
+                write_frame(folder / f"{i}.parquet", to_frame(growth.labels[: totals.atoms]))
+        write_tensors(folder / _TENSORS, tensors)
+        state = {**snapshot._asdict(), "version": VERSION, "identity": self._identity, "tensors": sorted(tensors)}
+        write_json(folder / _STATE, state)
+
+    def _all(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self._work.glob(f"{_PREFIX}*"))
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs, in words; settings that are themselves tables are compared one by one."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key), new.get(key)
+        if isinstance(was, dict) and isinstance(now, dict):
+            found += _differences(was, now)
+        elif was != now:
+            found.append(f"{key} {_short(was)} and not {_short(now)}")
+    return found
+
+
+def _short(value: object) -> str:
+    """Fingerprints are recognised by their beginning."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    text = str(value)
+    return f"{text[:12]}..." if len(text) == 64 and text.isalnum() else text

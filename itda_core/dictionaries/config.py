@@ -1,0 +1,82 @@
+"""How a dictionary is to be grown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from itda_core.errors import UserError
+
+METHODS = ("mp", "omp", "gp")
+SELECTIONS = ("sequential",)
+WINDOWS = ("all", "first")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one training. Raises UserError for values that cannot work, before any work starts."""
+
+    k: int = 40  # atoms per token
+    method: str = "mp"  # the pursuit that judges: one of METHODS
+    selection: str = "sequential"  # how atoms are selected: one of SELECTIONS
+    threshold: float = 0.3  # relative squared error, 0 to 1, above which an activation becomes an atom
+    atoms: int | None = None  # stop growing at this many; None: no limit
+    centre: bool = False  # subtract the mean of the first tokens of the stream
+    tokens: int | None = None  # tokens to read, special ones not counted; None: the whole corpus
+    context: int = 128  # tokens per window, special ones counted
+    windows: str = "all"  # "all" windows of a document or the "first"
+    seed: int = 0  # of selections that draw at random; sequential selection draws nothing
+
+    def __post_init__(self) -> None:
+        _check_whole("k", self.k, 1, "the number of atoms per token, for example 40")
+        _check_whole("context", self.context, 1, "the tokens per window, for example 128")
+        _check_whole("seed", self.seed, 0, "the seed, for example 0")
+        if self.atoms is not None:
+            _check_whole("atoms", self.atoms, 1, "the number of atoms wanted, or leave it out for no limit")
+        if self.tokens is not None:
+            _check_whole("tokens", self.tokens, 1, "the number of tokens to read, or leave it out for the whole corpus")
+        _check_choice("method", self.method, METHODS)
+        _check_choice("selection", self.selection, SELECTIONS)
+        _check_choice("windows", self.windows, WINDOWS)
+        if not isinstance(self.centre, bool):
+            raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.")
+        self._check_threshold()
+
+    def _check_threshold(self) -> None:
+        value = self.threshold
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+            raise UserError(f"threshold={value!r} is not a number; give a relative squared error, for example 0.3.")
+        if value >= 1:
+            raise UserError(
+                f"threshold={value:g} can add no atom, because a relative squared error never exceeds 1; "
+                "choose one between 0 and 1, for example 0.3."
+            )
+        if value <= 0:
+            raise UserError(
+                f"threshold={value:g} would make every activation an atom; choose one between 0 and 1, for example 0.3."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; `from_dict` gives the same config again."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """A config from its fields, missing ones by default. Raises UserError for unknown keys and bad values."""
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(str(key) for key in values if key not in known):
+            raise UserError(f"Unknown setting {', '.join(unknown)}; a training knows {', '.join(known)}.")
+        return cls(**values)
+
+
+def _check_whole(name: str, value: object, least: int, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UserError(f"{name}={value!r} is not a whole number; give {what}.")
+    if value < least:
+        raise UserError(f"{name}={value} is less than {least}; give {what}.")
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{name}={value!r} does not exist; choose {' or '.join(choices)}.")

@@ -1,0 +1,169 @@
+"""A dictionary: atoms that were really seen, where they were seen, and how they were selected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.provenance import AtomLabel, to_labels
+from itda_core.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from torch import Tensor
+
+    from itda_core.pursuit import SparseCode
+
+GRAM_BYTES = 2**30  # a larger Gram matrix is not kept; the pursuit then keeps residuals instead
+
+
+@dataclass(frozen=True)
+class DictionarySpec:
+    """What a dictionary was grown from."""
+
+    model: str  # "demo:0", a local folder or a Hub id
+    revision: str | None
+    weights_fingerprint: str
+    tokenizer_fingerprint: str
+    layer: int | None  # 0-based; None for a module path without a block number
+    site: str  # "resid_post" and its like, or a module path
+    d_model: int
+    corpus: str
+    corpus_fingerprint: str
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> DictionarySpec:
+        """The specification with these fields, which a caller has checked."""
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class AtomDictionary:
+    """Atoms (n_atoms, d_model) of unit norm with their labels.
+
+    `mean` (d_model,) is zero unless the dictionary is centred; `provenance` has one row per label; `spec`, `config` and
+    `stats` say what it was grown from, how, and how well it does; `path` is its folder, None before it is saved.
+    """
+
+    def __init__(
+        self,
+        atoms: Tensor,
+        mean: Tensor,
+        provenance: pd.DataFrame,
+        spec: DictionarySpec,
+        config: TrainConfig,
+        stats: dict[str, Any],
+        path: Path | None = None,
+    ) -> None:
+        assert tuple(mean.shape) == tuple(atoms.shape[1:]), "atoms (n_atoms, d_model) and mean (d_model,)"
+        self.atoms, self.mean, self.provenance = atoms, mean, provenance
+        self.spec, self.config, self.stats, self.path = spec, config, stats, path
+
+    def __len__(self) -> int:
+        return self.atoms.shape[0]
+
+    def __repr__(self) -> str:
+        layer = "" if self.spec.layer is None else f" layer {self.spec.layer}"
+        return f"AtomDictionary({len(self)} atoms of {self.spec.model}{layer} {self.spec.site})"
+
+    @classmethod
+    def load(cls, path: str | Path) -> AtomDictionary:
+        """The dictionary in the folder `path`, everything checked. Raises UserError when it is damaged or foreign."""
+        from itda_core.dictionaries.storage import load
+
+        return load(Path(path))
+
+    def save_pretrained(self, path: str | Path, *, dtype: str = "float32") -> Path:
+        """Write the folder `path`, whole or not at all; atoms are stored as `dtype` ("float32" or "float16").
+
+        Raises UserError when `path` exists, cannot be written, or the disk is full.
+        """
+        from itda_core.dictionaries.storage import save
+
+        return save(self, Path(path), dtype=dtype)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> AtomDictionary:
+        """The dictionary in a local folder, or on the Hugging Face Hub under the id `source`.
+
+        Raises UserError when there is none, when the Hub cannot be reached, or when what is there is damaged.
+        """
+        from itda_core.dictionaries.hub import download
+
+        path = Path(source).expanduser()
+        return cls.load(path if path.is_dir() else download(str(source), revision))
+
+    def push_to_hub(self, name: str, *, private: bool = False) -> str:
+        """Upload to the Hub as the model repository `name` (owner/name), made if need be; returns its address.
+
+        The access token comes from the environment (HF_TOKEN) or an earlier `hf auth login`, never from an argument.
+        Raises UserError when the Hub refuses or cannot be reached.
+        """
+        from itda_core.dictionaries.hub import upload
+
+        return upload(self, name, private=private)
+
+    def to(self, device: torch.device | str) -> AtomDictionary:
+        """The same dictionary with its tensors on `device`."""
+        atoms, mean = self.atoms.to(device), self.mean.to(device)
+        return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path)
+
+    def encode(self, x: Tensor, k: int | None = None, method: str | None = None) -> SparseCode:
+        """Codes of activations x (n_tokens, d_model), the mean subtracted first.
+
+        k: atoms per token; None: the config's, or all atoms if there are fewer. method: "mp", "omp" or "gp"; None: the
+        config's. Raises UserError for a k above the number of atoms, an unknown method, a wrong d_model, or NaN.
+        """
+        from itda_core.pursuit import encode
+
+        self._check_width(x)
+        k = min(self.config.k, len(self)) if k is None else k
+        centred = x - self.mean.to(x.dtype) if self.config.centre else x
+        atoms = self.atoms if self.atoms.device == x.device else self.atoms.to(x.device)
+        gram = self.gram if atoms is self.atoms else None
+        return encode(centred, atoms, k, self.config.method if method is None else method, gram)
+
+    def decode(self, code: SparseCode) -> Tensor:
+        """The activations a code stands for, the mean added back: (n_tokens, d_model)."""
+        from itda_core.pursuit import reconstruct
+
+        x_hat = reconstruct(code, self.atoms.to(code.coefficients.device))
+        return x_hat + self.mean.to(x_hat) if self.config.centre else x_hat
+
+    @cached_property
+    def gram(self) -> Tensor | None:
+        """atoms @ atoms.T (n_atoms, n_atoms), computed when first asked for; None where it would exceed GRAM_BYTES."""
+        if len(self) ** 2 * self.atoms.element_size() > GRAM_BYTES:
+            return None
+        return self.atoms @ self.atoms.T
+
+    def label(self, atom: int) -> AtomLabel:
+        """Where `atom` was seen (the first of its labels). Raises UserError when there is no such atom."""
+        return self.labels(atom)[0]
+
+    def labels(self, atom: int) -> tuple[AtomLabel, ...]:
+        """Every place `atom` stands for. Raises UserError when there is no such atom."""
+        if not 0 <= atom < len(self):
+            raise UserError(f"There is no atom {atom}; this dictionary has atoms 0 to {len(self) - 1}.")
+        return self._labels[atom]
+
+    @cached_property
+    def _labels(self) -> dict[int, tuple[AtomLabel, ...]]:
+        by_atom: defaultdict[int, list[AtomLabel]] = defaultdict(list)
+        for label in to_labels(self.provenance):
+            by_atom[label.atom].append(label)
+        return {atom: tuple(labels) for atom, labels in by_atom.items()}
+
+    def _check_width(self, x: Tensor) -> None:
+        if x.ndim != 2 or x.shape[1] != self.spec.d_model:
+            raise UserError(
+                f"Activations of shape {tuple(x.shape)} do not fit this dictionary of {self.spec.model}; "
+                f"give (n_tokens, {self.spec.d_model})."
+            )

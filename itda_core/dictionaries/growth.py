@@ -1,0 +1,137 @@
+"""One site's dictionary while it grows."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.provenance import AtomLabel
+from itda_core.dictionaries.selection import SequentialSelection
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries.source import Site
+    from itda_core.text.windows import TokenRef
+
+RECENT_TOKENS = 4096  # over which running means are taken
+LATEST = 5  # labels a progress shows
+
+
+@dataclass(frozen=True)
+class LayerProgress:
+    """One site's dictionary as it stands."""
+
+    site: str  # "resid_post" and its like, or a module path
+    layer: int | None
+    atoms: int
+    relative_error: float  # running mean over the last RECENT_TOKENS tokens or so, 0 to 1; 1 before the first
+    acceptance_rate: float  # of the same tokens, how many became atoms, 0 to 1
+    latest: tuple[AtomLabel, ...]  # the last few atoms, newest last
+
+
+class Totals(NamedTuple):
+    """What a site's dictionary had taken in at the end of a forward batch."""
+
+    atoms: int = 0
+    judged: int = 0  # tokens
+    skipped: int = 0  # tokens whose activation was zero
+    error_sum: float = 0.0  # of the relative errors of all judged tokens, each before it could enter
+
+
+class Growth:
+    """A selection with the labels of what it accepted, and the totals of what it judged."""
+
+    def __init__(self, site: Site, config: TrainConfig) -> None:
+        self.site = site
+        self.totals = Totals()
+        self.mean: Tensor | None = None
+        self.labels: list[AtomLabel] = []
+        self._config = config
+        self._selection: SequentialSelection | None = None
+        self._recent: deque[tuple[int, int, float]] = deque()  # tokens, atoms, error sum of each recent batch
+
+    @property
+    def site_name(self) -> str:
+        """How dictionaries and lists name the site: its kind, or the module path."""
+        return self.site.module or self.site.kind
+
+    @property
+    def atoms(self) -> Tensor:
+        """(n_atoms, d_model) float32, a copy. Only after the first activation or `restore`."""
+        assert self._selection is not None, "nothing was taken in yet"
+        return self._selection.atoms
+
+    @property
+    def begun(self) -> bool:
+        """Whether an activation was taken in."""
+        return self._selection is not None
+
+    @property
+    def full(self) -> bool:
+        return self._selection is not None and self._selection.full
+
+    def restore(self, atoms: Tensor, mean: Tensor | None, labels: Sequence[AtomLabel], totals: Totals) -> None:
+        """Go on from a state that was saved: atoms (n_atoms, d_model), mean (d_model,)."""
+        self.mean, self.labels, self.totals = mean, list(labels), totals
+        self._selection = SequentialSelection(self._config, atoms.shape[1], atoms.device, mean)
+        self._selection.restore(atoms)
+
+    def take(self, tokens: Sequence[TokenRef], x: Tensor) -> int:
+        """Judge one forward batch: activations x (n_tokens, d_model) of `tokens`.
+
+        Returns how many were looked at: all, unless the dictionary is full.
+        """
+        if self._selection is None:
+            self._selection = SequentialSelection(self._config, x.shape[1], x.device, self.mean)
+        judged = self._selection.judge(x)
+        for row, error in judged.accepted:
+            self.labels.append(AtomLabel.of(tokens[row], len(self.labels), error))
+        error_sum = float(judged.errors.sum())
+        self.totals = Totals(
+            len(self.labels),
+            self.totals.judged + len(judged.errors),
+            self.totals.skipped + judged.skipped,
+            self.totals.error_sum + error_sum,
+        )
+        if len(judged.errors):
+            self._recent.append((len(judged.errors), len(judged.accepted), error_sum))
+            while sum(tokens for tokens, _, _ in self._recent) - self._recent[0][0] >= RECENT_TOKENS:
+                self._recent.popleft()
+        return judged.rows
+
+    def progress(self) -> LayerProgress:
+        tokens = sum(tokens for tokens, _, _ in self._recent)
+        return LayerProgress(
+            site=self.site_name,
+            layer=self.site.layer,
+            atoms=len(self.labels),
+            relative_error=sum(error for _, _, error in self._recent) / tokens if tokens else 1.0,
+            acceptance_rate=sum(atoms for _, atoms, _ in self._recent) / tokens if tokens else 0.0,
+            latest=tuple(self.labels[-LATEST:]),
+        )
+
+
+class RunningMean:
+    """The mean of the first `limit` activations of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self.room = limit
+        self._sum: Tensor | None = None
+        self._count = 0
+
+    def take(self, x: Tensor) -> None:
+        """x: (n_tokens, d_model); what exceeds the limit is left out."""
+        x = x[: self.room]
+        wide = x.double() if x.device.type != "mps" else x
+        self._sum = wide.sum(dim=0) if self._sum is None else self._sum + wide.sum(dim=0)
+        self._count += len(x)
+        self.room -= len(x)
+
+    def value(self) -> Tensor | None:
+        """(d_model,) float32; None when there was no activation."""
+        return None if self._sum is None or not self._count else (self._sum / self._count).to(torch.float32)

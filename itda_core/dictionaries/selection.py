@@ -1,0 +1,171 @@
+"""Which activations become atoms: sequential selection, one activation at a time in corpus order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from itda_core.dictionaries.buffers import GrowingAtoms
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.errors import UserError
+from itda_core.pursuit.code import SparseCode, power_of_two
+from itda_core.pursuit.forms import GramForm, noise_floor, wide_dtype
+from itda_core.pursuit.gradient import gradient
+from itda_core.pursuit.matching import matching
+from itda_core.pursuit.orthogonal import orthogonal
+
+ALGORITHMS = {"mp": matching, "omp": orthogonal, "gp": gradient}
+LARGEST_BLOCK = {"mp": 512, "omp": 128, "gp": 128}  # tokens; omp and gp judge more of a block again
+FIRST_BLOCK, SMALLEST_BLOCK = 128, 16
+BUSY, QUIET = 8, 2  # new atoms in a block above which the next one is halved, up to which it is doubled
+SLACK = 1e-5  # of |x|: by how much a new atom may fall short of a chosen one and still be taken as able to beat it
+
+
+class Judged(NamedTuple):
+    """What became of some activations, in their order."""
+
+    errors: Tensor  # (n_judged,) float64, relative squared error of each that was judged, before it could enter
+    accepted: list[tuple[int, float]]  # (row of x, its error) of each that became an atom
+    skipped: int  # of zero norm
+    rows: int  # how many rows of x were looked at: all, or up to the one that filled the dictionary
+
+
+class SequentialSelection:
+    """Grows one dictionary. An activation becomes an atom when the dictionary as it then stands reconstructs it worse
+    than the threshold, so near-duplicates do not enter together (compare Leask et al. 2025, section 3).
+
+    The result does not depend on how activations are cut into calls of `judge`. Inside, a block of activations is
+    judged at once on the supposition that no atom enters; when one does, those after it are judged again. For matching
+    pursuit only those whose pursuit the new atom can change: it changes nothing as long as, at each step, its
+    correlation with the residual is below the chosen atom's, and the old pursuit tells this correlation in O(k). For
+    the other pursuits all later ones of the block are judged again.
+    """
+
+    def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
+        """mean: (d_model,) subtracted from each activation first; None: nothing is."""
+        self._config, self._mean = config, mean
+        self._buffers = GrowingAtoms(d_model, device)
+        self._algorithm = ALGORITHMS[config.method]
+
+    @property
+    def atoms(self) -> Tensor:
+        """(n_atoms, d_model) unit norm, float32, a copy."""
+        return self._buffers.atoms
+
+    def __len__(self) -> int:
+        return self._buffers.count
+
+    @property
+    def full(self) -> bool:
+        """Whether the wanted number of atoms is reached."""
+        return self._config.atoms is not None and self._buffers.count >= self._config.atoms
+
+    def restore(self, atoms: Tensor) -> None:
+        """Go on from `atoms` (n_atoms, d_model), as if they had been selected here."""
+        self._buffers = GrowingAtoms.of(atoms)
+
+    def judge(self, x: Tensor) -> Judged:
+        """Judge activations x (n_tokens, d_model) one after the other; stops behind the one that fills the dictionary.
+
+        Raises UserError when an activation has a NaN or an infinite entry.
+        """
+        directions, usable = self._directions(x)
+        errors: list[Tensor] = []
+        accepted: list[tuple[int, float]] = []
+        start, size = 0, min(FIRST_BLOCK, LARGEST_BLOCK[self._config.method])
+        while start < len(usable) and not self.full:
+            rows = usable[start : start + size]
+            block_errors, entered = self._judge_block(directions[rows])
+            errors.append(block_errors)
+            accepted += [(int(rows[i]), float(block_errors[i])) for i in entered]
+            start += len(block_errors)
+            size = self._next_size(size, len(entered))
+        rows = len(x) if not self.full else (int(usable[start - 1]) + 1 if start else 0)
+        judged = torch.cat(errors) if errors else torch.zeros(0)
+        return Judged(judged.double(), accepted, rows - start, rows)
+
+    def _directions(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations centred and divided by their norm, float32, and the rows of those that have one."""
+        x = x.float()
+        if self._mean is not None:
+            x = x - self._mean
+        if not torch.isfinite(x).all():
+            raise UserError(
+                "The model gave an activation with NaN or infinity; run it in float32 (--dtype float32) or read "
+                "another site."
+            )
+        wide = (x / power_of_two(x)).to(wide_dtype(x))
+        norms = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+        usable = (norms[:, 0] > 0).nonzero()[:, 0]
+        return (wide / torch.where(norms > 0, norms, 1)).float(), usable
+
+    def _judge_block(self, x: Tensor) -> tuple[Tensor, list[int]]:
+        """Errors of unit vectors x (n_tokens, d_model), and which of them entered; ends behind the one that fills."""
+        code, errors = self._empty(len(x))
+        buffers, wide = self._buffers, x.to(wide_dtype(x))
+        if buffers.count == 0:
+            errors.fill_(1)  # nothing reconstructs nothing: the first activation always enters
+            correlations = x.new_zeros(len(x), buffers.capacity)
+        else:
+            correlations = buffers.correlations(wide)
+            self._pursue(torch.arange(len(x), device=x.device), correlations, code, errors)
+        entered: list[int] = []
+        position = 0
+        while True:
+            above = (errors[position:] > self._config.threshold).nonzero()
+            if len(above) == 0:
+                return errors.cpu(), entered
+            token = position + int(above[0])
+            position = token + 1
+            entered.append(token)
+            buffers.append(x[token])
+            if self.full:
+                return errors[:position].cpu(), entered
+            if position == len(x):
+                continue
+            if buffers.capacity > correlations.shape[1]:
+                wider = x.new_zeros(len(x), buffers.capacity)
+                wider[:, : correlations.shape[1]] = correlations
+                correlations = wider
+            later = buffers.newest_correlations(wide[position:])
+            correlations[position:, buffers.count - 1] = later
+            redo = self._changed(position, later, code)
+            if len(redo):
+                self._pursue(redo, correlations, code, errors)
+
+    def _pursue(self, rows: Tensor, correlations: Tensor, code: SparseCode, errors: Tensor) -> None:
+        """Judge the tokens `rows` of the block by the dictionary as it stands, into `code` and `errors`."""
+        steps = min(self._config.k, self._buffers.count)
+        energy = torch.ones(len(rows), dtype=errors.dtype, device=errors.device)
+        form = GramForm(correlations[rows], self._buffers.gram)
+        found, remaining = self._algorithm(form, energy, steps, torch.full_like(energy, -1))
+        code.indices[rows, :steps], code.coefficients[rows, :steps] = found.indices, found.coefficients
+        errors[rows] = remaining
+
+    def _changed(self, position: int, later: Tensor, code: SparseCode) -> Tensor:
+        """The tokens from `position` on whose pursuit the newest atom can change; `later` are its correlations."""
+        newest = self._buffers.count - 1
+        rows = torch.arange(position, len(code.indices), device=later.device)
+        if self._config.method != "mp" or newest < self._config.k:  # below k atoms, one more also means one more step
+            return rows
+        indices, coefficients = code.indices[position:], code.coefficients[position:]
+        shares = coefficients * self._buffers.gram[newest][indices]
+        residual = later[:, None] - shares.cumsum(dim=1) + shares
+        floor = noise_floor(torch.ones_like(later), later.dtype)
+        chosen = torch.maximum(coefficients.abs(), floor[:, None])
+        return rows[(residual.abs() > chosen - SLACK).any(dim=1)]
+
+    def _empty(self, n_tokens: int) -> tuple[SparseCode, Tensor]:
+        device, k = self._buffers.gram.device, self._config.k
+        code = SparseCode(
+            torch.zeros(n_tokens, k, dtype=torch.int64, device=device), torch.zeros(n_tokens, k, device=device)
+        )
+        return code, torch.zeros(n_tokens, dtype=wide_dtype(code.coefficients), device=device)
+
+    def _next_size(self, size: int, entered: int) -> int:
+        """Smaller blocks where many enter, as each entry has later ones judged again; results do not depend on it."""
+        if entered > BUSY:
+            return max(SMALLEST_BLOCK, size // 2)
+        return min(LARGEST_BLOCK[self._config.method], size * 2) if entered <= QUIET else size

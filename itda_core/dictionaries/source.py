@@ -1,0 +1,72 @@
+"""What dictionaries ask of a model: its name, and a stream of activations. Models themselves are not known here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from itda_core.text.windows import TokenRef, Window
+
+
+class Site(Protocol):
+    """Where an activation is read; hashable, see models.Site."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def layer(self) -> int | None: ...
+    @property
+    def module(self) -> str | None: ...
+    @property
+    def name(self) -> str: ...
+
+
+class ActivationBatch(Protocol):
+    """The activations of some consecutive windows, see models.ActivationBatch."""
+
+    @property
+    def tokens(self) -> list[TokenRef]: ...
+    @property
+    def activations(self) -> Mapping[Any, Tensor]:
+        """Per site (n_tokens, width)."""
+        ...
+
+    @property
+    def windows(self) -> int:
+        """Windows of the stream that are done after this batch."""
+        ...
+
+
+class ActivationSource(Protocol):
+    """A model that gives activations, see models.LanguageModel."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def revision(self) -> str | None: ...
+    # Text; type checkers do not look through the cached properties that they are in models.
+    @property
+    def fingerprint(self) -> Any: ...
+    @property
+    def tokenizer_fingerprint(self) -> Any: ...
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+    @property
+    def context(self) -> int: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def site(self, kind: str, layer: int | None = None) -> Any:
+        """The Site of that kind at that layer."""
+        ...
+
+    def stream(
+        self, windows: Iterable[Window], sites: Sequence[Any], *, windows_per_batch: int = ...
+    ) -> Iterator[ActivationBatch]: ...

@@ -1,0 +1,177 @@
+"""Results as plotly figures, and a decomposition as a page of its own that needs neither network nor script.
+
+Figures leave background and text to the page they are put in, so that they suit a light and a dark one. Plotly parses
+a little HTML in labels: every text that is not ours is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
+    from itda_core.analysis.replay import Replay
+
+INDIGO, ORANGE = "#6366f1", "#f97316"
+LINES = (INDIGO, ORANGE, "#10b981", "#ec4899", "#0ea5e9", "#eab308", "#8b5cf6", "#64748b")
+_GRID = "rgba(128, 128, 140, 0.22)"
+_MOST_NAMED_STEPS = 12  # more tick labels than that would overlap
+
+
+def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | None = None) -> go.Figure:
+    """Relative error after 1, 2, … atoms, one bar each; `sources` names atoms by their source token."""
+    import plotly.graph_objects as go
+
+    steps = replay.steps
+    names = [_source(sources.get(step.atom, "")) for step in steps]
+    figure = go.Figure(
+        go.Bar(
+            x=[step.step for step in steps],
+            y=[step.relative_error for step in steps],
+            marker={"color": [ORANGE if step.atom == pinned else INDIGO for step in steps], "cornerradius": 3},
+            customdata=[[step.atom, name, step.coefficient] for step, name in zip(steps, names, strict=True)],
+            hovertemplate=(
+                "step %{x}: atom %{customdata[0]}, from %{customdata[1]}<br>coefficient %{customdata[2]:+.2f}<br>"
+                "error left %{y:.4f}<extra></extra>"
+            ),
+        )
+    )
+    named = len(steps) <= _MOST_NAMED_STEPS
+    _style(figure, y_title="error left", height=250)
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(
+        showgrid=False,
+        tickmode="array" if named else "auto",
+        tickvals=[step.step for step in steps] if named else None,
+        ticktext=[name[:40] for name in names] if named else None,
+        tickangle=-40 if named else 0,
+        title=None if named else "atoms",
+    )
+    return figure
+
+
+def curves(
+    tokens: Sequence[int], lines: Mapping[str, Sequence[float]], *, y_title: str, decimals: int = 0, height: int = 240
+) -> go.Figure:
+    """One line per name over the number of tokens read; several have a legend."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for number, (name, values) in enumerate(lines.items()):
+        figure.add_scatter(
+            x=list(tokens),
+            y=list(values),
+            name=escape(name),
+            mode="lines" if len(tokens) > 1 else "markers",
+            line={"color": LINES[number % len(LINES)], "width": 2},
+            hovertemplate=f"%{{y:,.{decimals}f}}",
+        )
+    _style(figure, y_title=y_title, height=height)
+    figure.update_layout(
+        hovermode="x unified",
+        showlegend=len(lines) > 1,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+    )
+    figure.update_xaxes(title="tokens read", showgrid=False, tickformat="~s", hoverformat=",")
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def _style(figure: go.Figure, *, y_title: str, height: int) -> None:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 12, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        bargap=0.22,
+        dragmode=False,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "rgba(128,128,140,0.55)", "activecolor": INDIGO},
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True, zeroline=False)
+    figure.update_yaxes(automargin=True, fixedrange=True, zeroline=False, gridcolor=_GRID, title=y_title)
+
+
+def _source(token: str) -> str:
+    shown = token.replace("\n", "↵").replace("\t", "⇥")
+    shown = "·" * len(shown) if not shown.strip(" ") else shown.strip(" ")
+    return escape(shown if len(shown) <= 12 else shown[:11] + "…")
+
+
+_PAGE_STYLE = """
+:root{color-scheme:light dark;--ink:#25252e;--muted:#6b6b78;--line:#e3e3ea;--ground:#fff;--panel:#f6f6f9}
+@media (prefers-color-scheme:dark){:root{--ink:#e9e9ef;--muted:#9d9dab;--line:#33333e;--ground:#15151a;--panel:#212129}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:70rem;
+  margin:2rem auto;padding:0 1rem}
+h1{font-size:1.4rem;margin:0}h2{font-size:1rem;margin:0 0 .4rem}.muted{color:var(--muted)}
+bdi,.row a{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+.row{padding:1rem;border:1px solid var(--line);border-radius:8px;margin:1rem 0;line-height:1.9}
+.row a{color:inherit;text-decoration:none;border-radius:4px;padding:1px 2px;margin-right:1px;unicode-bidi:isolate}
+.row a:hover{outline:2px solid #6366f1}
+section{border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;margin:.8rem 0}
+section:target{border-color:#6366f1;box-shadow:0 0 0 1px #6366f1}
+table{border-collapse:collapse;width:100%;font-size:.87rem}
+td,th{text-align:left;padding:3px 10px 3px 0;vertical-align:top}
+th{color:var(--muted);font-weight:500}td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+tr+tr td{border-top:1px solid var(--line)}mark{background:rgba(99,102,241,.28);color:inherit;border-radius:3px}
+"""
+
+
+def decomposition_page(decomposition: Decomposition, *, dictionary: str, show_special: bool = False) -> str:
+    """A whole HTML page: the prompt coloured by relative error, and each token's atoms with their source contexts.
+
+    It holds no script and may load nothing (its content security policy says so); all text is escaped.
+    """
+    tokens = [token for token in decomposition.tokens if show_special or not token.special]
+    top = max((token.relative_error for token in tokens if not token.special), default=0.0) or 1.0
+    facts = " · ".join(
+        [decomposition.model, _place(decomposition), f"k = {decomposition.k}", decomposition.method.upper()]
+    )
+    row = "".join(_linked_token(token, top) for token in tokens)
+    sections = "\n".join(_token_section(token) for token in tokens)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(dictionary)}: a prompt decomposed</title><style>{_PAGE_STYLE}</style></head><body>
+<h1>{escape(dictionary)}</h1>
+<div class="muted">{escape(facts)}</div>
+<div class="row">{row}</div>
+<div class="muted">Deeper colour: larger relative error (0 to {top:.3f}). Click a token to read its atoms.</div>
+{sections}
+</body></html>
+"""
+
+
+def _place(decomposition: Decomposition) -> str:
+    return decomposition.site if decomposition.layer is None else f"layer {decomposition.layer}, {decomposition.site}"
+
+
+def _linked_token(token: TokenDecomposition, top: float) -> str:
+    alpha = 0.55 * min(1.0, token.relative_error / top)
+    shown = token.text.replace("\n", "↵") if token.text else "∅"
+    line_end = "<br>" if token.text.endswith("\n") else ""
+    style = f"background:rgba(99,102,241,{alpha:.3f})"
+    title = f"relative error {token.relative_error:.4f}"
+    return f'<a href="#t{token.index}" style="{style}" title="{title}">{escape(shown)}</a>{line_end}'
+
+
+def _token_section(token: TokenDecomposition) -> str:
+    rows = "\n".join(_atom_row(rank, use) for rank, use in enumerate(token.atoms, start=1))
+    return f"""<section id="t{token.index}"><h2>Token {token.index}: <bdi>{escape(token.text)}</bdi></h2>
+<div class="muted">relative error {token.relative_error:.4f} · cosine {token.cosine:.4f} · {token.l0} atoms</div>
+<table><tr><th>#</th><th>where the atom was seen</th><th class="num">coefficient</th><th class="num">share</th>
+<th class="num">atom</th><th>document</th></tr>
+{rows}</table></section>"""
+
+
+def _atom_row(rank: int, use: AtomUse) -> str:
+    context = f"{escape(use.context_before)}<mark>{escape(use.token)}</mark>{escape(use.context_after)}"
+    return (
+        f'<tr><td class="num">{rank}</td><td><bdi>{context}</bdi></td><td class="num">{use.coefficient:+.3f}</td>'
+        f'<td class="num">{use.share:.1%}</td><td class="num">{use.atom}</td>'
+        f"<td><bdi>{escape(use.document)}</bdi></td></tr>"
+    )

@@ -1,0 +1,42 @@
+"""What is kept on this machine and what runs on it: the library, trainings, jobs. Loads no torch to list things."""
+
+from itda_core.runs.estimate import Estimate, estimate
+from itda_core.runs.home import home
+from itda_core.runs.job_status import JobStatus, LayerStatus
+from itda_core.runs.jobs import Job, Jobs
+from itda_core.runs.layers import format_layers, parse_layers
+from itda_core.runs.library import BUNDLED, Library, LibraryEntry
+from itda_core.runs.machine import Machine, machine
+from itda_core.runs.model_of import model_of
+from itda_core.runs.request import TrainRequest
+from itda_core.runs.training_run import Interrupted, TrainedDictionary, run
+from itda_core.runs.verify import LabelCheck, Verification, corpus_of, verify
+from itda_core.runs.work import Unfinished, unfinished
+
+__all__ = [
+    "BUNDLED",
+    "Estimate",
+    "Interrupted",
+    "Job",
+    "JobStatus",
+    "Jobs",
+    "LabelCheck",
+    "LayerStatus",
+    "Library",
+    "LibraryEntry",
+    "Machine",
+    "TrainRequest",
+    "TrainedDictionary",
+    "Unfinished",
+    "Verification",
+    "corpus_of",
+    "estimate",
+    "format_layers",
+    "home",
+    "machine",
+    "model_of",
+    "parse_layers",
+    "run",
+    "unfinished",
+    "verify",
+]

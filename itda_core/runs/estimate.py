@@ -1,0 +1,228 @@
+"""What a training will cost, before it starts."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from itda_core.errors import UserError
+from itda_core.files import read_json
+from itda_core.models.folders import model_folder, weight_files
+from itda_core.models.spec import ModelSpec
+from itda_core.runs.layers import existing_layers
+from itda_core.runs.library import Library, LibraryEntry
+from itda_core.runs.machine import Machine, machine
+from itda_core.runs.request import TrainRequest
+
+_CHARACTERS_PER_TOKEN = 4.0
+_DEMO_SAMPLE = 200  # passages read to guess the bundled corpus's length
+_ATOMS_PER_TOKEN = 0.1  # where nothing better is known
+_BASE_MEMORY = 700 * 2**20  # Python with torch and transformers
+_WINDOWS_PER_BATCH = 16
+_LIVE_VECTORS = 12  # of d_model per token that a block's forward pass holds at its widest (MLP in and out, Q, K, V)
+_BUFFER_ROOM = 1.25  # buffers of atoms are at most so much larger than what is in them
+_LABEL_BYTES = 250  # of provenance, packed
+_FLOPS_PER_CORE = (2e9, 20e9)  # a CPU core on matrices of this size, from unlucky to good
+_FLOPS_GPU = (2e12, 40e12)
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_RUNS_COUNTED = 5
+_HEADER_BYTES = 100 * 2**20  # safetensors' own limit
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """What a model's folder says without loading it."""
+
+    n_layers: int
+    d_model: int
+    parameters: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Costs of one training. A figure that cannot be known is None; `notes` says why, and what was assumed."""
+
+    tokens: int | None  # that will be read
+    layers: int | None
+    memory: int | None  # bytes, at its highest
+    disk: int | None  # bytes of the dictionaries, and as much again for checkpoints while it runs
+    tokens_per_second: tuple[float, float] | None  # slow, fast
+    seconds: tuple[float, float] | None  # fast, slow
+    measured: bool  # whether the rate comes from earlier runs on this model
+    notes: tuple[str, ...]
+
+    def fits(self, on: Machine) -> bool | None:
+        """Whether the memory that is free now suffices; None when it cannot be known."""
+        return None if self.memory is None else self.memory <= on.memory_free
+
+
+def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
+    """What `request` will cost on this machine; nothing is loaded and nothing is fetched.
+
+    - atoms of a layer: the wanted number, else as many per token as earlier runs with this model, k and threshold
+      took, else a tenth of the tokens (rough, rather too many);
+    - memory: Python and torch, the weights in the dtype they run in, one batch of 16 windows at 12 vectors per token,
+      and per layer the atoms in float64 and their Gram matrix in float32 in buffers with a quarter of spare room, one
+      layer's twice (buffers grow by copying);
+    - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept;
+    - time: the rate of earlier runs on this model in the library, give or take half of it; else the forward pass
+      (2 operations per parameter and token) and the pursuit (2 x atoms x (d_model + k) per token and layer, with half
+      the atoms on average) at 2 to 20 billion operations per core and second, 2 to 40 trillion on a GPU.
+
+    Raises UserError when the layers do not exist.
+    """
+    request = request.resolved()
+    notes: list[str] = []
+    here = machine()
+    tokens = request.config.tokens or _corpus_tokens(request.corpus)
+    if tokens is None:
+        notes.append("How long this corpus is is not known before it is read; give a number of tokens.")
+    figures = model_figures(request.model)
+    if figures is None:
+        notes.append("The model is not on this machine yet; its size is known once it has been fetched.")
+        n_layers = None if request.layers is None else len(request.layers)
+        return Estimate(tokens, n_layers, None, None, None, None, False, tuple(notes))
+    n_layers = len(existing_layers(request.layers, figures.n_layers, request.model.name))
+    earlier = _earlier(request, library or Library(request.library))
+    atoms = None if tokens is None else _atoms(request, tokens, earlier, notes)
+    rates = [run.tokens_per_second for run in earlier if run.tokens_per_second > 0][:_RUNS_COUNTED]
+    if rates:
+        rate = (min(rates) / 1.5, max(rates) * 1.5)
+        notes.append("The speed is that of earlier runs on this model, give or take half of it.")
+    else:
+        rate = _rough_rate(figures, n_layers, atoms or 0, request.config.k, here, request.model.device)
+        notes.append("The speed is a rough guess: there is no earlier run on this model to go by.")
+    memory = disk = None
+    if atoms is not None:
+        memory, disk = _memory(request, figures, n_layers, atoms, here), _disk(figures, n_layers, atoms)
+    seconds = None if tokens is None else (tokens / rate[1], tokens / rate[0])
+    return Estimate(tokens, n_layers, memory, disk, rate, seconds, bool(rates), tuple(notes))
+
+
+def model_figures(spec: ModelSpec) -> ModelFigures | None:
+    """Read from config.json and the headers of the weights; None when the model is not on this machine.
+
+    Raises UserError when its folder is not a model's, or is damaged.
+    """
+    is_folder = spec.name.startswith("demo:") or Path(spec.name).expanduser().exists()
+    try:
+        folder = model_folder(replace(spec, offline=True)).path
+    except UserError:
+        if is_folder:
+            raise
+        return None
+    config = read_json(folder / "config.json")
+    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    n_layers = _first(text, ("num_hidden_layers", "n_layer", "n_layers", "num_layers"))
+    d_model = _first(text, ("hidden_size", "n_embd", "d_model", "dim"))
+    if n_layers is None or d_model is None:
+        raise UserError(f"{folder / 'config.json'} names no number of layers or no width; choose another model.")
+    files = weight_files(folder)
+    return ModelFigures(n_layers, d_model, sum(map(_parameters, files)), sum(file.stat().st_size for file in files))
+
+
+@dataclass(frozen=True)
+class _EarlierRun:
+    entry: LibraryEntry
+    tokens: int
+    tokens_per_second: float
+
+
+def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
+    """The user's own runs on this model, newest first (bundled dictionaries were made on another machine)."""
+    runs = []
+    for entry in library.entries():
+        if entry.bundled or entry.problem or entry.model != request.model.name:
+            continue
+        stats = read_json(entry.path / "dictionary.json")["stats"]
+        tokens, rate = stats.get("tokens"), stats.get("tokens_per_second")
+        if isinstance(tokens, int) and tokens > 0 and isinstance(rate, (int, float)):
+            runs.append(_EarlierRun(entry, tokens, float(rate)))
+    return runs
+
+
+def _atoms(request: TrainRequest, tokens: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> int:
+    config = request.config
+    if config.atoms is not None:
+        return min(config.atoms, tokens)
+    shares = [
+        run.entry.atoms / run.tokens
+        for run in earlier
+        if run.entry.atoms and (run.entry.k, run.entry.threshold) == (config.k, config.threshold)
+    ]
+    if not shares:
+        notes.append("How many atoms a threshold gives is not known beforehand; a tenth of the tokens is assumed.")
+    return max(1, round(tokens * (statistics.median(shares) if shares else _ATOMS_PER_TOKEN)))
+
+
+def _memory(request: TrainRequest, figures: ModelFigures, n_layers: int, atoms: int, here: Machine) -> int:
+    size = _BYTES.get(request.model.dtype)
+    if size is None:  # "auto": float32 on a CPU, half precision stays what it is on a GPU
+        on_cpu = "cpu" in (request.model.device, here.device if request.model.device == "auto" else "")
+        size = 4 if on_cpu else max(1, round(figures.stored_bytes / max(figures.parameters, 1)))
+    batch = _WINDOWS_PER_BATCH * request.config.context * figures.d_model * (_LIVE_VECTORS * size + 4 * n_layers)
+    room = _BUFFER_ROOM * atoms
+    dictionaries = (n_layers + 1) * (room * figures.d_model * 8 + room * room * 4)
+    return _BASE_MEMORY + figures.parameters * size + batch + round(dictionaries)
+
+
+def _disk(figures: ModelFigures, n_layers: int, atoms: int) -> int:
+    return 2 * n_layers * (atoms * (figures.d_model * 4 + _LABEL_BYTES) + figures.d_model * 4)
+
+
+def _rough_rate(
+    figures: ModelFigures, n_layers: int, atoms: int, k: int, here: Machine, device: str
+) -> tuple[float, float]:
+    """Tokens per second, slow and fast."""
+    per_token = 2 * figures.parameters + n_layers * atoms * (figures.d_model + k)
+    on_gpu = (here.device if device == "auto" else device) != "cpu"
+    slow, fast = _FLOPS_GPU if on_gpu else (flops * here.cores for flops in _FLOPS_PER_CORE)
+    return slow / per_token, fast / per_token
+
+
+def _corpus_tokens(reference: str) -> int | None:
+    """A guess from the number of characters; None for what is streamed from the Hub or does not exist."""
+    if reference == "demo":
+        from itertools import islice
+
+        from itda_core.text import Corpus
+        from itda_core.text.corpus import DEMO_PASSAGES
+
+        sample = [len(document.text) for document in islice(Corpus.open("demo"), _DEMO_SAMPLE)]
+        return round(statistics.mean(sample) * DEMO_PASSAGES / _CHARACTERS_PER_TOKEN)
+    path = Path(reference)
+    if not path.is_file():
+        path = Path(reference.rpartition("#")[0] or reference)
+    return max(1, round(path.stat().st_size / _CHARACTERS_PER_TOKEN)) if path.is_file() else None
+
+
+def _first(config: dict[str, Any], names: Iterable[str]) -> int | None:
+    values = (config.get(name) for name in names)
+    return next((value for value in values if isinstance(value, int) and value > 0), None)
+
+
+def _parameters(file: Path) -> int:
+    """How many numbers a safetensors file holds, from its header: 8 bytes of length, then JSON."""
+    with file.open("rb") as handle:
+        start = handle.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        raw = handle.read(length) if 0 < length <= _HEADER_BYTES else b""
+    try:
+        header = json.loads(raw)
+        shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
+        return sum(_product(shape) for shape in shapes)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} is damaged (its header cannot be read); fetch or save the model again.") from error
+
+
+def _product(shape: Iterable[int]) -> int:
+    total = 1
+    for size in shape:
+        total *= int(size)
+    return total

@@ -1,0 +1,274 @@
+"""Trainings in the background: one folder and one process each, independent of the page that started them.
+
+A job's folder holds `request.json`, `status.json` (replaced by the worker), `process.json` (who the worker is),
+`cancel.json` (there once somebody wants it to stop), `log.txt` and `work/` (checkpoints).
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock
+
+from itda_core.errors import UserError
+from itda_core.files import PARTIAL, explained, new_folder, read_json, write_json
+from itda_core.runs.home import home as user_home
+from itda_core.runs.job_status import JobStatus
+from itda_core.runs.request import TrainRequest
+from itda_core.runs.worker import CANCEL, STATUS
+
+TERMINATE_AFTER = 10.0  # seconds from the cancel file to SIGTERM: the worker looks at the file after each batch
+KILL_AFTER = 120.0  # to SIGKILL: enough to write a checkpoint of any size
+_SECONDS_TO_START = 30.0
+_SAME_START = 1.0  # seconds two readings of one process's start time may differ by when the clock is set
+_LOG_BYTES = 20_000
+_REQUEST, _PROCESS, _LOG, _LOCK = "request.json", "process.json", "log.txt", ".lock"
+_ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+_children: list[subprocess.Popen[bytes]] = []  # of this process; polled so that ended ones do not stay as zombies
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A process, told from a later one with the same number by when it started."""
+
+    pid: int
+    started: float  # seconds since the epoch
+
+    def process(self) -> psutil.Process | None:
+        """The process while it lives."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _SAME_START
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+class Jobs:
+    """The jobs of one user, kept in `home/jobs`."""
+
+    def __init__(self, home: Path | str | None = None) -> None:
+        self.home = user_home() if home is None else Path(home).absolute()
+        self.folder = self.home / "jobs"
+
+    def start(self, request: TrainRequest) -> Job:
+        """Start a worker for `request`. Raises UserError when the job's folder cannot be written."""
+        now = datetime.datetime.now(datetime.UTC)
+        job = Job(self.folder / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}")
+        with new_folder(job.folder) as partial:
+            write_json(
+                partial / _REQUEST,
+                {"created": now.isoformat(timespec="seconds"), "request": request.resolved().to_dict()},
+            )
+            write_json(partial / STATUS, JobStatus().to_dict())
+        job.launch(resume=False)
+        return job
+
+    def list(self) -> list[Job]:
+        """All jobs, newest first. Folders that are no jobs, or of another version, are left out."""
+        if not self.folder.is_dir():
+            return []
+        found = [Job(path) for path in self.folder.iterdir() if _ID.fullmatch(path.name)]
+        return sorted((job for job in found if job.readable), key=lambda job: job.id, reverse=True)
+
+    def get(self, id: str) -> Job:
+        """Raises UserError when there is no such job."""
+        job = Job(self.folder / id)
+        if not _ID.fullmatch(id) or not job.readable:
+            raise UserError(f"There is no job {id[:40]!r}; it may have been removed. Choose one from the list of jobs.")
+        return job
+
+
+class Job:
+    """One training in the background. Every look at `status` reads the folder anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def _order(self) -> dict[str, Any]:
+        return read_json(self.folder / _REQUEST)
+
+    @property
+    def readable(self) -> bool:
+        """Whether the folder says what was asked for, in this version's words."""
+        try:
+            return isinstance(self._order["created"], str) and self.request is not None
+        except (UserError, KeyError, TypeError):
+            return False
+
+    @property
+    def created(self) -> str:
+        """When it was first started: ISO 8601, UTC."""
+        return self._order["created"]
+
+    @cached_property
+    def request(self) -> TrainRequest:
+        return TrainRequest.from_dict(self._order["request"])
+
+    @property
+    def state(self) -> str:
+        return self.status.state
+
+    @property
+    def status(self) -> JobStatus:
+        """What the worker last said, or that it is lost.
+
+        A cancelled worker that has not ended in time is told so by signal here.
+        """
+        for child in tuple(_children):
+            if child.poll() is not None and child in _children:
+                _children.remove(child)
+        said = self._said()
+        if said.ended:
+            return said
+        worker = self._worker()
+        if worker is None and said.state == "starting" and self._status_age() < _SECONDS_TO_START:
+            return said
+        process = worker.process() if worker else None
+        if process is not None:
+            self._press(process)
+            return said
+        said = self._said()  # it may have ended between the two looks
+        if said.ended:
+            return said
+        if (self.folder / CANCEL).exists():
+            return replace(said, state="cancelled", step="", eta=None)
+        return replace(
+            said,
+            state="lost",
+            step="",
+            eta=None,
+            error="The worker ended without a word (killed, out of memory, or the machine restarted); resume it to go "
+            "on from its last checkpoint.",
+        )
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether it has been asked to stop."""
+        return (self.folder / CANCEL).exists()
+
+    @property
+    def log(self) -> str:
+        """The end of what the worker wrote to its terminal."""
+        path = self.folder / _LOG
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+
+    def cancel(self) -> None:
+        """Ask the worker to stop and keep its checkpoint; returns at once. Nothing happens to a job that has ended."""
+        if not self.status.ended and not self.cancelling:
+            write_json(self.folder / CANCEL, {"requested": time.time(), "terminated": None})
+
+    def resume(self) -> None:
+        """Start a worker again, from the last checkpoint. Raises UserError when the job is running or done."""
+        self.launch(resume=True)
+
+    def remove(self) -> None:
+        """Delete the job and its checkpoints; its dictionaries stay. Raises UserError while it runs."""
+        if not self.status.ended:
+            raise UserError(f"Job {self.id} is running; cancel it before removing it.")
+        with explained(self.folder):
+            hidden = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self.folder.parent))
+            os.rename(self.folder, hidden / self.id)
+            shutil.rmtree(hidden)
+
+    def launch(self, *, resume: bool) -> None:
+        with FileLock(self.folder / _LOCK):  # two clicks start one worker
+            said = self.status
+            if resume and not said.resumable:
+                raise UserError(f"Job {self.id} is {said.state}; only one that was stopped or failed can be resumed.")
+            for name in (CANCEL, _PROCESS):
+                (self.folder / name).unlink(missing_ok=True)
+            write_json(
+                self.folder / STATUS,
+                replace(said, state="starting", step="starting", error=None).to_dict(),
+            )
+            with explained(self.folder), (self.folder / _LOG).open("ab") as log:
+                child = subprocess.Popen(
+                    [
+                        *(sys.executable, "-m", "itda_core", "train", *self.request.arguments()),
+                        *(["--resume"] if resume else []),
+                        *("--job", str(self.folder)),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self.folder,
+                    env=self._environment(),
+                    start_new_session=True,  # neither Ctrl-C in the page's terminal nor the page's end reaches it
+                )
+            _children.append(child)
+            write_json(
+                self.folder / _PROCESS, {"pid": child.pid, "started": psutil.Process(child.pid).create_time()}
+            )
+
+    def _environment(self) -> dict[str, str]:
+        paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {
+            **os.environ,
+            "ITDA_HOME": str(self.folder.parent.parent),
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _said(self) -> JobStatus:
+        try:
+            return JobStatus.from_dict(read_json(self.folder / STATUS))
+        except UserError as error:
+            return JobStatus(state="lost", error=str(error))
+
+    def _status_age(self) -> float:
+        return time.time() - (self.folder / STATUS).stat().st_mtime
+
+    def _worker(self) -> _Worker | None:
+        path = self.folder / _PROCESS
+        if not path.exists():
+            return None
+        try:
+            return _Worker(**read_json(path))
+        except (UserError, TypeError):  # damaged, or removed since by a resume
+            return None
+
+    def _press(self, process: psutil.Process) -> None:
+        """SIGTERM, once, and much later SIGKILL, to a worker that does not heed the cancel file."""
+        path = self.folder / CANCEL
+        if not path.exists():
+            return
+        cancel = read_json(path)
+        waited = time.time() - cancel["requested"]
+        if waited > KILL_AFTER:
+            _signal(process, signal.SIGKILL)
+        elif waited > TERMINATE_AFTER and cancel["terminated"] is None:
+            write_json(path, {**cancel, "terminated": time.time()})
+            _signal(process, signal.SIGTERM)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)  # its session is its own, so its group has its number
+    except ProcessLookupError:
+        return

@@ -1,0 +1,269 @@
+"""The library: the user's dictionaries, and the bundled ones, by name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from itda_core.errors import UserError
+from itda_core.files import PARTIAL, explained, new_folder
+from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
+from itda_core.runs.home import library_folder
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import AtomDictionary
+
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "demo" / "dictionaries"
+
+_MOST_NAME_BYTES = 120  # file systems stop at 255, and "-2" and ".zip" are still to come
+_MOST_PART_BYTES = 255  # the system refuses to look for longer names
+_NAME = re.compile(r"[^\W_][\w .,+=@()-]*")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+_NAME_RULE = "choose letters, digits, spaces and . _ - + = @ ( ) , and begin with a letter or a digit"
+
+
+@dataclass(frozen=True)
+class LibraryEntry:
+    """One folder of the library. Where `problem` is set it cannot be used, and what could not be read is None."""
+
+    path: Path
+    name: str
+    bundled: bool = False  # read-only, comes with the program
+    problem: str | None = None  # one sentence
+    model: str | None = None
+    layer: int | None = None
+    site: str | None = None
+    atoms: int | None = None
+    d_model: int | None = None
+    k: int | None = None
+    threshold: float | None = None
+    selection: str | None = None
+    method: str | None = None
+    corpus: str | None = None
+    fvu: float | None = None
+    created: str | None = None  # ISO 8601, UTC
+    bytes: int | None = None
+
+
+class Library:
+    """Dictionaries in one folder (the user's library unless another is given), and the bundled ones beside them."""
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        self.folder = library_folder() if folder is None else Path(os.path.expanduser(folder)).absolute()
+
+    def entries(self) -> list[LibraryEntry]:
+        """The user's dictionaries, newest first, then those that cannot be read, then the bundled ones by name."""
+        own = [_entry(path) for path in _folders(self.folder)]
+        own.sort(key=lambda entry: entry.name)  # the order among those of the same second
+        own.sort(key=lambda entry: entry.created or "", reverse=True)
+        return own + [_entry(path, bundled=True) for path in sorted(_folders(BUNDLED))]
+
+    def find(self, reference: str | Path) -> Path:
+        """The folder of a dictionary given by path, by its name in the library, or by its bundled name.
+
+        Raises UserError when there is none, naming the nearest names.
+        """
+        text = str(reference).strip()
+        path = Path(os.path.expanduser(text))
+        if text and all(len(part.encode()) <= _MOST_PART_BYTES for part in path.parts):
+            if (path / "dictionary.json").is_file():
+                return path.absolute()
+            if _is_plain(text):
+                for folder in (self.folder / text, BUNDLED / text):
+                    if folder.is_dir():
+                        return folder
+            if path.is_dir():
+                raise UserError(f"{text} is a folder without a dictionary.json, so no dictionary; choose another.")
+        raise UserError(f"No dictionary is called {text[:_MOST_NAME_BYTES]!r}; {self._nearest(text)}")
+
+    def is_bundled(self, path: Path) -> bool:
+        return path.resolve().parent == BUNDLED.resolve()
+
+    def free_name(self, model: str, site: str, layer: int | None) -> str:
+        """A readable name that nothing in the library has yet, such as `demo-0-L2-resid_post` or `...-2`."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(model).name).strip("-._") or "model"
+        place = re.sub(r"[^A-Za-z0-9._-]+", "-", site).strip("-._")
+        return self._free("-".join([stem, *([] if layer is None else [f"L{layer}"]), place]))
+
+    def check_writable(self) -> None:
+        """Raises UserError when nothing can be written here; asked before hours of work, not after."""
+        with explained(self.folder):
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise UserError(f"{self.folder} is not a folder; choose another library.") from None
+            with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=self.folder):
+                pass
+
+    def add(self, dictionary: AtomDictionary) -> Path:
+        """Save a new dictionary under a free name. Raises UserError when the disk is full."""
+        spec = dictionary.spec
+        return self._place(
+            lambda: self.free_name(spec.model, spec.site, spec.layer), lambda path: dictionary.save_pretrained(path)
+        )
+
+    def rename(self, reference: str, name: str) -> Path:
+        """Give a dictionary of the library another name. Raises UserError for bad names, taken ones, bundled ones."""
+        path = self._own(reference, "renamed")
+        name = self._new_name(name)
+        target = self.folder / name
+        with explained(target):
+            os.rename(path, target)
+        return target
+
+    def remove(self, reference: str) -> None:
+        """Delete a dictionary of the library (of a link only the link). A reader sees it whole or not at all."""
+        path = self._own(reference, "removed")
+        with explained(path):
+            if path.is_symlink():
+                path.unlink()
+                return
+            hidden = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self.folder))
+            os.rename(path, hidden / path.name)
+            shutil.rmtree(hidden)
+
+    def import_(self, source: str | Path, name: str | None = None, *, revision: str | None = None) -> Path:
+        """Add a dictionary from a folder, a zip file or a Hugging Face id, checked before it appears.
+
+        Only `dictionary.json`, `atoms.safetensors` and `provenance.parquet` are taken. Raises UserError when the source
+        is none of these, is damaged, or leads outside itself.
+        """
+        from itda_core.dictionaries import AtomDictionary
+
+        if name is not None:
+            name = self._new_name(name)
+        text = str(source).strip()
+        path = Path(os.path.expanduser(text))
+        if not path.exists():
+            if not _HUB_ID.fullmatch(text):
+                raise UserError(f"{text!r} is no folder, no zip file and no Hub id (owner/name); check the path.")
+            dictionary = AtomDictionary.from_pretrained(text, revision=revision)
+            return self._import(name or text.split("/")[1], name is not None, dictionary.save_pretrained)
+
+        def copy(target: Path) -> None:
+            with new_folder(target) as partial:
+                (copy_folder if path.is_dir() else extract_zip)(path, partial)
+                AtomDictionary.load(partial)
+
+        return self._import(name or (path.absolute().name if path.is_dir() else path.stem), name is not None, copy)
+
+    def export(self, reference: str | Path, target: str | Path | None = None) -> Path:
+        """Write a dictionary as a zip: to `target`, into the folder `target`, or into the working directory."""
+        folder = self.find(reference)
+        for name in DICTIONARY_FILES:
+            if not (folder / name).is_file():
+                raise UserError(f"{folder} is damaged: {name} is missing; it cannot be exported.")
+        path = Path.cwd() if target is None else Path(os.path.expanduser(target)).absolute()
+        return export_zip(folder, path / f"{folder.name}.zip" if path.is_dir() else path)
+
+    def _import(self, wanted: str, exact: bool, write: Callable[[Path], object]) -> Path:
+        stem = re.sub(r"[^\w .,+=@()-]+", "-", wanted).strip("-._ ") or "imported"
+        stem = stem.encode()[: _MOST_NAME_BYTES - 8].decode(errors="ignore")
+        return self._place(lambda: stem if exact else self._free(stem), write, again=not exact)
+
+    def _place(self, name: Callable[[], str], write: Callable[[Path], object], *, again: bool = True) -> Path:
+        """Write under a name; under the next one when another process took it meanwhile."""
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            target = self.folder / name()
+            try:
+                write(target)
+            except (UserError, OSError):
+                if again and target.exists():
+                    continue
+                raise
+            return target
+
+    def _free(self, stem: str) -> str:
+        taken = {path.name.casefold() for root in (self.folder, BUNDLED) for path in _folders(root)}
+        name, number = stem, 2
+        while name.casefold() in taken or (self.folder / name).exists():
+            name, number = f"{stem}-{number}", number + 1
+        return name
+
+    def _new_name(self, name: str) -> str:
+        name = name.strip()
+        if not _NAME.fullmatch(name) or name.endswith(".") or name.casefold() in _RESERVED:
+            raise UserError(f"{name!r} cannot be a dictionary's name; {_NAME_RULE}.")
+        if len(name.encode()) > _MOST_NAME_BYTES:
+            raise UserError(f"The name has {len(name.encode())} bytes; choose one of at most {_MOST_NAME_BYTES}.")
+        if os.path.lexists(self.folder / name) or (BUNDLED / name).is_dir():
+            raise UserError(f"A dictionary is called {name!r} already; choose another name.")
+        return name
+
+    def _own(self, reference: str, what: str) -> Path:
+        """The folder of one of the user's own entries, damaged ones included."""
+        text = str(reference).strip()
+        if _is_plain(text) and os.path.lexists(self.folder / text):
+            return self.folder / text
+        path = self.find(reference)
+        if self.is_bundled(path):
+            raise UserError(f"{path.name} is bundled and cannot be {what}; export it and import your own copy.")
+        if path.parent.resolve() == self.folder.resolve():
+            return self.folder / path.name
+        raise UserError(f"{path} lies outside the library {self.folder}; it cannot be {what} from here.")
+
+    def _nearest(self, text: str) -> str:
+        names = [path.name for root in (self.folder, BUNDLED) for path in _folders(root)]
+        lowered = {name.casefold(): name for name in names}
+        near = difflib.get_close_matches(Path(text).name.casefold(), lowered, n=3, cutoff=0.4)
+        if near:
+            return f"did you mean {' or '.join(lowered[name] for name in near)}?"
+        if names:
+            return f"the library has {', '.join(sorted(names)[:5])}{', ...' if len(names) > 5 else ''}."
+        return "the library is empty: train a dictionary (itda train) or import one (itda library import)."
+
+
+def _is_plain(name: str) -> bool:
+    """Whether `name` can only mean something directly inside a folder."""
+    return bool(name) and name not in (".", "..") and not name.startswith(PARTIAL) and not re.search(r"[/\\\0]", name)
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Visible folders in `root`; other hidden ones are no dictionaries, partial ones are being written or deleted."""
+    if not root.is_dir():
+        return
+    for path in root.iterdir():
+        if not path.name.startswith(".") and path.is_dir():
+            yield path
+
+
+def _entry(path: Path, *, bundled: bool = False) -> LibraryEntry:
+    from itda_core.dictionaries.storage import read_summary
+
+    try:
+        summary = read_summary(path)
+    except UserError as error:
+        return LibraryEntry(path, path.name, bundled, problem=str(error))
+    except OSError as error:  # removed a moment ago, or unreadable: one folder never breaks the list
+        return LibraryEntry(path, path.name, bundled, problem=f"{path} cannot be read ({error.strerror}).")
+    missing = [name for name in DICTIONARY_FILES if not (path / name).is_file()]
+    problem = f"{path} is damaged: {', '.join(missing)} is missing; restore it or remove it." if missing else None
+    return LibraryEntry(
+        path=path,
+        name=path.name,
+        bundled=bundled,
+        problem=problem,
+        model=summary.model,
+        layer=summary.layer,
+        site=summary.site,
+        atoms=summary.atoms,
+        d_model=summary.d_model,
+        k=summary.k,
+        threshold=summary.threshold,
+        selection=summary.selection,
+        method=summary.method,
+        corpus=summary.corpus,
+        fvu=summary.fvu,
+        created=summary.created,
+        bytes=summary.bytes,
+    )

@@ -1,0 +1,45 @@
+"""The model a dictionary was built on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from itda_core.errors import UserError
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.models import LanguageModel
+
+
+def model_of(
+    dictionary: AtomDictionary,
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    offline: bool = False,
+    trust_remote_code: bool = False,
+) -> LanguageModel:
+    """Load the model of `dictionary`, or its copy under another `name` (a folder that moved, a mirror).
+
+    Raises UserError when it cannot be loaded, or when what is loaded has other weights: the atoms would be read as
+    something they are not.
+    """
+    from itda_core.analysis.decompose import check_model
+    from itda_core.models import ModelSpec, load_model
+
+    spec = dictionary.spec
+    if name is None:
+        name, revision = spec.model, revision or spec.revision
+    wanted = ModelSpec(name, revision, device, dtype, offline, trust_remote_code)
+    try:
+        model = load_model(wanted)
+    except UserError as error:
+        if name != spec.model:
+            raise
+        raise UserError(
+            f"The dictionary's model cannot be loaded: {error} If it has moved, name it with --model."
+        ) from error
+    check_model(model, dictionary)
+    return model

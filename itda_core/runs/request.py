@@ -1,0 +1,129 @@
+"""What a training is asked to do: the same thing for the command line, a page and a job's worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.errors import UserError
+from itda_core.models.spec import ModelSpec
+from itda_core.runs.layers import format_layers, parse_layers
+
+DEFAULT_SITE = "resid_post"
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """One training: dictionaries of several layers of one model, grown on one corpus in one pass."""
+
+    model: ModelSpec
+    layers: tuple[int, ...] | None  # 0-based; None: every layer
+    corpus: str  # what Corpus.open takes
+    config: TrainConfig = field(default_factory=TrainConfig)
+    site: str = DEFAULT_SITE
+    library: str | None = None  # the folder the dictionaries go to; None: the user's library
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; `from_dict` gives the same request again."""
+        return {
+            "model": asdict(self.model),
+            "layers": format_layers(self.layers),
+            "corpus": self.corpus,
+            "config": asdict(self.config),
+            "site": self.site,
+            "library": self.library,
+        }
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> TrainRequest:
+        """Raises UserError for keys that no request has, and for those that are missing."""
+        _check_keys(value, {own.name for own in fields(cls)}, "training request")
+        _check_keys(value["model"], {own.name for own in fields(ModelSpec)}, "training request's model")
+        return cls(
+            model=ModelSpec(**value["model"]),
+            layers=parse_layers(value["layers"]),
+            corpus=value["corpus"],
+            config=TrainConfig.from_dict(value["config"]),
+            site=value["site"],
+            library=value["library"],
+        )
+
+    def resolved(self) -> TrainRequest:
+        """The same request with absolute paths, so that it means the same in every working directory."""
+        return replace(
+            self,
+            model=replace(self.model, name=absolute_if_local(self.model.name)),
+            corpus=absolute_if_local(self.corpus),
+            library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+        )
+
+    def key(self) -> str:
+        """Twelve hexadecimal digits, equal where an unfinished run of one request can be continued by the other.
+
+        Where the result is put, and what merely changes how the model is fetched or where it runs, does not count.
+        """
+        value = self.resolved().to_dict()
+        model = value["model"]
+        counted = {
+            "model": [model["name"], model["revision"], model["dtype"]],
+            "layers": value["layers"],
+            "corpus": value["corpus"],
+            "config": value["config"],
+            "site": value["site"],
+        }
+        return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
+
+    def arguments(self) -> list[str]:
+        """The arguments of `itda train` that ask for this; what equals its default is left out."""
+        default_model, default_config = ModelSpec("demo:0"), TrainConfig()
+        model, config = self.model, self.config
+        arguments = [model.name, "--layers", format_layers(self.layers), "--corpus", self.corpus]
+        if self.site != DEFAULT_SITE:
+            arguments += ["--site", self.site]
+        for name in (setting.name for setting in fields(TrainConfig)):
+            arguments += _option(name, getattr(config, name), getattr(default_config, name))
+        for name in ("revision", "device", "dtype", "offline", "trust_remote_code"):
+            arguments += _option(name, getattr(model, name), getattr(default_model, name))
+        if self.library is not None:
+            arguments += ["--library", self.library]
+        return arguments
+
+    def command(self) -> str:
+        """The same training as a line for a terminal."""
+        return shlex.join(["itda", "train", *self.arguments()])
+
+
+def absolute_if_local(name: str) -> str:
+    """`name`, made absolute when it is a file or a folder on this machine (`demo`, `hf:...` and Hub ids are kept).
+
+    A column may follow a file's path, as in `reviews.csv#body`.
+    """
+    if name == "demo" or name.startswith(("demo:", "hf:")):
+        return name
+    file, mark, column = name.rpartition("#")
+    for path, rest in ((name, ""), (file, mark + column)):
+        path = os.path.expanduser(path)
+        if path and os.path.exists(path):
+            return os.path.abspath(path) + rest
+    return name
+
+
+def _option(name: str, value: object, default: object) -> list[str]:
+    if value == default:
+        return []
+    flag = "--" + name.replace("_", "-")
+    return [flag] if value is True else [flag, str(value)]
+
+
+def _check_keys(value: object, known: set[str], what: str) -> None:
+    if not isinstance(value, dict):
+        raise UserError(f"The {what} is not a JSON object; make it anew.")
+    if unknown := sorted(set(value) - known):
+        raise UserError(f"The {what} has unknown keys {', '.join(unknown)}; remove them or make it anew.")
+    if missing := sorted(known - set(value)):
+        raise UserError(f"The {what} lacks {', '.join(missing)}; make it anew.")

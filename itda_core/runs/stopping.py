@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM as a wish that a training answers between two batches."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Self
+
+
+class StopRequest:
+    """While the block runs, the first signal during work that can be kept is only remembered (`requested`).
+
+    Before `defer()` is called there is nothing to keep, and a signal ends the block at once with KeyboardInterrupt; so
+    does a second one. Outside the main thread no signal arrives and nothing is changed.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._deferred = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def defer(self) -> None:
+        """From here on the work is worth a checkpoint: `requested` will be looked at soon."""
+        self._deferred = True
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in self._SIGNALS:
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # pyright: ignore[reportArgumentType]  (what signal.signal itself returned)
+        self._before.clear()
+
+    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+        if self.requested or not self._deferred:
+            raise KeyboardInterrupt
+        self.requested = True

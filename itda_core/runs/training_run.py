@@ -1,0 +1,156 @@
+"""One training from the request to dictionaries in the library: what the command line and a job's worker both call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from itda_core.runs.layers import existing_layers
+from itda_core.runs.library import Library
+from itda_core.runs.request import TrainRequest
+from itda_core.runs.work import Work, work_for, work_in
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import AtomDictionary, TrainProgress
+
+CHECKPOINT_SECONDS = 20.0
+
+
+class Interrupted(Exception):
+    """A training was asked to stop and did; what it had done is kept in its work folder."""
+
+    def __init__(self, tokens: int, total: int | None) -> None:
+        self.tokens, self.total = tokens, total
+        of = "" if total is None else f" of {total:,}"
+        super().__init__(f"Stopped after {tokens:,}{of} tokens; what was done is kept.")
+
+
+@dataclass(frozen=True)
+class TrainedDictionary:
+    """One result of a training; the fields are the keys of `itda train --json`."""
+
+    path: str
+    model: str
+    layer: int | None
+    site: str
+    atoms: int
+    d_model: int
+    k: int
+    selection: str
+    threshold: float
+    tokens: int  # read from the corpus
+    seconds: float
+    tokens_per_second: float
+    mean_relative_error: float  # over the stream, each token as judged before it could become an atom; 0 to 1
+
+    @classmethod
+    def of(cls, dictionary: AtomDictionary, path: Path) -> TrainedDictionary:
+        spec, config, stats = dictionary.spec, dictionary.config, dictionary.stats
+        return cls(
+            path=str(path),
+            model=spec.model,
+            layer=spec.layer,
+            site=spec.site,
+            atoms=len(dictionary),
+            d_model=spec.d_model,
+            k=config.k,
+            selection=config.selection,
+            threshold=config.threshold,
+            tokens=stats["tokens"],
+            seconds=stats["seconds"],
+            tokens_per_second=stats["tokens_per_second"],
+            mean_relative_error=stats["mean_relative_error"],
+        )
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+def run(
+    request: TrainRequest,
+    *,
+    resume: bool = False,
+    work: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    on_step: Callable[[str], None] = _ignore,
+    on_progress: Callable[[TrainProgress], None] = _ignore,
+    on_note: Callable[[str], None] = _ignore,
+    should_stop: Callable[[], bool] = _never,
+) -> tuple[TrainedDictionary, ...]:
+    """Train what `request` asks for and save one dictionary per layer into its library.
+
+    - `resume`: continue the unfinished run of this request, if there is one;
+    - `work`: where checkpoints are kept (None: in the user's work folder, one per request); removed at the end;
+    - `checkpoint_seconds`: how often the state is saved, besides at an interruption;
+    - `on_step`: "loading the model", "training" or "saving", as each begins;
+    - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted.
+
+    Raises UserError for whatever in the request cannot be done, before any long work begins.
+    """
+    from itda_core.dictionaries import train
+    from itda_core.models import load_model
+    from itda_core.text import Corpus
+
+    request = request.resolved()
+    library = Library(request.library)
+    library.check_writable()
+    on_step("opening the corpus")
+    corpus = Corpus.open(request.corpus)
+    on_step("loading the model")
+    model = load_model(request.model)
+    layers = existing_layers(request.layers, model.n_layers, model.name)
+    for layer in layers:
+        model.site(request.site, layer)  # a site that does not exist is reported before anything is written
+    workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work)
+    with workplace as kept:
+        on_step("training")
+        events = train(
+            model,
+            corpus,
+            layers,
+            request.config,
+            site=request.site,
+            work=kept.state,
+            checkpoint_seconds=checkpoint_seconds,
+            resume=resume and kept.begun,
+        )
+        dictionaries = _follow(events, on_progress, should_stop)
+        on_step("saving")
+        results = _save(dictionaries, library, kept)
+        kept.remove()
+    return results
+
+
+def _follow(
+    events: Generator[TrainProgress], on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]
+) -> tuple[AtomDictionary, ...]:
+    """The dictionaries at the end of a training. Raises Interrupted, after its state is saved, when it should stop."""
+    with closing(events):  # a training that is closed early saves its state
+        for progress in events:
+            on_progress(progress)
+            if progress.done:
+                return progress.dictionaries
+            if should_stop():
+                break
+        else:
+            raise AssertionError("a training ends with its dictionaries")
+    raise Interrupted(progress.tokens, progress.total)
+
+
+def _save(dictionaries: tuple[AtomDictionary, ...], library: Library, work: Work) -> tuple[TrainedDictionary, ...]:
+    """Into the library, each once, even when the disk was full in the middle of an earlier attempt."""
+    saved: list[dict[str, Any]] = [result for result in work.saved() if Path(result["path"]).is_dir()]
+    for dictionary in dictionaries:
+        if (dictionary.spec.site, dictionary.spec.layer) not in {(done["site"], done["layer"]) for done in saved}:
+            path = library.add(dictionary)
+            saved.append(asdict(TrainedDictionary.of(dictionary, path)))
+            work.record_saved(saved)
+    return tuple(TrainedDictionary(**result) for result in saved)

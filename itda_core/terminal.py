@@ -1,0 +1,129 @@
+"""What the command line shows people: tables on stdout, a progress line on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from itda_core.analysis import Decomposition
+    from itda_core.dictionaries import TrainProgress
+
+_ATOMS_SHOWN = 3
+_CONTEXT_SHOWN = 24  # characters on each side of an atom's token
+_MARKS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout; what is not finite becomes null."""
+    typer.echo(json.dumps(_finite(value), indent=2, allow_nan=False))  # ASCII only: any terminal's encoding takes it
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with characters that could steer a terminal shown instead of sent to it."""
+    return "".join(
+        _MARKS.get(c) or (c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}")
+        for c in text
+    )
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
+    """A table on stdout; `numbers` names the columns set flush right. Cells are shown as they are, never as markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
+    # Into a file or a pipe a row is one line, however long: something else will read it.
+    Console(width=None if sys.stdout.isatty() else 400, markup=False, highlight=False, emoji=False).print(table)
+
+
+def print_decomposition(result: Decomposition) -> None:
+    """One line per token: how well it is explained, and its strongest atoms in their source context."""
+    rows = []
+    for token in result.tokens:
+        if token.special:
+            continue
+        for i, atom in enumerate(token.atoms[:_ATOMS_SHOWN] or [None]):
+            first = i == 0
+            rows.append(
+                (
+                    token.index if first else None,
+                    f"'{token.text}'" if first else None,
+                    f"{token.relative_error:.3f}" if first else None,
+                    atom and atom.atom,
+                    atom and f"{atom.coefficient:+.2f}",
+                    atom
+                    and f"{atom.context_before[-_CONTEXT_SHOWN:]}[{atom.token}]{atom.context_after[:_CONTEXT_SHOWN]}",
+                )
+            )
+    print_table(
+        ("#", "token", "error", "atom", "coefficient", "where the atom was seen"),
+        rows,
+        numbers=("#", "error", "atom", "coefficient"),
+    )
+
+
+class TrainingLine:
+    """The progress of a training on stderr: a bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._task: TaskID | None = progress.add_task("starting", total=None, figures="") if progress else None
+
+    def step(self, name: str) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=name)
+
+    def update(self, training: TrainProgress) -> None:
+        if self._progress is None or self._task is None:
+            return
+        self._progress.update(
+            self._task,
+            completed=training.tokens,
+            total=training.total,
+            figures=f"{training.tokens:,} tokens  {training.tokens_per_second:,.0f}/s  "
+            f"{training.atoms:,} atoms  error {training.relative_error:.3f}",
+        )
+
+    def note(self, sentence: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(f"note: {sentence}", markup=False, highlight=False, soft_wrap=True)
+        else:
+            typer.echo(f"note: {sentence}", err=True)
+
+
+@contextmanager
+def training_line() -> Iterator[TrainingLine]:
+    """A progress line that is taken away again when the block ends."""
+    if not sys.stderr.isatty():
+        yield TrainingLine(None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        yield TrainingLine(progress)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,60 @@
+"""A home of its own for every test that touches the library or the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from itda_core.dictionaries import TrainConfig
+from itda_core.models import ModelSpec
+from itda_core.runs import Library, TrainRequest, run
+from tests.runs.samples import make_dictionary, write_corpus
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty $ITDA_HOME."""
+    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of bundled dictionaries with one in it, `demo-0-L2`."""
+    folder = tmp_path / "bundled"
+    make_dictionary(seed=9).save_pretrained(folder / "demo-0-L2")
+    monkeypatch.setattr("itda_core.runs.library.BUNDLED", folder)
+    return folder
+
+
+@pytest.fixture
+def library(bundled: Path) -> Library:
+    """A library with two dictionaries, `first` and `second`, beside the bundled one."""
+    library = Library()
+    for seed, name in enumerate(("first", "second")):
+        make_dictionary(seed=seed).save_pretrained(library.folder / name)
+    return library
+
+
+@pytest.fixture(scope="session")
+def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small corpus of paragraphs."""
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "paragraphs.txt")
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, model_folder_of: Callable[[str], Path], corpus_file: Path
+) -> Path:
+    """A dictionary trained on layer 1 of the tiny GPT-2, centred."""
+    folder = tmp_path_factory.mktemp("trained")
+    request = TrainRequest(
+        ModelSpec(str(model_folder_of("gpt2")), device="cpu"),
+        (1,),
+        str(corpus_file),
+        TrainConfig(k=4, tokens=1500, context=32, centre=True),
+        library=str(folder / "library"),
+    )
+    return Path(run(request, work=folder / "work")[0].path)

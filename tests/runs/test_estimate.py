@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from itda_core.dictionaries import TrainConfig
+from itda_core.errors import UserError
+from itda_core.models import ModelSpec
+from itda_core.runs import Library, TrainRequest, estimate
+from itda_core.runs.estimate import model_figures
+from tests.runs.samples import make_dictionary
+
+if TYPE_CHECKING:
+    from itda_core.models import LanguageModel
+
+
+def request(folder: Path, corpus: Path, layers: tuple[int, ...] | None = (0, 1), **config: object) -> TrainRequest:
+    return TrainRequest(ModelSpec(str(folder)), layers, str(corpus), TrainConfig.from_dict(config))
+
+
+def test_figures_are_those_of_the_loaded_model(tiny_folder: Path, tiny_model: LanguageModel) -> None:
+    figures = model_figures(ModelSpec(str(tiny_folder)))
+    assert figures is not None
+    assert (figures.n_layers, figures.d_model) == (tiny_model.n_layers, tiny_model.d_model)
+    assert figures.parameters == sum(weight.numel() for weight in tiny_model.module.parameters())
+    assert figures.stored_bytes > 4 * figures.parameters
+
+
+def test_a_model_that_is_not_here_costs_something_unknown(corpus_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guess = estimate(TrainRequest(ModelSpec("nobody/nothing-such"), (1, 2), str(corpus_file)))
+    assert (guess.memory, guess.disk, guess.seconds) == (None, None, None)
+    assert guess.layers == 2
+    assert any("not on this machine" in note for note in guess.notes)
+
+
+def test_a_layer_out_of_range_is_refused(tiny_folder: Path, corpus_file: Path) -> None:
+    with pytest.raises(UserError, match="no layer 4"):
+        estimate(request(tiny_folder, corpus_file, (4,)))
+
+
+def test_the_disk_holds_what_is_written(tiny_folder: Path, corpus_file: Path, tmp_path: Path) -> None:
+    """For a wanted number of atoms nothing is guessed: compare with real files of that many atoms."""
+    guess = estimate(request(tiny_folder, corpus_file, (0,), atoms=2000, tokens=10_000))
+    saved = make_dictionary(2000, d_model=32).save_pretrained(tmp_path / "saved")
+    real = sum(file.stat().st_size for file in saved.iterdir())
+    assert guess.disk is not None
+    assert real < guess.disk < 6 * real
+
+
+def test_more_layers_tokens_and_atoms_cost_more(tiny_folder: Path, corpus_file: Path) -> None:
+    small = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000))
+    for larger in (
+        estimate(request(tiny_folder, corpus_file, None, atoms=100, tokens=10_000)),
+        estimate(request(tiny_folder, corpus_file, (0,), atoms=5000, tokens=10_000)),
+    ):
+        assert larger.memory is not None
+        assert small.memory is not None
+        assert larger.memory > small.memory
+        assert larger.disk is not None
+        assert small.disk is not None
+        assert larger.disk > small.disk
+        assert larger.seconds is not None
+        assert small.seconds is not None
+        assert larger.seconds[1] > small.seconds[1]
+    longer = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=30_000))
+    assert longer.seconds is not None
+    assert longer.seconds[1] == pytest.approx(3 * small.seconds[1])  # type: ignore[index]
+
+
+def test_earlier_runs_on_the_same_model_set_the_speed(tiny_folder: Path, corpus_file: Path) -> None:
+    library = Library()
+    make_dictionary(250, d_model=32, model=str(tiny_folder)).save_pretrained(library.folder / "a")
+    guess = estimate(request(tiny_folder, corpus_file, tokens=6000, k=3))
+    assert guess.measured
+    assert guess.tokens_per_second == (500 / 1.5, 500 * 1.5)
+    assert guess.seconds == (6000 / 750, 6000 / (500 / 1.5))
+    # 250 atoms on 1,000 tokens there, so 1,500 on 6,000 here: two layers, written twice while checkpoints are kept
+    assert guess.disk == 2 * 2 * (1500 * (32 * 4 + 250) + 32 * 4)
+
+
+def test_a_file_without_a_number_of_tokens_is_guessed_from_its_size(tiny_folder: Path, corpus_file: Path) -> None:
+    guess = estimate(request(tiny_folder, corpus_file))
+    assert guess.tokens == round(corpus_file.stat().st_size / 4)
+    assert estimate(TrainRequest(ModelSpec(str(tiny_folder)), (0,), "hf:a/b")).tokens is None
+
+
+def test_a_damaged_model_is_refused(tmp_path: Path, tiny_folder: Path, corpus_file: Path) -> None:
+    (tmp_path / "config.json").write_bytes((tiny_folder / "config.json").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(UserError, match="damaged"):
+        estimate(request(tmp_path, corpus_file))

@@ -1,0 +1,204 @@
+"""Jobs with real workers: processes of their own that report, stop, are killed, and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from itda_core.dictionaries import AtomDictionary, TrainConfig
+from itda_core.errors import UserError
+from itda_core.files import write_json
+from itda_core.models import ModelSpec
+from itda_core.runs import Job, Jobs, JobStatus, TrainRequest, jobs, run
+from itda_core.runs.worker import run_job
+from tests.runs.samples import write_corpus
+
+PATIENCE = 240.0  # seconds; a loaded machine takes its time to import torch
+
+
+@pytest.fixture
+def request_(tiny_folder: Path, tmp_path: Path) -> TrainRequest:
+    corpus = write_corpus(tmp_path / "long.txt", documents=300)
+    return TrainRequest(
+        ModelSpec(str(tiny_folder), device="cpu"), (0, 3), str(corpus), TrainConfig(k=4, tokens=6000, context=64)
+    )
+
+
+@pytest.fixture
+def jobs_(home: Path) -> Iterator[Jobs]:
+    """The jobs of an empty home; none of its workers outlives the test."""
+    jobs = Jobs()
+    yield jobs
+    for job in jobs.list():
+        worker = process_of(job)
+        if worker is not None and worker.pid != os.getpid():
+            worker.kill()
+
+
+def process_of(job: Job) -> psutil.Process | None:
+    try:
+        noted = json.loads((job.folder / "process.json").read_text())
+        process = psutil.Process(noted["pid"])
+        return process if process.create_time() == noted["started"] else None
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return None
+
+
+def wait_for(job: Job, happened: Callable[[JobStatus], bool]) -> JobStatus:
+    until = time.monotonic() + PATIENCE
+    while not happened(status := job.status):
+        assert time.monotonic() < until, f"{status} after {PATIENCE} s; log: {job.log}"
+        time.sleep(0.02)
+    return status
+
+
+def test_a_job_from_start_to_end_with_a_cancel_and_a_kill(jobs_: Jobs, request_: TrainRequest, tmp_path: Path) -> None:
+    job = jobs_.start(request_)
+    assert job.status.state == "starting"
+    assert [other.id for other in jobs_.list()] == [job.id]
+    assert jobs_.get(job.id).request == request_.resolved()
+
+    status = wait_for(job, lambda status: len(status.series_tokens) > 0)
+    assert status.state == "running"
+    worker = process_of(job)
+    assert worker is not None
+    assert os.getsid(worker.pid) == worker.pid != os.getsid(0)
+    with pytest.raises(UserError, match="running"):
+        job.remove()
+    with pytest.raises(UserError, match="running"):
+        job.resume()
+
+    began = time.monotonic()
+    job.cancel()
+    assert time.monotonic() - began < 0.5
+    assert job.cancelling
+    status = wait_for(job, lambda status: status.ended)
+    assert (status.state, status.error, status.resumable) == ("cancelled", None, True)
+    assert 0 < status.tokens < 6000
+    assert status.total == 6000
+    assert [layer.layer for layer in status.layers] == [0, 3]
+    for layer in status.layers:
+        assert layer.series_atoms[-1] == layer.atoms
+        assert len(layer.series_atoms) == len(layer.series_relative_error) == len(status.series_tokens)
+        assert list(layer.series_atoms) == sorted(layer.series_atoms)
+        assert all(0 <= error <= 1 for error in layer.series_relative_error)
+        assert layer.latest
+        text = Path(request_.corpus).read_text()
+        assert all(label.context_before + label.token + label.context_after in text for label in layer.latest)
+    wait_for(job, lambda _: "go on from there" in job.log)
+    cancelled_at = status.tokens
+
+    job.resume()
+    status = wait_for(job, lambda status: status.tokens > cancelled_at)
+    assert status.series_tokens[0] < cancelled_at
+    worker = process_of(job)
+    assert worker is not None
+    worker.kill()
+    status = wait_for(job, lambda status: status.ended)
+    assert (status.state, status.resumable) == ("lost", True)
+    assert status.error is not None
+
+    # What the next worker does, here in this process: starting a third one would only import torch once more.
+    run_job(job.folder, job.request, resume=True, should_stop=lambda: False, on_step=lambda _: None)
+    status = Jobs().get(job.id).status
+    assert (status.state, status.error, status.resumable) == ("done", None, False)
+    assert status.tokens == 6000
+    assert status.fraction == 1
+    assert list(status.series_tokens) == sorted(set(status.series_tokens))
+    assert not (job.folder / "work").exists()
+    with pytest.raises(UserError, match="done"):
+        job.resume()
+
+    undisturbed = run(replace(request_, library=str(tmp_path / "other")))
+    for one, two in zip(status.results, undisturbed, strict=True):
+        first, second = AtomDictionary.load(one.path), AtomDictionary.load(two.path)
+        assert torch.equal(first.atoms, second.atoms)
+        assert first.provenance.equals(second.provenance)
+    job.remove()
+    assert jobs_.list() == []
+    assert list(jobs_.folder.iterdir()) == []
+    assert len(AtomDictionary.load(status.results[0].path)) > 0
+
+
+def test_a_job_that_fails_says_why(jobs_: Jobs, request_: TrainRequest) -> None:
+    job = jobs_.start(replace(request_, corpus="/no/such/corpus.txt"))
+    status = wait_for(job, lambda status: status.ended)
+    assert status.state == "failed"
+    assert "/no/such/corpus.txt does not exist" in str(status.error)
+    wait_for(job, lambda _: job.log.startswith("error: "))
+    assert "Traceback" not in job.log
+    later = made_job(jobs_, request_, JobStatus(state="done"), None)
+    assert [job.id for job in jobs_.list()] == [later.id, job.id]
+
+
+def made_job(jobs_: Jobs, request_: TrainRequest, status: JobStatus, process: dict | None) -> Job:
+    """A job's folder as a worker would have left it."""
+    folder = jobs_.folder / "99990101-000000-000000-abcd"
+    write_json(folder / "request.json", {"created": "2030-01-01T00:00:00+00:00", "request": request_.to_dict()})
+    write_json(folder / "status.json", status.to_dict())
+    if process is not None:
+        write_json(folder / "process.json", process)
+    return jobs_.get(folder.name)
+
+
+def test_another_process_with_the_same_number_is_not_the_worker(jobs_: Jobs, request_: TrainRequest) -> None:
+    me = psutil.Process()
+    running = JobStatus(state="running", tokens=5)
+    job = made_job(jobs_, request_, running, {"pid": me.pid, "started": me.create_time()})
+    assert job.state == "running"
+    write_json(job.folder / "process.json", {"pid": me.pid, "started": me.create_time() - 100})
+    assert job.state == "lost"
+    assert job.status.tokens == 5
+    job.cancel()
+    assert not job.cancelling
+
+
+def test_a_worker_that_never_came_up_is_lost_in_the_end(
+    jobs_: Jobs, request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = made_job(jobs_, request_, JobStatus(), None)
+    assert job.state == "starting"
+    long_ago = time.time() - 3600
+    os.utime(job.folder / "status.json", (long_ago, long_ago))
+    assert job.state == "lost"
+
+
+def test_a_cancelled_worker_that_does_not_listen_is_pressed(
+    jobs_: Jobs, request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "killpg", lambda pid, number: sent.append((pid, number)))
+    me = psutil.Process()
+    job = made_job(jobs_, request_, JobStatus(state="running"), {"pid": me.pid, "started": me.create_time()})
+    job.cancel()
+    assert job.state == "running"
+    assert sent == []
+    for ago in (jobs.TERMINATE_AFTER + 1, jobs.TERMINATE_AFTER + 5, jobs.KILL_AFTER + 1):
+        cancel = json.loads((job.folder / "cancel.json").read_text())
+        write_json(job.folder / "cancel.json", {**cancel, "requested": time.time() - ago})
+        assert job.state == "running"
+    assert sent == [(me.pid, signal.SIGTERM), (me.pid, signal.SIGKILL)]
+    write_json(job.folder / "process.json", {"pid": me.pid, "started": me.create_time() - 100})
+    assert job.state == "cancelled"
+
+
+def test_damaged_and_foreign_folders_do_not_break_the_list(jobs_: Jobs, request_: TrainRequest) -> None:
+    job = made_job(jobs_, request_, JobStatus(state="done"), None)
+    (job.folder / "status.json").write_text("{")
+    (jobs_.folder / "holiday").mkdir()
+    (jobs_.folder / "20300101-000000-000001-abcd").mkdir()
+    write_json(jobs_.folder / "20300101-000000-000002-abcd" / "request.json", ["foreign"])
+    write_json(jobs_.folder / "20300101-000000-000003-abcd" / "request.json", {"created": "2030", "request": {"x": 1}})
+    assert [(job.id, job.state) for job in jobs_.list()] == [(job.id, "lost")]
+    for unknown in ("", "..", "../library", "20300101-000000-000001-abcd", "x" * 300):
+        with pytest.raises(UserError, match="no job"):
+            jobs_.get(unknown)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from itda_core.dictionaries import AtomDictionary
+from itda_core.errors import UserError
+from itda_core.runs import corpus_of, model_of, verify
+from itda_core.text import Corpus
+
+if TYPE_CHECKING:
+    from itda_core.models import LanguageModel
+
+
+@pytest.fixture
+def dictionary(trained: Path) -> AtomDictionary:
+    return AtomDictionary.load(trained)
+
+
+@pytest.fixture
+def corpus(corpus_file: Path) -> Corpus:
+    return Corpus.open(str(corpus_file))
+
+
+def test_every_label_of_a_trained_dictionary_gives_its_atom(
+    dictionary: AtomDictionary, tiny_model: LanguageModel, corpus: Corpus
+) -> None:
+    seen: list[tuple[int, int]] = []
+    result = verify(dictionary, tiny_model, corpus, on_progress=lambda done, total: seen.append((done, total)))
+    assert [check.atom for check in result.checks] == list(range(len(dictionary)))
+    assert not result.wrong
+    assert result.worst_cosine is not None
+    assert result.worst_cosine > 0.99999
+    assert seen[-1] == (len(dictionary), len(dictionary))
+
+
+def test_the_cosine_is_that_of_hugging_faces_own_hidden_state(
+    dictionary: AtomDictionary, tiny_model: LanguageModel, corpus: Corpus
+) -> None:
+    """Atoms exchanged: each label's cosine must be the one of the wrong atom with the activation at its place."""
+    n = len(dictionary)
+    turned = dictionary.atoms.roll(1, dims=0)
+    shifted = AtomDictionary(
+        turned, dictionary.mean, dictionary.provenance, dictionary.spec, dictionary.config, dictionary.stats
+    )
+    result = verify(shifted, tiny_model, corpus)
+    label = dictionary.label(n - 1)
+    text = next(document.text for document in corpus if document.id == label.document)
+    ids = tiny_model.tokenizer(text[label.window_start :])["input_ids"][: label.position + 1]
+    with torch.no_grad():
+        states = tiny_model.module(torch.tensor([ids]), output_hidden_states=True).hidden_states
+    vector = states[2][0, label.position].numpy() - dictionary.mean.numpy()  # [0] are the embeddings, [2] block 1
+    atom = turned[n - 1].numpy()
+    expected = vector @ atom / np.linalg.norm(vector) / np.linalg.norm(atom)
+    assert result.checks[n - 1].cosine == pytest.approx(expected, abs=1e-4)
+    assert len(result.wrong) > n / 2
+
+
+def test_a_sample_checks_so_many(dictionary: AtomDictionary, tiny_model: LanguageModel, corpus: Corpus) -> None:
+    result = verify(dictionary, tiny_model, corpus, 5)
+    assert (len(result.checks), result.labels) == (5, len(dictionary))
+    assert len({check.atom for check in result.checks}) == 5
+    with pytest.raises(UserError, match="sample=0"):
+        verify(dictionary, tiny_model, corpus, 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("position", 31), ("window_start", 1), ("document", "no such"), ("token_id", 0)]
+)
+def test_a_false_label_is_found(
+    dictionary: AtomDictionary, tiny_model: LanguageModel, corpus: Corpus, column: str, value: object
+) -> None:
+    assert dictionary.provenance.loc[3, column] != value
+    dictionary.provenance.loc[3, column] = value
+    result = verify(dictionary, tiny_model, corpus)
+    assert [check.atom for check in result.wrong] == [3]
+
+
+def test_other_text_is_refused(dictionary: AtomDictionary, tiny_model: LanguageModel, tmp_path: Path) -> None:
+    (tmp_path / "paragraphs.txt").write_text("Some other text.")
+    with pytest.raises(UserError, match="not the one the dictionary was built on"):
+        verify(dictionary, tiny_model, Corpus.open(str(tmp_path / "paragraphs.txt")))
+
+
+def test_a_corpus_file_that_is_elsewhere_must_be_named(
+    dictionary: AtomDictionary, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--corpus"):
+        corpus_of(dictionary)
+    assert corpus_of(dictionary, str(corpus_file)).fingerprint == dictionary.spec.corpus_fingerprint
+    monkeypatch.chdir(corpus_file.parent)
+    assert corpus_of(dictionary).fingerprint == dictionary.spec.corpus_fingerprint
+
+
+def test_the_model_is_loaded_from_where_it_is_now(
+    dictionary: AtomDictionary, tiny_folder: Path, tmp_path: Path
+) -> None:
+    assert model_of(dictionary, device="cpu").name == str(tiny_folder)
+    (tmp_path / "moved").symlink_to(tiny_folder)
+    assert model_of(dictionary, name=str(tmp_path / "moved"), device="cpu").n_layers == 4
+
+
+def test_another_models_weights_are_refused(dictionary: AtomDictionary, tiny_folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    for file in tiny_folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["transformer.h.0.mlp.c_fc.bias"] += 1
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError) as caught:
+        model_of(dictionary, name=str(tmp_path), device="cpu")
+    assert str(tmp_path) in str(caught.value)
+    assert str(tiny_folder) in str(caught.value)
+
+
+def test_a_model_that_is_gone_says_how_to_name_it(dictionary: AtomDictionary) -> None:
+    from dataclasses import replace
+
+    dictionary.spec = replace(dictionary.spec, model="/no/such/folder")
+    with pytest.raises(UserError, match="--model"):
+        model_of(dictionary)

@@ -1,0 +1,150 @@
+"""Who may import whom (downward only), and what opening a page or asking for help may load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import itda_core
+
+ROOT = Path(itda_core.__file__).resolve().parents[1]
+BASE = {"errors", "files", "hub"}  # every room stands on these
+DIRECTLY: dict[str, set[str]] = {
+    "pursuit": set(),
+    "text": set(),
+    "models": {"text"},
+    "dictionaries": {"pursuit", "text"},
+    "analysis": {"models", "dictionaries"},
+    "comparison": {"dictionaries", "models"},
+    "runs": {"analysis", "comparison"},
+    "figures": {"analysis", "comparison", "runs"},
+    "terminal": {"runs"},
+    "cli": {"terminal", "figures"},
+    "__main__": {"cli"},
+    "__init__": {"analysis", "comparison"},
+}
+HEAVY = {"torch", "transformers", "datasets", "streamlit", "pandas", "pyarrow"}
+
+
+def below(room: str) -> set[str]:
+    """Every room that `room` stands on."""
+    return BASE.union(*({other} | below(other) for other in DIRECTLY[room]), set())
+
+
+def imported(path: Path, package: tuple[str, ...]) -> Iterator[str]:
+    """Absolute names of what a file imports when it runs, wherever in the file; what only annotations name is not."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    annotations_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in annotations_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (start, node.module)))
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and node.args:
+            argument = node.args[0]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield argument.value
+
+
+def is_room(name: str) -> bool:
+    return (ROOT / "itda_core" / name).is_dir() or (ROOT / "itda_core" / f"{name}.py").is_file()
+
+
+def files_under(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+ENGINE = files_under("itda_core")
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    room = parts[1]
+    allowed = BASE if room in BASE else below(room) | {room}
+    for name in imported(path, parts[:-1]):
+        top, *rest = name.split(".")
+        assert top not in ("pages", "app", "streamlit", "tests"), f"{path} imports {name}"
+        if top == "itda_core" and rest and is_room(rest[0]):
+            assert rest[0] in allowed, f"{room} may not import {rest[0]} ({path})"
+
+
+def test_every_room_is_known() -> None:
+    rooms = {path.relative_to(ROOT).with_suffix("").parts[1] for path in ENGINE}
+    assert rooms <= set(DIRECTLY) | BASE, "a new room needs a line in the house's rules and in DIRECTLY"
+
+
+def test_the_rules_themselves() -> None:
+    assert below("dictionaries") == {"pursuit", "text"} | BASE
+    assert "models" not in below("dictionaries")
+    assert "dictionaries" not in below("models")
+    assert {"models", "dictionaries", "pursuit", "text"} <= below("runs")
+
+
+def test_pages_share_through_pages_ui_only() -> None:
+    for path in [*files_under("pages"), *ROOT.glob("app.py")]:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        for name in imported(path, parts[:-1]):
+            top, *rest = name.split(".")
+            assert top not in ("app", "tests"), f"{path} imports {name}"
+            if top == "pages":
+                assert rest[:1] == ["ui"], f"{path} imports {name}; pages share through pages.ui"
+
+
+def loaded_by(program: str, home: Path) -> set[str]:
+    """The top-level modules in memory after `program` ran in a fresh interpreter."""
+    ending = "\nimport sys\nprint('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    result = subprocess.run(
+        [sys.executable, "-c", program + ending],
+        cwd=ROOT,
+        env={"ITDA_HOME": str(home), "PATH": "/usr/bin:/bin", "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(result.stdout.rpartition("LOADED")[2].split())
+
+
+def test_importing_the_package_loads_nothing_heavy(tmp_path: Path) -> None:
+    assert not loaded_by("import itda_core", tmp_path) & (HEAVY | {"numpy", "huggingface_hub"})
+
+
+def test_listing_things_loads_neither_torch_nor_transformers(tmp_path: Path) -> None:
+    """What pages import to list things, and the commands that need no model."""
+    program = """
+import itda_core.text, itda_core.dictionaries, itda_core.models, itda_core.runs
+from itda_core.cli import main
+from itda_core.runs import Jobs, Library, machine, unfinished
+Library().entries(), Jobs().list(), unfinished(), machine()
+for arguments in ["--help"], ["library", "list"], ["library", "list", "--json"], ["train", "--help"], ["train"]:
+    try:
+        main(arguments)
+    except SystemExit:
+        pass
+"""
+    assert not loaded_by(program, tmp_path) & {"torch", "transformers", "datasets", "streamlit"}
+
+
+def test_the_public_names_are_there() -> None:
+    for name in itda_core.__all__:
+        assert getattr(itda_core, name).__name__ == name
+    assert {"AtomDictionary", "Corpus", "ModelSpec", "TrainConfig", "load_model", "train", "decompose"} <= set(
+        dir(itda_core)
+    )
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = itda_core.nothing_such
