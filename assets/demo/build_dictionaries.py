@@ -2,9 +2,9 @@
 
     python assets/demo/build_dictionaries.py [--models 0 1 2 3 4]
 
-One setting for all, so that they can be compared: k=8 (at d_model 128 the paper's k=40 needs only about a hundred
-atoms), and per layer a threshold that leaves between 1,000 and 4,000 atoms. Atoms are stored in float16. A dictionary
-that exists is replaced only when its successor is complete.
+One setting for all five models, so that they can be compared: k=8 (at d_model 128 the paper's k=40 needs only about a
+hundred atoms), and per layer the threshold at which about 100,000 tokens bring 1,024 atoms, where growth stops. Atoms
+are stored in float16. A dictionary that exists is replaced only when its successor is complete.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from itda_core import AtomDictionary, Corpus, ModelSpec, TrainConfig, load_model, train
 
 K = 8
-TOKENS = 300_000
-THRESHOLDS = (0.3, 0.3, 0.3, 0.3, 0.3, 0.3)  # of layer 0, 1, ...
+TOKENS = 200_000
+ATOMS = 1024
+THRESHOLDS = (0.27, 0.225, 0.28, 0.33, 0.385, 0.455)  # of layer 0, 1, ...: later layers are harder to explain
 FOLDER = Path(__file__).parent / "dictionaries"
 
 
@@ -30,7 +31,7 @@ def build(number: int) -> None:
     corpus = Corpus.open("demo")
     by_threshold = itertools.groupby(sorted(range(model.n_layers), key=THRESHOLDS.__getitem__), THRESHOLDS.__getitem__)
     for threshold, layers in by_threshold:
-        config = TrainConfig(k=K, threshold=threshold, tokens=TOKENS)
+        config = TrainConfig(k=K, threshold=threshold, atoms=ATOMS, tokens=TOKENS)
         for progress in train(model, corpus, list(layers), config):
             atoms = ", ".join(f"L{layer.layer} {layer.atoms}" for layer in progress.layers)
             print(f"\rdemo:{number} {progress.tokens:,} tokens: {atoms}  ", end="", file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ class GrowingAtoms:
     def __init__(self, d_model: int, device: torch.device) -> None:
         self.count = 0
         self.gram = torch.zeros(FIRST_CAPACITY, FIRST_CAPACITY, device=device)
-        self._wide = torch.zeros(FIRST_CAPACITY, d_model, dtype=wide_dtype(self.gram), device=device)
+        self.wide = torch.zeros(FIRST_CAPACITY, d_model, dtype=wide_dtype(self.gram), device=device)
 
     @classmethod
     def of(cls, atoms: Tensor) -> GrowingAtoms:
@@ -37,37 +37,42 @@ class GrowingAtoms:
 
     @property
     def capacity(self) -> int:
-        return self._wide.shape[0]
+        return self.wide.shape[0]
 
     @property
     def atoms(self) -> Tensor:
         """(n, d_model) float32, a copy."""
-        return self._wide[: self.count].float()
+        return self.wide[: self.count].float()
 
     def append(self, atom: Tensor) -> None:
         """Take in one more atom (d_model,), float32 of unit norm."""
         if self.count == self.capacity:
             self._grow()
-        self._wide[self.count] = atom
+        self.wide[self.count] = atom
         self.count += 1
-        row = (self._wide[: self.count] @ self._wide[self.count - 1]).float()
+        row = (self.wide[: self.count] @ self.wide[self.count - 1]).float()
         self.gram[self.count - 1, : self.count] = row
         self.gram[: self.count, self.count - 1] = row
 
     def correlations(self, x: Tensor) -> Tensor:
         """<x, atom>: x (n_tokens, d_model) in the wide dtype -> (n_tokens, capacity) float32, zero where no atom is."""
         full = torch.zeros(x.shape[0], self.capacity, device=x.device)
-        full[:, : self.count] = x @ self._wide[: self.count].T
+        full[:, : self.count] = x @ self.wide[: self.count].T
         return full
 
     def newest_correlations(self, x: Tensor) -> Tensor:
         """<x, newest atom>: x (n_tokens, d_model) in the wide dtype -> (n_tokens,) float32."""
-        return (x @ self._wide[self.count - 1]).float()
+        return (x @ self.wide[self.count - 1]).float()
+
+    def reserve(self, more: int) -> None:
+        """Make room for `more` atoms; compiled code then writes them into `wide` and `gram` itself."""
+        while self.count + more > self.capacity:
+            self._grow()
 
     def _grow(self) -> None:
         capacity = -(-int(self.capacity * GROWTH) // FIRST_CAPACITY) * FIRST_CAPACITY
-        wide = self._wide.new_zeros(capacity, self._wide.shape[1])
-        wide[: self.count] = self._wide[: self.count]
+        wide = self.wide.new_zeros(capacity, self.wide.shape[1])
+        wide[: self.count] = self.wide[: self.count]
         gram = self.gram.new_zeros(capacity, capacity)
         gram[: self.count, : self.count] = self.gram[: self.count, : self.count]
-        self._wide, self.gram = wide, gram
+        self.wide, self.gram = wide, gram

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _PREFIX = "checkpoint-"
+_KEYS = {"identity", "tensors", "windows", "tokens", "special", "seconds", "layers"}
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
 
 
@@ -70,7 +71,7 @@ class Checkpoints:
             return None
         path = found[-1]
         state = read_json(path / _STATE)
-        if not isinstance(state, dict) or state.get("version") != VERSION:
+        if not isinstance(state, dict) or state.get("version") != VERSION or not state.keys() >= _KEYS:
             raise UserError(f"{path} was written by another version of this program; start the training anew.")
         if different := _differences(state["identity"], self._identity):
             raise UserError(

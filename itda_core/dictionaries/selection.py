@@ -20,6 +20,7 @@ ALGORITHMS = {"mp": matching, "omp": orthogonal, "gp": gradient}
 LARGEST_BLOCK = {"mp": 512, "omp": 128, "gp": 128}  # tokens; omp and gp judge more of a block again
 FIRST_BLOCK, SMALLEST_BLOCK = 128, 16
 BUSY, QUIET = 8, 2  # new atoms in a block above which the next one is halved, up to which it is doubled
+COMPILED = True  # whether matching pursuit on a CPU goes through Numba; the plain way gives the same
 SLACK = 1e-5  # of |x|: by how much a new atom may fall short of a chosen one and still be taken as able to beat it
 
 
@@ -36,11 +37,12 @@ class SequentialSelection:
     """Grows one dictionary. An activation becomes an atom when the dictionary as it then stands reconstructs it worse
     than the threshold, so near-duplicates do not enter together (compare Leask et al. 2025, section 3).
 
-    The result does not depend on how activations are cut into calls of `judge`. Inside, a block of activations is
-    judged at once on the supposition that no atom enters; when one does, those after it are judged again. For matching
-    pursuit only those whose pursuit the new atom can change: it changes nothing as long as, at each step, its
-    correlation with the residual is below the chosen atom's, and the old pursuit tells this correlation in O(k). For
-    the other pursuits all later ones of the block are judged again.
+    The result does not depend on how activations are cut into calls of `judge`. By matching pursuit on a CPU, each is
+    judged in its turn by compiled code. Otherwise a block of activations is judged at once on the supposition that no
+    atom enters; when one does, those after it are judged again. For matching pursuit only those whose pursuit the new
+    atom can change: it changes nothing as long as, at each step, its correlation with the residual is below the chosen
+    atom's, and the old pursuit tells this correlation in O(k). For the other pursuits all later ones of the block are
+    judged again.
     """
 
     def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
@@ -48,6 +50,7 @@ class SequentialSelection:
         self._config, self._mean = config, mean
         self._buffers = GrowingAtoms(d_model, device)
         self._algorithm = ALGORITHMS[config.method]
+        self._compiled = COMPILED and config.method == "mp" and device.type == "cpu"
 
     @property
     def atoms(self) -> Tensor:
@@ -64,7 +67,15 @@ class SequentialSelection:
 
     def restore(self, atoms: Tensor) -> None:
         """Go on from `atoms` (n_atoms, d_model), as if they had been selected here."""
-        self._buffers = GrowingAtoms.of(atoms)
+        if not self._compiled:
+            self._buffers = GrowingAtoms.of(atoms)
+            return
+        from itda_core.dictionaries.one_by_one import fill_gram
+
+        self._buffers.reserve(len(atoms))
+        self._buffers.wide[: len(atoms)] = atoms
+        self._buffers.count = len(atoms)
+        fill_gram(self._buffers.wide.numpy(), self._buffers.gram.numpy(), len(atoms))
 
     def judge(self, x: Tensor) -> Judged:
         """Judge activations x (n_tokens, d_model) one after the other; stops behind the one that fills the dictionary.
@@ -77,11 +88,12 @@ class SequentialSelection:
         start, size = 0, min(FIRST_BLOCK, LARGEST_BLOCK[self._config.method])
         while start < len(usable) and not self.full:
             rows = usable[start : start + size]
-            block_errors, entered = self._judge_block(directions[rows])
+            judge = self._judge_in_turn if self._compiled else self._judge_block
+            block_errors, entered = judge(directions[rows])
             errors.append(block_errors)
             accepted += [(int(rows[i]), float(block_errors[i])) for i in entered]
             start += len(block_errors)
-            size = self._next_size(size, len(entered))
+            size = LARGEST_BLOCK["mp"] if self._compiled else self._next_size(size, len(entered))
         rows = len(x) if not self.full else (int(usable[start - 1]) + 1 if start else 0)
         judged = torch.cat(errors) if errors else torch.zeros(0)
         return Judged(judged.double(), accepted, rows - start, rows)
@@ -100,6 +112,28 @@ class SequentialSelection:
         norms = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
         usable = (norms[:, 0] > 0).nonzero()[:, 0]
         return (wide / torch.where(norms > 0, norms, 1)).float(), usable
+
+    def _judge_in_turn(self, x: Tensor) -> tuple[Tensor, list[int]]:
+        """Errors of unit vectors x (n_tokens, d_model), and which of them entered; ends behind the one that fills."""
+        from itda_core.dictionaries.one_by_one import judge_rows
+
+        buffers, wide = self._buffers, x.to(wide_dtype(x))
+        buffers.reserve(len(x))
+        errors, entered = torch.zeros(len(x), dtype=torch.float64), torch.zeros(len(x), dtype=torch.int64)
+        n_judged, n_entered = judge_rows(
+            wide.numpy(),
+            buffers.correlations(wide).numpy(),
+            buffers.gram.numpy(),
+            buffers.wide.numpy(),
+            buffers.count,
+            self._config.atoms or -1,
+            self._config.k,
+            self._config.threshold,
+            errors.numpy(),
+            entered.numpy(),
+        )
+        buffers.count += n_entered
+        return errors[:n_judged], entered[:n_entered].tolist()
 
     def _judge_block(self, x: Tensor) -> tuple[Tensor, list[int]]:
         """Errors of unit vectors x (n_tokens, d_model), and which of them entered; ends behind the one that fills."""

@@ -144,7 +144,7 @@ def read_tensors(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """A parquet file."""
-    path.write_bytes(frame.to_parquet(None, engine="pyarrow", index=False))
+    path.write_bytes(frame.to_parquet(None, engine="pyarrow", index=False, compression="zstd"))
 
 
 def read_frame(path: Path) -> pd.DataFrame:

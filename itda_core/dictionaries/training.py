@@ -134,7 +134,8 @@ class _Run:
                 unused = self._take(batch)
                 if not unused:  # a batch that is used in part is not done: a resumed run reads it again
                     self._safe = self._now
-                if checkpoints is not None and time.monotonic() - saved_at >= checkpoint_seconds:
+                due = self._safe != saved and time.monotonic() - saved_at >= checkpoint_seconds
+                if checkpoints is not None and due:
                     checkpoints.save(self._safe, self._growths)
                     saved, saved_at = self._safe, time.monotonic()
                 if batch.tokens:

@@ -1,0 +1,49 @@
+// A prompt that grows with its text: Enter submits, Shift+Enter starts a new line.
+const element = (tag, className, text) => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector('.itda');
+  let area = root.querySelector('textarea');
+  const submit = text => setTriggerValue('submit', { text, at: Date.now() });
+  const grow = () => { area.style.height = 'auto'; area.style.height = `${area.scrollHeight}px`; };
+
+  if (!area) {
+    const box = element('div', 'box');
+    area = element('textarea');
+    area.rows = 1;
+    area.setAttribute('aria-label', 'Prompt');
+    area.spellcheck = false;
+    const go = element('button', 'go', 'Decompose');
+    go.type = 'button';
+    box.append(area, go);
+    const under = element('div', 'under');
+    root.replaceChildren(box, under);
+  }
+  area.placeholder = data.placeholder;
+  if (root.dataset.sent !== data.value) {  // only a prompt from outside replaces what is being typed
+    area.value = data.value;
+    root.dataset.sent = data.value;
+  }
+  area.oninput = grow;
+  area.onkeydown = event => {
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(area.value); }
+  };
+  root.querySelector('.go').onclick = () => submit(area.value);
+  const under = root.querySelector('.under');
+  under.replaceChildren();
+  if (data.examples.length) under.append(element('span', '', 'Try'));
+  data.examples.forEach(text => {
+    const chip = element('button', 'chip', text);
+    chip.type = 'button';
+    chip.onclick = () => { area.value = text; grow(); submit(text); };
+    under.append(chip);
+  });
+  under.append(element('span', 'keys', 'Enter to decompose · Shift+Enter for a new line'));
+  grow();
+  requestAnimationFrame(grow);
+}

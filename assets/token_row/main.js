@@ -1,0 +1,112 @@
+// Draws a prompt's tokens. Every text enters the page through textContent, so hostile text stays text.
+const element = (tag, className, text) => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+
+function neighbour(spans, from, direction) {
+  const here = spans[from].getBoundingClientRect();
+  const middle = (here.left + here.right) / 2;
+  let best = -1, distance = Infinity;
+  spans.forEach((span, i) => {
+    const box = span.getBoundingClientRect();
+    const down = (box.top - here.top) * direction;
+    if (down < here.height / 2) return;
+    const away = down * 1000 + Math.abs((box.left + box.right) / 2 - middle);
+    if (away < distance) { distance = away; best = i; }
+  });
+  return best;
+}
+
+function drawLegend(foot, legend) {
+  const box = element('div', 'legend');
+  if (legend.title) box.append(element('span', '', legend.title));
+  if (legend.ramp) {
+    const scale = element('span', 'scale');
+    const ramp = element('span', 'ramp');
+    ramp.style.background = `linear-gradient(to right, ${legend.ramp.map(c => `rgba(${c})`).join(', ')})`;
+    scale.append(element('span', '', legend.low), ramp, element('span', '', legend.high));
+    box.append(scale);
+  }
+  (legend.entries ?? []).forEach(e => {
+    const entry = element('span', 'entry');
+    const swatch = element('span', 'swatch');
+    swatch.style.background = `rgba(${e.rgb}, 0.75)`;
+    entry.append(swatch, element('bdi', '', e.text), element('span', '', e.note));
+    box.append(entry);
+  });
+  foot.append(box);
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector('.itda');
+  const old = root.querySelector('.row');
+  const active = root.getRootNode().activeElement;
+  const hadFocus = !!old && old.contains(active);
+  const scroll = old ? old.scrollTop : 0;
+
+  const row = element('div', 'row');
+  row.setAttribute('role', 'listbox');
+  row.setAttribute('aria-label', data.label);
+  const foot = element('div', 'foot');
+  const readout = element('span', 'readout');
+  const spans = [];
+  let waiting = null;
+
+  const show = tok => {
+    readout.replaceChildren();
+    if (!tok) return;
+    readout.append(element('span', '', `token ${tok.index}  `), element('bdi', '', tok.name), element('span', '', `  ${tok.tip}`));
+  };
+  const chosen = data.tokens.find(t => t.index === data.selected);
+  const choose = (i, delay) => {
+    spans.forEach((s, j) => { s.setAttribute('aria-selected', String(i === j)); s.tabIndex = i === j ? 0 : -1; });
+    clearTimeout(waiting);
+    waiting = setTimeout(() => setTriggerValue('pick', { index: data.tokens[i].index, at: Date.now() }), delay);
+  };
+
+  data.tokens.forEach((tok, i) => {
+    const span = element('span', tok.special ? 't special' : 't');
+    span.append(element('span', tok.unseen ? 'unseen' : '', tok.text));
+    if (tok.mark) span.append(element('span', 'mark', tok.mark));
+    if (tok.alpha > 0) span.style.background = `rgba(${tok.rgb}, ${tok.alpha})`;
+    const selected = tok.index === data.selected;
+    span.tabIndex = selected || (!chosen && i === 0) ? 0 : -1;
+    span.setAttribute('role', 'option');
+    span.setAttribute('aria-selected', String(selected));
+    span.setAttribute('aria-label', `token ${tok.index}: ${tok.name}, ${tok.tip}`);
+    span.dataset.index = tok.index;
+    span.onclick = () => choose(i, 0);
+    span.onmouseenter = () => show(tok);
+    span.onfocus = () => show(tok);
+    span.onkeydown = event => {
+      const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: spans.length - 1 }[event.key]
+        ?? (event.key === 'ArrowDown' ? neighbour(spans, i, 1) : event.key === 'ArrowUp' ? neighbour(spans, i, -1) : undefined);
+      if (to !== undefined) {
+        event.preventDefault();
+        if (spans[to]) { spans[to].focus(); choose(to, 140); }
+      } else if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(i, 0); }
+    };
+    spans.push(span);
+    row.append(span);
+    if (tok.breaks) row.append(document.createElement('br'));
+  });
+  row.onmouseleave = () => show(chosen);
+
+  drawLegend(foot, data.legend);
+  foot.append(readout);
+  show(chosen);
+  root.replaceChildren(row, foot);
+  row.scrollTop = scroll;
+  const at = spans.findIndex(span => span.getAttribute('aria-selected') === 'true');
+  if (at >= 0) {
+    const inside = spans[at].offsetTop - row.offsetTop;
+    if (inside < row.scrollTop || inside + spans[at].offsetHeight > row.scrollTop + row.clientHeight) {
+      row.scrollTop = inside - row.clientHeight / 2;
+    }
+  }
+  if (hadFocus && at >= 0) spans[at].focus({ preventScroll: true });
+  return () => clearTimeout(waiting);
+}

@@ -1,0 +1,81 @@
+"""Decompose: which atoms explain each token of a prompt, and how the pursuit got there."""
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from pages.ui import address, engine, shell
+from pages.ui import decomposed as parts
+from pages.ui.notice import notice
+from pages.ui.prompt_box import prompt_box
+from pages.ui.token_row import token_row
+
+frame = shell.page("Decompose")
+if frame.chosen is None:
+    if frame.unknown is None:
+        notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="decompose.none")
+    st.stop()
+entry = frame.chosen
+
+prompt = address.arrive("prompt", parts.PROMPT, str, parts.EXAMPLES[0])
+prompt_box(prompt, examples=parts.EXAMPLES, on_submit=parts.submit, key="decompose.box")
+address.leave("prompt", parts.PROMPT, prompt, parts.EXAMPLES[0])
+view = parts.controls(entry)
+
+try:
+    key = engine.key_of(entry.path)
+    with st.spinner("Loading the model and reading the prompt…", show_time=True):
+        shown = engine.decomposition(key, prompt, view.k, view.method)
+except UserError as error:
+    shell.complain()
+    shell.failed(error, key="decompose.problem", back=("Decompose", "Back to the example", {"dictionary": entry.name}))
+    frame.share({"dictionary": entry.name, "prompt": prompt})
+    st.stop()
+
+token = parts.arrive_token(shown)
+pinned = parts.arrive_atom(key)
+colour = parts.colour_control(pinned)
+shell.complain()
+
+with st.container(border=True):
+    token_row(
+        [t for t in shown.tokens if view.special or not t.special or t.index == token.index],
+        colour=colour,
+        selected=token.index,
+        pinned=pinned,
+        on_pick=parts.pick_token,
+        key="decompose.tokens",
+    )
+
+left, right = st.columns([5, 3], gap="medium")
+with left:
+    parts.atoms(key, shown, token, pinned)
+    parts.pinned_elsewhere(key, token, pinned)
+with right:
+    parts.measures(token)
+    chart = st.container()
+steps = st.container()
+parts.whole_prompt(shown, pinned)
+
+frame.share(
+    {
+        "dictionary": entry.name,
+        "prompt": prompt,
+        "token": token.index,
+        "k": view.k,
+        "method": view.method,
+        "atom": pinned,
+        "colour": colour if colour == "strongest" else None,
+    }
+)
+frame.export(parts.exports(entry, shown, show_special=view.special))
+
+try:
+    replayed = engine.replay(key, prompt, token.index, view.k, view.method)
+except UserError as error:
+    with steps:
+        shell.failed(error, key="decompose.replay.problem")
+else:
+    with chart:
+        parts.replay_chart(replayed, token, pinned)
+    with steps:
+        parts.replay_steps(replayed, token, pinned)

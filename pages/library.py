@@ -1,0 +1,19 @@
+"""Library: every dictionary on this machine, what it is, and where it can go."""
+
+from pages.ui import shelf as parts
+from pages.ui import shell
+from pages.ui.notice import notice
+
+frame = shell.page("Library")
+shell.complain()
+parts.said()
+
+if not frame.entries:
+    notice("The library is empty.", step="Train a dictionary, or import one below.", key="library.empty")
+selected = parts.table(frame)
+parts.importing()
+if selected is not None:
+    parts.details(selected)
+
+frame.share({"dictionary": selected.name if selected is not None and selected.problem is None else None})
+frame.export(parts.exports(frame.entries))

@@ -1,0 +1,106 @@
+"""What a page shows is in its address: read before the widgets are drawn, written after them.
+
+A value in the address counts when it differs from the one last seen (a link, an edit, Back); otherwise what the page
+already holds stands. Both are kept in the session under keys of their own. A value that is the default, or that came
+from the address, is never written: each write is a step for the browser's Back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+T = TypeVar("T")
+
+
+class Refused(ValueError):
+    """Why a value in the address cannot be used, as half a sentence: `is not a whole number`."""
+
+
+class _Seen(NamedTuple):
+    given: str | None
+    within: object
+    value: object
+
+
+def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within: object = None) -> T:
+    """The value of `?name=`, put into `st.session_state[key]` before the widget of that key is drawn.
+
+    A value that `parse` refuses (Refused) is named to the reader and replaced by `default`. `within` is what the value
+    belongs to (a dictionary): when that changes, the address is read again.
+    """
+    given = st.query_params.get(name)
+    seen: _Seen | None = st.session_state.get(f"address.{key}")
+    if key not in st.session_state or seen is None or (seen.given, seen.within) != (given, within):
+        value = default
+        if given is not None:
+            try:
+                value = parse(given)
+            except Refused as reason:
+                complain(f"The address asks for {name}={_short(given)}, which {reason}; it was ignored.")
+        st.session_state[key] = value
+        st.session_state[f"address.{key}"] = _Seen(given, within, value)
+    return st.session_state[key]
+
+
+def leave(name: str, key: str, value: object, default: object) -> None:
+    """Writes `value` to `?name=` if it changed since `arrive`; removes the name where it is the `default` now."""
+    seen: _Seen = st.session_state[f"address.{key}"]
+    if value == seen.value:
+        return
+    text = None if value is None or value == default else str(value)
+    if text is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = text
+    st.session_state[f"address.{key}"] = _Seen(text, seen.within, value)
+
+
+def complain(sentence: str) -> None:
+    """Keeps a sentence about the address for `complaints`."""
+    st.session_state.setdefault("address.complaints", []).append(sentence)
+
+
+def complaints() -> list[str]:
+    """What was wrong with the address; each sentence is given out once."""
+    return st.session_state.pop("address.complaints", [])
+
+
+def link(page: str, values: Mapping[str, object]) -> str:
+    """The whole address of `page` ("" for the home page) with `values`, to be copied."""
+    here = urlsplit(str(st.context.url or "http://127.0.0.1:8501/"))
+    query = urlencode({name: str(value) for name, value in values.items() if value is not None and value != ""})
+    return f"{here.scheme}://{here.netloc}/{page}" + (f"?{query}" if query else "")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise Refused("is not a whole number") from None
+        if not low <= value <= high:
+            raise Refused(f"is not between {low:,} and {high:,}")
+        return value
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A parser of the words in `choices`."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise Refused(f"is none of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,200 @@
+"""What the pages ask of the engine, cached. The only place with `st.cache_*` and the model holder.
+
+A dictionary is known here by its folder and its `stamp` (when its files last changed), so that a folder replaced under
+the same name is read again. Errors are never cached.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.files import read_json
+from itda_core.models.spec import DEMO_MODELS, ModelSpec
+from itda_core.runs.library import Library, LibraryEntry
+from pages.ui.models import ModelHolder
+from pages.ui.visible import visible
+
+if TYPE_CHECKING:
+    from itda_core.analysis import Decomposition, PromptActivations, Replay
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.runs.verify import Verification
+
+
+_FINGERPRINT_SHOWN = 16  # digits: enough to tell two apart by eye
+
+
+class DictionaryKey(NamedTuple):
+    """Which dictionary, and as of when."""
+
+    path: str
+    stamp: int
+
+
+@st.cache_resource
+def holder() -> ModelHolder:
+    return ModelHolder()
+
+
+def device() -> str:
+    """Where the model in memory is, or "" before one was loaded."""
+    return holder().device or ""
+
+
+def library() -> Library:
+    return Library()
+
+
+def entries() -> list[LibraryEntry]:
+    """Everything in the library, damaged folders included."""
+    return library().entries()
+
+
+def usable(listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    return [entry for entry in listed if entry.problem is None]
+
+
+def default_entry(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
+    """The dictionary to open when none was asked for: the middle layer of the first demo model, or the newest."""
+    demo = [entry for entry in listed if entry.bundled and entry.model == DEMO_MODELS[0] and entry.layer is not None]
+    if demo:
+        demo.sort(key=lambda entry: entry.layer or 0)
+        return demo[len(demo) // 2]
+    return listed[0] if listed else None
+
+
+def nearest(name: str, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    """The dictionaries whose names are most like `name`, at most three; the default one if none is."""
+    by_name = {entry.name.casefold(): entry for entry in reversed(listed)}
+    near = [by_name[found] for found in difflib.get_close_matches(name.casefold(), list(by_name), n=3, cutoff=0.3)]
+    if near:
+        return near
+    default = default_entry(listed)
+    return [] if default is None else [default]
+
+
+def key_of(path: Path) -> DictionaryKey:
+    """Raises UserError when the folder is gone."""
+    try:
+        return DictionaryKey(str(path), (path / "dictionary.json").stat().st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); choose another dictionary.") from None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def dictionary(key: DictionaryKey) -> AtomDictionary:
+    from itda_core.dictionaries import AtomDictionary
+
+    return AtomDictionary.load(Path(key.path))
+
+
+def method(entry: LibraryEntry) -> str:
+    """The pursuit a dictionary was grown with."""
+    from itda_core.dictionaries.storage import read_summary
+
+    return read_summary(entry.path).method
+
+
+def model_spec(key: DictionaryKey) -> ModelSpec:
+    """The model a dictionary was built on."""
+    spec = dictionary(key).spec
+    return ModelSpec(spec.model, revision=spec.revision)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
+    """The prompt's activations; neither k nor method nor a chosen token makes the model run again."""
+    from itda_core.analysis import read_prompt as read
+
+    with holder().lend(model_spec(key)) as model:
+        return read(model, dictionary(key), prompt)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def decomposition(key: DictionaryKey, prompt: str, k: int, method: str) -> Decomposition:
+    from itda_core.analysis import decompose_activations
+
+    return decompose_activations(dictionary(key), read_prompt(key, prompt), k, method)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str) -> Replay:
+    from itda_core.analysis import replay as replayed
+
+    read = read_prompt(key, prompt)
+    with holder().lend(model_spec(key)) as model:
+        return replayed(model, dictionary(key), read, token, k, method)
+
+
+class Description(NamedTuple):
+    """What is known of a dictionary, in words for three small tables."""
+
+    origin: dict[str, str]
+    settings: dict[str, str]
+    measured: dict[str, str]
+
+
+def description(key: DictionaryKey) -> Description:
+    """What dictionary.json says, without loading torch. Raises UserError when it is damaged."""
+    said = read_json(Path(key.path) / "dictionary.json")
+    parts = [said.get(name) if isinstance(said, dict) else None for name in ("spec", "config", "stats")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise UserError(f"{key.path} is damaged; restore it from a copy or train anew.")
+    return Description(*(_words(part) for part in parts if part is not None))
+
+
+def _words(part: dict[str, object]) -> dict[str, str]:
+    words = {}
+    for name, value in part.items():
+        word = _word(value)
+        if name.endswith("fingerprint"):
+            word = word[:_FINGERPRINT_SHOWN]
+        words[name.replace("_", " ")] = word
+    return words
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "—" if value is None else visible(str(value))
+
+
+def verify(
+    key: DictionaryKey, corpus: str | None, sample: int, on_progress: Callable[[int, int], None]
+) -> Verification:
+    """Checks up to `sample` labels against the text they came from."""
+    from itda_core.runs.verify import corpus_of
+    from itda_core.runs.verify import verify as check
+
+    with holder().lend(model_spec(key)) as model:
+        return check(dictionary(key), model, corpus_of(dictionary(key), corpus), sample, on_progress=on_progress)
+
+
+@st.cache_resource
+def warm_up(key: DictionaryKey) -> threading.Thread:
+    """Starts loading torch, the dictionary and its model behind the first page; done when the thread has ended."""
+    models = holder()
+
+    def load() -> None:
+        from itda_core.dictionaries import AtomDictionary
+
+        try:
+            spec = AtomDictionary.load(Path(key.path)).spec
+            with models.lend(ModelSpec(spec.model, revision=spec.revision)):
+                pass
+        except UserError:
+            return  # whoever opens the dictionary is told; here nobody asked yet
+
+    thread = threading.Thread(target=load, name="itda-warm-up", daemon=True)
+    thread.start()
+    return thread

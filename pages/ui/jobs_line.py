@@ -1,0 +1,34 @@
+"""The running training in the sidebar: how far it is, wherever one is in the studio."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from itda_core.runs.jobs import Job, Jobs
+from pages.ui.wording import progress_line
+
+SECONDS = 2.0
+
+
+def running() -> list[Job]:
+    """Jobs that have not ended, newest first. Only the newest few are looked at: older ones ended long ago."""
+    return [job for job in Jobs().list()[:8] if not job.status.ended]
+
+
+def draw() -> None:
+    """One line per running job, looked at again every few seconds as long as there is one."""
+    ids = tuple(job.id for job in running())
+    if ids:
+        st.divider()
+        st.fragment(_lines, run_every=SECONDS)(ids)
+
+
+def _lines(ids: tuple[str, ...]) -> None:
+    jobs = running()
+    for job in jobs:
+        status = job.status
+        st.caption("Stopping…" if job.cancelling else "Training")
+        st.progress(status.fraction or 0.0, text=progress_line(status))
+        st.page_link("pages/train.py", label="Watch", icon=":material/monitoring:", query_params={"job": job.id})
+    if {job.id for job in jobs} != set(ids):
+        st.rerun()

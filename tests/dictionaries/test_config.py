@@ -1,0 +1,58 @@
+"""Settings that cannot work are refused before any work."""
+
+from __future__ import annotations
+
+import pytest
+
+from itda_core.dictionaries import METHODS, TrainConfig
+from itda_core.errors import UserError
+from itda_core.pursuit import PURSUITS
+
+
+def test_defaults_are_the_contracts() -> None:
+    config = TrainConfig()
+    assert config.to_dict() == {
+        "k": 40,
+        "method": "mp",
+        "selection": "sequential",
+        "threshold": 0.3,
+        "atoms": None,
+        "centre": False,
+        "tokens": None,
+        "context": 128,
+        "windows": "all",
+        "seed": 0,
+    }
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_methods_are_those_that_exist() -> None:
+    assert set(METHODS) == set(PURSUITS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"threshold": 1.0}, "threshold=1 can add no atom.*choose one between 0 and 1"),
+        ({"threshold": 4}, "can add no atom"),
+        ({"threshold": 0.0}, "threshold=0 would make every activation an atom"),
+        ({"threshold": -0.1}, "every activation"),
+        ({"threshold": float("nan")}, "not a number"),
+        ({"threshold": "0.3"}, "not a number"),
+        ({"k": 0}, "k=0 is less than 1"),
+        ({"k": 2.5}, "k=2.5 is not a whole number"),
+        ({"k": True}, "not a whole number"),
+        ({"method": "fista"}, "method='fista' does not exist; choose mp or omp or gp"),
+        ({"selection": "paper"}, "selection='paper' does not exist; choose sequential"),
+        ({"windows": "last"}, "choose all or first"),
+        ({"atoms": 0}, "atoms=0"),
+        ({"tokens": 0}, "tokens=0"),
+        ({"context": 0}, "context=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"centre": "yes"}, "centre='yes'"),
+        ({"treshold": 0.3}, "Unknown setting treshold"),
+    ],
+)
+def test_bad_settings_are_refused(setting: dict, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        TrainConfig.from_dict(setting)

@@ -1,0 +1,120 @@
+"""A studio of its own per test session, and a page in a real browser that notes every request and error."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, Request, sync_playwright
+
+from tests.e2e import chromium
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 90_000  # milliseconds: a busy machine is no failure
+
+
+@dataclass
+class Visit:
+    """A page of the studio in the browser, and what it asked for on the way."""
+
+    page: Page
+    address: str
+    hosts: set[str] = field(default_factory=set)
+    dialogs: list[str] = field(default_factory=list)
+
+    def note(self, request: Request) -> None:
+        if request.url.startswith(("http", "ws")):
+            self.hosts.add(urlsplit(request.url).netloc)
+
+    def refuse(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def open(self, path: str = "") -> None:
+        self.page.goto(f"{self.address}/{path}")
+        self.page.wait_for_selector("h1")
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until the page's script has run to its end, and holds it against what no page may show."""
+        self.page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+        assert self.page.locator('[data-testid="stException"]').count() == 0, self.page.inner_text("body")
+
+    def assert_stayed_here(self) -> None:
+        assert self.hosts == {urlsplit(self.address).netloc}
+        assert self.dialogs == []
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("itda-home")
+
+
+@pytest.fixture(scope="session")
+def studio(home: Path) -> Iterator[str]:
+    """The address of a freshly started server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "itda_core", "app", "--headless", "--port", str(port)]
+    log = home / "server.log"
+    with log.open("w") as output:
+        environment = dict(os.environ, ITDA_HOME=str(home))
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
+                break
+            except (OSError, urllib.error.URLError):
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium.find()
+    if path is None:
+        assert not os.environ.get("CI"), "no Chromium on a machine that is to test with one; install chromium"
+        pytest.skip("NO CHROMIUM on this machine: the walk in a real browser did not run")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, studio: str) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    visit = Visit(context.new_page(), studio)
+    visit.page.on("request", visit.note)
+    visit.page.on("dialog", visit.refuse)
+    yield visit
+    context.close()

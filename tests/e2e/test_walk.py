@@ -1,0 +1,143 @@
+"""The studio as a visitor walks through it: the demo, a token, an atom; then a dictionary of one's own."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from itda_core import AtomDictionary
+from itda_core.runs.library import BUNDLED, Library
+from tests.e2e.conftest import PATIENCE, Visit
+
+expect.set_options(timeout=PATIENCE)
+HOSTILE = "The <script>alert(1)</script> ![](http://example.com/x.png) <img src=x onerror=alert(2)> dog"
+READ = """word => [...document.querySelectorAll('*')].some(host => host.shadowRoot &&
+    [...host.shadowRoot.querySelectorAll('.row')].some(row => row.textContent.replaceAll('·', ' ').includes(word)))"""
+
+
+def tokens(visit: Visit) -> Locator:
+    return visit.page.locator(".row .t")
+
+
+def address(visit: Visit) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
+
+
+def chosen_dictionary(visit: Visit) -> str:
+    return visit.page.get_by_test_id("stSidebar").get_by_role("combobox").input_value()
+
+
+def type_prompt(visit: Visit, text: str) -> None:
+    area = visit.page.locator("textarea[aria-label=Prompt]")
+    area.fill(text)
+    area.press("Enter")
+    visit.page.wait_for_function(READ, arg=text.split()[-1])
+    visit.settle()
+
+
+def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home) -> None:
+    page = visit.page
+    visit.open()
+    page.get_by_role("link", name="Try the demo").click()
+    expect(page.get_by_role("heading", name="Decompose", exact=True)).to_be_visible()
+    visit.settle()
+
+    # A click on a token brings its atoms, and the address follows.
+    word = tokens(visit).filter(has_text="captain")
+    word.click()
+    expect(page.locator(".t[aria-selected=true]")).to_contain_text("captain")
+    visit.settle()
+    assert address(visit)["token"] == word.get_attribute("data-index")
+
+    # An atom is read in the text it comes from: what the list shows is what the dictionary's provenance says.
+    strongest = page.locator(".atom").first
+    atom = int(strongest.get_attribute("data-atom") or -1)
+    strongest.click()
+    expect(page.locator(f'.atom[data-atom="{atom}"][aria-selected=true] .more')).to_be_visible()
+    visit.settle()
+    assert address(visit)["atom"] == str(atom)
+    label = AtomDictionary.load(BUNDLED / chosen_dictionary(visit)).label(atom)
+    passage = page.locator(".atom[aria-selected=true] .passage")
+    assert passage.text_content() == label.context_before + label.token + label.context_after
+    assert passage.locator(".hit").text_content() == label.token
+
+    # A small dictionary, trained to the end from the page.
+    page.get_by_role("link", name="Train", exact=True).click()
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    visit.settle()
+    field = page.get_by_label("Tokens to read")
+    field.fill("2000")
+    field.press("Enter")
+    expect(page.get_by_test_id("stCode").first).to_contain_text("--tokens 2000")
+    visit.settle()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("link", name="Decompose with it")).to_be_visible(timeout=3 * PATIENCE)
+    visit.settle()
+    [path] = [entry.path for entry in Library(home / "library").entries() if not entry.bundled]
+    own = AtomDictionary.load(path)
+    assert own.stats["tokens"] == 2000
+    expect(page.get_by_text(re.compile("Done"))).to_be_visible()
+
+    # Decompose with it: the atoms listed are its own.
+    page.get_by_role("link", name="Decompose with it").click()
+    expect(page.get_by_role("heading", name="Decompose", exact=True)).to_be_visible()
+    visit.settle()
+    assert address(visit)["dictionary"] == path.name
+    type_prompt(visit, "A friend sent a letter from Lisbon.")
+    tokens(visit).filter(has_text="letter").click()
+    expect(page.locator(".t[aria-selected=true]")).to_contain_text("letter")
+    visit.settle()
+    listed = [int(row.get_attribute("data-atom") or -1) for row in page.locator(".atom").all()]
+    assert listed
+    assert max(listed) < len(own)
+    page.locator(".atom").first.click()
+    expect(page.locator(".atom[aria-selected=true] .passage")).to_be_visible()
+    label = own.label(listed[0])
+    passage = page.locator(".atom[aria-selected=true] .passage").text_content()
+    assert passage == label.context_before + label.token + label.context_after
+    visit.settle()
+    visit.assert_stayed_here()
+
+
+@pytest.mark.parametrize("path", ["", "train", "library", "decompose", "decompose?dictionary=demo-1-L4&k=5&method=omp"])
+def test_every_page_opens_from_a_link_without_an_exception_or_a_request_elsewhere(visit: Visit, path: str) -> None:
+    visit.open(path)
+    expect(visit.page.get_by_role("link", name="Decompose", exact=True)).to_be_visible()
+    visit.assert_stayed_here()
+
+
+def test_a_link_restores_what_was_seen(visit: Visit) -> None:
+    visit.open("decompose?dictionary=demo-0-L3&prompt=Two%20eggs%20and%20a%20cup%20of%20milk.&token=3&k=6&method=omp")
+    expect(visit.page.locator(".t[aria-selected=true]")).to_have_attribute("data-index", "3")
+    expect(visit.page.locator("textarea[aria-label=Prompt]")).to_have_value("Two eggs and a cup of milk.")
+    visit.settle()
+    expect(visit.page.locator(".atom")).to_have_count(6)
+    before = visit.page.locator(".atom .id").all_inner_texts()
+    visit.page.reload()
+    expect(visit.page.locator(".t[aria-selected=true]")).to_have_attribute("data-index", "3")
+    visit.settle()
+    assert visit.page.locator(".atom .id").all_inner_texts() == before
+
+
+def test_hostile_text_is_shown_as_text(visit: Visit) -> None:
+    visit.open("decompose")
+    type_prompt(visit, HOSTILE)
+    row = visit.page.locator(".row").first
+    assert "alert(1)" in row.inner_text().replace("\n", "")
+    for inside in ("script", "img"):
+        assert row.locator(inside).count() == 0
+    assert visit.page.locator('img[src*="example.com"]').count() == 0
+    visit.assert_stayed_here()
+
+
+def test_an_unknown_dictionary_is_named_with_a_way_back(visit: Visit) -> None:
+    visit.open("decompose?dictionary=demo-0-L33")
+    expect(visit.page.get_by_text("demo-0-L33").first).to_be_visible()
+    visit.page.get_by_role("button", name=re.compile("Open demo-0-L3")).first.click()
+    expect(tokens(visit).first).to_be_visible()
+    visit.settle()
+    assert address(visit)["dictionary"].startswith("demo-0-L3")
+    visit.assert_stayed_here()

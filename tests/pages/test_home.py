@@ -1,0 +1,65 @@
+"""The home page leads somewhere whatever the library holds, and shows an example on the spot."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import pytest
+
+import itda_core.runs.library as library
+from tests.pages.conftest import HOSTILE, Studio, components, notices, page_links, parsed_text
+
+
+def test_three_ways_in_and_the_machine(studio: Studio) -> None:
+    test = studio.open()
+    assert {"**Try the demo**", "**Train a dictionary**", "**Open the library**"} <= set(page_links(test))
+    facts = dict(components(test, "fact_table")[0]["facts"])
+    assert facts["Library"] == str(studio.home / "library")
+    assert facts["Cores"].isdigit()
+    assert studio.dictionary.name in [element.value for element in test.text]
+
+
+def test_an_empty_library_is_no_dead_end(studio: Studio) -> None:
+    shutil.rmtree(studio.dictionary)
+    test = studio.open()
+    assert "Train" in page_links(test)
+    assert not notices(test)
+
+
+def test_the_bundled_dictionary_is_shown_at_work(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pages.ui import engine
+
+    bundled = studio.home / "bundled"
+    bundled.mkdir()
+    shutil.move(studio.dictionary, bundled / studio.dictionary.name)
+    monkeypatch.setattr(library, "BUNDLED", bundled)
+    test = studio.open()
+    thread = engine.warm_up(engine.key_of(bundled / studio.dictionary.name))
+    thread.join(60)
+    assert not thread.is_alive()
+    test.run()
+    tokens = components(test, "token_row")[0]["tokens"]
+    assert "captain" in "".join(token["text"] for token in tokens)
+    assert len(components(test, "atom_list")[0]["atoms"]) == 4
+    assert all(text not in parsed_text(test) for text in HOSTILE)
+
+
+def test_the_first_page_does_not_wait_for_torch(studio: Studio) -> None:
+    studio.open()
+    started = time.monotonic()
+    studio.open()
+    assert time.monotonic() - started < 2
+
+
+def test_a_damaged_dictionary_is_no_exception(studio: Studio) -> None:
+    (studio.home / "library" / "broken").mkdir()
+    test = studio.open()
+    assert "Damaged: see the library" in page_links(test)
+
+
+def test_the_sidebar_comes_back_to_where_one_was(studio: Studio) -> None:
+    test = studio.open("decompose", prompt="Bade kilo.", token="1")
+    test.switch_page("app.py").run()
+    assert "prompt=Bade+kilo." in page_links(test)["Decompose"]
+    assert "token=1" in page_links(test)["Decompose"]

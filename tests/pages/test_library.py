@@ -1,0 +1,108 @@
+"""The library page: what is listed, and what can be done with it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+from itda_core.runs.library import Library
+from pages.ui.shelf import frame_of, zipped
+from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, components, notices, parsed_text
+
+
+def test_table_and_details(studio: Studio) -> None:
+    test = studio.open("library")
+    row = test.dataframe[0].value.iloc[0]
+    assert (row["name"], row["layer"], row["atoms"], row["k"]) == (studio.dictionary.name, 1, N_ATOMS, K)
+    assert row["state"] == "yours"
+    facts = {name: value for table in components(test, "fact_table") for name, value in table["facts"]}
+    assert facts["corpus"] == "made-up"
+    assert facts["threshold"] == "0.3"
+    assert facts["fvu"] == "0.25"
+
+
+def test_a_damaged_folder_is_listed_and_explained(studio: Studio) -> None:
+    (studio.dictionary / "atoms.safetensors").unlink()
+    test = studio.open("library")
+    assert test.dataframe[0].value.iloc[0]["state"] == "damaged"
+    test.session_state["library.selected"] = str(studio.dictionary)
+    test.run()
+    assert "atoms.safetensors is missing" in notices(test)[-1]
+
+
+def test_hostile_names_are_never_parsed(studio: Studio) -> None:
+    name = "![](example) <b>x<b>"
+    studio.dictionary.rename(studio.dictionary.parent / name)
+    for page in ("library", "", "train", "decompose"):
+        assert name not in parsed_text(studio.open(page, dictionary=name))
+    assert frame_of(Library().entries())["name"].tolist() == [name]
+
+
+def test_rename(studio: Studio) -> None:
+    test = studio.open("library")
+    test.text_input(key=f"library.rename.{studio.dictionary}").set_value("a new name").run()
+    test.button(key="library.rename.do").click().run()
+    assert not test.exception
+    assert [entry.name for entry in Library().entries()] == ["a new name"]
+    assert "Renamed to a new name." in notices(test)
+
+
+def test_a_bad_new_name_is_refused(studio: Studio) -> None:
+    test = studio.open("library")
+    test.text_input(key=f"library.rename.{studio.dictionary}").set_value("../elsewhere").run()
+    test.button(key="library.rename.do").click().run()
+    assert "cannot be a dictionary's name" in notices(test)[0]
+    assert studio.dictionary.is_dir()
+
+
+def test_delete_asks_first(studio: Studio) -> None:
+    test = studio.open("library")
+    test.button(key="library.delete").click().run()
+    assert studio.dictionary.is_dir()
+    test.button(key="library.delete.do").click().run()
+    assert not studio.dictionary.exists()
+
+
+def test_bundled_ones_can_be_neither_renamed_nor_deleted(studio: Studio, monkeypatch) -> None:
+    import itda_core.runs.library as library
+
+    monkeypatch.setattr(library, "BUNDLED", studio.dictionary.parent)
+    monkeypatch.setenv("ITDA_HOME", str(studio.home / "other"))
+    test = studio.open("library")
+    assert test.dataframe[0].value.iloc[0]["state"] == "bundled"
+    assert "library.delete" not in [button.key for button in test.button]
+
+
+def test_export_and_import_give_the_same_dictionary(studio: Studio) -> None:
+    content = zipped(studio.dictionary)
+    path = studio.home / "out.zip"
+    path.write_bytes(content)
+    test = studio.open("library")
+    test.text_input(key="library.import.source").set_value(str(path)).run()
+    test.button(key="library.import.do").click().run()
+    assert not test.exception
+    assert "out is in the library now." in notices(test)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.namelist():
+            assert archive.read(member) == (studio.home / "library" / "out" / Path(member).name).read_bytes()
+
+
+def test_import_of_something_else_is_refused(studio: Studio) -> None:
+    path = studio.home / "no.zip"
+    path.write_text(HOSTILE[0])
+    test = studio.open("library")
+    test.text_input(key="library.import.source").set_value(str(path)).run()
+    test.button(key="library.import.do").click().run()
+    assert "not a zip" in notices(test)[0]
+    assert [entry.name for entry in Library().entries()] == [studio.dictionary.name]
+
+
+def test_labels_that_lie_are_found(studio: Studio) -> None:
+    from tests.conftest import generated_text
+
+    corpus = studio.home / "made-up.txt"
+    corpus.write_text("\n".join(generated_text(30)))
+    test = studio.open("library")
+    test.button(key="library.verify").click().run()
+    assert "made-up" in notices(test)[0]  # the corpus is a file that must be named

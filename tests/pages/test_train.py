@@ -1,0 +1,157 @@
+"""The train page: what the form asks for is what is started; a job is shown as it stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from itda_core.dictionaries import TrainConfig
+from itda_core.models.spec import ModelSpec
+from itda_core.runs.job_status import Accepted, JobStatus, LayerStatus
+from itda_core.runs.jobs import Job, Jobs
+from itda_core.runs.request import TrainRequest
+from tests.pages.conftest import HOSTILE, Studio, components, notices, page_links, parsed_text
+
+
+@pytest.fixture
+def folder(model_folder_of) -> Path:
+    return model_folder_of("gpt2")
+
+
+def filled(studio: Studio, folder: Path) -> AppTest:
+    corpus = studio.home / "text.txt"
+    corpus.write_text("Some words to read.\n" * 50)
+    test = studio.open("train")
+    test.segmented_control(key="train.model.source").set_value("Local folder").run()
+    test.text_input(key="train.model.folder").set_value(str(folder)).run()
+    test.segmented_control(key="train.text.source").set_value("Path").run()
+    test.text_input(key="train.text.path").set_value(str(corpus)).run()
+    assert not test.exception
+    return test
+
+
+def test_form_to_request(studio: Studio, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[TrainRequest] = []
+
+    def start(self: Jobs, request: TrainRequest) -> Job:
+        started.append(request)
+        return _job(studio, request, JobStatus())
+
+    monkeypatch.setattr(Jobs, "start", start)
+    test = filled(studio, folder)
+    assert test.multiselect[0].options == ["0", "1", "2", "3"]
+    test.multiselect[0].set_value([3, 1])
+    test.number_input(key="train.tokens").set_value(0)
+    test.number_input(key="train.k.other").set_value(5)
+    test.number_input(key="train.threshold.other").set_value(0.2)
+    test.number_input(key="train.atoms").set_value(64)
+    test.toggle(key="train.centre").set_value(True)
+    test.run()
+    assert "--layers 1,3" in test.code[-1].value
+    assert "--k 5" in test.code[-1].value
+    test.button(key="train.start").click().run()
+    (request,) = started
+    assert request == TrainRequest(
+        ModelSpec(str(folder)),
+        (1, 3),
+        str(studio.home / "text.txt"),
+        TrainConfig(k=5, threshold=0.2, atoms=64, centre=True, context=128),
+    )
+
+
+def test_cost_before_start(studio: Studio, folder: Path) -> None:
+    facts = dict(components(filled(studio, folder), "fact_table")[0]["facts"])
+    assert set(facts) == {"Tokens", "Dictionaries", "Time", "Memory", "Disk"}
+    assert facts["Dictionaries"] == "1"
+
+
+def test_what_cannot_work_is_said_and_cannot_be_started(studio: Studio, folder: Path) -> None:
+    test = filled(studio, folder)
+    test.number_input(key="train.threshold.other").set_value(0.0).run()
+    assert "would make every activation an atom" in notices(test)[0]
+    assert "train.start" not in [button.key for button in test.button]
+    test.number_input(key="train.threshold.other").set_value(0.3)
+    test.multiselect[0].set_value([]).run()
+    assert "No layer was chosen" in notices(test)[0]
+
+
+def test_the_form_outlives_a_visit_elsewhere(studio: Studio, folder: Path) -> None:
+    test = filled(studio, folder)
+    test.number_input(key="train.k.other").set_value(6).run()
+    test.switch_page("app.py").run()
+    test.switch_page("pages/train.py").run()
+    assert test.number_input(key="train.k.other").value == 6
+    assert test.text_input(key="train.model.folder").value == str(folder)
+
+
+def test_an_unknown_job(studio: Studio) -> None:
+    test = studio.open("train", job=HOSTILE[1])
+    assert "There is no job" in notices(test)[0]
+    assert HOSTILE[1] not in parsed_text(test)
+
+
+def _job(studio: Studio, request: TrainRequest, status: JobStatus) -> Job:
+    """A job's folder as a worker that ended would have left it."""
+    job = Job(studio.home / "jobs" / "20261120-120000-000000-abcd")
+    job.folder.mkdir(parents=True)
+    created = {"created": "2026-11-20T12:00:00+00:00", "request": request.to_dict()}
+    (job.folder / "request.json").write_text(json.dumps(created))
+    (job.folder / "status.json").write_text(json.dumps(status.to_dict()))
+    return job
+
+
+def _status(state: str) -> JobStatus:
+    latest = (Accepted(HOSTILE[0], HOSTILE[1], "after"),)
+    layers = tuple(LayerStatus("resid_post", i, 30 + i, 0.2, 0.1, (10, 30 + i), (0.5, 0.2), latest) for i in (0, 2))
+    return replace(
+        JobStatus(), state=state, tokens=2000, total=4000, seconds=70.0, tokens_per_second=28.5,
+        series_tokens=(1000, 2000), layers=layers,
+    )  # fmt: skip
+
+
+def test_a_cancelled_job_can_be_resumed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[str] = []
+    monkeypatch.setattr(Job, "resume", lambda self: resumed.append(self.id))
+    job = _job(studio, TrainRequest(ModelSpec(HOSTILE[1]), None, "demo"), _status("cancelled"))
+    test = studio.open("train", job=job.id)
+    assert {m.label: m.value for m in test.metric} == {
+        "Tokens per second": "28",
+        "Took": "1 min 10 s",
+        "Atoms": "62",
+        "Relative error": "0.200",
+    }
+    assert components(test, "label_list")[0]["labels"][0]["token"] == HOSTILE[0]
+    assert all(text not in parsed_text(test) for text in HOSTILE)
+    test.button(key="train.resume").click().run()
+    assert resumed == [job.id]
+
+
+def test_a_failed_job_says_why(studio: Studio) -> None:
+    status = replace(_status("failed"), error="The disk is full; free some space.")
+    job = _job(studio, TrainRequest(ModelSpec("demo:0"), None, "demo"), status)
+    test = studio.open("train", job=job.id)
+    assert notices(test)[0] == "The disk is full."
+
+
+def test_a_finished_job_leads_to_its_dictionary(studio: Studio) -> None:
+    from itda_core.runs.training_run import TrainedDictionary
+
+    result = TrainedDictionary(
+        str(studio.dictionary), "demo:0", 1, "resid_post", 40, 32, 4, "sequential", 0.3, 4000, 70.0, 57.0, 0.2
+    )
+    job = _job(studio, TrainRequest(ModelSpec("demo:0"), (1,), "demo"), replace(_status("done"), results=(result,)))
+    test = studio.open("train", job=job.id)
+    assert page_links(test)["**Decompose with it**"] == f"dictionary={studio.dictionary.name}"
+    assert "train.resume" not in [button.key for button in test.button]
+
+
+def test_removing_a_job_keeps_its_dictionary(studio: Studio) -> None:
+    job = _job(studio, TrainRequest(ModelSpec("demo:0"), None, "demo"), _status("cancelled"))
+    test = studio.open("train", job=job.id)
+    test.button(key="train.remove").click().run()
+    assert not job.folder.exists()
+    assert studio.dictionary.is_dir()

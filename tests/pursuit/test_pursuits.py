@@ -1,0 +1,327 @@
+"""Pursuits against plain float64 loops, scikit-learn, and what must hold for any input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import orthogonal_mp
+from torch import Tensor
+
+from itda_core.errors import UserError
+from itda_core.pursuit import (
+    PURSUITS,
+    encode,
+    gradient_pursuit,
+    matching_pursuit,
+    orthogonal_matching_pursuit,
+    reconstruct,
+    relative_error,
+)
+
+METHODS = pytest.mark.parametrize("method", sorted(PURSUITS))
+FORMS = pytest.mark.parametrize("with_gram", [False, True], ids=["residual", "gram"])
+
+
+def problem(n_tokens=40, n_atoms=50, d_model=24, seed=0, dtype=torch.float64) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    atoms = torch.randn(n_atoms, d_model, generator=random, dtype=torch.float64)
+    x = torch.randn(n_tokens, d_model, generator=random, dtype=torch.float64)
+    return x.to(dtype), torch.nn.functional.normalize(atoms, dim=1).to(dtype)
+
+
+def gram_of(atoms: Tensor, wanted: bool) -> Tensor | None:
+    return atoms @ atoms.T if wanted else None
+
+
+def plain_matching(x: np.ndarray, atoms: np.ndarray, k: int) -> tuple[list[int], list[float]]:
+    residual, indices, coefficients = x.copy(), [], []
+    for _ in range(k):
+        correlations = atoms @ residual
+        best = int(np.abs(correlations).argmax())
+        indices.append(best)
+        coefficients.append(correlations[best])
+        residual = residual - correlations[best] * atoms[best]
+    return indices, coefficients
+
+
+def plain_gradient(x: np.ndarray, atoms: np.ndarray, k: int) -> np.ndarray:
+    """Blumensath and Davies 2008, algorithm 1 with the gradient as direction; returns dense coefficients."""
+    residual, chosen, coefficients = x.copy(), set(), np.zeros(len(atoms))
+    for _ in range(k):
+        correlations = atoms @ residual
+        chosen.add(int(np.abs(correlations).argmax()))
+        support = sorted(chosen)
+        direction = np.zeros(len(atoms))
+        direction[support] = correlations[support]
+        image = direction @ atoms
+        step = residual @ image / (image @ image)
+        coefficients += step * direction
+        residual = residual - step * image
+    return coefficients
+
+
+def dense(code, n_atoms: int) -> Tensor:
+    return torch.zeros(len(code.indices), n_atoms, dtype=code.coefficients.dtype).scatter_add_(
+        1, code.indices, code.coefficients
+    )
+
+
+def errors_by_k(method: str, x: Tensor, atoms: Tensor, gram: Tensor | None, most: int) -> Tensor:
+    """(most, n_tokens): the errors after 1, 2, ... atoms, each by a pursuit of its own."""
+    codes = (PURSUITS[method](x, atoms, k, gram=gram) for k in range(1, most + 1))
+    return torch.stack([relative_error(x, reconstruct(code, atoms)) for code in codes])
+
+
+@FORMS
+@pytest.mark.parametrize("k", [1, 7, 50])
+def test_matching_pursuit_equals_a_plain_loop(with_gram: bool, k: int) -> None:
+    x, atoms = problem()
+    code = matching_pursuit(x, atoms, k, gram=gram_of(atoms, with_gram))
+    for token in range(len(x)):
+        indices, coefficients = plain_matching(x[token].numpy(), atoms.numpy(), k)
+        assert code.indices[token].tolist() == indices
+        np.testing.assert_allclose(code.coefficients[token].numpy(), coefficients, atol=1e-12)
+
+
+@FORMS
+@pytest.mark.parametrize("k", [1, 6, 15])
+def test_gradient_pursuit_equals_a_plain_loop(with_gram: bool, k: int) -> None:
+    x, atoms = problem()
+    code = gradient_pursuit(x, atoms, k, gram=gram_of(atoms, with_gram))
+    expected = np.array([plain_gradient(row, atoms.numpy(), k) for row in x.numpy()])
+    np.testing.assert_allclose(dense(code, len(atoms)).numpy(), expected, atol=1e-10)
+
+
+@FORMS
+@pytest.mark.parametrize("k", [1, 6, 20])
+def test_orthogonal_matching_pursuit_equals_scikit_learn(with_gram: bool, k: int) -> None:
+    x, atoms = problem()
+    code = orthogonal_matching_pursuit(x, atoms, k, gram=gram_of(atoms, with_gram))
+    expected = np.asarray(orthogonal_mp(atoms.numpy().T, x.numpy().T, n_nonzero_coefs=k)).T
+    np.testing.assert_allclose(dense(code, len(atoms)).numpy(), expected, atol=1e-9)
+
+
+@FORMS
+def test_orthogonal_matching_pursuit_is_least_squares_on_its_atoms(with_gram: bool) -> None:
+    x, atoms = problem(dtype=torch.float32)
+    code = orthogonal_matching_pursuit(x, atoms, 10, gram=gram_of(atoms, with_gram))
+    for token in range(len(x)):
+        chosen = atoms[code.indices[token]].double().numpy().T
+        expected = np.linalg.lstsq(chosen, x[token].double().numpy(), rcond=None)[0]
+        np.testing.assert_allclose(code.coefficients[token].numpy(), expected, atol=2e-5)
+    residual = x - reconstruct(code, atoms)
+    overlaps = torch.einsum("td,tkd->tk", residual, atoms[code.indices])
+    assert overlaps.abs().max() < 1e-5 * x.norm(dim=1).max()
+
+
+@METHODS
+@FORMS
+def test_error_never_grows_with_k_and_stays_within_0_and_1(method: str, with_gram: bool) -> None:
+    x, atoms = problem(dtype=torch.float32)
+    gram = gram_of(atoms, with_gram)
+    errors = errors_by_k(method, x, atoms, gram, 20)
+    assert (errors >= 0).all()
+    assert (errors <= 1 + 1e-6).all()
+    assert (errors.diff(dim=0) <= 1e-6).all()
+    assert errors[-1].mean() < 0.5 * errors[0].mean()
+
+
+def test_orthogonal_is_not_worse_than_gradient_than_matching_on_average() -> None:
+    x, atoms = problem(n_tokens=200, n_atoms=100)
+    mp, gp, omp = (relative_error(x, reconstruct(encode(x, atoms, 12, m), atoms)) for m in ("mp", "gp", "omp"))
+    assert omp.mean() < gp.mean() < mp.mean()
+    one_step = [encode(x, atoms, 1, m) for m in ("mp", "gp", "omp")]
+    for code in one_step[1:]:  # with a single atom the three are the same
+        assert torch.equal(code.indices, one_step[0].indices)
+        torch.testing.assert_close(code.coefficients, one_step[0].coefficients)
+
+
+@METHODS
+@FORMS
+def test_orthonormal_dictionary_recovers_exactly(method: str, with_gram: bool) -> None:
+    atoms = torch.linalg.qr(torch.randn(16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))).Q.T
+    weights = torch.zeros(5, 16, dtype=torch.float64)
+    weights[torch.arange(5)[:, None], torch.tensor([3, 7, 12])] = torch.tensor([2.0, -5.0, 0.5], dtype=torch.float64)
+    code = PURSUITS[method]((weights @ atoms).contiguous(), atoms.contiguous(), 8, gram=gram_of(atoms, with_gram))
+    assert code.indices[:, :3].tolist() == [[7, 3, 12]] * 5  # by size: the order of the steps
+    np.testing.assert_allclose(dense(code, 16).numpy(), weights.numpy(), atol=1e-12)
+    assert not code.indices[:, 3:].any()  # no step fits rounding
+    assert not code.coefficients[:, 3:].any()
+
+
+@METHODS
+@FORMS
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_tokens=st.integers(1, 12),
+    n_atoms=st.integers(1, 20),
+    d=st.integers(1, 10),
+    k=st.integers(1, 4),
+)
+def test_rows_are_independent_and_atoms_may_be_permuted(method, with_gram, seed, n_tokens, n_atoms, d, k) -> None:
+    x, atoms = problem(n_tokens, n_atoms, d, seed)
+    k = min(k, n_atoms)
+    pursuit = PURSUITS[method]
+    code = pursuit(x, atoms, k, gram=gram_of(atoms, with_gram))
+    alone = pursuit(x[-1:], atoms, k, gram=gram_of(atoms, with_gram))
+    x_hat = reconstruct(code, atoms)
+    torch.testing.assert_close(reconstruct(alone, atoms), x_hat[-1:], atol=1e-9, rtol=0)
+    order = torch.randperm(n_atoms, generator=torch.Generator().manual_seed(seed))
+    shuffled = pursuit(x, atoms[order], k, gram=gram_of(atoms[order], with_gram))
+    torch.testing.assert_close(reconstruct(shuffled, atoms[order]), x_hat, atol=1e-9, rtol=0)
+    if d > 4:  # with very few dimensions, exact ties between atoms occur and go to the lower index
+        used = code.coefficients != 0
+        assert torch.equal(order[shuffled.indices][used], code.indices[used])
+    assert (relative_error(x, x_hat) <= 1 + 1e-12).all()
+
+
+@METHODS
+@FORMS
+def test_chunks_change_nothing(method: str, with_gram: bool) -> None:
+    x, atoms = problem(n_tokens=40, dtype=torch.float32)
+    gram = gram_of(atoms, with_gram)
+    whole = PURSUITS[method](x, atoms, 12, gram=gram)
+    for memory in (1, 40_000):
+        parts = PURSUITS[method](x, atoms, 12, gram=gram, memory_bytes=memory)
+        assert torch.equal(parts.indices, whole.indices)
+        torch.testing.assert_close(parts.coefficients, whole.coefficients, atol=1e-5, rtol=0)
+
+
+@METHODS
+@FORMS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_of_identical_atoms_the_lower_index_is_taken(method: str, with_gram: bool, dtype: torch.dtype) -> None:
+    x, atoms = problem(n_tokens=60, n_atoms=33, d_model=37, dtype=dtype)
+    twice = torch.cat([atoms, -atoms, atoms])  # a sign makes no difference either
+    code = PURSUITS[method](x, twice, 8, gram=gram_of(twice, with_gram))
+    assert (code.indices < len(atoms)).all()
+    once = PURSUITS[method](x, atoms, 8, gram=gram_of(atoms, with_gram))
+    torch.testing.assert_close(reconstruct(code, twice), reconstruct(once, atoms), atol=1e-4, rtol=0)
+
+
+@FORMS
+def test_orthogonal_stops_at_a_dependent_atom(with_gram: bool) -> None:
+    _, atoms = problem(n_atoms=2, d_model=6)
+    between = torch.nn.functional.normalize(atoms[0] + atoms[1], dim=0)
+    atoms = torch.cat([atoms, between[None], atoms])
+    x = torch.stack([atoms[0] - 3 * atoms[1], between, torch.randn(6, dtype=torch.float64)])
+    code = orthogonal_matching_pursuit(x, atoms, 5, gram=gram_of(atoms, with_gram))
+    assert torch.isfinite(code.coefficients).all()
+    assert code.coefficients.abs().max() < 10
+    assert ((code.coefficients != 0).sum(dim=1) <= 2).all()
+    residual = x - reconstruct(code, atoms)
+    assert (residual @ atoms.T).abs().max() < 1e-9
+
+
+@METHODS
+@FORMS
+def test_tolerance_stops_each_token_at_the_first_error_that_reaches_it(method: str, with_gram: bool) -> None:
+    x, atoms = problem()
+    gram = gram_of(atoms, with_gram)
+    errors = errors_by_k(method, x, atoms, gram, 16)
+    code = PURSUITS[method](x, atoms, 16, gram=gram, tolerance=0.2)
+    expected = torch.where((errors <= 0.2).any(0), (errors <= 0.2).double().argmax(0), 15)
+    got = relative_error(x, reconstruct(code, atoms))
+    torch.testing.assert_close(got, errors.gather(0, expected[None])[0], atol=1e-9, rtol=0)
+    if method != "gp":  # gradient pursuit may take an atom again, which leaves a slot unused
+        assert torch.equal((code.coefficients != 0).sum(1), expected + 1)
+
+
+@METHODS
+@FORMS
+def test_zero_vectors_single_atoms_and_no_tokens(method: str, with_gram: bool) -> None:
+    atoms = torch.tensor([[0.6, -0.8]])
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, -8.0]])
+    code = PURSUITS[method](x, atoms, 1, gram=gram_of(atoms, with_gram))
+    assert code.indices.tolist() == [[0], [0], [0]]
+    torch.testing.assert_close(code.coefficients, torch.tensor([[0.0], [-1.4], [10.0]]))
+    assert relative_error(x, reconstruct(code, atoms))[0] == 0
+    empty = PURSUITS[method](x[:0], atoms, 1, gram=gram_of(atoms, with_gram))
+    assert empty.indices.shape == empty.coefficients.shape == (0, 1)
+    assert reconstruct(empty, atoms).shape == (0, 2)
+
+
+@METHODS
+@FORMS
+def test_inputs_may_be_views_and_are_not_changed(method: str, with_gram: bool) -> None:
+    x, atoms = problem(dtype=torch.float32)
+    wide_x, wide_atoms = x.repeat_interleave(2, dim=1), atoms.T.contiguous()
+    kept = x.clone(), atoms.clone()
+    code = PURSUITS[method](wide_x[:, ::2], wide_atoms.T, 6, gram=gram_of(atoms, with_gram))
+    expected = PURSUITS[method](x, atoms, 6, gram=gram_of(atoms, with_gram))
+    assert torch.equal(code.indices, expected.indices)
+    torch.testing.assert_close(code.coefficients, expected.coefficients)
+    assert torch.equal(x, kept[0])
+    assert torch.equal(atoms, kept[1])
+
+
+@METHODS
+@FORMS
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e15, 1e30])
+def test_the_scale_of_activations_only_scales_coefficients(method: str, with_gram: bool, scale: float) -> None:
+    x, atoms = problem(dtype=torch.float32)
+    plain = PURSUITS[method](x, atoms, 8, gram=gram_of(atoms, with_gram))
+    scaled = PURSUITS[method](x * scale, atoms, 8, gram=gram_of(atoms, with_gram))
+    assert torch.equal(plain.indices, scaled.indices)
+    torch.testing.assert_close(scaled.coefficients / scale, plain.coefficients, rtol=1e-4, atol=1e-5)
+    errors = relative_error(x * scale, reconstruct(scaled, atoms))
+    torch.testing.assert_close(errors, relative_error(x, reconstruct(plain, atoms)), rtol=1e-3, atol=1e-5)
+
+
+@METHODS
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(method: str, dtype: torch.dtype) -> None:
+    x, atoms = problem(dtype=torch.float32)
+    code = PURSUITS[method](x.to(dtype), atoms, 8)
+    expected = PURSUITS[method](x.to(dtype).float(), atoms, 8)
+    assert code.coefficients.dtype == dtype
+    assert torch.equal(code.indices, expected.indices)
+    assert torch.equal(code.coefficients, expected.coefficients.to(dtype))
+    assert reconstruct(code, atoms.to(dtype)).dtype == dtype
+    halves = PURSUITS[method](x.to(dtype), atoms.to(dtype), 8)
+    assert relative_error(x, reconstruct(halves, atoms)).mean() < 0.5
+
+
+@METHODS
+def test_bad_input_is_refused_with_a_sentence(method: str) -> None:
+    pursuit = PURSUITS[method]
+    x, atoms = problem(dtype=torch.float32)
+    with pytest.raises(UserError, match=r"^k=64 exceeds the dictionary's 32 atoms; lower k or train further$"):
+        pursuit(x, atoms[:32], 64)
+    with pytest.raises(UserError, match="k=0 is not a number of atoms"):
+        pursuit(x, atoms, 0)
+    broken = x.clone()
+    broken[3, 2] = float("nan")
+    with pytest.raises(UserError, match="Activation 3 of 40 contains NaN"):
+        pursuit(broken, atoms, 2)
+    broken[3, 2] = float("inf")
+    with pytest.raises(UserError, match="Activation 3"):
+        pursuit(broken, atoms, 2)
+    for factor in (1.01, 0.0, float("nan")):
+        wrong = atoms.clone()
+        wrong[5] *= factor
+        with pytest.raises(UserError, match="Atom 5 has norm"):
+            pursuit(x, wrong, 2)
+    with pytest.raises(UserError, match="do not fit"):
+        pursuit(x[:, :5], atoms, 2)
+    with pytest.raises(UserError, match="do not fit"):
+        pursuit(x[0], atoms, 2)
+    with pytest.raises(UserError, match="Gram matrix has shape"):
+        pursuit(x, atoms, 2, gram=torch.eye(3))
+    with pytest.raises(UserError, match=r"tolerance=1\.5"):
+        pursuit(x, atoms, 2, tolerance=1.5)
+    with pytest.raises(UserError, match="int64"):
+        pursuit(x.long(), atoms, 2)
+    huge = torch.full((1, 24), 60_000.0, dtype=torch.float16)
+    with pytest.raises(UserError, match="float16 can hold"):
+        pursuit(huge, torch.nn.functional.normalize(torch.ones(1, 24), dim=1), 1)
+
+
+def test_unknown_method_names_the_known_ones() -> None:
+    x, atoms = problem()
+    with pytest.raises(UserError, match="'fista'; choose one of mp, omp, gp"):
+        encode(x, atoms, 2, "fista")
