@@ -209,9 +209,7 @@ def _layers(text: str | None, site: str) -> tuple[int, ...] | None:
     return (named,)
 
 
-def _train(
-    request: TrainRequest, *, resume: bool, checkpoint_seconds: float, job: Path | None, as_json: bool
-) -> None:
+def _train(request: TrainRequest, *, resume: bool, checkpoint_seconds: float, job: Path | None, as_json: bool) -> None:
     from itda_core.runs.training_run import Interrupted, run
     from itda_core.runs.worker import run_job
 

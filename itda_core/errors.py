@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class UserError(ValueError):
-    """What is wrong, what was given, what to do: one sentence or two, shown as it is on the page and on the command line."""
+    """What is wrong, what was given, what to do: a sentence or two, shown as it is on the page and in the terminal."""

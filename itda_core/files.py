@@ -31,7 +31,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by `value` as JSON in one rename; NaN and infinity are refused, because other readers refuse them."""
+    """Replace `path` by `value` as JSON in one rename; NaN and infinity, which are not JSON, are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -100,8 +100,7 @@ def decompose_activations(
 
     from itda_core.pursuit import reconstruct, relative_error
 
-    k = dictionary.config.k if k is None else k
-    method = dictionary.config.method if method is None else method
+    k, method = defaults(dictionary, k, method)
     x = read.x.to(dictionary.atoms.device)
     code = dictionary.encode(x, k=k, method=method)
     centred = x - dictionary.mean
@@ -153,6 +152,12 @@ def decompose(
 ) -> Decomposition:
     """Which atoms explain each token of `prompt`: `read_prompt`, then `decompose_activations`."""
     return decompose_activations(dictionary, read_prompt(model, dictionary, prompt), k, method)
+
+
+def defaults(dictionary: AtomDictionary, k: int | None, method: str | None) -> tuple[int, str]:
+    """k and method where none are given: the dictionary's own, k never above its number of atoms."""
+    own = dictionary.config
+    return min(own.k, len(dictionary)) if k is None else k, own.method if method is None else method
 
 
 def check_model(model: LanguageModel, dictionary: AtomDictionary) -> None:

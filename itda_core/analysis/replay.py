@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itda_core.analysis.decompose import PromptActivations, check_model
+from itda_core.analysis.decompose import PromptActivations, check_model, defaults
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def replay(
     check_model(model, dictionary)
     if not 0 <= token < len(read.token_texts):
         raise UserError(f"Token {token} does not exist; the prompt has tokens 0 to {len(read.token_texts) - 1}.")
-    k = dictionary.config.k if k is None else k
-    method = dictionary.config.method if method is None else method
+    k, method = defaults(dictionary, k, method)
     x = read.x[token : token + 1].to(dictionary.atoms.device)
     partial, chosen = _partial_reconstructions(dictionary, x, k, method)
     predictions = _predictions(model, read, token, partial, top)
@@ -108,6 +107,6 @@ def _predictions(
     logits = model.next_token_logits(read.window, read.site, token, replacements)
     probabilities, ids = logits.float().softmax(dim=-1).topk(min(top, logits.shape[-1]), dim=-1)
     return [
-        tuple(Prediction(model.tokenizer.decode([i]), p) for i, p in zip(row_ids, row, strict=True))
+        tuple(Prediction(str(model.tokenizer.decode([i])), p) for i, p in zip(row_ids, row, strict=True))
         for row_ids, row in zip(ids.tolist(), probabilities.tolist(), strict=True)
     ]

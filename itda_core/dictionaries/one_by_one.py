@@ -9,7 +9,7 @@ from itda_core.pursuit.kernels.cpu import pursue
 
 
 @njit(nogil=True, cache=True)
-def judge_rows(x, correlations, gram, atoms, count, most, k, threshold, errors, entered):  # noqa: ANN001, ANN201
+def judge_rows(x, correlations, gram, atoms, count, most, k, threshold, errors, entered):
     """Judges unit vectors x one after the other; whoever is reconstructed worse than `threshold` becomes an atom.
 
     x: (n_tokens, d_model) float64; correlations: (n_tokens, capacity) float32, with the `count` atoms there are, the
@@ -40,20 +40,20 @@ def judge_rows(x, correlations, gram, atoms, count, most, k, threshold, errors, 
 
 
 @njit(nogil=True, cache=True)
-def fill_gram(atoms, gram, count):  # noqa: ANN001, ANN201
+def fill_gram(atoms, gram, count):
     """The Gram matrix (capacity, capacity) of the first `count` atoms, to the bit as `judge_rows` leaves it."""
     for newest in range(count):
         _extend(atoms, gram, newest)
 
 
 @njit(nogil=True, cache=True)
-def _extend(atoms, gram, newest):  # noqa: ANN001, ANN202
+def _extend(atoms, gram, newest):
     for i in range(newest + 1):
         gram[i, newest] = gram[newest, i] = np.float32(_dot(atoms[i], atoms[newest]))
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _dot(a, b):  # noqa: ANN001, ANN202
+def _dot(a, b):
     total = 0.0
     for i in range(a.shape[0]):
         total += a[i] * b[i]

@@ -62,9 +62,7 @@ def bytes_per_token(atoms: Tensor, k: int, gram: Tensor | None) -> int:
     return width if gram is not None else width + k * d_model * atoms.element_size()
 
 
-def check(
-    x: Tensor, atoms: Tensor, k: int, gram: Tensor | None, tolerance: float, memory_bytes: int | None
-) -> None:
+def check(x: Tensor, atoms: Tensor, k: int, gram: Tensor | None, tolerance: float, memory_bytes: int | None) -> None:
     """Raises UserError for input no pursuit can work with."""
     if x.ndim != 2 or atoms.ndim != 2 or x.shape[1] != atoms.shape[1]:
         raise UserError(

@@ -222,9 +222,7 @@ class Job:
                     start_new_session=True,  # neither Ctrl-C in the page's terminal nor the page's end reaches it
                 )
             _children.append(child)
-            write_json(
-                self.folder / _PROCESS, {"pid": child.pid, "started": psutil.Process(child.pid).create_time()}
-            )
+            write_json(self.folder / _PROCESS, {"pid": child.pid, "started": psutil.Process(child.pid).create_time()})
 
     def _environment(self) -> dict[str, str]:
         paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -84,9 +84,7 @@ class Reporter:
 
     def progress(self, progress: TrainProgress) -> None:
         self._latest = progress
-        self._curves.add(
-            progress.tokens, [(layer.atoms, round(layer.relative_error, 5)) for layer in progress.layers]
-        )
+        self._curves.add(progress.tokens, [(layer.atoms, round(layer.relative_error, 5)) for layer in progress.layers])
         if time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
             self._write()
 

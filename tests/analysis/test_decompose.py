@@ -131,3 +131,10 @@ def test_a_prompt_that_cannot_be_read_is_refused(tiny_model, dictionary, prompt,
 def test_k_above_the_number_of_atoms_is_refused(tiny_model, dictionary):
     with pytest.raises(UserError, match=f"k={len(dictionary) + 1} exceeds the dictionary's {len(dictionary)} atoms"):
         decompose(tiny_model, dictionary, PROMPT, k=len(dictionary) + 1)
+
+
+def test_a_dictionary_smaller_than_its_k_is_used_whole(tiny_model):
+    corpus = Corpus.from_documents("one", [Document("d", "baki baki")])
+    *_, last = train(tiny_model, corpus, [LAYER], TrainConfig(k=40, context=32))
+    result = decompose(tiny_model, last.dictionaries[0], "baki lomu")
+    assert result.k == len(last.dictionaries[0]) < 40

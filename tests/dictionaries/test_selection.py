@@ -26,9 +26,7 @@ def clustered(n_tokens: int, d_model: int, clusters: int, noise: float, seed: in
     return centres[which] + noise * torch.randn(n_tokens, d_model, generator=random)
 
 
-def one_at_a_time(
-    x: Tensor, k: int, threshold: float, method: str = "mp"
-) -> tuple[list[int], np.ndarray, np.ndarray]:
+def one_at_a_time(x: Tensor, k: int, threshold: float, method: str = "mp") -> tuple[list[int], np.ndarray, np.ndarray]:
     """Accepted rows, errors of the non-zero ones, and atoms."""
     atoms = np.zeros((0, x.shape[1]))
     accepted, errors = [], []

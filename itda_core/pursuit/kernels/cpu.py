@@ -16,7 +16,7 @@ ORDERLESS = {"nnan", "nsz"}
 
 
 @njit(nogil=True, cache=True, fastmath=ORDERLESS)
-def pursue(correlations, gram, n_atoms, k, indices, coefficients):  # noqa: ANN001, ANN201
+def pursue(correlations, gram, n_atoms, k, indices, coefficients):
     """Matching pursuit of one activation of unit norm by the Gram matrix (Mallat and Zhang 1993, section III).
 
     correlations: (>= n_atoms,) float32, <x, atom>, overwritten by those of the residual; gram: (>= n_atoms,

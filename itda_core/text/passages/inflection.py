@@ -34,7 +34,7 @@ class Word:
 
 
 def article(following: str) -> str:
-    """"a" or "an", by the sound that the following text begins with."""
+    """ "a" or "an", by the sound that the following text begins with."""
     word = following.lower().lstrip("\"“'’")
     if word.startswith(_SOUNDS_LIKE_VOWEL) or word.split(" ")[0] in ("mp", "x-ray"):
         return "an"

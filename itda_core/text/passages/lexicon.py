@@ -108,203 +108,401 @@ bat,pup,dark_cave,moths_and_midges frog,tadpole,still_pond,flies_and_worms dolph
 """
 
 _NOUNS: dict[str, tuple[str | None, str]] = {
-    "pet": ("animal", "dog cat puppy kitten rabbit hamster parrot tortoise pony goat goose/geese duckling canary donkey lamb "
-            "guinea_pig spaniel terrier greyhound sheepdog poodle budgie ferret"),
-    "animal": ("animal", "fox badger hedgehog squirrel deer/deer otter wolf/wolves bear hare mole weasel stoat lynx beaver "
-               "moose/moose mouse/mice rat bat toad frog newt lizard snake adder tortoise turtle crab snail spider beetle bee "
-               "wasp butterfly/butterflies moth dragonfly cricket ant grasshopper caterpillar ladybird goat sheep/sheep cow "
-               "horse donkey pig camel elephant giraffe zebra lion tiger leopard cheetah monkey gorilla kangaroo koala panda "
-               "hippo rhinoceros crocodile antelope buffalo/buffalo hyena jackal mongoose porcupine raccoon skunk chipmunk llama"),
-    "bird": ("animal", "robin sparrow thrush/thrushes blackbird owl swallow swift heron stork crow raven magpie jay wren finch "
-             "eagle falcon hawk kestrel buzzard gull puffin cormorant pelican swan duck goose/geese crane kingfisher "
-             "woodpecker cuckoo nightingale starling pigeon dove peacock pheasant quail lark goldfinch flamingo ibis"),
-    "sea_animal": ("animal", "dolphin whale seal walrus shark octopus squid jellyfish/jellyfish starfish/starfish seahorse "
-                   "salmon/salmon trout/trout herring mackerel tuna cod/cod eel ray lobster prawn sea_turtle porpoise oyster"),
-    "vegetable": ("food", "carrot potato/potatoes tomato/tomatoes leek courgette aubergine pepper beetroot parsnip turnip "
-                  "cucumber radish onion shallot artichoke pumpkin cabbage cauliflower mushroom chilli/chillies "
-                  "sweet_potato/sweet_potatoes fennel_bulb stick_of_celery/sticks_of_celery"),
-    "fruit": ("food", "apple pear plum peach apricot orange lemon lime fig cherry banana mango/mangoes pineapple melon nectarine "
-              "quince grapefruit pomegranate tangerine clementine strawberry raspberry blackberry blueberry gooseberry date"),
-    "dish": ("food", "soup stew casserole curry omelette pie salad risotto lasagne paella quiche pancake sandwich dumpling "
-             "sausage kebab burger pizza flatbread meatball fishcake fritter pasty gratin ratatouille tagine goulash chowder "
-             "soufflé crêpe"),
-    "sweet": ("food", "cake biscuit scone muffin tart crumble trifle pudding brownie doughnut éclair meringue cookie bun "
-              "flapjack cheesecake waffle pavlova macaroon sorbet"),
-    "object": ("object", "lamp clock watch mirror basket bottle notebook pencil pen envelope parcel suitcase umbrella ticket coin "
-               "purse wallet candle lantern compass map camera telescope magnifying_glass photograph painting vase teapot jug "
-               "kettle saucepan blanket pillow cushion carpet curtain ladder bucket broom rope whistle bell kite puzzle doll "
-               "puppet chessboard dictionary atlas diary newspaper magazine postcard stamp calendar ruler stapler calculator "
-               "keyboard radio telephone torch battery drawer trunk jar tin box/boxes tray spoon fork knife/knives plate bowl "
-               "mug glass saucer napkin tablecloth thermos rucksack padlock brooch necklace ring bracelet medal trophy statue "
-               "globe microscope thermometer hourglass music_box/music_boxes typewriter snow_globe toolbox/toolboxes"),
-    "tool": ("object", "hammer saw drill spanner screwdriver chisel file plane pliers/pliers spade rake hoe trowel wheelbarrow axe "
-             "shears/shears paintbrush sandpaper_block crowbar clamp spirit_level tape_measure soldering_iron wrench mallet"),
-    "furniture": ("object", "table chair wardrobe bookcase sofa desk stool bench cupboard bed armchair dresser chest_of_drawers/chests_of_drawers "
-                  "sideboard cradle shelf/shelves coat_stand footstool cabinet hammock deckchair"),
-    "instrument": ("object", "piano violin cello flute clarinet trumpet guitar harp drum accordion trombone oboe ukulele mandolin "
-                   "banjo saxophone harmonica tambourine organ bassoon viola recorder xylophone"),
-    "garment": ("object", "coat jacket scarf/scarves hat cap jumper shirt dress skirt sock glove boot shoe slipper waistcoat cardigan "
-                "raincoat apron belt tie mitten sandal blouse cloak beret shawl dressing_gown swimsuit uniform"),
-    "body": (None, "hand foot/feet knee elbow shoulder finger thumb ankle wrist head arm leg back neck ear eye cheek nose chin toe heel hip"),
+    "pet": (
+        "animal",
+        "dog cat puppy kitten rabbit hamster parrot tortoise pony goat goose/geese duckling canary donkey lamb "
+        "guinea_pig spaniel terrier greyhound sheepdog poodle budgie ferret",
+    ),
+    "animal": (
+        "animal",
+        "fox badger hedgehog squirrel deer/deer otter wolf/wolves bear hare mole weasel stoat lynx beaver "
+        "moose/moose mouse/mice rat bat toad frog newt lizard snake adder tortoise turtle crab snail spider beetle bee "
+        "wasp butterfly/butterflies moth dragonfly cricket ant grasshopper caterpillar ladybird goat sheep/sheep cow "
+        "horse donkey pig camel elephant giraffe zebra lion tiger leopard cheetah monkey gorilla kangaroo koala panda "
+        "hippo rhinoceros crocodile antelope buffalo/buffalo hyena jackal mongoose porcupine raccoon skunk chipmunk llama",
+    ),
+    "bird": (
+        "animal",
+        "robin sparrow thrush/thrushes blackbird owl swallow swift heron stork crow raven magpie jay wren finch "
+        "eagle falcon hawk kestrel buzzard gull puffin cormorant pelican swan duck goose/geese crane kingfisher "
+        "woodpecker cuckoo nightingale starling pigeon dove peacock pheasant quail lark goldfinch flamingo ibis",
+    ),
+    "sea_animal": (
+        "animal",
+        "dolphin whale seal walrus shark octopus squid jellyfish/jellyfish starfish/starfish seahorse "
+        "salmon/salmon trout/trout herring mackerel tuna cod/cod eel ray lobster prawn sea_turtle porpoise oyster",
+    ),
+    "vegetable": (
+        "food",
+        "carrot potato/potatoes tomato/tomatoes leek courgette aubergine pepper beetroot parsnip turnip "
+        "cucumber radish onion shallot artichoke pumpkin cabbage cauliflower mushroom chilli/chillies "
+        "sweet_potato/sweet_potatoes fennel_bulb stick_of_celery/sticks_of_celery",
+    ),
+    "fruit": (
+        "food",
+        "apple pear plum peach apricot orange lemon lime fig cherry banana mango/mangoes pineapple melon nectarine "
+        "quince grapefruit pomegranate tangerine clementine strawberry raspberry blackberry blueberry gooseberry date",
+    ),
+    "dish": (
+        "food",
+        "soup stew casserole curry omelette pie salad risotto lasagne paella quiche pancake sandwich dumpling "
+        "sausage kebab burger pizza flatbread meatball fishcake fritter pasty gratin ratatouille tagine goulash chowder "
+        "soufflé crêpe",
+    ),
+    "sweet": (
+        "food",
+        "cake biscuit scone muffin tart crumble trifle pudding brownie doughnut éclair meringue cookie bun "
+        "flapjack cheesecake waffle pavlova macaroon sorbet",
+    ),
+    "object": (
+        "object",
+        "lamp clock watch mirror basket bottle notebook pencil pen envelope parcel suitcase umbrella ticket coin "
+        "purse wallet candle lantern compass map camera telescope magnifying_glass photograph painting vase teapot jug "
+        "kettle saucepan blanket pillow cushion carpet curtain ladder bucket broom rope whistle bell kite puzzle doll "
+        "puppet chessboard dictionary atlas diary newspaper magazine postcard stamp calendar ruler stapler calculator "
+        "keyboard radio telephone torch battery drawer trunk jar tin box/boxes tray spoon fork knife/knives plate bowl "
+        "mug glass saucer napkin tablecloth thermos rucksack padlock brooch necklace ring bracelet medal trophy statue "
+        "globe microscope thermometer hourglass music_box/music_boxes typewriter snow_globe toolbox/toolboxes",
+    ),
+    "tool": (
+        "object",
+        "hammer saw drill spanner screwdriver chisel file plane pliers/pliers spade rake hoe trowel wheelbarrow axe "
+        "shears/shears paintbrush sandpaper_block crowbar clamp spirit_level tape_measure soldering_iron wrench mallet",
+    ),
+    "furniture": (
+        "object",
+        "table chair wardrobe bookcase sofa desk stool bench cupboard bed armchair dresser chest_of_drawers/chests_of_drawers "
+        "sideboard cradle shelf/shelves coat_stand footstool cabinet hammock deckchair",
+    ),
+    "instrument": (
+        "object",
+        "piano violin cello flute clarinet trumpet guitar harp drum accordion trombone oboe ukulele mandolin "
+        "banjo saxophone harmonica tambourine organ bassoon viola recorder xylophone",
+    ),
+    "garment": (
+        "object",
+        "coat jacket scarf/scarves hat cap jumper shirt dress skirt sock glove boot shoe slipper waistcoat cardigan "
+        "raincoat apron belt tie mitten sandal blouse cloak beret shawl dressing_gown swimsuit uniform",
+    ),
+    "body": (
+        None,
+        "hand foot/feet knee elbow shoulder finger thumb ankle wrist head arm leg back neck ear eye cheek nose chin toe heel hip",
+    ),
     "road_vehicle": ("vehicle", "car van lorry motorbike taxi minibus tractor truck scooter camper_van jeep coach"),
-    "vehicle": ("vehicle", "car van lorry bus/buses tram bicycle motorbike taxi tractor train ferry rowing_boat canoe yacht barge "
-                "helicopter balloon ambulance fire_engine scooter truck minibus carriage sledge sailing_boat kayak tricycle "
-                "cable_car steam_engine glider airship hovercraft fishing_boat lifeboat tugboat caravan wagon"),
-    "flower": ("plant", "rose tulip daffodil daisy lily sunflower poppy violet orchid iris/irises geranium lavender_bush bluebell crocus "
-               "snowdrop pansy marigold peony carnation foxglove primrose dahlia hyacinth buttercup cornflower jasmine_bush "
-               "magnolia camellia hydrangea chrysanthemum"),
-    "tree": ("plant", "oak beech birch willow maple pine ash elm poplar cedar cypress chestnut fir yew hawthorn rowan alder lime_tree "
-             "apple_tree cherry_tree fig_tree olive_tree walnut_tree pear_tree holly larch spruce sycamore palm"),
-    "place": ("place", "library station market museum school hospital church harbour bakery bank post_office park castle theatre café "
-              "restaurant hotel bridge square university cinema pharmacy bookshop police_station town_hall playground stadium "
-              "swimming_pool lighthouse farm mill factory airport cathedral cemetery gallery gymnasium laundry hardware_store "
-              "greengrocer's/greengrocers barber's/barbers butcher's/butchers garage workshop warehouse courthouse monastery "
-              "zoo aquarium observatory botanical_garden concert_hall town_square fish_market flower_shop toy_shop tea_room"),
-    "landscape": ("place", "forest valley meadow beach lake hill mountain cliff marsh island canal orchard vineyard moor desert canyon "
-                  "waterfall glacier lagoon bay dune stream pond hillside field wood cave river headland heath"),
-    "room": ("place", "kitchen bedroom bathroom attic cellar hallway garden dining_room living_room study garage pantry "
-             "laundry_room porch balcony conservatory greenhouse shed"),
-    "occupation": ("occupation", "teacher doctor nurse baker butcher farmer fisherman/fishermen carpenter plumber electrician engineer "
-                   "architect painter sculptor musician composer writer journalist editor librarian postman/postmen policeman/policemen "
-                   "firefighter soldier sailor pilot driver mechanic waiter chef gardener florist tailor shoemaker jeweller "
-                   "watchmaker dentist surgeon vet chemist physicist biologist astronomer geologist historian lawyer judge clerk "
-                   "accountant banker cashier shopkeeper barber hairdresser photographer actor dancer singer conductor "
-                   "translator programmer potter weaver blacksmith miner lighthouse_keeper beekeeper shepherd locksmith "
-                   "bricklayer optician pharmacist midwife/midwives goalkeeper bus_driver archaeologist economist"),
+    "vehicle": (
+        "vehicle",
+        "car van lorry bus/buses tram bicycle motorbike taxi tractor train ferry rowing_boat canoe yacht barge "
+        "helicopter balloon ambulance fire_engine scooter truck minibus carriage sledge sailing_boat kayak tricycle "
+        "cable_car steam_engine glider airship hovercraft fishing_boat lifeboat tugboat caravan wagon",
+    ),
+    "flower": (
+        "plant",
+        "rose tulip daffodil daisy lily sunflower poppy violet orchid iris/irises geranium lavender_bush bluebell crocus "
+        "snowdrop pansy marigold peony carnation foxglove primrose dahlia hyacinth buttercup cornflower jasmine_bush "
+        "magnolia camellia hydrangea chrysanthemum",
+    ),
+    "tree": (
+        "plant",
+        "oak beech birch willow maple pine ash elm poplar cedar cypress chestnut fir yew hawthorn rowan alder lime_tree "
+        "apple_tree cherry_tree fig_tree olive_tree walnut_tree pear_tree holly larch spruce sycamore palm",
+    ),
+    "place": (
+        "place",
+        "library station market museum school hospital church harbour bakery bank post_office park castle theatre café "
+        "restaurant hotel bridge square university cinema pharmacy bookshop police_station town_hall playground stadium "
+        "swimming_pool lighthouse farm mill factory airport cathedral cemetery gallery gymnasium laundry hardware_store "
+        "greengrocer's/greengrocers barber's/barbers butcher's/butchers garage workshop warehouse courthouse monastery "
+        "zoo aquarium observatory botanical_garden concert_hall town_square fish_market flower_shop toy_shop tea_room",
+    ),
+    "landscape": (
+        "place",
+        "forest valley meadow beach lake hill mountain cliff marsh island canal orchard vineyard moor desert canyon "
+        "waterfall glacier lagoon bay dune stream pond hillside field wood cave river headland heath",
+    ),
+    "room": (
+        "place",
+        "kitchen bedroom bathroom attic cellar hallway garden dining_room living_room study garage pantry "
+        "laundry_room porch balcony conservatory greenhouse shed",
+    ),
+    "occupation": (
+        "occupation",
+        "teacher doctor nurse baker butcher farmer fisherman/fishermen carpenter plumber electrician engineer "
+        "architect painter sculptor musician composer writer journalist editor librarian postman/postmen policeman/policemen "
+        "firefighter soldier sailor pilot driver mechanic waiter chef gardener florist tailor shoemaker jeweller "
+        "watchmaker dentist surgeon vet chemist physicist biologist astronomer geologist historian lawyer judge clerk "
+        "accountant banker cashier shopkeeper barber hairdresser photographer actor dancer singer conductor "
+        "translator programmer potter weaver blacksmith miner lighthouse_keeper beekeeper shepherd locksmith "
+        "bricklayer optician pharmacist midwife/midwives goalkeeper bus_driver archaeologist economist",
+    ),
     "kin_f": ("person", "mother sister aunt grandmother cousin niece godmother neighbour"),
     "kin_m": ("person", "father brother uncle grandfather nephew godfather neighbour cousin"),
-    "kin": ("person", "mother sister aunt grandmother niece father brother uncle grandfather nephew cousin neighbour godmother godfather"),
-    "crowd": ("person", "neighbour visitor tourist child/children student passenger customer villager guest stranger pupil "
-              "spectator colleague traveller pensioner teenager shopper commuter parent volunteer"),
-    "group": (None, "choir orchestra book_club chess_club rowing_club drama_society gardening_society hiking_group sewing_circle "
-              "brass_band dance_class youth_club debating_society history_society"),
-    "building_part": ("object", "door window roof chimney gate fence wall staircase ceiling tap boiler gutter doorbell banister hinge "
-                      "lock skylight shutter drainpipe floorboard"),
-    "event": (None, "wedding birthday_party/birthday_parties festival concert exhibition fair carnival reunion funeral picnic parade "
-              "auction lecture rehearsal graduation christening harvest_supper village_fête quiz_night ceremony play"),
-    "scheme": (None, "bridge library tram_line swimming_pool bus_route playground footpath cycle_lane community_garden flood_barrier "
-               "health_centre sports_hall wind_farm recycling_centre market_hall art_gallery school fire_station skate_park"),
-    "ball_sport": ("sport", "football basketball handball volleyball hockey rugby cricket water_polo baseball lacrosse netball"),
+    "kin": (
+        "person",
+        "mother sister aunt grandmother niece father brother uncle grandfather nephew cousin neighbour godmother godfather",
+    ),
+    "crowd": (
+        "person",
+        "neighbour visitor tourist child/children student passenger customer villager guest stranger pupil "
+        "spectator colleague traveller pensioner teenager shopper commuter parent volunteer",
+    ),
+    "group": (
+        None,
+        "choir orchestra book_club chess_club rowing_club drama_society gardening_society hiking_group sewing_circle "
+        "brass_band dance_class youth_club debating_society history_society",
+    ),
+    "building_part": (
+        "object",
+        "door window roof chimney gate fence wall staircase ceiling tap boiler gutter doorbell banister hinge "
+        "lock skylight shutter drainpipe floorboard",
+    ),
+    "event": (
+        None,
+        "wedding birthday_party/birthday_parties festival concert exhibition fair carnival reunion funeral picnic parade "
+        "auction lecture rehearsal graduation christening harvest_supper village_fête quiz_night ceremony play",
+    ),
+    "scheme": (
+        None,
+        "bridge library tram_line swimming_pool bus_route playground footpath cycle_lane community_garden flood_barrier "
+        "health_centre sports_hall wind_farm recycling_centre market_hall art_gallery school fire_station skate_park",
+    ),
+    "ball_sport": (
+        "sport",
+        "football basketball handball volleyball hockey rugby cricket water_polo baseball lacrosse netball",
+    ),
     "racket_sport": ("sport", "tennis badminton squash table_tennis"),
-    "book_kind": (None, "novel biography thriller memoir poetry_collection detective_story travel_guide cookbook play fairy_tale "
-                  "history_book science_fiction_novel ghost_story comic short_story_collection"),
-    "gadget": ("object", "kettle vacuum_cleaner toaster radio camera lamp fan blender coffee_machine alarm_clock hairdryer tent rucksack "
-               "sleeping_bag bicycle_pump frying_pan food_mixer headset printer desk_chair umbrella pressure_cooker keyboard torch"),
+    "book_kind": (
+        None,
+        "novel biography thriller memoir poetry_collection detective_story travel_guide cookbook play fairy_tale "
+        "history_book science_fiction_novel ghost_story comic short_story_collection",
+    ),
+    "gadget": (
+        "object",
+        "kettle vacuum_cleaner toaster radio camera lamp fan blender coffee_machine alarm_clock hairdryer tent rucksack "
+        "sleeping_bag bicycle_pump frying_pan food_mixer headset printer desk_chair umbrella pressure_cooker keyboard torch",
+    ),
     "container": (None, "bag box/boxes crate basket jar tray packet sack carton drawer"),
-    "small_thing": ("object", "marble button stamp coin bead sticker pencil shell pebble postcard badge balloon candle crayon ribbon "
-                    "nail screw envelope bottle magnet"),
+    "small_thing": (
+        "object",
+        "marble button stamp coin bead sticker pencil shell pebble postcard badge balloon candle crayon ribbon "
+        "nail screw envelope bottle magnet",
+    ),
 }
 _NOUN_LISTS_MASS: dict[str, tuple[str | None, str]] = {
-    "spice": ("food", "cinnamon paprika cumin nutmeg turmeric ginger oregano thyme rosemary basil parsley coriander saffron mint dill sage "
-              "cardamom black_pepper sea_salt tarragon chives marjoram"),
-    "staple": ("food", "rice pasta couscous lentils chickpeas noodles barley quinoa beans polenta bulgur spelt buckwheat"),
-    "protein": ("food", "chicken beef pork lamb bacon tofu cod salmon sausage ham turkey duck haddock halloumi tempeh prawns mackerel"),
-    "topping": ("food", "grated_cheese toasted_almonds chopped_walnuts sour_cream yoghurt pine_nuts breadcrumbs crème_fraîche sesame_seeds "
-                "lemon_zest parmesan feta crispy_onions mozzarella hazelnuts pumpkin_seeds"),
-    "drink": ("food", "tea coffee lemonade cider hot_chocolate apple_juice ginger_beer peppermint_tea mulled_wine elderflower_cordial "
-              "sparkling_water orange_juice milk"),
-    "grocery": ("food", "bread butter milk cheese honey jam marmalade olive_oil vinegar mustard flour sugar yoghurt cream oats cereal "
-                "crackers rice pasta salt tea coffee cocoa raisins peanut_butter maple_syrup soy_sauce ketchup mayonnaise yeast"),
-    "household": ("object", "soap toothpaste shampoo washing_powder candles matches batteries sponges string light_bulbs kitchen_roll "
-                  "dustbin_bags sticking_plasters glue wrapping_paper drawing_pins bleach clothes_pegs"),
-    "sport": ("sport", "football tennis swimming rowing cycling athletics basketball volleyball hockey rugby gymnastics skiing skating "
-              "judo fencing archery sailing handball badminton wrestling boxing surfing climbing golf cricket karate"),
-    "hobby": ("sport", "swimming cycling fencing rowing climbing skating sailing archery judo badminton gymnastics running"),
-    "pastime": (None, "knitting chess photography pottery stargazing birdwatching origami calligraphy gardening woodwork astronomy "
-                "baking genealogy watercolours embroidery fishing juggling crosswords"),
-    "subject": (None, "mathematics chemistry physics biology geography history literature astronomy philosophy economics geology "
-                "botany zoology architecture medicine engineering linguistics archaeology law music psychology statistics"),
-    "material": (None, "wood glass clay leather cotton wool silk linen marble granite bronze brass steel porcelain velvet bamboo "
-                 "cardboard plastic concrete brick wax rubber felt oak slate ivory_paper denim pewter"),
+    "spice": (
+        "food",
+        "cinnamon paprika cumin nutmeg turmeric ginger oregano thyme rosemary basil parsley coriander saffron mint dill sage "
+        "cardamom black_pepper sea_salt tarragon chives marjoram",
+    ),
+    "staple": (
+        "food",
+        "rice pasta couscous lentils chickpeas noodles barley quinoa beans polenta bulgur spelt buckwheat",
+    ),
+    "protein": (
+        "food",
+        "chicken beef pork lamb bacon tofu cod salmon sausage ham turkey duck haddock halloumi tempeh prawns mackerel",
+    ),
+    "topping": (
+        "food",
+        "grated_cheese toasted_almonds chopped_walnuts sour_cream yoghurt pine_nuts breadcrumbs crème_fraîche sesame_seeds "
+        "lemon_zest parmesan feta crispy_onions mozzarella hazelnuts pumpkin_seeds",
+    ),
+    "drink": (
+        "food",
+        "tea coffee lemonade cider hot_chocolate apple_juice ginger_beer peppermint_tea mulled_wine elderflower_cordial "
+        "sparkling_water orange_juice milk",
+    ),
+    "grocery": (
+        "food",
+        "bread butter milk cheese honey jam marmalade olive_oil vinegar mustard flour sugar yoghurt cream oats cereal "
+        "crackers rice pasta salt tea coffee cocoa raisins peanut_butter maple_syrup soy_sauce ketchup mayonnaise yeast",
+    ),
+    "household": (
+        "object",
+        "soap toothpaste shampoo washing_powder candles matches batteries sponges string light_bulbs kitchen_roll "
+        "dustbin_bags sticking_plasters glue wrapping_paper drawing_pins bleach clothes_pegs",
+    ),
+    "sport": (
+        "sport",
+        "football tennis swimming rowing cycling athletics basketball volleyball hockey rugby gymnastics skiing skating "
+        "judo fencing archery sailing handball badminton wrestling boxing surfing climbing golf cricket karate",
+    ),
+    "hobby": (
+        "sport",
+        "swimming cycling fencing rowing climbing skating sailing archery judo badminton gymnastics running",
+    ),
+    "pastime": (
+        None,
+        "knitting chess photography pottery stargazing birdwatching origami calligraphy gardening woodwork astronomy "
+        "baking genealogy watercolours embroidery fishing juggling crosswords",
+    ),
+    "subject": (
+        None,
+        "mathematics chemistry physics biology geography history literature astronomy philosophy economics geology "
+        "botany zoology architecture medicine engineering linguistics archaeology law music psychology statistics",
+    ),
+    "material": (
+        None,
+        "wood glass clay leather cotton wool silk linen marble granite bronze brass steel porcelain velvet bamboo "
+        "cardboard plastic concrete brick wax rubber felt oak slate ivory_paper denim pewter",
+    ),
     "metal": (None, "copper iron silver brass steel tin bronze nickel zinc"),
-    "colour": ("colour", "red blue green yellow orange purple white black grey brown pink scarlet crimson turquoise violet golden silver "
-               "cream beige navy emerald amber ivory olive lilac maroon indigo teal"),
-    "weather_thing": ("weather", "rain snow fog drizzle hail sleet mist sunshine thunder heavy_rain light_snow freezing_fog "
-                      "a_thunderstorm a_cold_wind scattered_showers bright_sunshine a_hard_frost a_gentle_breeze"),
+    "colour": (
+        "colour",
+        "red blue green yellow orange purple white black grey brown pink scarlet crimson turquoise violet golden silver "
+        "cream beige navy emerald amber ivory olive lilac maroon indigo teal",
+    ),
+    "weather_thing": (
+        "weather",
+        "rain snow fog drizzle hail sleet mist sunshine thunder heavy_rain light_snow freezing_fog "
+        "a_thunderstorm a_cold_wind scattered_showers bright_sunshine a_hard_frost a_gentle_breeze",
+    ),
     "rainy": ("weather", "rain drizzle sleet snow hail heavy_rain light_rain showers wet_snow steady_rain"),
-    "sky": ("weather", "cloudy sunny overcast foggy misty windy stormy rainy snowy frosty breezy humid mild chilly hazy clear "
-            "drizzly showery bright muggy blustery thundery dull icy"),
-    "feeling": ("feeling", "happy sad angry proud nervous lonely calm excited worried tired grateful jealous ashamed afraid delighted "
-                "curious relieved disappointed surprised hopeful embarrassed content miserable anxious cheerful homesick bored "
-                "confused thrilled furious guilty restless astonished bewildered amused impatient overjoyed uneasy"),
-    "good_feeling": ("feeling", "happy proud calm excited grateful delighted relieved hopeful content cheerful thrilled overjoyed glad "
-                     "amused peaceful"),
-    "bad_feeling": ("feeling", "sad angry nervous lonely worried tired ashamed afraid disappointed embarrassed miserable anxious homesick "
-                    "bored confused furious guilty restless uneasy frightened upset gloomy discouraged"),
-    "feeling_noun": ("feeling", "joy sorrow anger pride fear relief delight shame curiosity envy gratitude hope loneliness surprise "
-                     "disappointment excitement despair tenderness sadness affection nostalgia"),
+    "sky": (
+        "weather",
+        "cloudy sunny overcast foggy misty windy stormy rainy snowy frosty breezy humid mild chilly hazy clear "
+        "drizzly showery bright muggy blustery thundery dull icy",
+    ),
+    "feeling": (
+        "feeling",
+        "happy sad angry proud nervous lonely calm excited worried tired grateful jealous ashamed afraid delighted "
+        "curious relieved disappointed surprised hopeful embarrassed content miserable anxious cheerful homesick bored "
+        "confused thrilled furious guilty restless astonished bewildered amused impatient overjoyed uneasy",
+    ),
+    "good_feeling": (
+        "feeling",
+        "happy proud calm excited grateful delighted relieved hopeful content cheerful thrilled overjoyed glad "
+        "amused peaceful",
+    ),
+    "bad_feeling": (
+        "feeling",
+        "sad angry nervous lonely worried tired ashamed afraid disappointed embarrassed miserable anxious homesick "
+        "bored confused furious guilty restless uneasy frightened upset gloomy discouraged",
+    ),
+    "feeling_noun": (
+        "feeling",
+        "joy sorrow anger pride fear relief delight shame curiosity envy gratitude hope loneliness surprise "
+        "disappointment excitement despair tenderness sadness affection nostalgia",
+    ),
     "weekday": ("time", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
     "month": ("time", "January February March April May June July August September October November December"),
     "season": ("time", "spring summer autumn winter"),
     "ordinal": ("number", "first second third fourth fifth sixth seventh eighth ninth tenth"),
-    "country": ("place", "Portugal France Spain Italy Greece Norway Sweden Iceland Ireland Poland Hungary Japan Vietnam India Nepal Kenya "
-                "Morocco Egypt Peru Chile Brazil Canada Mexico Australia Turkey Georgia Mongolia Tanzania Bolivia Argentina Cuba "
-                "Croatia Bulgaria Romania Finland Estonia Malta Cyprus Ethiopia Madagascar Indonesia Malaysia Cambodia"),
-    "language": (None, "French German Spanish Portuguese Italian Japanese Arabic Dutch Greek Polish Russian Turkish Swedish Hindi Korean "
-                 "Latin Welsh Finnish Hungarian Czech Swahili Mandarin Persian Icelandic"),
-    "size": (None, "small large tiny huge enormous little big narrow wide tall short heavy light thin thick round square"),
+    "country": (
+        "place",
+        "Portugal France Spain Italy Greece Norway Sweden Iceland Ireland Poland Hungary Japan Vietnam India Nepal Kenya "
+        "Morocco Egypt Peru Chile Brazil Canada Mexico Australia Turkey Georgia Mongolia Tanzania Bolivia Argentina Cuba "
+        "Croatia Bulgaria Romania Finland Estonia Malta Cyprus Ethiopia Madagascar Indonesia Malaysia Cambodia",
+    ),
+    "language": (
+        None,
+        "French German Spanish Portuguese Italian Japanese Arabic Dutch Greek Polish Russian Turkish Swedish Hindi Korean "
+        "Latin Welsh Finnish Hungarian Czech Swahili Mandarin Persian Icelandic",
+    ),
+    "size": (
+        None,
+        "small large tiny huge enormous little big narrow wide tall short heavy light thin thick round square",
+    ),
     "age": (None, "old new ancient antique worn battered modern brand-new second-hand broken dusty rusty faded shiny"),
-    "look": (None, "beautiful elegant plain strange unusual ordinary delicate handsome peculiar pretty ugly curious charming crooked "
-             "striped spotted polished painted carved embroidered velvet-lined wooden"),
-    "person_look": (None, "tall short elderly young bearded thin cheerful quiet grumpy kindly freckled well-dressed silver-haired "
-                    "red-cheeked absent-minded talkative shy solemn good-natured stubborn polite"),
-    "place_look": (None, "quiet crowded noisy narrow sunny shady deserted busy peaceful hidden ancient charming windy remote dusty "
-                   "lively sleepy elegant gloomy picturesque"),
-    "animal_look": (None, "young old hungry frightened clever lazy shy noisy tame wild curious injured sleepy playful thirsty timid fat "
-                    "fearless skinny lost"),
-    "taste": (None, "delicious sweet sour bitter salty spicy creamy crunchy tender juicy rich crisp fragrant smoky buttery nutty mild "
-              "tangy velvety peppery"),
-    "praise": (None, "excellent wonderful splendid superb remarkable brilliant delightful impressive marvellous outstanding charming "
-               "reliable memorable thoughtful generous flawless moving gripping"),
-    "blame": (None, "dreadful disappointing dull clumsy careless overpriced tedious flimsy unreliable terrible mediocre predictable "
-              "confusing tasteless noisy awkward sloppy forgettable"),
-    "manner": (None, "quickly slowly quietly carefully eagerly gently suddenly calmly bravely patiently nervously cheerfully silently "
-               "politely gracefully clumsily thoughtfully hurriedly steadily proudly anxiously warily"),
-    "say_manner": (None, "softly quietly firmly kindly sharply gently cheerfully sadly proudly nervously politely gravely calmly crossly "
-                   "dreamily drily hoarsely impatiently shyly sternly thoughtfully wearily"),
-    "often": ("time", "every_day every_week once_a_week twice_a_month every_other_day every_Sunday every_morning every_autumn once_a_year "
-              "each_spring most_evenings"),
+    "look": (
+        None,
+        "beautiful elegant plain strange unusual ordinary delicate handsome peculiar pretty ugly curious charming crooked "
+        "striped spotted polished painted carved embroidered velvet-lined wooden",
+    ),
+    "person_look": (
+        None,
+        "tall short elderly young bearded thin cheerful quiet grumpy kindly freckled well-dressed silver-haired "
+        "red-cheeked absent-minded talkative shy solemn good-natured stubborn polite",
+    ),
+    "place_look": (
+        None,
+        "quiet crowded noisy narrow sunny shady deserted busy peaceful hidden ancient charming windy remote dusty "
+        "lively sleepy elegant gloomy picturesque",
+    ),
+    "animal_look": (
+        None,
+        "young old hungry frightened clever lazy shy noisy tame wild curious injured sleepy playful thirsty timid fat "
+        "fearless skinny lost",
+    ),
+    "taste": (
+        None,
+        "delicious sweet sour bitter salty spicy creamy crunchy tender juicy rich crisp fragrant smoky buttery nutty mild "
+        "tangy velvety peppery",
+    ),
+    "praise": (
+        None,
+        "excellent wonderful splendid superb remarkable brilliant delightful impressive marvellous outstanding charming "
+        "reliable memorable thoughtful generous flawless moving gripping",
+    ),
+    "blame": (
+        None,
+        "dreadful disappointing dull clumsy careless overpriced tedious flimsy unreliable terrible mediocre predictable "
+        "confusing tasteless noisy awkward sloppy forgettable",
+    ),
+    "manner": (
+        None,
+        "quickly slowly quietly carefully eagerly gently suddenly calmly bravely patiently nervously cheerfully silently "
+        "politely gracefully clumsily thoughtfully hurriedly steadily proudly anxiously warily",
+    ),
+    "say_manner": (
+        None,
+        "softly quietly firmly kindly sharply gently cheerfully sadly proudly nervously politely gravely calmly crossly "
+        "dreamily drily hoarsely impatiently shyly sternly thoughtfully wearily",
+    ),
+    "often": (
+        "time",
+        "every_day every_week once_a_week twice_a_month every_other_day every_Sunday every_morning every_autumn once_a_year "
+        "each_spring most_evenings",
+    ),
     "adverb_maybe": (None, "perhaps probably certainly surely apparently evidently presumably undoubtedly"),
-    "abstract": (None, "patience courage honesty kindness freedom justice friendship wisdom luck truth beauty peace ambition memory "
-                 "silence loyalty imagination generosity"),
-    "company": (None, "Northgate Silverline Bluebird Harbourside Greenfield Starling_& Oakridge Summit Lakeside Whitestone Meridian "
-                "Brightwater Kingfisher Ironbridge Redwood Compass"),
-    "team": (None, "Rovers United Wanderers City Athletic Rangers Harriers Falcons Lions Tigers Eagles Hornets Dragons Panthers "
-             "Comets Mariners Wolves Saints Giants Hawks"),
+    "abstract": (
+        None,
+        "patience courage honesty kindness freedom justice friendship wisdom luck truth beauty peace ambition memory "
+        "silence loyalty imagination generosity",
+    ),
+    "company": (
+        None,
+        "Northgate Silverline Bluebird Harbourside Greenfield Starling_& Oakridge Summit Lakeside Whitestone Meridian "
+        "Brightwater Kingfisher Ironbridge Redwood Compass",
+    ),
+    "team": (
+        None,
+        "Rovers United Wanderers City Athletic Rangers Harriers Falcons Lions Tigers Eagles Hornets Dragons Panthers "
+        "Comets Mariners Wolves Saints Giants Hawks",
+    ),
 }
 _VERBS = {
     "went": "walk hurry run/ran/run cycle drive/drove/driven wander stroll jog march rush trudge stride/strode/stridden travel/travelled/travelled "
-            "race dash creep/crept/crept head limp skip tiptoe amble saunter plod trot",
+    "race dash creep/crept/crept head limp skip tiptoe amble saunter plod trot",
     "handle": "find/found/found clean polish repair paint carry hide/hid/hidden borrow lose/lost/lost sell/sold/sold buy/bought/bought "
-              "steal/stole/stolen lift drop examine photograph wrap pack admire describe draw/drew/drawn bring/brought/brought "
-              "collect deliver inherit inspect keep/kept/kept label lend/lent/lent measure mend notice order forget/forgot/forgotten "
-              "own recognise rescue return unpack unwrap value weigh choose/chose/chosen mislay/mislaid/mislaid retrieve restore",
+    "steal/stole/stolen lift drop examine photograph wrap pack admire describe draw/drew/drawn bring/brought/brought "
+    "collect deliver inherit inspect keep/kept/kept label lend/lent/lent measure mend notice order forget/forgot/forgotten "
+    "own recognise rescue return unpack unwrap value weigh choose/chose/chosen mislay/mislaid/mislaid retrieve restore",
     "speak": "say/said/said whisper shout answer reply/replied/replied mutter laugh explain sigh call cry announce admit "
-             "murmur declare exclaim insist remark add",
+    "murmur declare exclaim insist remark add",
     "complain": "complain grumble protest moan mutter groan snap",
     "gesture": "smile nod shrug frown blush wave wink yawn sigh grin laugh shiver stammer whistle hum bow blink sneeze "
-               "kneel/knelt/knelt sit_down/sat/sat stand_up/stood/stood",
+    "kneel/knelt/knelt sit_down/sat/sat stand_up/stood/stood",
     "watch": "watch see/saw/seen notice spot hear/heard/heard follow photograph feed/fed/fed rescue chase befriend observe draw/drew/drawn "
-             "meet/met/met admire",
+    "meet/met/met admire",
     "creep": "sleep/slept/slept hide/hid/hidden crouch rest wait sit/sat/sat drink/drank/drunk shiver dig/dug/dug linger graze "
-             "doze shelter stand/stood/stood",
+    "doze shelter stand/stood/stood",
     "cut": "chop slice dice peel grate rinse halve quarter trim wash shred crush scrub",
     "cook": "fry roast boil steam bake grill simmer brown sauté/sautéed/sautéed poach braise toast warm",
     "build": "build/built/built design construct restore repair open close paint renovate extend demolish inspect rebuild/rebuilt/rebuilt",
     "study": "study discover describe measure investigate explain observe classify compare record predict",
     "hobby_verb": "read/read/read write/wrote/written paint sing/sang/sung dance swim/swam/swum knit sew/sewed/sewn draw/drew/drawn cook "
-                  "bake garden fish hike juggle sketch ski climb skate row sail",
+    "bake garden fish hike juggle sketch ski climb skate row sail",
     "beat": "beat/beat/beaten defeat overcome/overcame/overcome outplay thrash edge_past stun eliminate trounce overwhelm",
     "make_craft": "make/made/made carve knit sew/sewed/sewn weave/wove/woven paint build/built/built assemble decorate sketch design "
-                  "varnish embroider mould sharpen",
+    "varnish embroider mould sharpen",
     "teach_verb": "teach/taught/taught lecture publish travel/travelled/travelled write/wrote/written research experiment",
     "please": "please surprise impress delight amuse puzzle annoy encourage comfort upset/upset/upset astonish inspire irritate charm "
-              "frighten worry embarrass disturb reassure",
+    "frighten worry embarrass disturb reassure",
     "plan": "visit call thank invite help teach/taught/taught pay/paid/paid phone meet/met/met interview forgive/forgave/forgiven",
     "think": "wonder guess imagine remember dream hope believe realise suspect know/knew/known understand/understood/understood",
     "begin": "begin/began/begun finish stop start prefer enjoy practise miss postpone resume avoid",
     "break_down": "stall break_down/broke/broken shudder skid stop rattle slow_down swerve arrive vanish "
-                  "leave/left/left wobble",
+    "leave/left/left wobble",
 }
 
 
@@ -337,19 +535,41 @@ def _build() -> dict[str, tuple[Word, ...]]:
 
     elements = (entry.split(",") for entry in _entries(_ELEMENTS))
     lexicon["element"] = tuple(
-        Word({"": name, "symbol": symbol, "number": number, "look": look.replace("_", " ")}, "substance", {"number": "number", "look": None})
+        Word(
+            {"": name, "symbol": symbol, "number": number, "look": look.replace("_", " ")},
+            "substance",
+            {"number": "number", "look": None},
+        )
         for name, symbol, number, look in elements
     )
     planets = (entry.split(",") for entry in _entries(_PLANETS))
     lexicon["planet"] = tuple(
-        Word({"": name, "year": f"{int(year):,}", "moons": moons, "au": au}, "place",
-             {"year": "number", "moons": None, "au": "number"})
+        Word(
+            {"": name, "year": f"{int(year):,}", "moons": moons, "au": au},
+            "place",
+            {"year": "number", "moons": None, "au": "number"},
+        )
         for name, year, _, moons, au in planets
     )
     creatures = (entry.replace("_", " ").split(",") for entry in _entries(_CREATURES))
     lexicon["creature"] = tuple(
-        Word({"": name, "s": "deer" if name == "deer" else "wolves" if name == "wolf" else name + "es" if name == "fox" else name + "s",
-              "young": young, "home": home, "food": food}, "animal", {"home": "place", "food": "food"})
+        Word(
+            {
+                "": name,
+                "s": "deer"
+                if name == "deer"
+                else "wolves"
+                if name == "wolf"
+                else name + "es"
+                if name == "fox"
+                else name + "s",
+                "young": young,
+                "home": home,
+                "food": food,
+            },
+            "animal",
+            {"home": "place", "food": "food"},
+        )
         for name, young, home, food in creatures
     )
     return lexicon
