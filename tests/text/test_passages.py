@@ -52,7 +52,7 @@ def test_lengths_are_bounded_and_sentences_rarely_repeat(corpus):
     assert all(150 <= len(p.text) <= 700 for p in corpus)
     sentences = Counter(
         s for p in corpus if p.kind == "story" for s in re.split(r"(?<=[.!?])\s", p.text) if len(s) > 40
-    )  # noqa: E501
+    )
     assert len(sentences) > 0.8 * sentences.total()
 
 
