@@ -8,7 +8,32 @@ from numba import njit
 from itda_core.pursuit.kernels.cpu import pursue
 
 
-@njit(nogil=True, cache=True)
+@njit("f8(f8[::1], f8[::1])", nogil=True, cache=True, fastmath=True)
+def _dot(a, b):
+    total = 0.0
+    for i in range(a.shape[0]):
+        total += a[i] * b[i]
+    return total
+
+
+@njit("void(f8[:, ::1], f4[:, ::1], i8)", nogil=True, cache=True)
+def _extend(atoms, gram, newest):
+    for i in range(newest + 1):
+        gram[i, newest] = gram[newest, i] = np.float32(_dot(atoms[i], atoms[newest]))
+
+
+@njit("void(f8[:, ::1], f4[:, ::1], i8)", nogil=True, cache=True)
+def fill_gram(atoms, gram, count):
+    """The Gram matrix (capacity, capacity) of the first `count` atoms, to the bit as `judge_rows` leaves it."""
+    for newest in range(count):
+        _extend(atoms, gram, newest)
+
+
+@njit(
+    "UniTuple(i8, 2)(f8[:, ::1], f4[:, ::1], f4[:, ::1], f8[:, ::1], i8, i8, i8, f8, f8[::1], i8[::1])",
+    nogil=True,
+    cache=True,
+)
 def judge_rows(x, correlations, gram, atoms, count, most, k, threshold, errors, entered):
     """Judges unit vectors x one after the other; whoever is reconstructed worse than `threshold` becomes an atom.
 
@@ -37,24 +62,3 @@ def judge_rows(x, correlations, gram, atoms, count, most, k, threshold, errors, 
         if count == most:
             return token + 1, n_entered
     return n_tokens, n_entered
-
-
-@njit(nogil=True, cache=True)
-def fill_gram(atoms, gram, count):
-    """The Gram matrix (capacity, capacity) of the first `count` atoms, to the bit as `judge_rows` leaves it."""
-    for newest in range(count):
-        _extend(atoms, gram, newest)
-
-
-@njit(nogil=True, cache=True)
-def _extend(atoms, gram, newest):
-    for i in range(newest + 1):
-        gram[i, newest] = gram[newest, i] = np.float32(_dot(atoms[i], atoms[newest]))
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def _dot(a, b):
-    total = 0.0
-    for i in range(a.shape[0]):
-        total += a[i] * b[i]
-    return total

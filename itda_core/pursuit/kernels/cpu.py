@@ -15,7 +15,7 @@ _NOISE = np.float32(NOISE * _EPS)
 ORDERLESS = {"nnan", "nsz"}
 
 
-@njit(nogil=True, cache=True, fastmath=ORDERLESS)
+@njit("f8(f4[::1], f4[:, ::1], i8, i8, i8[::1], f4[::1])", nogil=True, cache=True, fastmath=ORDERLESS)
 def pursue(correlations, gram, n_atoms, k, indices, coefficients):
     """Matching pursuit of one activation of unit norm by the Gram matrix (Mallat and Zhang 1993, section III).
 

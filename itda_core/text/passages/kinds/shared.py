@@ -1,4 +1,4 @@
-# ruff: noqa: E501, SIM905 (lists of words and sentences, one thought to a line)
+# ruff: noqa: SIM905 (lists of words and sentences, one thought to a line)
 """Rules that several kinds use: times, dates, scenes, small talk."""
 
 from __future__ import annotations
