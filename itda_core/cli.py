@@ -131,7 +131,9 @@ def app(
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(page), *flags])
+    known = [str(page.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(known))  # so that `pages` is found from any folder
+    os.execve(sys.executable, [sys.executable, "-m", "pages.ui.serve", "run", str(page), *flags], environment)
 
 
 @cli.command()

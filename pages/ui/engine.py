@@ -18,6 +18,7 @@ from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
 from itda_core.runs.library import Library, LibraryEntry
+from pages.ui import imports
 from pages.ui.models import ModelHolder
 from pages.ui.visible import visible
 
@@ -89,6 +90,7 @@ def key_of(path: Path) -> DictionaryKey:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def dictionary(key: DictionaryKey) -> AtomDictionary:
+    imports.load()
     from itda_core.dictionaries import AtomDictionary
 
     return AtomDictionary.load(Path(key.path))
@@ -186,6 +188,7 @@ def warm_up(key: DictionaryKey) -> threading.Thread:
     models = holder()
 
     def load() -> None:
+        imports.load()
         from itda_core.dictionaries import AtomDictionary
 
         try:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from itda_core.models.spec import ModelSpec
+from pages.ui import imports
 
 if TYPE_CHECKING:
     from itda_core.models import LanguageModel
@@ -29,6 +30,7 @@ class ModelHolder:
             if self._model is None or self._spec != spec:
                 self._model = self._spec = None
                 gc.collect()
+                imports.load()
                 from itda_core.models import load_model
 
                 self._model = load_model(spec)

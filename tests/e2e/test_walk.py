@@ -13,7 +13,7 @@ from itda_core.runs.library import BUNDLED, Library
 from tests.e2e.conftest import PATIENCE, Visit
 
 expect.set_options(timeout=PATIENCE)
-HOSTILE = "The <script>alert(1)</script> ![](http://example.com/x.png) <img src=x onerror=alert(2)> dog"
+HOSTILE = "The <script>alert(1)</script> ![](http://example.com/x.png) <img src=x onerror=alert(2)> zebra"
 READ = """word => [...document.querySelectorAll('*')].some(host => host.shadowRoot &&
     [...host.shadowRoot.querySelectorAll('.row')].some(row => row.textContent.replaceAll('·', ' ').includes(word)))"""
 
@@ -24,6 +24,16 @@ def tokens(visit: Visit) -> Locator:
 
 def address(visit: Visit) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
+
+
+def click_token(visit: Visit, position: int) -> str:
+    """Clicks the token at `position` of the row, waits for its atoms, and returns its index."""
+    index = tokens(visit).nth(position).get_attribute("data-index") or ""
+    tokens(visit).nth(position).click()
+    expect(visit.page.locator(".t[aria-selected=true]")).to_have_attribute("data-index", index)
+    expect(visit.page.locator(".title").first).to_contain_text(f"token {index}")
+    visit.settle()
+    return index
 
 
 def chosen_dictionary(visit: Visit) -> str:
@@ -46,11 +56,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     visit.settle()
 
     # A click on a token brings its atoms, and the address follows.
-    index = tokens(visit).nth(3).get_attribute("data-index") or ""
-    tokens(visit).nth(3).click()
-    expect(page.locator(".t[aria-selected=true]")).to_have_attribute("data-index", index)
-    expect(page.locator(".title").first).to_contain_text(f"token {index}")
-    visit.settle()
+    index = click_token(visit, 3)
     assert address(visit)["token"] == index
 
     # An atom is read in the text it comes from: what the list shows is what the dictionary's provenance says.
@@ -88,11 +94,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     visit.settle()
     assert address(visit)["dictionary"] == path.name
     type_prompt(visit, "A friend sent a letter from the city.")
-    tokens(visit).nth(2).click()
-    expect(page.locator(".t[aria-selected=true]")).to_have_attribute(
-        "data-index", tokens(visit).nth(2).get_attribute("data-index") or ""
-    )
-    visit.settle()
+    click_token(visit, 2)
     listed = [int(row.get_attribute("data-atom") or -1) for row in page.locator(".atom").all()]
     assert listed
     assert max(listed) < len(own)
