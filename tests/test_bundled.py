@@ -35,7 +35,7 @@ def test_every_dictionary_has_atoms_worth_reading(name: str) -> None:
     dictionary = AtomDictionary.load(BUNDLED / name)
     assert 1000 <= len(dictionary) <= 4000
     assert dictionary.spec.corpus == "demo"
-    assert dictionary.provenance["document"].nunique() > 100
+    assert len(set(dictionary.provenance["document"])) > 100
 
 
 @pytest.mark.parametrize("model", range(5))
