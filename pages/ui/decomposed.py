@@ -63,7 +63,7 @@ def controls(entry: LibraryEntry) -> View:
     most = max(2, min(entry.atoms or _MOST_STEPS, entry.d_model or _MOST_STEPS, _MOST_STEPS))
     default_k = min(entry.k or 8, most)
     address.arrive("k", _K, address.whole(1, most), default_k, within=entry.name)
-    default_method = engine.method(entry)
+    default_method = entry.method or next(iter(METHODS))
     address.arrive("method", _METHOD, address.one_of(*METHODS), default_method, within=entry.name)
     slider, method, colour, special = st.columns([4, 3, 6, 3], gap="medium", vertical_alignment="top")
     slider.slider("Atoms per token (k)", 1, most, key=_K)

@@ -96,13 +96,6 @@ def dictionary(key: DictionaryKey) -> AtomDictionary:
     return AtomDictionary.load(Path(key.path))
 
 
-def method(entry: LibraryEntry) -> str:
-    """The pursuit a dictionary was grown with."""
-    from itda_core.dictionaries.storage import read_summary
-
-    return read_summary(entry.path).method
-
-
 def model_spec(key: DictionaryKey) -> ModelSpec:
     """The model a dictionary was built on."""
     spec = dictionary(key).spec
