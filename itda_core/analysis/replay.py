@@ -56,8 +56,8 @@ def replay(
 ) -> Replay:
     """The pursuit of token number `token` of the prompt after 1, 2, ... k atoms.
 
-    Every step is an encoding of its own with that many atoms, so for OMP and GP, which refit the coefficients as they
-    go, each step shows the coefficients they had then. For a language model the partial reconstruction (plus the
+    Each step shows what an encoding with that many atoms gives: for OMP and GP, which refit the coefficients as they
+    go, the coefficients they had then. For a language model the partial reconstruction (plus the
     dictionary's mean) takes the activation's place at the dictionary's site, and the `top` likeliest next tokens are
     read off; all other positions stay as they were.
     """
@@ -83,9 +83,13 @@ def _partial_reconstructions(
     """(n_steps, d_model) reconstructions after each step, and per step the atom it chose with its coefficient then."""
     import torch
 
+    whole = dictionary.encode(x, k=k, method=method)
     rows, chosen = [], []
     for step in range(1, k + 1):
-        code = dictionary.encode(x, k=step, method=method)
+        if method == "mp":  # it never goes back on a step: fewer steps are the beginning of more
+            code = type(whole)(whole.indices[:, :step], whole.coefficients[:, :step])
+        else:
+            code = dictionary.encode(x, k=step, method=method)
         atom = int(code.indices[0, step - 1])
         if not code.coefficients[0, step - 1]:  # nothing was left to explain: the pursuit ended early
             break

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from itda_core.pursuit import SparseCode
 
-GRAM_BYTES = 2**30  # a larger Gram matrix is not kept; the pursuit then keeps residuals instead
-
 
 @dataclass(frozen=True)
 class DictionarySpec:
@@ -61,10 +59,15 @@ class AtomDictionary:
         config: TrainConfig,
         stats: dict[str, Any],
         path: Path | None = None,
+        *,
+        gram: Tensor | None = None,
     ) -> None:
+        """gram: atoms @ atoms.T where it is at hand, so that it need not be computed again."""
         assert tuple(mean.shape) == tuple(atoms.shape[1:]), "atoms (n_atoms, d_model) and mean (d_model,)"
         self.atoms, self.mean, self.provenance = atoms, mean, provenance
         self.spec, self.config, self.stats, self.path = spec, config, stats, path
+        if gram is not None:
+            self.gram = gram
 
     def __len__(self) -> int:
         return self.atoms.shape[0]
@@ -113,7 +116,9 @@ class AtomDictionary:
     def to(self, device: torch.device | str) -> AtomDictionary:
         """The same dictionary with its tensors on `device`."""
         atoms, mean = self.atoms.to(device), self.mean.to(device)
-        return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path)
+        gram = self.__dict__.get("gram")
+        gram = None if gram is None else gram.to(device)
+        return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path, gram=gram)
 
     def encode(self, x: Tensor, k: int | None = None, method: str | None = None) -> SparseCode:
         """Codes of activations x (n_tokens, d_model), the mean subtracted first.
@@ -139,10 +144,21 @@ class AtomDictionary:
 
     @cached_property
     def gram(self) -> Tensor | None:
-        """atoms @ atoms.T (n_atoms, n_atoms), computed when first asked for; None where it would exceed GRAM_BYTES."""
-        if len(self) ** 2 * self.atoms.element_size() > GRAM_BYTES:
-            return None
-        return self.atoms @ self.atoms.T
+        """atoms @ atoms.T (n_atoms, n_atoms), kept from when the dictionary grew or computed when first asked for; None
+        where memory is too short for it: pursuits then do without.
+        """
+        from itda_core.pursuit import gram_matrix
+
+        return gram_matrix(self.atoms)
+
+    def halve_gram(self) -> None:
+        """Keep `gram` in float16: half the memory, three to four digits of coefficients (see pursuit.gram_matrix)."""
+        import torch
+
+        from itda_core.pursuit import gram_matrix
+
+        kept = self.__dict__.get("gram")
+        self.gram = gram_matrix(self.atoms, dtype=torch.float16) if kept is None else kept.half()
 
     def label(self, atom: int) -> AtomLabel:
         """Where `atom` was seen (the first of its labels). Raises UserError when there is no such atom."""

@@ -67,6 +67,12 @@ class Growth:
         return self._selection.atoms
 
     @property
+    def gram(self) -> Tensor:
+        """atoms @ atoms.T (n_atoms, n_atoms) float32 as it grew, a copy."""
+        assert self._selection is not None, "nothing was taken in yet"
+        return self._selection.gram
+
+    @property
     def begun(self) -> bool:
         """Whether an activation was taken in."""
         return self._selection is not None

@@ -1,14 +1,61 @@
-"""Sequential selection by matching pursuit, compiled for the CPU: each activation judged in its turn."""
+"""Sequential selection compiled for the CPU: each activation judged in its turn, by the pursuits of one token."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from itda_core.pursuit.kernels.cpu import pursue
+from itda_core.pursuit.kernels import one_token
+from itda_core.pursuit.kernels.compiled import compiled
+from itda_core.pursuit.kernels.lanes import UNIT
+
+UNIT_ENERGY, NEVER = 1.0, -np.inf  # of activations of unit norm, whose pursuits end by themselves only
 
 
-@njit("f8(f8[::1], f8[::1])", nogil=True, cache=True, fastmath=True)
+# The same loop for each pursuit, because a compiled function that is handed another one cannot be kept on disk.
+@compiled()
+def _next_by_mp(correlations, gram, n_atoms, start, threshold, mask, limits, room, indices, coefficients, errors):
+    """Judges rows from `start` on, into `errors`; returns the first that is worse than `threshold`, or their number.
+
+    correlations: (n_tokens, >= n_atoms) float32, <x, atom> of unit vectors, overwritten by those of the residuals.
+    """
+    for token in range(start, len(correlations)):
+        errors[token] = one_token.matching(
+            correlations[token], gram, n_atoms, len(indices), UNIT_ENERGY, NEVER, mask, limits, room.lanes,
+            indices, coefficients,
+        )  # fmt: skip
+        if errors[token] > threshold:
+            return token
+    return len(correlations)
+
+
+@compiled()
+def _next_by_omp(correlations, gram, n_atoms, start, threshold, mask, limits, room, indices, coefficients, errors):
+    for token in range(start, len(correlations)):
+        errors[token] = one_token.orthogonal(
+            correlations[token], room.now, gram, n_atoms, len(indices), UNIT_ENERGY, NEVER, mask, limits, room.lanes,
+            room.kept, indices, coefficients,
+        )  # fmt: skip
+        if errors[token] > threshold:
+            return token
+    return len(correlations)
+
+
+@compiled()
+def _next_by_gp(correlations, gram, n_atoms, start, threshold, mask, limits, room, indices, coefficients, errors):
+    for token in range(start, len(correlations)):
+        errors[token] = one_token.gradient(
+            correlations[token], room.now, gram, n_atoms, len(indices), UNIT_ENERGY, NEVER, mask, limits, room.lanes,
+            room.kept, indices, coefficients,
+        )  # fmt: skip
+        if errors[token] > threshold:
+            return token
+    return len(correlations)
+
+
+NEXT_BADLY_EXPLAINED = {"mp": _next_by_mp, "omp": _next_by_omp, "gp": _next_by_gp}
+
+
+@compiled(fastmath=True)
 def _dot(a, b):
     total = 0.0
     for i in range(a.shape[0]):
@@ -16,49 +63,32 @@ def _dot(a, b):
     return total
 
 
-@njit("void(f8[:, ::1], f4[:, ::1], i8)", nogil=True, cache=True)
+@compiled()
 def _extend(atoms, gram, newest):
     for i in range(newest + 1):
         gram[i, newest] = gram[newest, i] = np.float32(_dot(atoms[i], atoms[newest]))
 
 
-@njit("void(f8[:, ::1], f4[:, ::1], i8)", nogil=True, cache=True)
+@compiled()
 def fill_gram(atoms, gram, count):
-    """The Gram matrix (capacity, capacity) of the first `count` atoms, to the bit as `judge_rows` leaves it."""
+    """The Gram matrix (capacity, capacity) of the first `count` atoms, to the bit as `enter` leaves it."""
     for newest in range(count):
         _extend(atoms, gram, newest)
 
 
-@njit(
-    "UniTuple(i8, 2)(f8[:, ::1], f4[:, ::1], f4[:, ::1], f8[:, ::1], i8, i8, i8, f8, f8[::1], i8[::1])",
-    nogil=True,
-    cache=True,
-)
-def judge_rows(x, correlations, gram, atoms, count, most, k, threshold, errors, entered):
-    """Judges unit vectors x one after the other; whoever is reconstructed worse than `threshold` becomes an atom.
+@compiled()
+def enter(x, token, correlations, gram, atoms, count):
+    """Makes x[token] the atom number `count`.
 
-    x: (n_tokens, d_model) float64; correlations: (n_tokens, capacity) float32, with the `count` atoms there are, the
-    columns of new ones are filled here; gram (capacity, capacity) float32 and atoms (capacity, d_model) float64: new
-    atoms are written into them, there is room for n_tokens; most: the number of atoms at which to stop.
-    Fills errors (n_tokens,) float64 and entered (n_tokens,) int64 with the rows that became atoms.
-    Returns how many rows were judged and how many entered.
+    x: (n_tokens, d_model) float64; correlations: (n_tokens, capacity) float32, whose column is filled for later tokens;
+    gram: (capacity, capacity) float32 and atoms: (capacity, d_model) float64 take it in.
     """
-    n_tokens = x.shape[0]
-    indices, coefficients = np.empty(k, np.int64), np.empty(k, np.float32)
-    n_entered = 0
-    for token in range(n_tokens):
-        steps = min(k, count)
-        errors[token] = pursue(correlations[token], gram, count, steps, indices, coefficients) if steps else 1.0
-        if errors[token] <= threshold:
-            continue
-        atom = x[token]
-        atoms[count] = atom
-        _extend(atoms, gram, count)
-        for later in range(token + 1, n_tokens):
-            correlations[later, count] = np.float32(_dot(x[later], atom))
-        count += 1
-        entered[n_entered] = token
-        n_entered += 1
-        if count == most:
-            return token + 1, n_entered
-    return n_tokens, n_entered
+    atoms[count] = x[token]
+    _extend(atoms, gram, count)
+    for later in range(token + 1, x.shape[0]):
+        correlations[later, count] = np.float32(_dot(x[later], x[token]))
+
+
+def padded(count: int, capacity: int) -> int:
+    """How many columns to search: whole units, which are quicker; those without an atom are zero and never chosen."""
+    return min(capacity, -(-count // UNIT) * UNIT)

@@ -10,8 +10,9 @@ from torch import Tensor
 from itda_core.dictionaries.buffers import GrowingAtoms
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
+from itda_core.pursuit.chunks import by_gram
 from itda_core.pursuit.code import SparseCode, power_of_two
-from itda_core.pursuit.forms import GramForm, noise_floor, wide_dtype
+from itda_core.pursuit.forms import noise_floor, wide_dtype
 from itda_core.pursuit.gradient import gradient
 from itda_core.pursuit.matching import matching
 from itda_core.pursuit.orthogonal import orthogonal
@@ -20,7 +21,7 @@ ALGORITHMS = {"mp": matching, "omp": orthogonal, "gp": gradient}
 LARGEST_BLOCK = {"mp": 512, "omp": 128, "gp": 128}  # tokens; omp and gp judge more of a block again
 FIRST_BLOCK, SMALLEST_BLOCK = 128, 16
 BUSY, QUIET = 8, 2  # new atoms in a block above which the next one is halved, up to which it is doubled
-COMPILED = True  # whether matching pursuit on a CPU goes through Numba; the plain way gives the same
+COMPILED = True  # whether a CPU judges one activation after the other; judging in blocks gives the same
 SLACK = 1e-5  # of |x|: by how much a new atom may fall short of a chosen one and still be taken as able to beat it
 
 
@@ -37,8 +38,8 @@ class SequentialSelection:
     """Grows one dictionary. An activation becomes an atom when the dictionary as it then stands reconstructs it worse
     than the threshold, so near-duplicates do not enter together (compare Leask et al. 2025, section 3).
 
-    The result does not depend on how activations are cut into calls of `judge`. By matching pursuit on a CPU, each is
-    judged in its turn by compiled code. Otherwise a block of activations is judged at once on the supposition that no
+    The result does not depend on how activations are cut into calls of `judge`. On a CPU each is judged in its turn, by
+    compiled code. Otherwise a block of activations is judged at once on the supposition that no
     atom enters; when one does, those after it are judged again. For matching pursuit only those whose pursuit the new
     atom can change: it changes nothing as long as, at each step, its correlation with the residual is below the chosen
     atom's, and the old pursuit tells this correlation in O(k). For the other pursuits all later ones of the block are
@@ -50,12 +51,18 @@ class SequentialSelection:
         self._config, self._mean = config, mean
         self._buffers = GrowingAtoms(d_model, device)
         self._algorithm = ALGORITHMS[config.method]
-        self._compiled = COMPILED and config.method == "mp" and device.type == "cpu"
+        self._compiled = COMPILED and device.type == "cpu"
 
     @property
     def atoms(self) -> Tensor:
         """(n_atoms, d_model) unit norm, float32, a copy."""
         return self._buffers.atoms
+
+    @property
+    def gram(self) -> Tensor:
+        """atoms @ atoms.T (n_atoms, n_atoms) float32, a copy."""
+        count = self._buffers.count
+        return self._buffers.gram[:count, :count].contiguous()
 
     def __len__(self) -> int:
         return self._buffers.count
@@ -115,25 +122,36 @@ class SequentialSelection:
 
     def _judge_in_turn(self, x: Tensor) -> tuple[Tensor, list[int]]:
         """Errors of unit vectors x (n_tokens, d_model), and which of them entered; ends behind the one that fills."""
-        from itda_core.dictionaries.one_by_one import judge_rows
+        import numpy as np
 
-        buffers, wide = self._buffers, x.to(wide_dtype(x))
+        from itda_core.dictionaries.one_by_one import NEXT_BADLY_EXPLAINED, enter, padded
+        from itda_core.pursuit.kernels import cpu
+
+        buffers, wide, config = self._buffers, x.to(wide_dtype(x)), self._config
         buffers.reserve(len(x))
-        errors, entered = torch.zeros(len(x), dtype=torch.float64), torch.zeros(len(x), dtype=torch.int64)
-        n_judged, n_entered = judge_rows(
-            wide.numpy(),
-            buffers.correlations(wide).numpy(),
-            buffers.gram.numpy(),
-            buffers.wide.numpy(),
-            buffers.count,
-            self._config.atoms or -1,
-            self._config.k,
-            self._config.threshold,
-            errors.numpy(),
-            entered.numpy(),
-        )
-        buffers.count += n_entered
-        return errors[:n_judged], entered[:n_entered].tolist()
+        correlations, gram, atoms = buffers.correlations(wide).numpy(), buffers.gram.numpy(), buffers.wide.numpy()
+        mask, limits = cpu.MAGNITUDE, cpu.limits_of(correlations.dtype)
+        room = cpu.room_for(buffers.capacity, config.k, torch.float32)
+        indices, coefficients = np.empty(config.k, np.int64), np.empty(config.k, np.float32)
+        errors = np.ones(len(x))  # nothing reconstructs nothing: the first activation always enters
+        next_badly_explained = NEXT_BADLY_EXPLAINED[config.method]
+        entered: list[int] = []
+        token = 0
+        while True:
+            steps = min(config.k, buffers.count)
+            if steps:
+                token = next_badly_explained(
+                    correlations, gram, padded(buffers.count, buffers.capacity), token, config.threshold, mask, limits,
+                    room, indices[:steps], coefficients[:steps], errors,
+                )  # fmt: skip
+            if token == len(x):
+                return torch.from_numpy(errors), entered
+            enter(wide.numpy(), token, correlations, gram, atoms, buffers.count)
+            buffers.count += 1
+            entered.append(token)
+            token += 1
+            if self.full:
+                return torch.from_numpy(errors[:token]), entered
 
     def _judge_block(self, x: Tensor) -> tuple[Tensor, list[int]]:
         """Errors of unit vectors x (n_tokens, d_model), and which of them entered; ends behind the one that fills."""
@@ -173,8 +191,9 @@ class SequentialSelection:
         """Judge the tokens `rows` of the block by the dictionary as it stands, into `code` and `errors`."""
         steps = min(self._config.k, self._buffers.count)
         energy = torch.ones(len(rows), dtype=errors.dtype, device=errors.device)
-        form = GramForm(correlations[rows], self._buffers.gram)
-        found, remaining = self._algorithm(form, energy, steps, torch.full_like(energy, -1))
+        stop = torch.full_like(energy, -1)
+        method, gram = self._config.method, self._buffers.gram
+        found, remaining = by_gram(method, self._algorithm, correlations[rows], gram, energy, steps, stop)
         code.indices[rows, :steps], code.coefficients[rows, :steps] = found.indices, found.coefficients
         errors[rows] = remaining
 

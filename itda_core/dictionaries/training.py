@@ -253,7 +253,7 @@ class _Run:
             corpus_fingerprint=self._corpus.fingerprint,
         )
         mean = torch.zeros_like(atoms[0]) if growth.mean is None else growth.mean
-        dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, self._config, {})
+        dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, self._config, {}, gram=growth.gram)
         measured = held_out.quality(dictionary, held)
         dictionary.stats.update(
             tokens=totals.judged + totals.skipped,

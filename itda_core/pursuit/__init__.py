@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from itda_core.errors import UserError
+from itda_core.pursuit.chunks import gram_matrix
 from itda_core.pursuit.code import SparseCode, reconstruct, relative_error
 from itda_core.pursuit.gradient import gradient_pursuit
 from itda_core.pursuit.matching import matching_pursuit
@@ -25,6 +26,7 @@ class Pursuit(Protocol):
         gram: Tensor | None = None,
         tolerance: float = 0.0,
         memory_bytes: int | None = None,
+        non_negative: bool = False,
     ) -> SparseCode: ...
 
 
@@ -35,14 +37,16 @@ PURSUITS: dict[str, Pursuit] = {
 }
 
 
-def encode(x: Tensor, atoms: Tensor, k: int, method: str = "mp", gram: Tensor | None = None) -> SparseCode:
+def encode(
+    x: Tensor, atoms: Tensor, k: int, method: str = "mp", gram: Tensor | None = None, *, non_negative: bool = False
+) -> SparseCode:
     """Encode x (n_tokens, d_model) by the pursuit named `method`; the rest as in matching_pursuit.
 
     Raises UserError for an unknown method and for all that matching_pursuit refuses.
     """
     if method not in PURSUITS:
         raise UserError(f"There is no pursuit {method!r}; choose one of {', '.join(PURSUITS)}.")
-    return PURSUITS[method](x, atoms, k, gram=gram)
+    return PURSUITS[method](x, atoms, k, gram=gram, non_negative=non_negative)
 
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "SparseCode",
     "encode",
     "gradient_pursuit",
+    "gram_matrix",
     "matching_pursuit",
     "orthogonal_matching_pursuit",
     "reconstruct",

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
+import psutil
 import torch
 from torch import Tensor
 
 from itda_core.errors import UserError
+from itda_core.pursuit import kernels
 from itda_core.pursuit.code import SparseCode, power_of_two, working_dtype
-from itda_core.pursuit.forms import Form, GramForm, ResidualForm, wide_dtype
+from itda_core.pursuit.forms import ATOMS_AT_ONCE, Form, GramForm, ResidualForm, wide_dtype
 
-Algorithm = Callable[[Form, Tensor, int, Tensor], tuple[SparseCode, Tensor]]
 
-CPU_MEMORY = 8 * 2**20  # stays in the cache, which is faster than large chunks
+class Algorithm(Protocol):
+    """A plain pursuit; see matching.matching."""
+
+    def __call__(
+        self, form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool
+    ) -> tuple[SparseCode, Tensor]: ...
+
+
+CPU_MEMORY = 32 * 2**20  # stays in the cache, which is faster than large chunks
 ACCELERATOR_MEMORY = 2**30
 
 
 @torch.no_grad()
 def in_chunks(
+    method: str,
     algorithm: Algorithm,
     x: Tensor,
     atoms: Tensor,
@@ -27,27 +39,37 @@ def in_chunks(
     gram: Tensor | None,
     tolerance: float,
     memory_bytes: int | None,
+    non_negative: bool,
 ) -> SparseCode:
-    """Run `algorithm` over tokens x (n_tokens, d_model) in chunks of about `memory_bytes`; see matching_pursuit."""
+    """Encode tokens x (n_tokens, d_model) in chunks of about `memory_bytes`; see matching_pursuit.
+
+    By the Gram matrix, `method` is compiled for the device where it can be; otherwise, and without the Gram matrix,
+    `algorithm` runs as it stands.
+    """
     check(x, atoms, k, gram, tolerance, memory_bytes)
     dtype = working_dtype(torch.promote_types(x.dtype, atoms.dtype))
-    atoms = atoms.to(dtype)
-    gram = None if gram is None else gram.to(dtype)
-    if memory_bytes is None:
-        memory_bytes = CPU_MEMORY if x.device.type == "cpu" else ACCELERATOR_MEMORY
+    atoms, signed = atoms.to(dtype), not non_negative
     indices = torch.zeros(x.shape[0], k, dtype=torch.int64, device=x.device)
     coefficients = torch.zeros(x.shape[0], k, dtype=x.dtype, device=x.device)
-    chunk = max(1, memory_bytes // bytes_per_token(atoms, k, gram))
-    for start in range(0, x.shape[0], chunk):
-        part = x[start : start + chunk].to(dtype)
-        scale = power_of_two(part)
-        part = part / scale
-        form = ResidualForm(part, atoms) if gram is None else GramForm(part @ atoms.T, gram)
-        energy = part.to(wide_dtype(part)).square().sum(dim=1)
-        stop = energy * tolerance if tolerance > 0 else torch.full_like(energy, -math.inf)
-        code, _ = algorithm(form, energy, k, stop)
-        indices[start : start + chunk] = code.indices
-        coefficients[start : start + chunk] = (code.coefficients * scale).to(x.dtype)
+    if memory_bytes is None:
+        memory_bytes = CPU_MEMORY if x.device.type == "cpu" else ACCELERATOR_MEMORY
+    with exact_products():
+        if gram is None and pays(len(x), len(atoms), k):
+            gram = gram_matrix(atoms)
+        if gram is not None:
+            gram = gram.to(dtype if gram.dtype != torch.float16 else gram.dtype).contiguous()
+        for chunk in range_of_chunks(len(x), bytes_per_token(atoms, k, gram), memory_bytes):
+            part = x[chunk].to(dtype)
+            scale = power_of_two(part)
+            part = part / scale
+            energy = part.to(wide_dtype(part)).square().sum(dim=1)
+            stop = energy * tolerance if tolerance > 0 else torch.full_like(energy, -math.inf)
+            if gram is None:
+                code, _ = algorithm(ResidualForm(part, atoms), energy, k, stop, signed=signed)
+            else:
+                code, _ = by_gram(method, algorithm, part @ atoms.T, gram, energy, k, stop, signed=signed)
+            indices[chunk] = code.indices
+            coefficients[chunk] = (code.coefficients * scale).to(x.dtype)
     if not torch.isfinite(coefficients).all():
         raise UserError(
             f"Some coefficients exceed what {name(x.dtype)} can hold; convert the activations to float32 first."
@@ -55,11 +77,90 @@ def in_chunks(
     return SparseCode(indices, coefficients)
 
 
+def by_gram(
+    method: str,
+    algorithm: Algorithm,
+    correlations: Tensor,
+    gram: Tensor,
+    energy: Tensor,
+    k: int,
+    stop: Tensor,
+    *,
+    signed: bool = True,
+) -> tuple[SparseCode, Tensor]:
+    """A pursuit by the Gram matrix, unchecked: compiled where there is a kernel, plain elsewhere.
+
+    correlations: <x, atom> (n_tokens, n_atoms), may be overwritten; the rest as in kernels.cpu.matching.
+    """
+    kernel = kernels.gram_kernel(method, correlations, signed=signed)
+    if kernel is not None:
+        return kernel(correlations, gram, energy, k, stop, signed=signed)
+    return algorithm(GramForm(correlations, gram), energy, k, stop, signed=signed)
+
+
+def gram_matrix(atoms: Tensor, *, dtype: torch.dtype | None = None) -> Tensor | None:
+    """atoms @ atoms.T, for the `gram` of a pursuit; None where it would take more than a quarter of the free memory.
+
+    atoms: (n_atoms, d_model). dtype: of the result, the atoms' own unless given; float16 takes half the room and
+    leaves three to four digits of the coefficients right.
+    """
+    dtype = dtype or working_dtype(atoms.dtype)
+    if len(atoms) ** 2 * dtype.itemsize > free_memory(atoms.device) // 4:
+        return None
+    with exact_products():
+        wide = atoms.to(working_dtype(atoms.dtype))
+        if dtype == wide.dtype:
+            return wide @ wide.T
+        gram = torch.empty(len(atoms), len(atoms), dtype=dtype, device=atoms.device)
+        for start in range(0, len(atoms), ATOMS_AT_ONCE):
+            gram[start : start + ATOMS_AT_ONCE] = wide[start : start + ATOMS_AT_ONCE] @ wide.T
+        return gram
+
+
+def pays(n_tokens: int, n_atoms: int, k: int) -> bool:
+    """Whether computing the Gram matrix costs less than correlating every residual with all atoms at every step."""
+    return n_atoms < n_tokens * (k - 1)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes nobody uses now, on the device or, for a CPU and what shares its memory, in this machine."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Float32 matrix products in float32: never in TF32 or bfloat16, whatever the program has set for its models."""
+    before = torch.get_float32_matmul_precision()
+    if before == "highest":
+        yield
+        return
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def range_of_chunks(n_tokens: int, token_bytes: int, memory_bytes: int) -> Iterator[slice]:
+    """As many tokens at a time as `memory_bytes` holds, at least one."""
+    size = max(1, memory_bytes // token_bytes)
+    for start in range(0, n_tokens, size):
+        yield slice(start, start + size)
+
+
 def bytes_per_token(atoms: Tensor, k: int, gram: Tensor | None) -> int:
-    """What one token of a chunk holds: correlations and their copies, the residual or its like, the growing inverse."""
+    """What one token of a chunk holds: its activation and its code, and by the Gram matrix its correlations (and where
+    no kernel is compiled for them, their copies); otherwise the residual and the chosen atoms, and the correlations
+    with the atoms of one turn.
+    """
     n_atoms, d_model = atoms.shape
-    width = n_atoms * (4 * atoms.element_size() + 5) + 4 * d_model * atoms.element_size() + 8 * k * (k + 4)
-    return width if gram is not None else width + k * d_model * atoms.element_size()
+    own, code = 3 * d_model * atoms.element_size(), 8 * k * (k + 4)
+    if gram is None:
+        return own + code + (min(n_atoms, ATOMS_AT_ONCE) * 2 + k * d_model) * atoms.element_size()
+    copies = 1 if kernels.gram_kernel("mp", atoms, signed=True) is not None else 5
+    return own + code + n_atoms * copies * atoms.element_size()
 
 
 def check(x: Tensor, atoms: Tensor, k: int, gram: Tensor | None, tolerance: float, memory_bytes: int | None) -> None:

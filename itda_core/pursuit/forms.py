@@ -7,17 +7,26 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from itda_core.pursuit import kernels
 from itda_core.pursuit.code import weighted_rows
 
+ATOMS_AT_ONCE = 4096  # in the residual form: their correlations with a chunk of tokens stay in the cache
 NOISE = 8  # correlations within this many units of rounding of |x| are rounding
+DEPENDENT = 8  # squared distance to the span of the chosen atoms, in units of rounding, at which an atom adds nothing
 TIE = 4  # correlations within this many units of rounding of each other are equal: the lower index is taken
 
 
 class Form(Protocol):
     """The residuals of some tokens, seen through their correlations with all atoms."""
 
-    def correlations(self) -> Tensor:
-        """<residual, atom>: (n_tokens, n_atoms). The caller must not write to it."""
+    def strongest(self, signed: bool, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Per token the atom of the largest |<residual, atom>|, or of the largest where not `signed`, and that
+        correlation: (n_tokens,) each. chosen: (n_tokens, n_slots) atoms known to be orthogonal to the residual.
+        """
+        ...
+
+    def correlations_with(self, indices: Tensor) -> Tensor:
+        """<residual, atom[indices[t, s]]>: (n_tokens, n_slots) -> (n_tokens, n_slots)."""
         ...
 
     def first_correlations(self, index: Tensor) -> Tensor:
@@ -50,10 +59,13 @@ class GramForm:
 
     def __init__(self, correlations: Tensor, gram: Tensor) -> None:
         """correlations: <x, atom> (n_tokens, n_atoms), not written to; gram: atoms @ atoms.T (n_atoms, n_atoms)."""
-        self._first, self._now, self._gram = correlations, correlations.clone(), gram
+        self._first, self._now, self._gram = correlations, correlations.clone(), gram.to(correlations.dtype)
 
-    def correlations(self) -> Tensor:
-        return self._now
+    def strongest(self, signed: bool, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return strongest(self._now if chosen is None else self._now.scatter(1, chosen, 0), signed)
+
+    def correlations_with(self, indices: Tensor) -> Tensor:
+        return self._now.gather(1, indices)
 
     def first_correlations(self, index: Tensor) -> Tensor:
         return self._first.gather(1, index[:, None])[:, 0]
@@ -75,14 +87,38 @@ class GramForm:
 
 
 class ResidualForm:
-    """The residual is kept and correlated with all atoms anew at each step: no (n_atoms, n_atoms) matrix is needed."""
+    """The residual is kept and correlated with the atoms anew at each step, ATOMS_AT_ONCE atoms at a time and only the
+    strongest remembered: neither an (n_atoms, n_atoms) matrix nor an (n_tokens, n_atoms) one is needed.
+    """
 
     def __init__(self, x: Tensor, atoms: Tensor) -> None:
         """x: (n_tokens, d_model), not written to; atoms: (n_atoms, d_model) unit norm."""
         self._x, self._residual, self._atoms = x, x.clone(), atoms
 
-    def correlations(self) -> Tensor:
-        return self._residual @ self._atoms.T
+    def strongest(self, signed: bool, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        fused = kernels.fused_strongest(self._residual)
+        if fused is not None and chosen is None:
+            return fused(self._residual, self._atoms, signed=signed)
+        n_tokens, width = len(self._residual), min(ATOMS_AT_ONCE, len(self._atoms))
+        starts = range(0, len(self._atoms), width)
+        indices = torch.empty(len(starts), n_tokens, dtype=torch.int64, device=self._x.device)
+        values = self._x.new_empty(len(starts), n_tokens)
+        room = self._x.new_empty(n_tokens * width)
+        select = kernels.strongest(self._x) or strongest
+        for block, start in enumerate(starts):
+            atoms = self._atoms[start : start + width]
+            correlations = torch.mm(self._residual, atoms.T, out=room[: n_tokens * len(atoms)].view(n_tokens, -1))
+            if chosen is not None:
+                inside = (chosen >= start) & (chosen < start + width)
+                rows, slots = inside.nonzero(as_tuple=True)
+                correlations[rows, chosen[rows, slots] - start] = 0
+            found, values[block] = select(correlations, signed=signed)
+            indices[block] = found + start
+        block, value = strongest(values.T.contiguous(), signed)
+        return indices.gather(0, block[None])[0], value
+
+    def correlations_with(self, indices: Tensor) -> Tensor:
+        return torch.bmm(self._atoms[indices], self._residual[:, :, None])[:, :, 0]
 
     def first_correlations(self, index: Tensor) -> Tensor:
         return (self._x * self._atoms[index]).sum(dim=1)
@@ -103,18 +139,19 @@ class ResidualForm:
         torch.sub(self._x, image, out=self._residual)
 
 
-def strongest(correlations: Tensor) -> tuple[Tensor, Tensor]:
-    """Per token the atom with the largest |correlation|, and that correlation, signed: (n_tokens,) each.
+def strongest(correlations: Tensor, signed: bool = True) -> tuple[Tensor, Tensor]:
+    """Per token the atom with the largest |correlation| (with the largest, where not `signed`), and that correlation,
+    signed: (n_tokens,) each. Where not `signed` and none is above zero: atom 0 and zero.
 
     Equal up to rounding: the lower index. A matrix product may give two identical atoms correlations that differ in the
     last bit, and argmax promises nothing for ties, so neither decides here.
     """
     n_atoms = correlations.shape[1]
-    strength = correlations.abs()
+    strength = correlations.abs() if signed else correlations.clamp(min=0)
     enough = strength.amax(dim=1, keepdim=True) * (1 - TIE * torch.finfo(strength.dtype).eps)
     places = torch.arange(n_atoms, dtype=torch.int32, device=strength.device)
     index = torch.where(strength >= enough, places, n_atoms).amin(dim=1).long()
-    return index, correlations.gather(1, index[:, None])[:, 0]
+    return index, (correlations if signed else strength).gather(1, index[:, None])[:, 0]
 
 
 def noise_floor(energy: Tensor, dtype: torch.dtype) -> Tensor:

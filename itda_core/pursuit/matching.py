@@ -7,7 +7,7 @@ from torch import Tensor
 
 from itda_core.pursuit.chunks import in_chunks
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import Form, noise_floor, strongest
+from itda_core.pursuit.forms import Form, noise_floor
 
 
 def matching_pursuit(
@@ -18,36 +18,38 @@ def matching_pursuit(
     gram: Tensor | None = None,
     tolerance: float = 0.0,
     memory_bytes: int | None = None,
+    non_negative: bool = False,
 ) -> SparseCode:
     """Encode activations: k times take the atom most correlated with the residual, and subtract its share.
 
-    Coefficients are signed, and an atom may be taken again (it then has two slots; see SparseCode.merged). Equal
-    correlations go to the lower index. A step that would only fit rounding is not taken.
+    Coefficients are signed unless `non_negative`, and an atom may be taken again (it then has two slots; see
+    SparseCode.merged). Equal correlations go to the lower index. A step that would only fit rounding is not taken.
 
     x: (n_tokens, d_model), any floating dtype (half precisions are computed in float32); atoms: (n_atoms, d_model),
-    unit norm. gram: atoms @ atoms.T if at hand: the residual is then never formed, which is faster from a few thousand
-    tokens on and agrees up to rounding. tolerance: a token stops when its relative squared error falls to it (values
-    below about 1e-6 cannot be told from zero in float32). memory_bytes: about how much may be held at once; it changes
-    nothing but speed. Returns indices (n_tokens, k) and coefficients (n_tokens, k).
+    unit norm. gram: atoms @ atoms.T if at hand (`gram_matrix`), also in float16, which costs some digits of the
+    coefficients; without it, it is computed where that pays and fits, and otherwise the residual is correlated with all
+    atoms at each step: the results agree up to rounding. tolerance: a token stops when its relative squared error falls
+    to it (values below about 1e-6 cannot be told from zero in float32). memory_bytes: about how much may be held at
+    once beside the Gram matrix; it changes nothing but speed. Float32 products are never taken in TF32.
+    Returns indices (n_tokens, k) and coefficients (n_tokens, k).
     Raises UserError: shapes that disagree, NaN or infinity, atoms that are not unit norm, k outside 1..n_atoms.
     """
-    return in_chunks(matching, x, atoms, k, gram, tolerance, memory_bytes)
+    return in_chunks("mp", matching, x, atoms, k, gram, tolerance, memory_bytes, non_negative)
 
 
-def matching(form: Form, energy: Tensor, k: int, stop: Tensor) -> tuple[SparseCode, Tensor]:
+def matching(form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True) -> tuple[SparseCode, Tensor]:
     """The algorithm itself, unchecked.
 
     energy: |x|^2 (n_tokens,); stop: residual energy at which a token is done (n_tokens,).
     Returns the code and the residual energy (n_tokens,).
     """
-    correlations = form.correlations()
-    n_tokens, dtype = correlations.shape[0], correlations.dtype
-    indices = torch.zeros(n_tokens, k, dtype=torch.int64, device=correlations.device)
-    coefficients = torch.zeros(n_tokens, k, dtype=dtype, device=correlations.device)
+    index, value = form.strongest(signed)
+    n_tokens, dtype, device = len(value), value.dtype, value.device
+    indices = torch.zeros(n_tokens, k, dtype=torch.int64, device=device)
+    coefficients = torch.zeros(n_tokens, k, dtype=dtype, device=device)
     floor, remaining = noise_floor(energy, dtype), energy.clone()
-    active = torch.ones(n_tokens, dtype=torch.bool, device=correlations.device)
+    active = torch.ones(n_tokens, dtype=torch.bool, device=device)
     for step in range(k):
-        index, value = strongest(correlations)
         active &= (value.abs() > floor) & (remaining > stop)
         if not active.any():
             break
@@ -56,5 +58,5 @@ def matching(form: Form, energy: Tensor, k: int, stop: Tensor) -> tuple[SparseCo
         remaining -= value.to(remaining.dtype).square()
         if step + 1 < k:
             form.subtract(form.image(index[:, None], value[:, None]))
-            correlations = form.correlations()
+            index, value = form.strongest(signed)
     return SparseCode(indices, coefficients), remaining.clamp_(min=0)

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -238,6 +239,21 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _entry(path: Path, *, bundled: bool = False) -> LibraryEntry:
+    return _read_entry(path, bundled, tuple(_stamp(path / name) for name in DICTIONARY_FILES))
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Changes whenever the file does; None where there is none to be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@lru_cache(maxsize=4096)
+def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None, ...]) -> LibraryEntry:
+    """What is in a folder whose files bear these stamps: pages ask for the whole library at every click."""
     from itda_core.dictionaries.storage import read_summary
 
     try:

@@ -60,8 +60,8 @@ def _device() -> tuple[str, str]:
     if cuda is None and _torch_has_cuda() and (name := _nvidia_name()):
         return "cuda", name
     if sys.platform == "darwin" and platform.machine() == "arm64":
-        return "mps", f"Apple GPU ({_processor()})"
-    return "cpu", _processor()
+        return "mps", f"Apple GPU ({processor()})"
+    return "cpu", processor()
 
 
 def _torch_has_cuda() -> bool:
@@ -84,7 +84,8 @@ def _nvidia_name() -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor, for people."""
     try:
         if sys.platform == "darwin":
             command = ["sysctl", "-n", "machdep.cpu.brand_string"]

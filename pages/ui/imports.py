@@ -6,7 +6,7 @@ import importlib
 import threading
 
 # The base of every model, and the family of the bundled ones.
-_MODULES = ("torch", "itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2", "itda_core.pursuit")
+_MODULES = ("torch", "itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2")
 _one_at_a_time = threading.Lock()  # two threads importing parts of one package can each see the other's half done
 
 
@@ -15,6 +15,9 @@ def load() -> None:
     with _one_at_a_time:
         for name in _MODULES:
             importlib.import_module(name)
+        from itda_core.pursuit.kernels import compile_ahead
+
+        compile_ahead()
 
 
 def begin() -> None:

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from itda_core.dictionaries import AtomDictionary
-from itda_core.dictionaries import dictionary as module
 from itda_core.errors import UserError
-from itda_core.pursuit import matching_pursuit, orthogonal_matching_pursuit, reconstruct
+from itda_core.pursuit import chunks, matching_pursuit, orthogonal_matching_pursuit, reconstruct
 from tests.dictionaries.test_storage import make
 
 
@@ -54,10 +53,20 @@ def test_the_gram_matrix_is_kept_unless_it_is_too_large(x: torch.Tensor, monkeyp
     assert gram is dictionary.gram
     torch.testing.assert_close(gram, dictionary.atoms @ dictionary.atoms.T)
     with_gram = dictionary.encode(x)
-    monkeypatch.setattr(module, "GRAM_BYTES", 100)
+    monkeypatch.setattr(chunks, "free_memory", lambda _: 100)
     large = make(8)
     assert large.gram is None
     torch.testing.assert_close(large.encode(x).coefficients, with_gram.coefficients, atol=1e-5, rtol=0)
+
+
+def test_the_gram_matrix_may_be_held_in_half_precision(x: torch.Tensor) -> None:
+    exact, before, after = make(8), make(8), make(8)
+    expected = exact.encode(x)
+    after.gram  # noqa: B018, computed before it is halved
+    for dictionary in (before, after):
+        dictionary.halve_gram()
+        torch.testing.assert_close(dictionary.gram, (dictionary.atoms @ dictionary.atoms.T).half())
+        torch.testing.assert_close(dictionary.encode(x).coefficients, expected.coefficients, atol=1e-2, rtol=0)
 
 
 def test_half_precision_activations(x: torch.Tensor) -> None:

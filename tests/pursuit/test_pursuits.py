@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 from sklearn.linear_model import orthogonal_mp
 from torch import Tensor
 
 from itda_core.errors import UserError
 from itda_core.pursuit import (
     PURSUITS,
+    chunks,
     encode,
+    forms,
     gradient_pursuit,
+    gram_matrix,
+    kernels,
     matching_pursuit,
     orthogonal_matching_pursuit,
     reconstruct,
     relative_error,
 )
+
+PAYS = chunks.pays
+
+
+@pytest.fixture(autouse=True, scope="module", params=["compiled", "plain"])
+def compiled(request) -> Iterator[bool]:
+    """Every test runs by the compiled pursuits, and by torch alone; without a Gram matrix, by residuals."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "COMPILED", request.param == "compiled")
+        patch.setattr(chunks, "pays", lambda *_: False)
+        yield request.param == "compiled"
+
 
 METHODS = pytest.mark.parametrize("method", sorted(PURSUITS))
 FORMS = pytest.mark.parametrize("with_gram", [False, True], ids=["residual", "gram"])
@@ -325,3 +344,163 @@ def test_unknown_method_names_the_known_ones() -> None:
     x, atoms = problem()
     with pytest.raises(UserError, match="'fista'; choose one of mp, omp, gp"):
         encode(x, atoms, 2, "fista")
+
+
+def plain_non_negative_matching(x: np.ndarray, atoms: np.ndarray, k: int) -> tuple[list[int], list[float]]:
+    residual, indices, coefficients = x.copy(), [], []
+    for _ in range(k):
+        correlations = atoms @ residual
+        best = int(correlations.argmax())
+        if correlations[best] <= 0:
+            break
+        indices.append(best)
+        coefficients.append(correlations[best])
+        residual = residual - correlations[best] * atoms[best]
+    return indices, coefficients
+
+
+@FORMS
+def test_non_negative_matching_pursuit_equals_a_plain_loop(with_gram: bool) -> None:
+    x, atoms = problem(n_tokens=30, n_atoms=13, d_model=20)  # few atoms: some tokens end early
+    code = matching_pursuit(x, atoms, 12, gram=gram_of(atoms, with_gram), non_negative=True)
+    used = code.coefficients > 0
+    assert (code.coefficients >= 0).all()
+    for token in range(len(x)):
+        indices, coefficients = plain_non_negative_matching(x[token].numpy(), atoms.numpy(), 12)
+        assert code.indices[token][used[token]].tolist() == indices
+        np.testing.assert_allclose(code.coefficients[token][used[token]].numpy(), coefficients, atol=1e-12)
+    negative = -atoms[:1]
+    code = matching_pursuit(negative, atoms[:1], 1, gram=gram_of(atoms[:1], with_gram), non_negative=True)
+    assert code.coefficients.tolist() == [[0.0]]
+
+
+@FORMS
+def test_non_negative_orthogonal_pursuit_with_enough_steps_is_non_negative_least_squares(with_gram: bool) -> None:
+    x, atoms = problem(n_tokens=40, n_atoms=30, d_model=40)
+    code = orthogonal_matching_pursuit(x, atoms, 30, gram=gram_of(atoms, with_gram), non_negative=True)
+    expected = np.array([nnls(atoms.numpy().T, row)[0] for row in x.numpy()])
+    np.testing.assert_allclose(dense(code, 30).numpy(), expected, atol=1e-9)
+    assert (expected > 0).sum() < 0.7 * expected.size  # the constraint matters
+
+
+@FORMS
+@pytest.mark.parametrize("k", [3, 9, 20])
+def test_non_negative_orthogonal_pursuit_is_the_best_fit_on_its_own_atoms(with_gram: bool, k: int) -> None:
+    x, atoms = problem(n_tokens=60, n_atoms=80, d_model=16)  # crowded: atoms leave their slots again
+    code = orthogonal_matching_pursuit(x, atoms, k, gram=gram_of(atoms, with_gram), non_negative=True)
+    assert (code.coefficients >= 0).all()
+    for token in range(len(x)):
+        used = code.coefficients[token] > 0
+        chosen = atoms[code.indices[token][used]].numpy().T
+        fit = nnls(chosen, x[token].numpy())[0]
+        np.testing.assert_allclose(code.coefficients[token][used].numpy(), fit, atol=1e-9)
+    mp = matching_pursuit(x, atoms, k, gram=gram_of(atoms, with_gram), non_negative=True)
+    errors = [relative_error(x, reconstruct(c, atoms)).mean() for c in (code, mp)]
+    assert errors[0] < errors[1]
+
+
+def plain_non_negative_gradient(x: np.ndarray, atoms: np.ndarray, k: int) -> np.ndarray:
+    residual, support, coefficients = x.copy(), set(), np.zeros(len(atoms))
+    for _ in range(k):
+        correlations = atoms @ residual
+        best = int(correlations.argmax())
+        if correlations[best] <= 1e-12:
+            break
+        support.add(best)
+        direction = np.zeros(len(atoms))
+        direction[sorted(support)] = correlations[sorted(support)]
+        image = direction @ atoms
+        step = residual @ image / (image @ image)
+        for atom in support:
+            if direction[atom] < 0:
+                step = min(step, coefficients[atom] / -direction[atom])
+        coefficients += step * direction
+        coefficients[coefficients < 1e-15] = 0
+        support = {atom for atom in support if coefficients[atom] > 0}
+        residual = x - coefficients @ atoms
+    return coefficients
+
+
+@FORMS
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_non_negative_gradient_pursuit_equals_a_plain_loop(with_gram: bool, k: int) -> None:
+    x, atoms = problem(n_tokens=30, n_atoms=60, d_model=12)
+    code = gradient_pursuit(x, atoms, k, gram=gram_of(atoms, with_gram), non_negative=True)
+    expected = np.array([plain_non_negative_gradient(row, atoms.numpy(), k) for row in x.numpy()])
+    np.testing.assert_allclose(dense(code, len(atoms)).numpy(), expected, atol=1e-9)
+
+
+@METHODS
+@pytest.mark.parametrize("non_negative", [False, True])
+@pytest.mark.parametrize("n_atoms", [1, 63, 64, 65, 511, 512, 513, 1100])
+def test_any_number_of_atoms(method: str, non_negative: bool, n_atoms: int) -> None:
+    """Vector loops take whole units and groups of units; what remains must count as well."""
+    x, atoms = problem(n_tokens=9, n_atoms=n_atoms, d_model=40, dtype=torch.float32)
+    x[0], x[1] = 3 * atoms[-1], 2 * atoms[n_atoms // 2]
+    k = min(n_atoms, 6)
+    by_gram = PURSUITS[method](x, atoms, k, gram=atoms @ atoms.T, non_negative=non_negative)
+    by_residual = PURSUITS[method](x, atoms, k, non_negative=non_negative)
+    assert by_gram.indices[:2, 0].tolist() == [n_atoms - 1, n_atoms // 2]
+    assert torch.equal(by_gram.indices, by_residual.indices)
+    torch.testing.assert_close(by_gram.coefficients, by_residual.coefficients, atol=1e-4, rtol=0)
+
+
+def test_residuals_are_correlated_with_some_atoms_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, atoms = problem(n_atoms=101, dtype=torch.float32)
+    atoms[90:] = atoms[:11]  # ties across the pieces go to the lower index
+    whole = {method: PURSUITS[method](x, atoms, 8) for method in PURSUITS}
+    monkeypatch.setattr(forms, "ATOMS_AT_ONCE", 16)
+    for method, expected in whole.items():
+        code = PURSUITS[method](x, atoms, 8)
+        assert torch.equal(code.indices, expected.indices)
+        assert (code.indices < 90).all()
+        torch.testing.assert_close(code.coefficients, expected.coefficients, atol=1e-5, rtol=0)
+
+
+@METHODS
+def test_half_precision_gram_costs_digits_only(method: str) -> None:
+    x, atoms = problem(n_tokens=50, n_atoms=150, d_model=64, dtype=torch.float32)
+    half = gram_matrix(atoms, dtype=torch.float16)
+    assert half is not None
+    assert half.dtype == torch.float16
+    exact = PURSUITS[method](x, atoms, 10, gram=gram_matrix(atoms))
+    code = PURSUITS[method](x, atoms, 10, gram=half)
+    same = (code.indices == exact.indices).all(dim=1)
+    assert same.float().mean() > 0.9
+    torch.testing.assert_close(code.coefficients[same], exact.coefficients[same], atol=5e-3, rtol=0)
+    errors = [relative_error(x, reconstruct(c, atoms)).mean().item() for c in (code, exact)]
+    assert errors[0] == pytest.approx(errors[1], rel=1e-2)
+
+
+def test_gram_matrix_is_refused_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, atoms = problem(n_atoms=100, dtype=torch.float32)
+    monkeypatch.setattr(chunks, "free_memory", lambda _: 4 * 100 * 100 * 4 - 1)
+    assert gram_matrix(atoms) is None
+    half = gram_matrix(atoms, dtype=torch.float16)
+    torch.testing.assert_close(half, (atoms @ atoms.T).half())
+    monkeypatch.setattr(chunks, "free_memory", lambda _: 4 * 100 * 100 * 4)
+    torch.testing.assert_close(gram_matrix(atoms), atoms @ atoms.T)
+
+
+def test_the_gram_matrix_is_computed_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, atoms = problem(n_tokens=30, n_atoms=50, dtype=torch.float32)
+    computed = []
+    monkeypatch.setattr(chunks, "pays", PAYS)
+    monkeypatch.setattr(chunks, "gram_matrix", lambda atoms: computed.append(len(atoms)))
+    matching_pursuit(x, atoms, 2)
+    assert computed == []
+    matching_pursuit(x, atoms, 3)
+    assert computed == [50]
+
+
+def test_products_are_exact_whatever_the_program_allows() -> None:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        seen = []
+        with chunks.exact_products():
+            seen.append(torch.get_float32_matmul_precision())
+        assert seen == ["highest"]
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,1 +1,92 @@
-"""Pursuits written for one kind of machine; they agree with the plain ones in every choice they make."""
+"""Pursuits written for one kind of machine; they agree with the plain ones in every choice they make.
+
+`cpu` is compiled by Numba, `cuda` by Triton, each imported when it is first needed. Everywhere else (Apple's GPUs, a
+machine without Triton) the plain pursuits run on torch alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from itda_core.pursuit.code import SparseCode
+
+COMPILED = True  # False: the plain pursuits everywhere, which is what the compiled ones are tested against
+
+
+class GramKernel(Protocol):
+    """A whole pursuit by the Gram matrix, unchecked; see cpu.matching for arguments and result."""
+
+    def __call__(
+        self, correlations: Tensor, gram: Tensor, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True
+    ) -> tuple[SparseCode, Tensor]: ...
+
+
+class Strongest(Protocol):
+    """The maximum of forms.strongest over rows of correlations."""
+
+    def __call__(self, correlations: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]: ...
+
+
+class FusedStrongest(Protocol):
+    """Correlations of residuals (n_tokens, d_model) with atoms, of which only the strongest are kept."""
+
+    def __call__(self, residual: Tensor, atoms: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]: ...
+
+
+def gram_kernel(method: str, correlations: Tensor, *, signed: bool) -> GramKernel | None:
+    """The compiled pursuit `method` ("mp", "omp" or "gp") for these correlations; None where there is none."""
+    if _for_cpu(correlations):
+        from itda_core.pursuit.kernels import cpu
+
+        return {"mp": cpu.matching, "omp": cpu.orthogonal, "gp": cpu.gradient}[method]
+    if _for_cuda(correlations):
+        from itda_core.pursuit.kernels import cuda
+
+        if method == "mp":
+            return cuda.matching
+        if method == "gp":
+            return cuda.gradient
+        return cuda.orthogonal if signed else None
+    return None
+
+
+def strongest(like: Tensor) -> Strongest | None:
+    """The compiled maximum over correlations of this kind; None where there is none."""
+    if _for_cpu(like):
+        from itda_core.pursuit.kernels import cpu
+
+        return cpu.strongest
+    return None
+
+
+def fused_strongest(like: Tensor) -> FusedStrongest | None:
+    """The compiled correlate-and-maximum for residuals of this kind; None where there is none."""
+    if _for_cuda(like):
+        from itda_core.pursuit.kernels import cuda
+
+        return cuda.strongest
+    return None
+
+
+def compile_ahead() -> None:
+    """Compiles matching pursuit for this CPU, or loads what was compiled before, so that nobody waits for it later."""
+    import torch
+
+    one = torch.ones(1, 1)
+    kernel = gram_kernel("mp", one, signed=True)
+    if kernel is not None:
+        energy = torch.ones(1, dtype=torch.float64)
+        kernel(one.clone(), one, energy, 1, energy)
+
+
+def _for_cpu(like: Tensor) -> bool:
+    return COMPILED and like.device.type == "cpu" and like.dtype.itemsize in (4, 8)
+
+
+def _for_cuda(like: Tensor) -> bool:
+    on_device = COMPILED and like.device.type == "cuda" and like.dtype.itemsize == 4
+    return on_device and importlib.util.find_spec("triton") is not None

@@ -1,54 +1,165 @@
-"""Matching pursuit compiled for the CPU (Numba): one token at a time, its correlations staying in the cache."""
+"""The pursuits by the Gram matrix on a CPU: compiled (Numba), tokens shared out among threads.
+
+Threads are Python's own: compiled code runs without Python's lock, and any number of callers may come at once, which
+Numba's built-in thread pool does not allow.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
 import numpy as np
-from numba import njit
+import torch
+from torch import Tensor
 
-from itda_core.pursuit.forms import NOISE, TIE
+from itda_core.pursuit.code import SparseCode
+from itda_core.pursuit.kernels import one_token
+from itda_core.pursuit.kernels.compiled import compiled
+from itda_core.pursuit.kernels.lanes import mask_of
+from itda_core.pursuit.kernels.one_token import limits_of
 
-_EPS = float(np.finfo(np.float32).eps)
-_NEARLY = np.float32(1 - TIE * _EPS)
-_NOISE = np.float32(NOISE * _EPS)
-
-# Maxima may be taken in any order; sums and products keep theirs, so that results are those of the plain pursuit.
-ORDERLESS = {"nnan", "nsz"}
+PIECE = 32  # tokens a thread takes at once
+MAGNITUDE = mask_of(np.float32, signed=True)
+ALONE = 2**20  # correlations updated in all, below which a thread is not worth starting
 
 
-@njit("f8(f4[::1], f4[:, ::1], i8, i8, i8[::1], f4[::1])", nogil=True, cache=True, fastmath=ORDERLESS)
-def pursue(correlations, gram, n_atoms, k, indices, coefficients):
-    """Matching pursuit of one activation of unit norm by the Gram matrix (Mallat and Zhang 1993, section III).
+class Room(NamedTuple):
+    """What one thread needs beside its tokens. Allocated by torch, which aligns it with the lines of the cache."""
 
-    correlations: (>= n_atoms,) float32, <x, atom>, overwritten by those of the residual; gram: (>= n_atoms,
-    >= n_atoms) float32, atoms @ atoms.T; indices (k,) int64 and coefficients (k,) float32: filled in step order, zeros
-    where a step would only fit rounding. Equal correlations (up to rounding) go to the lower index.
-    Returns the relative squared error.
+    lanes: Any  # running maxima
+    now: Any  # (n_atoms,) correlations of the residual
+    kept: Any  # (n_atoms * k,) Gram rows of the chosen atoms
+
+
+# The same loop for each pursuit, because a compiled function that is handed another one cannot be kept on disk.
+@compiled()
+def _matching(correlations, gram, energy, stop, mask, limits, room, indices, coefficients, remaining):
+    n_atoms, k = correlations.shape[1], indices.shape[1]
+    for t in range(correlations.shape[0]):
+        remaining[t] = one_token.matching(
+            correlations[t], gram, n_atoms, k, energy[t], stop[t], mask, limits, room.lanes, indices[t], coefficients[t]
+        )
+
+
+@compiled()
+def _orthogonal(correlations, gram, energy, stop, mask, limits, room, indices, coefficients, remaining):
+    n_atoms, k = correlations.shape[1], indices.shape[1]
+    for t in range(correlations.shape[0]):
+        remaining[t] = one_token.orthogonal(
+            correlations[t], room.now, gram, n_atoms, k, energy[t], stop[t], mask, limits, room.lanes, room.kept,
+            indices[t], coefficients[t],
+        )  # fmt: skip
+
+
+@compiled()
+def _non_negative_orthogonal(correlations, gram, energy, stop, mask, limits, room, indices, coefficients, remaining):
+    n_atoms, k = correlations.shape[1], indices.shape[1]
+    for t in range(correlations.shape[0]):
+        remaining[t] = one_token.non_negative_orthogonal(
+            correlations[t], room.now, gram, n_atoms, k, energy[t], stop[t], mask, limits, room.lanes, room.kept,
+            indices[t], coefficients[t],
+        )  # fmt: skip
+
+
+@compiled()
+def _gradient(correlations, gram, energy, stop, mask, limits, room, indices, coefficients, remaining):
+    n_atoms, k = correlations.shape[1], indices.shape[1]
+    for t in range(correlations.shape[0]):
+        remaining[t] = one_token.gradient(
+            correlations[t], room.now, gram, n_atoms, k, energy[t], stop[t], mask, limits, room.lanes, room.kept,
+            indices[t], coefficients[t],
+        )  # fmt: skip
+
+
+def matching(
+    correlations: Tensor, gram: Tensor, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True
+) -> tuple[SparseCode, Tensor]:
+    """Matching pursuit of some tokens, unchecked.
+
+    correlations: <x, atom> (n_tokens, n_atoms), float32 or float64, rows contiguous, overwritten; gram: atoms @ atoms.T
+    (n_atoms, n_atoms) in the same dtype or in float16; energy: |x|^2 (n_tokens,) float64; stop: residual energy at
+    which a token is done (n_tokens,) float64; signed: False for coefficients of at least zero.
+    Returns the code and the residual energy (n_tokens,).
     """
-    remaining = 1.0
-    strongest = np.float32(0)
-    for i in range(n_atoms):
-        strength = abs(correlations[i])
-        if strength > strongest:
-            strongest = strength
-    for step in range(k):
-        if strongest <= _NOISE:
-            indices[step:k] = 0
-            coefficients[step:k] = 0
-            break
-        enough = strongest * _NEARLY
-        atom = 0
-        while abs(correlations[atom]) < enough:
-            atom += 1
-        value = correlations[atom]
-        indices[step], coefficients[step] = atom, value
-        remaining -= float(value) * float(value)
-        if step + 1 < k:
-            row = gram[atom]
-            strongest = np.float32(0)
-            for i in range(n_atoms):
-                left = correlations[i] - value * row[i]
-                correlations[i] = left
-                strength = abs(left)
-                if strength > strongest:
-                    strongest = strength
-    return max(remaining, 0.0)
+    return _run(_matching, correlations, gram, energy, k, stop, signed)
+
+
+def orthogonal(
+    correlations: Tensor, gram: Tensor, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True
+) -> tuple[SparseCode, Tensor]:
+    """Orthogonal matching pursuit; arguments and result as in `matching`, correlations are left as they were."""
+    return _run(_orthogonal if signed else _non_negative_orthogonal, correlations, gram, energy, k, stop, signed)
+
+
+def gradient(
+    correlations: Tensor, gram: Tensor, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True
+) -> tuple[SparseCode, Tensor]:
+    """Gradient pursuit; arguments and result as in `matching`, correlations are left as they were."""
+    return _run(_gradient, correlations, gram, energy, k, stop, signed)
+
+
+@compiled()
+def _strongest(correlations, mask, nearly, lanes, indices, values):
+    for t in range(correlations.shape[0]):
+        indices[t], values[t] = one_token.strongest(correlations[t], correlations.shape[1], mask, nearly, lanes)
+
+
+def strongest(correlations: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]:
+    """Per token the atom of the largest |correlation| (of the largest, where not `signed`), and that correlation.
+
+    correlations: (n_tokens, n_atoms) float32 or float64, rows contiguous. Returns (n_tokens,) each.
+    """
+    array = correlations.numpy()
+    indices, values = np.empty(len(array), np.int64), np.empty(len(array), array.dtype)
+    mask, nearly = mask_of(array.dtype, signed=signed), limits_of(array.dtype).nearly
+
+    def worker(pieces: Iterator[slice]) -> None:
+        room = room_for(array.shape[1], 0, correlations.dtype)
+        for piece in pieces:
+            _strongest(array[piece], mask, nearly, room.lanes, indices[piece], values[piece])
+
+    _share_out(worker, len(array), array.shape[1])
+    return torch.from_numpy(indices), torch.from_numpy(values)
+
+
+def room_for(n_atoms: int, k: int, dtype: torch.dtype) -> Room:
+    """Room for pursuits of k steps over n_atoms atoms; k = 0 where chosen rows need not be kept."""
+    lengths = (one_token.lanes_length(n_atoms), n_atoms if k else 0, n_atoms * k)
+    return Room(*(torch.empty(length, dtype=dtype).numpy() for length in lengths))
+
+
+def _run(
+    compiled_pursuit: Any, correlations: Tensor, gram: Tensor, energy: Tensor, k: int, stop: Tensor, signed: bool
+) -> tuple[SparseCode, Tensor]:
+    array, rows = correlations.numpy(), gram.numpy()
+    rows = rows.view(np.uint16) if rows.dtype == np.float16 else rows
+    n_tokens, n_atoms = array.shape
+    mask, limits = mask_of(array.dtype, signed=signed), limits_of(array.dtype)
+    indices, coefficients = np.empty((n_tokens, k), np.int64), np.empty((n_tokens, k), array.dtype)
+    remaining, energies, stops = np.empty(n_tokens), energy.numpy(), stop.numpy()
+
+    def worker(pieces: Iterator[slice]) -> None:
+        room = room_for(n_atoms, 0 if compiled_pursuit is _matching else k, correlations.dtype)
+        for piece in pieces:
+            compiled_pursuit(
+                array[piece], rows, energies[piece], stops[piece], mask, limits, room,
+                indices[piece], coefficients[piece], remaining[piece],
+            )  # fmt: skip
+
+    _share_out(worker, n_tokens, n_atoms * k)
+    return SparseCode(torch.from_numpy(indices), torch.from_numpy(coefficients)), torch.from_numpy(remaining)
+
+
+def _share_out(worker: Callable[[Iterator[slice]], None], n_tokens: int, work: int) -> None:
+    """Has threads take pieces of the tokens until none is left; `work`: correlations touched per token."""
+    threads = min(torch.get_num_threads(), -(-n_tokens // PIECE), -(-n_tokens * work // ALONE))
+    # A list's iterator is safe to share: each `next` is one step of the interpreter.
+    pieces = iter([slice(start, start + PIECE) for start in range(0, n_tokens, PIECE)])
+    if threads <= 1:
+        worker(pieces)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="itda-pursuit") as pool:
+        for finished in [pool.submit(worker, pieces) for _ in range(threads)]:
+            finished.result()

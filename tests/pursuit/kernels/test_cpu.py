@@ -1,0 +1,122 @@
+"""The compiled pursuits against the plain ones, from several threads at once, and what is kept on disk of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from itda_core.pursuit.forms import GramForm, strongest
+from itda_core.pursuit.gradient import gradient
+from itda_core.pursuit.kernels import cpu
+from itda_core.pursuit.matching import matching
+from itda_core.pursuit.orthogonal import non_negative_orthogonal, orthogonal
+
+ROOT = Path(cpu.__file__).resolve().parents[3]
+PAIRS = [
+    pytest.param(matching, cpu.matching, True, id="mp"),
+    pytest.param(matching, cpu.matching, False, id="mp-non-negative"),
+    pytest.param(orthogonal, cpu.orthogonal, True, id="omp"),
+    pytest.param(non_negative_orthogonal, cpu.orthogonal, False, id="omp-non-negative"),
+    pytest.param(gradient, cpu.gradient, True, id="gp"),
+    pytest.param(gradient, cpu.gradient, False, id="gp-non-negative"),
+]
+
+
+def problem(n_tokens: int, n_atoms: int, d_model: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Correlations, Gram matrix, energies and stops of coherent atoms, as those of a model are."""
+    random = torch.Generator().manual_seed(n_tokens)
+    common = torch.randn(d_model, generator=random)
+    atoms = torch.nn.functional.normalize(torch.randn(n_atoms, d_model, generator=random) + common, dim=1)
+    x = torch.randn(n_tokens, d_model, generator=random) + common
+    energy = x.double().square().sum(dim=1)
+    stop = torch.where(torch.arange(n_tokens) % 3 == 0, 0.5 * energy, -torch.inf)
+    return x @ atoms.T, atoms @ atoms.T, energy, stop
+
+
+@pytest.mark.parametrize(("plain", "compiled", "signed"), PAIRS)
+def test_many_tokens_shared_out_among_threads_give_what_the_plain_pursuit_gives(plain, compiled, signed) -> None:
+    correlations, gram, energy, stop = problem(200, 700, 48)
+    before, torch_threads = correlations.clone(), torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        code, remaining = compiled(correlations.clone(), gram, energy, 11, stop, signed=signed)
+    finally:
+        torch.set_num_threads(torch_threads)
+    expected, expected_remaining = plain(GramForm(before, gram), energy, 11, stop, signed=signed)
+    assert torch.equal(code.indices, expected.indices)
+    torch.testing.assert_close(code.coefficients, expected.coefficients, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(remaining, expected_remaining, atol=1e-3, rtol=1e-4)
+    assert (remaining >= 0).all()
+    stopped = (code.coefficients != 0).sum(dim=1) < 11
+    assert stopped[::3].any()
+
+
+def test_several_callers_at_once_do_not_disturb_each_other() -> None:
+    problems = [problem(40 + i, 300, 32) for i in range(6)]
+
+    def run(i: int) -> Tensor:
+        correlations, gram, energy, stop = problems[i]
+        return cpu.orthogonal(correlations, gram, energy, 7, stop)[0].coefficients
+
+    alone = [run(i) for i in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(5):
+            together = list(pool.map(run, range(6)))
+            assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_strongest_is_the_plain_maximum(signed: bool) -> None:
+    random = torch.Generator().manual_seed(0)
+    for n_atoms in (1, 15, 64, 200, 1100):
+        correlations = torch.randn(50, n_atoms, generator=random)
+        correlations[7] = 0
+        correlations[8] = -correlations[8].abs()
+        correlations[9, n_atoms // 2 :] = 5  # a tie: the first of them
+        index, value = cpu.strongest(correlations, signed=signed)
+        expected_index, expected_value = strongest(correlations, signed)
+        assert torch.equal(index, expected_index)
+        assert torch.equal(value, expected_value)
+        assert index[9] == n_atoms // 2
+
+
+ONCE = """
+import torch
+from itda_core.pursuit import matching_pursuit
+from itda_core.pursuit.kernels import cpu
+atoms = torch.eye(4)
+print(matching_pursuit(torch.tensor([[0.0, -3.0, 0.0, 1.0]]), atoms, 2, gram=atoms).indices.tolist())
+print(sum(cpu._matching.stats.cache_hits.values()))
+"""
+
+
+def test_what_was_compiled_is_kept_on_disk_and_nothing_breaks_where_it_cannot_be(tmp_path: Path) -> None:
+    def run(folder: Path) -> list[str]:
+        environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        done = subprocess.run(
+            [sys.executable, "-c", ONCE], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    assert run(tmp_path) == ["[[1, 3]]", "0"]
+    assert run(tmp_path) == ["[[1, 3]]", "1"]
+    (tmp_path / "file").write_text("no folder")
+    assert run(tmp_path / "file")[0] == "[[1, 3]]"
+
+
+def test_float64_is_computed_in_float64() -> None:
+    correlations, gram, energy, stop = (value.double() for value in problem(20, 90, 32))
+    code, remaining = cpu.matching(correlations.clone(), gram, energy, 9, stop)
+    expected, _ = matching(GramForm(correlations, gram), energy, 9, stop)
+    np.testing.assert_allclose(code.coefficients.numpy(), expected.coefficients.numpy(), atol=1e-13)
+    assert remaining.dtype == torch.float64
