@@ -60,6 +60,7 @@ def in_chunks(
             gram = gram.to(dtype if gram.dtype != torch.float16 else gram.dtype).contiguous()
         for chunk in range_of_chunks(len(x), bytes_per_token(atoms, k, gram), memory_bytes):
             part = x[chunk].to(dtype)
+            check_finite(part, chunk.start, len(x))
             scale = power_of_two(part)
             part = part / scale
             energy = part.to(wide_dtype(part)).square().sum(dim=1)
@@ -187,17 +188,19 @@ def check(x: Tensor, atoms: Tensor, k: int, gram: Tensor | None, tolerance: floa
         raise UserError(f"tolerance={tolerance} is not a relative squared error; choose 0 up to, but not, 1.")
     if memory_bytes is not None and memory_bytes < 1:
         raise UserError(f"memory_bytes={memory_bytes} leaves no room for a single token; choose a positive number.")
-    check_finite(x)
     check_unit_norm(atoms)
 
 
-def check_finite(x: Tensor) -> None:
-    """Raises UserError when an activation has a NaN or an infinite entry. x: (n_tokens, d_model)."""
+def check_finite(x: Tensor, start: int, n_tokens: int) -> None:
+    """Raises UserError when an activation has a NaN or an infinite entry.
+
+    x: some activations (n, d_model), those from number `start` on of `n_tokens`.
+    """
     finite = torch.isfinite(x)
     if not finite.all():
-        row = int((~finite).any(dim=1).nonzero()[0])
+        row = start + int((~finite).any(dim=1).nonzero()[0])
         raise UserError(
-            f"Activation {row} of {x.shape[0]} contains NaN or infinity; "
+            f"Activation {row} of {n_tokens} contains NaN or infinity; "
             "run the model in float32 or leave that token out."
         )
 

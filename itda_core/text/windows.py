@@ -122,7 +122,8 @@ def prompt_window(text: str, tokenizer: PreTrainedTokenizerBase, *, context: int
     if not ids:
         raise UserError("The prompt is empty; type at least one word.")
     if len(ids) > room:
-        added = f" and {context - room} special ones" if context > room else ""
+        n_special = context - room
+        added = f" and {n_special} special {'one' if n_special == 1 else 'ones'}" if n_special else ""
         raise UserError(f"The prompt has {len(ids)} tokens{added}, more than the context of {context}; shorten it.")
     return frame.window(Document(PROMPT, text), ids, spans)
 
