@@ -24,7 +24,9 @@ cli = typer.Typer(
     help="Read a language model's activations as sparse sums of activations that were really seen.", **_OPTIONS
 )
 library = typer.Typer(help="The dictionaries on this machine: yours and the bundled ones.", **_OPTIONS)
+bench = typer.Typer(help="This machine against the textbook and against its own limit.", **_OPTIONS)
 cli.add_typer(library, name="library")
+cli.add_typer(bench, name="bench")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 LibraryFolder = Annotated[
@@ -96,6 +98,11 @@ def _help(context: typer.Context) -> None:
 
 @cli.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
+    _help(context)
+
+
+@bench.callback(invoke_without_command=True)
+def _bench(context: typer.Context) -> None:
     _help(context)
 
 
@@ -484,3 +491,26 @@ def _say_path(path: Path, words: str, as_json: bool) -> None:
         print_json({"path": str(path), "name": path.name})
     else:
         typer.echo(f"{words} {path}")
+
+
+@bench.command()
+def pursuit(
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sparse coding beside the textbook loop: seconds, the machine's limit, memory, growth. A few minutes."""
+    with _stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.cases import CPU, CUDA, QUICK
+        from itda_core.bench.pursuit import bench_pursuit, choose_device
+        from itda_core.bench.report import COLUMNS, NUMBERS, remarks, rows, to_json
+
+        chosen = choose_device(device)
+        found = bench_pursuit(QUICK if quick else CUDA if chosen == "cuda" else CPU, chosen, line.step)
+    if as_json:
+        print_json(to_json(found))
+        return
+    print_table(COLUMNS, rows(found), numbers=NUMBERS)
+    for remark in remarks(found):
+        typer.echo(visible(remark))

@@ -24,7 +24,8 @@ DIRECTLY: dict[str, set[str]] = {
     "runs": {"analysis", "comparison"},
     "figures": {"analysis", "comparison", "runs"},
     "terminal": {"runs"},
-    "cli": {"terminal", "figures"},
+    "bench": {"runs"},
+    "cli": {"terminal", "figures", "bench"},
     "__main__": {"cli"},
     "__init__": {"analysis", "comparison"},
 }

@@ -1,0 +1,80 @@
+"""`itda bench`: one JSON object or one table on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from itda_core.bench import limits, pursuit
+from itda_core.bench.cases import QUICK
+from itda_core.cli import main
+
+CONTRACT = {
+    *("name", "n_atoms", "d_model", "k", "tokens", "seconds", "textbook_seconds", "speedup", "limit_seconds"),
+    *("fraction_of_limit", "peak_bytes"),
+}
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def itda(capfd: pytest.CaptureFixture[str]) -> Cli:
+    """`itda(*arguments)` in this process: exit code, stdout, stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        output = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output.out, output.err
+
+    return run
+
+
+def test_json_is_one_object_with_the_contracts_keys(itda: Cli) -> None:
+    code, out, err = itda("bench", "pursuit", "--quick", "--json", "--device", "cpu")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert {"machine", "cases", "growth", "memory", "limit"} <= set(found)
+    assert found["machine"]["threads"] >= 1
+    assert [case["name"] for case in found["cases"]] == [case.name for case in QUICK.cases]
+    for case in found["cases"]:
+        assert set(case) >= CONTRACT
+        assert case["seconds"] > 0
+        assert case["peak_bytes"] >= 0
+    assert [point["tokens"] for point in found["memory"]["points"]] == [64, 256]
+    for name, sizes in (("tokens", [32, 64]), ("k", [4, 8]), ("atoms", [128, 256])):
+        assert [point["size"] for point in found["growth"][name]["points"]] == sizes
+        assert isinstance(found["growth"][name]["exponent"], float)
+
+
+def test_a_table_for_people(itda: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(pursuit, "encoding_bytes_apart", lambda cases: [3 * 2**19] * len(cases))
+    code, out, err = itda("bench", "pursuit", "--quick", "--device", "cpu")
+    assert (code, err) == (0, "")
+    header, *lines = out.splitlines()
+    assert header.split()[:4] == ["case", "ms", "textbook", "speedup"]
+    for case, line in zip(QUICK.cases, lines, strict=False):
+        assert line.startswith(case.name)
+    assert " 1.5" in lines[0]  # MiB
+    assert "1.5 MiB for 64 tokens, 1.5 MiB for 256 tokens" in out
+    assert "omp n=256 d=32 k=8 takes " in out
+    assert "grows as tokens^" in out
+    assert "x @ atoms.T" in out
+
+
+def test_unknown_devices_and_benches_are_named(itda: Cli) -> None:
+    code, out, err = itda("bench", "pursuit", "--device", "tpu")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert "'tpu'" in err
+    assert itda("bench", "nothing")[0] == 2
+
+
+def test_help_lists_the_benches(itda: Cli) -> None:
+    code, out, _ = itda("bench")
+    assert code == 0
+    assert "pursuit" in out
