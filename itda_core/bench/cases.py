@@ -18,12 +18,12 @@ class Case:
     d_model: int
     k: int
     tokens: int
-    gram_dtype: Literal["float32", "float16"] = "float32"
+    gram_dtype: Literal["advised", "float32", "float16"] = "advised"  # advised: as a dictionary keeps it
 
     @property
     def name(self) -> str:
-        """For example "mp n=8192 d=768 k=40", and "half" where the Gram matrix is kept in float16."""
-        kept = " half" if self.gram_dtype == "float16" else ""
+        """For example "mp n=8192 d=768 k=40", and "f32" or "f16" where the Gram matrix is kept so on purpose."""
+        kept = {"advised": "", "float32": " f32", "float16": " f16"}[self.gram_dtype]
         return f"{self.method} n={self.n_atoms} d={self.d_model} k={self.k}{kept}"
 
 
@@ -56,7 +56,7 @@ MEMORY_TIMES = 4
 CPU = Plan(
     cases=(
         Case("mp", 8_192, 768, 40, 1_024),
-        Case("mp", 8_192, 768, 40, 1_024, "float16"),
+        Case("mp", 8_192, 768, 40, 1_024, "float32"),
         Case("mp", 16_384, 384, 40, 1_024),
         Case("mp", 4_096, 384, 40, 1_024),
         Case("omp", 4_096, 384, 40, 1_024),

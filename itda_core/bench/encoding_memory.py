@@ -61,10 +61,9 @@ def _main(described: str) -> None:
     torch.set_num_threads(asked["threads"])
     cases = [Case(**fields) for fields in asked["cases"]]
     atoms = atoms_of(cases[0], "cpu")
-    gram = atoms @ atoms.T
     found = []
     for case in cases:
-        dictionary = Atoms(atoms, gram.to(getattr(torch, case.gram_dtype)))
+        dictionary = Atoms.of(atoms, case)
         found.append(encoding_bytes(case, inputs_of(case, 1, "cpu")[0], dictionary, "cpu"))
     sys.stdout.write(json.dumps(found))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from itda_core.bench.cases import Case, Growth
 from itda_core.bench.encoding_memory import encode_case
@@ -24,9 +25,8 @@ def measure_growth(
     """
     fits = [n for n in growth.atoms if 8 * n * n <= free_bytes / 2]
     largest = replace(growth.fixed, n_atoms=max([growth.fixed.n_atoms, *fits]))
-    atoms = atoms_of(largest, device)
-    whole = Atoms(atoms, atoms @ atoms.T)
-    fixed = whole.first(growth.fixed.n_atoms)
+    whole = atoms_of(largest, device)
+    fixed = Atoms.of(whole[: growth.fixed.n_atoms], growth.fixed)
 
     def curve(sizes: Sequence[int], case_of: Callable[[int], Case]) -> GrowthCurve:
         return _curve([(size, case_of(size)) for size in sizes], whole, fixed, repeats, inputs, device)
@@ -40,11 +40,11 @@ def measure_growth(
 
 
 def _curve(
-    cases: Sequence[tuple[int, Case]], whole: Atoms, fixed: Atoms, repeats: int, inputs: int, device: str
+    cases: Sequence[tuple[int, Case]], whole: Tensor, fixed: Atoms, repeats: int, inputs: int, device: str
 ) -> GrowthCurve:
     runs = []
     for size, case in cases:
-        dictionary = fixed if case.n_atoms == len(fixed.atoms) else whole.first(case.n_atoms)
+        dictionary = fixed if case.n_atoms == len(fixed.atoms) else Atoms.of(whole[: case.n_atoms], case)
         activations = inputs_of(case, inputs, device)
         runs.append((size, case, dictionary, activations))
         encode_case(case, activations[0], dictionary)  # compiles

@@ -43,21 +43,19 @@ class Work:
     textbook_bytes: int | None  # atoms and residuals read, correlations written and read: every step
 
 
-def work(case: Case) -> Work:
-    """Counts of a case; a multiply-add is two operations."""
+def work(case: Case, gram_itemsize: int) -> Work:
+    """Counts of a case; a multiply-add is two operations. gram_itemsize: bytes of an entry of the Gram matrix."""
     product = 2 * case.tokens * case.n_atoms * case.d_model
     if case.method != "mp":
         return Work(product, None, None, None)
-    itemsize = 2 if case.gram_dtype == "float16" else 4
     dense = case.tokens * case.n_atoms * 4
     # The product writes the correlations, their magnitude is read and written, and the maximum reads it.
     step = 4 * dense + (case.n_atoms + 3 * case.tokens) * case.d_model * 4
-    return Work(product, case.tokens * (case.k - 1) * case.n_atoms * itemsize, case.k * product, case.k * step)
+    return Work(product, case.tokens * (case.k - 1) * case.n_atoms * gram_itemsize, case.k * product, case.k * step)
 
 
-def limit_seconds(case: Case, rates: Rates) -> float | None:
+def limit_seconds(counted: Work, rates: Rates) -> float | None:
     """Seconds by LIMIT; None where it gives none."""
-    counted = work(case)
     if counted.gram_bytes is None:
         return None
     return counted.product_operations / rates.matrix + counted.gram_bytes / rates.read

@@ -15,7 +15,7 @@ from itda_core.bench.limits import Rates, measure_rates, work
 from itda_core.bench.race import Ours, Rival, race
 from itda_core.bench.reference import Reference, reference_for
 from itda_core.bench.results import CaseResult, MemoryPoint, PursuitBench
-from itda_core.bench.synthetic import Atoms, atoms_of, inputs_of
+from itda_core.bench.synthetic import Atoms, atoms_of, gram_dtype_of, inputs_of
 from itda_core.bench.timing import matrix_precision, timed
 from itda_core.errors import UserError
 from itda_core.runs.machine import machine, processor
@@ -98,36 +98,46 @@ def _same_dictionary(
     on_step(f"Gram matrix of {size}")
     atoms = atoms_of(cases[0], device)
     torch.mm(atoms[:64], atoms[:64].T)  # starts the library
-    gram_seconds, gram = timed(lambda: atoms @ atoms.T, device)
-    kept = {dtype: Atoms(atoms, gram.to(getattr(torch, dtype))) for dtype in {case.gram_dtype for case in cases}}
+    kept: dict[torch.dtype, tuple[float, Atoms]] = {}
+    for case in (*cases, *followed):
+        if gram_dtype_of(case, atoms) not in kept:
+            kept[gram_dtype_of(case, atoms)] = timed(lambda case=case: Atoms.of(atoms, case), device)
+
+    def dictionary_of(case: Case) -> Atoms:
+        return kept[gram_dtype_of(case, atoms)][1]
+
     if device == "cuda":
         peaks = [
-            encoding_bytes(case, inputs_of(case, 1, device)[0], kept[case.gram_dtype], device)
+            encoding_bytes(case, inputs_of(case, 1, device)[0], dictionary_of(case), device)
             for case in (*cases, *followed)
         ]
 
     on_step(f"rates at {size}")
-    rates = measure_rates(plan.matrix_size, gram.nbytes, device)
-    ours = [Ours(case, kept[case.gram_dtype]) for case in cases]
+    read_bytes = max(dictionary.gram.nbytes for _, dictionary in kept.values())
+    rates = measure_rates(plan.matrix_size, read_bytes, device)
+    ours = [Ours(case, dictionary_of(case)) for case in cases]
     rivals: dict[str, Rival] = {}
     remarks: dict[str, str] = {}
     for case in cases:
         reference = reference_for(case, plan.reference_tokens)
         if isinstance(reference, Reference):
-            dictionary = Atoms(atoms, gram) if reference.device is None else Atoms(atoms.cpu(), gram.cpu())
+            dictionary = dictionary_of(case)
+            if reference.device is not None:
+                dictionary = Atoms(dictionary.atoms.cpu(), dictionary.gram.cpu())
             rivals.setdefault(case.method, Rival(case, dictionary, reference=reference))
         elif reference is not None:
             remarks[case.method] = reference
     race(plan, ours, list(rivals.values()), device, on_step)
-    rates = rates.or_better(measure_rates(plan.matrix_size, gram.nbytes, device))
+    rates = rates.or_better(measure_rates(plan.matrix_size, read_bytes, device))
 
-    matching = next((one.median for one in ours if one.case.method == "mp" and one.case.gram_dtype == "float32"), None)
+    matching = next((one.median for one in ours if one.case.method == "mp"), None)
     found = []
     for i, one in enumerate(ours):
         result = _result(one, rivals.get(one.case.method), matching, rates, remarks.get(one.case.method))
         unknown = () if peaks else ("Its memory could not be measured: the process that did so failed.",)
         peak = peaks[i] if peaks and one.failure is None else None
-        found.append(replace(result, gram_seconds=gram_seconds, peak_bytes=peak, notes=result.notes + unknown))
+        seconds = kept[one.dictionary.gram.dtype][0]
+        found.append(replace(result, gram_seconds=seconds, peak_bytes=peak, notes=result.notes + unknown))
     points = [
         MemoryPoint(case.tokens, peak, code_bytes(case))
         for case, peak in zip(followed, (peaks or [])[len(cases) :], strict=False)
@@ -156,7 +166,8 @@ def _result(ours: Ours, rival: Rival | None, matching: float | None, rates: Rate
         relative_error=_mean(errors),
         textbook_relative_error=_mean(theirs),
         rates=rates,
-        work=work(case),
+        work=work(case, ours.dictionary.gram.itemsize),
+        gram_dtype=str(ours.dictionary.gram.dtype).removeprefix("torch."),
     )
     if errors is not None and theirs is not None and not result.as_good:
         notes.append("Ours reconstructs worse than the textbook, so no speedup is claimed.")
@@ -170,7 +181,7 @@ def _mean(errors: torch.Tensor | None) -> float | None:
 def _bytes_needed(cases: list[Case], inputs: int) -> int:
     """The dictionary, the inputs and the textbook's dense tensors."""
     case = cases[0]
-    gram = case.n_atoms**2 * (6 if any(one.gram_dtype == "float16" for one in cases) else 4)
+    gram = case.n_atoms**2 * (4 + 4)  # of two kinds at most
     vectors = 4 * case.d_model * (case.n_atoms + (inputs + 3) * case.tokens)
     return gram + vectors + 16 * case.tokens * case.n_atoms
 

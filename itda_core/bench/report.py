@@ -40,6 +40,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
     return {
         "name": result.case.name,
         **asdict(result.case),
+        "gram_dtype": result.gram_dtype,
         "seconds": result.seconds,
         "textbook": result.textbook,
         "textbook_seconds": result.textbook_seconds,
@@ -85,7 +86,7 @@ def remarks(bench: PursuitBench) -> Iterator[str]:
     yield f"{where}{threads}, torch {bench.torch_version}."
     yield (
         f"Median milliseconds for {tokens} tokens, the product x @ atoms.T included; MiB held at most beside "
-        "activations, atoms, Gram matrix and code; half: the Gram matrix kept in float16."
+        "activations, atoms, Gram matrix and code; f32: by the float32 Gram matrix although 16 bits are quicker."
     )
     growth = bench.growth
     curves = (("tokens", growth.tokens), ("k", growth.k), ("atoms", growth.atoms))

@@ -17,6 +17,7 @@ class CaseResult:
     seconds: float | None = None
     textbook_seconds: float | None = None
     peak_bytes: int | None = None  # beside activations, atoms, Gram matrix and code
+    gram_dtype: str | None = None  # of the Gram matrix it went by
     gram_seconds: float | None = None  # once per dictionary, not part of `seconds`
     warm_up_seconds: float | None = None  # the first call: compilation
     times_mp: float | None = None  # seconds over those of matching pursuit with the same dictionary
@@ -36,7 +37,7 @@ class CaseResult:
     @property
     def limit_seconds(self) -> float | None:
         """Seconds of a perfect kernel; None where there is no honest model of one."""
-        return limit_seconds(self.case, self.rates) if self.rates else None
+        return limit_seconds(self.work, self.rates) if self.rates and self.work else None
 
     @property
     def fraction_of_limit(self) -> float | None:

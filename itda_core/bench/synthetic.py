@@ -9,19 +9,29 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from itda_core.bench.cases import Case
+from itda_core.pursuit import gram_dtype, gram_matrix
 
 COSINE = 0.3  # expected between two atoms: activations of a language model share a mean direction
 
 
 class Atoms(NamedTuple):
-    """What is kept with a dictionary: atoms (n_atoms, d_model) and gram (n_atoms, n_atoms), float32 or float16."""
+    """What is kept with a dictionary: atoms (n_atoms, d_model) and gram (n_atoms, n_atoms)."""
 
     atoms: Tensor
     gram: Tensor
 
-    def first(self, n_atoms: int) -> Atoms:
-        """The dictionary of the first `n_atoms` atoms."""
-        return Atoms(self.atoms[:n_atoms], self.gram[:n_atoms, :n_atoms].contiguous())
+    @classmethod
+    def of(cls, atoms: Tensor, case: Case) -> Atoms:
+        """With the Gram matrix that `case` goes by. Raises MemoryError where it does not fit."""
+        gram = gram_matrix(atoms, dtype=gram_dtype_of(case, atoms))
+        if gram is None:
+            raise MemoryError(f"no room for a Gram matrix of {len(atoms)} atoms")
+        return cls(atoms, gram)
+
+
+def gram_dtype_of(case: Case, atoms: Tensor) -> torch.dtype:
+    """Of the Gram matrix that `case` goes by."""
+    return gram_dtype(atoms, case.method) if case.gram_dtype == "advised" else getattr(torch, case.gram_dtype)
 
 
 def coherent_atoms(n_atoms: int, d_model: int, *, seed: int, device: str = "cpu") -> Tensor:

@@ -66,8 +66,8 @@ class AtomDictionary:
         assert tuple(mean.shape) == tuple(atoms.shape[1:]), "atoms (n_atoms, d_model) and mean (d_model,)"
         self.atoms, self.mean, self.provenance = atoms, mean, provenance
         self.spec, self.config, self.stats, self.path = spec, config, stats, path
-        if gram is not None:
-            self.gram = gram
+        self._grams: dict[torch.dtype, Tensor | None] = {} if gram is None else {gram.dtype: gram}
+        self._gram_dtype: torch.dtype | None = None  # None: what suits the pursuit
 
     def __len__(self) -> int:
         return self.atoms.shape[0]
@@ -116,9 +116,7 @@ class AtomDictionary:
     def to(self, device: torch.device | str) -> AtomDictionary:
         """The same dictionary with its tensors on `device`."""
         atoms, mean = self.atoms.to(device), self.mean.to(device)
-        gram = self.__dict__.get("gram")
-        gram = None if gram is None else gram.to(device)
-        return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path, gram=gram)
+        return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path)
 
     def encode(self, x: Tensor, k: int | None = None, method: str | None = None) -> SparseCode:
         """Codes of activations x (n_tokens, d_model), the mean subtracted first.
@@ -132,8 +130,9 @@ class AtomDictionary:
         k = min(self.config.k, len(self)) if k is None else k
         centred = x - self.mean.to(x.dtype) if self.config.centre else x
         atoms = self.atoms if self.atoms.device == x.device else self.atoms.to(x.device)
-        gram = self.gram if atoms is self.atoms else None
-        return encode(centred, atoms, k, self.config.method if method is None else method, gram)
+        method = self.config.method if method is None else method
+        gram = self.gram(method) if atoms is self.atoms else None
+        return encode(centred, atoms, k, method, gram)
 
     def decode(self, code: SparseCode) -> Tensor:
         """The activations a code stands for, the mean added back: (n_tokens, d_model)."""
@@ -142,23 +141,28 @@ class AtomDictionary:
         x_hat = reconstruct(code, self.atoms.to(code.coefficients.device))
         return x_hat + self.mean.to(x_hat) if self.config.centre else x_hat
 
-    @cached_property
-    def gram(self) -> Tensor | None:
-        """atoms @ atoms.T (n_atoms, n_atoms), kept from when the dictionary grew or computed when first asked for; None
-        where memory is too short for it: pursuits then do without.
+    def gram(self, method: str = "mp") -> Tensor | None:
+        """atoms @ atoms.T (n_atoms, n_atoms) as the pursuit `method` likes it best (see pursuit.gram_dtype): kept from
+        when the dictionary grew, or computed when first asked for. None where memory is too short for it.
         """
-        from itda_core.pursuit import gram_matrix
-
-        return gram_matrix(self.atoms)
-
-    def halve_gram(self) -> None:
-        """Keep `gram` in float16: half the memory, three to four digits of coefficients (see pursuit.gram_matrix)."""
         import torch
 
-        from itda_core.pursuit import gram_matrix
+        from itda_core.pursuit import gram_dtype, gram_matrix, to_fixed
 
-        kept = self.__dict__.get("gram")
-        self.gram = gram_matrix(self.atoms, dtype=torch.float16) if kept is None else kept.half()
+        dtype = self._gram_dtype or gram_dtype(self.atoms, method)
+        if dtype not in self._grams:
+            exact = self._grams.get(torch.float32)
+            if exact is not None and dtype == torch.int16:
+                self._grams[dtype] = to_fixed(exact.clone())
+            else:
+                self._grams[dtype] = gram_matrix(self.atoms, dtype=dtype)
+        return self._grams[dtype]
+
+    def hold_gram(self, dtype: torch.dtype) -> None:
+        """Keep the Gram matrix in `dtype` from now on; float16 halves its memory and costs digits of the coefficients
+        (see pursuit.gram_matrix).
+        """
+        self._gram_dtype, self._grams = dtype, {}
 
     def label(self, atom: int) -> AtomLabel:
         """Where `atom` was seen (the first of its labels). Raises UserError when there is no such atom."""

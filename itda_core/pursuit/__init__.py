@@ -7,7 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from itda_core.errors import UserError
-from itda_core.pursuit.chunks import gram_matrix
+from itda_core.pursuit.chunks import gram_dtype, gram_matrix, to_fixed
 from itda_core.pursuit.code import SparseCode, reconstruct, relative_error
 from itda_core.pursuit.gradient import gradient_pursuit
 from itda_core.pursuit.matching import matching_pursuit
@@ -55,9 +55,11 @@ __all__ = [
     "SparseCode",
     "encode",
     "gradient_pursuit",
+    "gram_dtype",
     "gram_matrix",
     "matching_pursuit",
     "orthogonal_matching_pursuit",
     "reconstruct",
     "relative_error",
+    "to_fixed",
 ]

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import psutil
 import torch
 from torch import Tensor
 
 from itda_core.errors import UserError
 from itda_core.pursuit import kernels
 from itda_core.pursuit.code import SparseCode, power_of_two, working_dtype
-from itda_core.pursuit.forms import ATOMS_AT_ONCE, Form, GramForm, ResidualForm, wide_dtype
+from itda_core.pursuit.forms import ATOMS_AT_ONCE, FIXED_ONE, Form, GramForm, ResidualForm, wide_dtype
+from itda_core.pursuit.memory import empty, free_memory
 
 
 class Algorithm(Protocol):
@@ -27,6 +27,7 @@ class Algorithm(Protocol):
 
 CPU_MEMORY = 32 * 2**20  # stays in the cache, which is faster than large chunks
 ACCELERATOR_MEMORY = 2**30
+SCREENED_FROM = 4096  # atoms, above which a float32 Gram matrix has to be read from beyond the cache
 
 
 @torch.no_grad()
@@ -48,19 +49,24 @@ def in_chunks(
     """
     check(x, atoms, k, gram, tolerance, memory_bytes)
     dtype = working_dtype(torch.promote_types(x.dtype, atoms.dtype))
-    atoms, signed = atoms.to(dtype), not non_negative
+    atoms, signed = atoms.to(dtype).contiguous(), not non_negative
     indices = torch.zeros(x.shape[0], k, dtype=torch.int64, device=x.device)
     coefficients = torch.zeros(x.shape[0], k, dtype=x.dtype, device=x.device)
     if memory_bytes is None:
         memory_bytes = CPU_MEMORY if x.device.type == "cpu" else ACCELERATOR_MEMORY
     with exact_products():
         if gram is None and pays(len(x), len(atoms), k):
-            gram = gram_matrix(atoms)
-        if gram is not None:
-            gram = gram.to(dtype if gram.dtype != torch.float16 else gram.dtype).contiguous()
-        for chunk in range_of_chunks(len(x), bytes_per_token(atoms, k, gram), memory_bytes):
+            gram = gram_matrix(atoms, method)
+        if gram is not None and not (gram.dtype == torch.int16 and method == "mp" and kernels.has_screen(atoms)):
+            gram = as_float(gram, dtype)
+        gram = None if gram is None else gram.contiguous()
+        size = min(len(x), max(1, memory_bytes // bytes_per_token(atoms, k, gram)))
+        # One place for all chunks' correlations: fresh memory costs more than what is written to it.
+        room = empty((0 if gram is None else size, len(atoms)), dtype, x.device)
+        for start in range(0, len(x), max(1, size)):
+            chunk = slice(start, start + size)
             part = x[chunk].to(dtype)
-            check_finite(part, chunk.start, len(x))
+            check_finite(part, start, len(x))
             scale = power_of_two(part)
             part = part / scale
             energy = part.to(wide_dtype(part)).square().sum(dim=1)
@@ -68,7 +74,11 @@ def in_chunks(
             if gram is None:
                 code, _ = algorithm(ResidualForm(part, atoms), energy, k, stop, signed=signed)
             else:
-                code, _ = by_gram(method, algorithm, part @ atoms.T, gram, energy, k, stop, signed=signed)
+                correlations = torch.mm(part, atoms.T, out=room[: len(part)])
+                if gram.dtype == torch.int16:
+                    code, _ = kernels.screened_matching(part, atoms, correlations, gram, energy, k, stop, signed=signed)
+                else:
+                    code, _ = by_gram(method, algorithm, correlations, gram, energy, k, stop, signed=signed)
             indices[chunk] = code.indices
             coefficients[chunk] = (code.coefficients * scale).to(x.dtype)
     if not torch.isfinite(coefficients).all():
@@ -99,35 +109,55 @@ def by_gram(
     return algorithm(GramForm(correlations, gram), energy, k, stop, signed=signed)
 
 
-def gram_matrix(atoms: Tensor, *, dtype: torch.dtype | None = None) -> Tensor | None:
-    """atoms @ atoms.T, for the `gram` of a pursuit; None where it would take more than a quarter of the free memory.
+def gram_dtype(atoms: Tensor, method: str) -> torch.dtype:
+    """By which kind of Gram matrix the pursuit `method` is quickest without losing a digit.
 
-    atoms: (n_atoms, d_model). dtype: of the result, the atoms' own unless given; float16 takes half the room and
-    leaves three to four digits of the coefficients right.
+    For matching pursuit on a CPU with more than SCREENED_FROM atoms int16, in units of 1 / FIXED_ONE: that is half the
+    reading, and only the places to look at are taken from it. Otherwise that of the arithmetic, float32 or float64.
     """
-    dtype = dtype or working_dtype(atoms.dtype)
+    if method == "mp" and len(atoms) > SCREENED_FROM and kernels.has_screen(atoms):
+        return torch.int16
+    return working_dtype(atoms.dtype)
+
+
+def gram_matrix(atoms: Tensor, method: str = "mp", *, dtype: torch.dtype | None = None) -> Tensor | None:
+    """atoms @ atoms.T for the pursuit `method`; None where it would take more than a quarter of the free memory.
+
+    atoms: (n_atoms, d_model). Returns (n_atoms, n_atoms) in `dtype`, or in the one that `gram_dtype` advises. float16
+    takes half the room of float32 and leaves three to four digits of the coefficients right.
+    """
+    wide = working_dtype(atoms.dtype)
+    dtype = dtype or gram_dtype(atoms, method)
     if len(atoms) ** 2 * dtype.itemsize > free_memory(atoms.device) // 4:
         return None
+    atoms = atoms.to(wide)
+    gram = empty((len(atoms), len(atoms)), dtype, atoms.device)
     with exact_products():
-        wide = atoms.to(working_dtype(atoms.dtype))
-        if dtype == wide.dtype:
-            return wide @ wide.T
-        gram = torch.empty(len(atoms), len(atoms), dtype=dtype, device=atoms.device)
         for start in range(0, len(atoms), ATOMS_AT_ONCE):
-            gram[start : start + ATOMS_AT_ONCE] = wide[start : start + ATOMS_AT_ONCE] @ wide.T
-        return gram
+            rows = gram[start : start + ATOMS_AT_ONCE]
+            if dtype == wide:
+                torch.mm(atoms[start : start + ATOMS_AT_ONCE], atoms.T, out=rows)
+            else:
+                products = atoms[start : start + ATOMS_AT_ONCE] @ atoms.T
+                rows.copy_(to_fixed(products) if dtype == torch.int16 else products)
+    return gram
+
+
+def to_fixed(gram: Tensor) -> Tensor:
+    """A Gram matrix of unit atoms as int16 in units of 1 / FIXED_ONE; what is given is overwritten."""
+    return gram.mul_(FIXED_ONE).round_().clamp_(-FIXED_ONE, FIXED_ONE).to(torch.int16)
+
+
+def as_float(gram: Tensor, dtype: torch.dtype) -> Tensor:
+    """A Gram matrix as the pursuits without a screen take it: float16 as it is, everything else in `dtype`."""
+    if gram.dtype == torch.int16:
+        return gram.to(dtype).div_(FIXED_ONE)
+    return gram.to(dtype if gram.dtype != torch.float16 else gram.dtype)
 
 
 def pays(n_tokens: int, n_atoms: int, k: int) -> bool:
     """Whether computing the Gram matrix costs less than correlating every residual with all atoms at every step."""
     return n_atoms < n_tokens * (k - 1)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes nobody uses now, on the device or, for a CPU and what shares its memory, in this machine."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
 
 
 @contextmanager
@@ -142,13 +172,6 @@ def exact_products() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def range_of_chunks(n_tokens: int, token_bytes: int, memory_bytes: int) -> Iterator[slice]:
-    """As many tokens at a time as `memory_bytes` holds, at least one."""
-    size = max(1, memory_bytes // token_bytes)
-    for start in range(0, n_tokens, size):
-        yield slice(start, start + size)
 
 
 def bytes_per_token(atoms: Tensor, k: int, gram: Tensor | None) -> int:

@@ -16,7 +16,7 @@ CASE = Case("mp", n_atoms=10, d_model=3, k=4, tokens=5)
 def test_work_is_what_the_loops_do() -> None:
     multiply_adds = sum(1 for _ in range(5) for _ in range(10) for _ in range(3))
     gram_entries = sum(1 for _ in range(5) for _ in range(4 - 1) for _ in range(10))
-    counted = work(CASE)
+    counted = work(CASE, 4)
     assert counted.product_operations == 2 * multiply_adds
     assert counted.gram_bytes == 4 * gram_entries
     assert counted.textbook_operations == 4 * 2 * multiply_adds
@@ -25,17 +25,16 @@ def test_work_is_what_the_loops_do() -> None:
 
 
 def test_half_precision_rows_are_half_the_bytes() -> None:
-    half = Case("mp", 10, 3, 4, 5, "float16")
-    assert work(half).gram_bytes == (work(CASE).gram_bytes or 0) / 2
+    assert work(CASE, 2).gram_bytes == (work(CASE, 4).gram_bytes or 0) / 2
 
 
 def test_the_limit_adds_both_times() -> None:
-    assert limit_seconds(CASE, Rates(matrix=100.0, read=50.0)) == pytest.approx(300 / 100 + 600 / 50)
+    assert limit_seconds(work(CASE, 4), Rates(matrix=100.0, read=50.0)) == pytest.approx(300 / 100 + 600 / 50)
 
 
 @pytest.mark.parametrize("method", ["omp", "gp"])
 def test_no_limit_where_there_is_no_model(method: str) -> None:
-    assert limit_seconds(Case(method, 10, 3, 4, 5), Rates(100.0, 50.0)) is None
+    assert limit_seconds(work(Case(method, 10, 3, 4, 5), 4), Rates(100.0, 50.0)) is None
 
 
 def test_rates_are_those_of_the_best_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from itda_core.bench.cases import Case
 from itda_core.bench.synthetic import COSINE, Atoms, coherent_activations, coherent_atoms, inputs_of
+from itda_core.pursuit import chunks
 
 
 def test_atoms_are_unit_norm_and_as_coherent_as_promised() -> None:
@@ -30,8 +32,15 @@ def test_inputs_differ_and_return_with_their_seed() -> None:
     assert all(torch.equal(a, b) for a, b in zip(inputs, inputs_of(case, 3, "cpu"), strict=True))
 
 
-def test_a_smaller_dictionary_has_its_own_gram_matrix() -> None:
+def test_the_gram_matrix_is_the_one_a_case_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:
     atoms = coherent_atoms(20, 8, seed=1)
-    smaller = Atoms(atoms, atoms @ atoms.T).first(6)
-    torch.testing.assert_close(smaller.gram, smaller.atoms @ smaller.atoms.T)
-    assert smaller.gram.is_contiguous()
+    exact = atoms @ atoms.T
+    half = Atoms.of(atoms, Case("mp", 20, 8, 2, 4, "float16"))
+    torch.testing.assert_close(half.gram, exact.half())
+    torch.testing.assert_close(Atoms.of(atoms, Case("mp", 20, 8, 2, 4)).gram, exact)
+    monkeypatch.setattr(chunks, "SCREENED_FROM", 10)
+    assert Atoms.of(atoms, Case("mp", 20, 8, 2, 4)).gram.dtype == torch.int16
+    assert Atoms.of(atoms, Case("omp", 20, 8, 2, 4)).gram.dtype == torch.float32
+    monkeypatch.setattr(chunks, "free_memory", lambda _: 100)
+    with pytest.raises(MemoryError, match="20 atoms"):
+        Atoms.of(atoms, Case("mp", 20, 8, 2, 4))

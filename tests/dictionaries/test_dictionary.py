@@ -10,6 +10,7 @@ import torch
 from itda_core.dictionaries import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.pursuit import chunks, matching_pursuit, orthogonal_matching_pursuit, reconstruct
+from itda_core.pursuit.forms import FIXED_ONE
 from tests.dictionaries.test_storage import make
 
 
@@ -49,24 +50,41 @@ def test_k_and_method_come_from_the_config_unless_given(x: torch.Tensor) -> None
 
 def test_the_gram_matrix_is_kept_unless_it_is_too_large(x: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     dictionary = make(8)
-    gram = dictionary.gram
-    assert gram is dictionary.gram
+    gram = dictionary.gram()
+    assert gram is dictionary.gram()
     torch.testing.assert_close(gram, dictionary.atoms @ dictionary.atoms.T)
     with_gram = dictionary.encode(x)
     monkeypatch.setattr(chunks, "free_memory", lambda _: 100)
     large = make(8)
-    assert large.gram is None
+    assert large.gram() is None
     torch.testing.assert_close(large.encode(x).coefficients, with_gram.coefficients, atol=1e-5, rtol=0)
 
 
 def test_the_gram_matrix_may_be_held_in_half_precision(x: torch.Tensor) -> None:
     exact, before, after = make(8), make(8), make(8)
     expected = exact.encode(x)
-    after.gram  # noqa: B018, computed before it is halved
+    assert after.gram() is not None  # computed before it is halved
     for dictionary in (before, after):
-        dictionary.halve_gram()
-        torch.testing.assert_close(dictionary.gram, (dictionary.atoms @ dictionary.atoms.T).half())
+        dictionary.hold_gram(torch.float16)
+        torch.testing.assert_close(dictionary.gram(), (dictionary.atoms @ dictionary.atoms.T).half())
         torch.testing.assert_close(dictionary.encode(x).coefficients, expected.coefficients, atol=1e-2, rtol=0)
+
+
+def test_many_atoms_are_screened_for_matching_pursuit_only(x: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = make(8)
+    expected = {method: exact.encode(x, method=method) for method in ("mp", "omp", "gp")}
+    grown = exact.gram()
+    monkeypatch.setattr(chunks, "SCREENED_FROM", 7)
+    computed, handed_over = make(8), make(8)
+    handed_over._grams = {torch.float32: grown}  # as when it has grown
+    for dictionary in (computed, handed_over):
+        for method, code in expected.items():
+            torch.testing.assert_close(dictionary.encode(x, method=method), code, atol=1e-5, rtol=0)
+        screen, plain = dictionary.gram("mp"), dictionary.gram("omp")
+        assert screen is not None
+        assert plain is not None
+        assert (screen.dtype, plain.dtype) == (torch.int16, torch.float32)
+        torch.testing.assert_close(screen / FIXED_ONE, plain, atol=2e-5, rtol=0)
 
 
 def test_half_precision_activations(x: torch.Tensor) -> None:

@@ -486,7 +486,7 @@ def test_the_gram_matrix_is_computed_where_it_pays(monkeypatch: pytest.MonkeyPat
     x, atoms = problem(n_tokens=30, n_atoms=50, dtype=torch.float32)
     computed = []
     monkeypatch.setattr(chunks, "pays", PAYS)
-    monkeypatch.setattr(chunks, "gram_matrix", lambda atoms: computed.append(len(atoms)))
+    monkeypatch.setattr(chunks, "gram_matrix", lambda atoms, method: computed.append(len(atoms)))
     matching_pursuit(x, atoms, 2)
     assert computed == []
     matching_pursuit(x, atoms, 3)
@@ -504,3 +504,60 @@ def test_products_are_exact_whatever_the_program_allows() -> None:
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("non_negative", [False, True])
+@pytest.mark.parametrize("n_atoms", [1, 64, 65, 513, 1500])
+def test_a_screened_pursuit_is_exact(compiled: bool, non_negative: bool, n_atoms: int) -> None:
+    """Rounding the Gram matrix to 16 bits changes neither what is chosen nor the digits of the coefficients."""
+    if not compiled:
+        pytest.skip("the plain pursuits have no screen; they take such a Gram matrix for what it is")
+    x, atoms = problem(n_tokens=80, n_atoms=n_atoms, d_model=48, dtype=torch.float32)
+    common = torch.randn(48, generator=torch.Generator().manual_seed(3))
+    x, atoms = x + common, torch.nn.functional.normalize(atoms + 0.1 * common, dim=1)
+    x[0], x[1], x[2] = 0, 5 * atoms[n_atoms // 2], -3 * atoms[-1]  # nothing left after no step, or after one
+    k = min(n_atoms, 30)
+    fixed = gram_matrix(atoms, dtype=torch.int16)
+    code = matching_pursuit(x, atoms, k, gram=fixed, non_negative=non_negative)
+    for token in range(len(x)):
+        loop = plain_non_negative_matching if non_negative else plain_matching
+        indices, coefficients = loop(x[token].double().numpy(), atoms.double().numpy(), k)
+        scale = float(x[token].norm())
+        found = [i for i, c in zip(indices, coefficients, strict=True) if abs(c) > 1e-4 * scale]  # the rest is rounding
+        assert code.indices[token][: len(found)].tolist() == found
+        got = code.coefficients[token][: len(found)]
+        np.testing.assert_allclose(got, coefficients[: len(found)], atol=4e-6 * scale)
+        assert (code.coefficients[token][len(found) :].abs() <= 2e-4 * scale).all()
+    assert int((code.coefficients[0] != 0).sum()) == 0
+    assert int((code.coefficients[1] != 0).sum()) == 1
+    once = matching_pursuit(x, atoms, k, gram=fixed, tolerance=0.5, non_negative=non_negative)
+    expected = matching_pursuit(x, atoms, k, gram=atoms @ atoms.T, tolerance=0.5, non_negative=non_negative)
+    assert torch.equal(once.indices, expected.indices)
+
+
+def test_without_a_screen_a_fixed_point_gram_matrix_costs_digits_only() -> None:
+    x, atoms = problem(n_tokens=50, n_atoms=70, d_model=64, dtype=torch.float32)
+    fixed = gram_matrix(atoms, dtype=torch.int16)
+    for method in PURSUITS:
+        exact = PURSUITS[method](x, atoms, 6, gram=gram_matrix(atoms))
+        code = PURSUITS[method](x, atoms, 6, gram=fixed)
+        assert (code.indices == exact.indices).float().mean() > 0.99
+        torch.testing.assert_close(dense(code, 70), dense(exact, 70), atol=2e-3, rtol=0)
+
+
+def test_a_screened_pursuit_takes_the_lower_of_identical_atoms(compiled: bool) -> None:
+    if not compiled:
+        pytest.skip("the plain pursuits have no screen")
+    x, atoms = problem(n_tokens=60, n_atoms=33, d_model=37, dtype=torch.float32)
+    twice = torch.cat([atoms, -atoms, atoms, atoms[:5] + 1e-6])
+    twice = torch.nn.functional.normalize(twice, dim=1)
+    code = matching_pursuit(x, twice, 8, gram=gram_matrix(twice, dtype=torch.int16))
+    expected = matching_pursuit(x, twice, 8)
+    assert torch.equal(code.indices, expected.indices)
+    torch.testing.assert_close(code.coefficients, expected.coefficients, atol=1e-5, rtol=0)
+
+
+def test_more_atoms_than_the_cache_holds_are_screened(compiled: bool) -> None:
+    _, atoms = problem(n_atoms=chunks.SCREENED_FROM + 1, dtype=torch.float32)
+    kinds = [chunks.gram_dtype(atoms, "mp"), chunks.gram_dtype(atoms[1:], "mp"), chunks.gram_dtype(atoms, "omp")]
+    assert kinds == [torch.int16 if compiled else torch.float32, torch.float32, torch.float32]

@@ -54,6 +54,28 @@ def gram_kernel(method: str, correlations: Tensor, *, signed: bool) -> GramKerne
     return None
 
 
+def has_screen(like: Tensor) -> bool:
+    """Whether matching pursuit here goes by a Gram matrix in 16-bit fixed point as well."""
+    return _for_cpu(like)
+
+
+def screened_matching(
+    x: Tensor,
+    atoms: Tensor,
+    correlations: Tensor,
+    fixed: Tensor,
+    energy: Tensor,
+    k: int,
+    stop: Tensor,
+    *,
+    signed: bool = True,
+) -> tuple[SparseCode, Tensor]:
+    """Matching pursuit by such a Gram matrix; see cpu.screened_matching."""
+    from itda_core.pursuit.kernels import cpu
+
+    return cpu.screened_matching(x, atoms, correlations, fixed, energy, k, stop, signed=signed)
+
+
 def strongest(like: Tensor) -> Strongest | None:
     """The compiled maximum over correlations of this kind; None where there is none."""
     if _for_cpu(like):

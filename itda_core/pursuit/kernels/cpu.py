@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.kernels import one_token
+from itda_core.pursuit.kernels import one_token, screened
 from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import mask_of
 from itda_core.pursuit.kernels.one_token import limits_of
@@ -98,6 +98,41 @@ def gradient(
 ) -> tuple[SparseCode, Tensor]:
     """Gradient pursuit; arguments and result as in `matching`, correlations are left as they were."""
     return _run(_gradient, correlations, gram, energy, k, stop, signed)
+
+
+def screened_matching(
+    x: Tensor, atoms: Tensor, correlations: Tensor, fixed: Tensor, energy: Tensor, k: int, stop: Tensor,
+    *, signed: bool = True,
+) -> tuple[SparseCode, Tensor]:  # fmt: skip
+    """Matching pursuit by the Gram matrix in 16-bit fixed point, as exact as by the residual; see `screened`.
+
+    x: (n_tokens, d_model); atoms: (n_atoms, d_model); fixed: (n_atoms, n_atoms) int16, atoms @ atoms.T in units of
+    1 / forms.FIXED_ONE; the rest and the result as in `matching`.
+    """
+    array, limits = correlations.numpy(), limits_of(correlations.numpy().dtype)
+    n_tokens, n_atoms = array.shape
+    mask = mask_of(array.dtype, signed=signed)
+    tokens, rows, entries, energies, stops = (value.numpy() for value in (x, atoms, fixed, energy, stop))
+    indices, coefficients = np.empty((n_tokens, k), np.int64), np.empty((n_tokens, k), array.dtype)
+    remaining = np.empty(n_tokens)
+
+    def worker(pieces: Iterator[slice]) -> None:
+        real = correlations.dtype
+        room = screened.Screen(
+            lanes=torch.empty(2, one_token.lanes_length(n_atoms), dtype=real).numpy(),
+            residual=torch.empty(2, x.shape[1], dtype=real).numpy(),
+            candidates=np.empty(n_atoms, np.int64),
+            strengths=torch.empty(n_atoms, dtype=real).numpy(),
+            known=np.empty((2, 3)),
+        )
+        for piece in pieces:
+            screened.matching(
+                tokens[piece], rows, array[piece], entries, energies[piece], stops[piece], mask, limits, room,
+                indices[piece], coefficients[piece], remaining[piece],
+            )  # fmt: skip
+
+    _share_out(worker, n_tokens, n_atoms * k)
+    return SparseCode(torch.from_numpy(indices), torch.from_numpy(coefficients)), torch.from_numpy(remaining)
 
 
 @compiled()

@@ -23,6 +23,7 @@ intrinsic: Any = _numba_intrinsic  # what it makes of a function takes the same 
 
 LANES = 16
 UNIT = 64  # elements handled in one turn of a loop: LANES x 4
+CACHE_LINE = 64  # bytes
 _SIDE_BY_SIDE = UNIT // LANES
 
 _BITS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
@@ -49,12 +50,15 @@ def _splat(builder: Any, value: Any) -> ir.Value:
 
 
 class _Array:
-    """An array argument: LANES elements of it at a time. Unsigned 16-bit elements are the bits of half floats."""
+    """An array argument: LANES elements of it at a time.
+
+    Unsigned 16-bit elements are the bits of half floats, signed ones are whole numbers; both are widened on the way.
+    """
 
     def __init__(self, context: Any, builder: Any, kind: Any, value: ir.Value) -> None:
         self._builder = builder
         self._data = context.make_array(kind)(context, builder, value).data
-        self._half = kind.dtype == types.uint16
+        self._half, self._whole = kind.dtype == types.uint16, kind.dtype == types.int16
         self.element = ir.HalfType() if self._half else context.get_value_type(kind.dtype)
         self._align = kind.dtype.bitwidth // 8
 
@@ -64,14 +68,30 @@ class _Array:
     def load(self, index: ir.Value, wanted: ir.Type | None = None) -> ir.Value:
         loaded = self._builder.load(self._at(index))
         loaded.align = self._align
+        if self._whole and wanted is not None:
+            wide = self._builder.sext(loaded, _vector(ir.IntType(32)))
+            return self._builder.sitofp(wide, _vector(wanted))
         return self._builder.fpext(loaded, _vector(wanted)) if self._half and wanted is not None else loaded
 
     def store(self, value: ir.Value, index: ir.Value) -> None:
         self._builder.store(value, self._at(index)).align = self._align
 
+    def prefetch(self, unit: ir.Value) -> None:
+        """Asks for the cache lines of the UNIT that begins at `unit`, to be read soon."""
+        byte, small = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, small, small, small])
+        call = cgutils.get_or_insert_function(self._builder.module, kind, "llvm.prefetch.p0")
+        for_reading, into_second_level, as_values = (ir.Constant(small, value) for value in (0, 2, 1))
+        for offset in range(0, UNIT, CACHE_LINE // self._align):
+            address = self._builder.gep(self._data, [self._builder.add(unit, _index(offset))])
+            address = self._builder.bitcast(address, byte)
+            self._builder.call(call, [address, for_reading, into_second_level, as_values])
+
 
 def _masked(builder: Any, vector: Any, mask: Any) -> ir.Value:
-    """`vector` as it is to be compared; mask: a scalar integer as wide as an element."""
+    """`vector` as it is to be compared; mask: a scalar integer at least as wide as an element."""
+    width = ir.IntType(32 if isinstance(vector.type.element, ir.FloatType) else 64)
+    mask = builder.trunc(mask, width) if mask.type.width > width.width else mask
     bits = builder.bitcast(vector, _vector(mask.type))
     return builder.bitcast(builder.and_(bits, _splat(builder, mask)), vector.type)
 
@@ -99,17 +119,21 @@ def _raise_to(builder: Any, running: ir.Value, vector: ir.Value, mask: ir.Value)
 
 @intrinsic
 def subtract_row(
-    typing: Any, values: Any, row: Any, factor: Any, start: Any, units: Any, mask: Any, lanes: Any, at: Any
+    typing: Any, values: Any, row: Any, factor: Any, start: Any, units: Any, mask: Any, lanes: Any, at: Any, ahead: Any
 ):
-    """values[i] -= factor * row[i] for `units` UNITs from `start`; lanes[at : at + LANES]: the maxima of the result."""
+    """values[i] -= factor * row[i] for `units` UNITs from `start`; lanes[at : at + LANES]: the maxima of the result.
+
+    ahead: a row that will be needed soon; the part of it at the same place is asked for on the way.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        target, source, maxima = (_Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 6))
+        target, source, maxima, next_row = (_Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 6, 8))
         factors, begin, count, bits, place = (arguments[i] for i in (2, 3, 4, 5, 7))
         factors, running = _splat(builder, factors), _running(builder, target.element)
         with cgutils.for_range(builder, count) as turn:
             unit = builder.add(begin, builder.mul(turn.index, _index(UNIT)))
+            next_row.prefetch(unit)
             for lane, largest in enumerate(running):
                 index = builder.add(unit, _index(lane * LANES))
                 share = builder.fmul(factors, source.load(index, target.element))
@@ -119,7 +143,8 @@ def subtract_row(
         _settle(builder, running, maxima, place)
         return context.get_dummy_value()
 
-    return types.void(values, row, values.dtype, types.intp, types.intp, mask, lanes, types.intp), generate
+    whole = types.intp
+    return types.void(values, row, values.dtype, whole, whole, mask, lanes, whole, ahead), generate
 
 
 @intrinsic
@@ -241,8 +266,37 @@ def first_reaching(typing: Any, values: Any, start: Any, enough: Any, mask: Any)
 
 
 @intrinsic
+def block_reaching(typing: Any, values: Any, start: Any, stop: Any, enough: Any, mask: Any):
+    """The first of start, start + LANES, ... below `stop` behind which one of LANES values reaches `enough`; or `stop`.
+
+    stop - start must be a multiple of LANES.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source = _Array(context, builder, signature.args[0], arguments[0])
+        end, wanted = arguments[2], _splat(builder, arguments[3])
+        position = cgutils.alloca_once_value(builder, arguments[1])
+        check, scan, skip, found = (builder.append_basic_block(name) for name in ("check", "scan", "skip", "found"))
+        builder.branch(check)
+        builder.position_at_end(check)
+        index = builder.load(position)
+        builder.cbranch(builder.icmp_signed("<", index, end), scan, found)
+        builder.position_at_end(scan)
+        compared = _masked(builder, source.load(index), arguments[4])
+        reached = builder.bitcast(builder.fcmp_ordered(">=", compared, wanted), ir.IntType(LANES))
+        builder.cbranch(builder.icmp_unsigned("==", reached, ir.Constant(reached.type, 0)), skip, found)
+        builder.position_at_end(skip)
+        builder.store(builder.add(index, _index(LANES)), position)
+        builder.branch(check)
+        builder.position_at_end(found)
+        return builder.load(position)
+
+    return types.intp(values, types.intp, types.intp, values.dtype, mask), generate
+
+
+@intrinsic
 def entry(typing: Any, row: Any, index: Any, like: Any):
-    """row[index] in the dtype of `like`; the bits of a half float become its value."""
+    """row[index] in the dtype of `like`; bits of a half float become its value, whole numbers stay what they are."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = signature.args[0]
@@ -250,6 +304,8 @@ def entry(typing: Any, row: Any, index: Any, like: Any):
         loaded = builder.load(
             builder.gep(context.make_array(kind)(context, builder, arguments[0]).data, [arguments[1]])
         )
+        if kind.dtype == types.int16:
+            return builder.sitofp(loaded, wanted)
         if kind.dtype == types.uint16:
             loaded = builder.bitcast(loaded, ir.HalfType())
         return loaded if loaded.type == wanted else builder.fpext(loaded, wanted)

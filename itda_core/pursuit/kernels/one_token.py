@@ -27,8 +27,8 @@ from itda_core.pursuit.kernels.lanes import (
     subtract_rows,
 )
 
-_GROUP = 8  # units whose maxima are kept together; the place of a maximum is looked for in one group only
-_VALUE = -1  # the mask that compares as is
+GROUP = 8  # units whose maxima are kept together; the place of a maximum is looked for in one group only
+VALUE = -1  # the mask that compares as is
 
 REASSOCIATED = {"reassoc", "contract", "nsz"}  # for short float64 sums, whose order does not matter
 
@@ -48,7 +48,7 @@ def limits_of(dtype: np.dtype) -> Limits:
 
 def lanes_length(n_atoms: int) -> int:
     """How long `lanes`, the running maxima of n_atoms correlations, must be."""
-    return (n_atoms // UNIT // _GROUP + 3) * LANES
+    return (n_atoms // UNIT // GROUP + 3) * LANES
 
 
 @compiled()
@@ -56,7 +56,7 @@ def _tail(correlations, n_atoms, start, mask, lanes, at):
     """The maximum of what remains behind the last whole unit, as lanes of its own; returns the number of lane rows."""
     largest = correlations.dtype.type(0)
     for i in range(start, n_atoms):
-        strength = abs(correlations[i]) if mask != _VALUE else correlations[i]
+        strength = abs(correlations[i]) if mask != VALUE else correlations[i]
         if strength > largest:
             largest = strength
     lanes[at : at + LANES] = 0
@@ -64,19 +64,20 @@ def _tail(correlations, n_atoms, start, mask, lanes, at):
 
 
 @compiled()
-def _maxima(correlations, n_atoms, mask, lanes):
+def maxima_of(correlations, n_atoms, mask, lanes):
     units, at = n_atoms // UNIT, 0
-    for start in range(0, units, _GROUP):
-        maxima(correlations, start * UNIT, min(_GROUP, units - start), mask, lanes, at)
+    for start in range(0, units, GROUP):
+        maxima(correlations, start * UNIT, min(GROUP, units - start), mask, lanes, at)
         at += LANES
     _tail(correlations, n_atoms, units * UNIT, mask, lanes, at)
 
 
 @compiled()
-def _subtract(correlations, row, factor, n_atoms, mask, lanes):
+def subtract_ahead(correlations, row, factor, n_atoms, mask, lanes, ahead):
+    """correlations -= factor * row, and their maxima; `ahead` is the row that will be needed next."""
     units, at = n_atoms // UNIT, 0
-    for start in range(0, units, _GROUP):
-        subtract_row(correlations, row, factor, start * UNIT, min(_GROUP, units - start), mask, lanes, at)
+    for start in range(0, units, GROUP):
+        subtract_row(correlations, row, factor, start * UNIT, min(GROUP, units - start), mask, lanes, at, ahead)
         at += LANES
     for i in range(units * UNIT, n_atoms):
         correlations[i] -= factor * entry(row, i, factor)
@@ -88,10 +89,10 @@ def _refit(correlations, first, gram, chosen, n_chosen, factors, kept, room, n_a
     """correlations = first - sum of factors x Gram rows of the chosen atoms; the last of them may be new to `kept`."""
     units, at, newest = n_atoms // UNIT, 0, n_chosen - 1
     row = gram[chosen[newest]]
-    for start in range(0, units, _GROUP):
+    for start in range(0, units, GROUP):
         subtract_rows(
             correlations, first, row, kept, factors, newest, room,
-            start * UNIT, min(_GROUP, units - start), mask, lanes, at,
+            start * UNIT, min(GROUP, units - start), mask, lanes, at,
         )  # fmt: skip
         at += LANES
     for i in range(units * UNIT, n_atoms):
@@ -103,19 +104,19 @@ def _refit(correlations, first, gram, chosen, n_chosen, factors, kept, room, n_a
 
 
 @compiled()
-def _lane_rows(n_atoms):
-    return -(-(n_atoms // UNIT) // _GROUP) + 1
+def lane_rows(n_atoms):
+    return -(-(n_atoms // UNIT) // GROUP) + 1
 
 
 @compiled()
 def _place(correlations, n_atoms, enough, mask, lanes):
     """The lowest index at which the correlation reaches `enough`, which one of them does."""
-    groups = _lane_rows(n_atoms) - 1
+    groups = lane_rows(n_atoms) - 1
     group = first_reaching(lanes, 0, enough, mask) // LANES
     if group < groups:
-        return first_reaching(correlations, group * _GROUP * UNIT, enough, mask)
+        return first_reaching(correlations, group * GROUP * UNIT, enough, mask)
     i = n_atoms // UNIT * UNIT
-    while (abs(correlations[i]) if mask != _VALUE else correlations[i]) < enough:
+    while (abs(correlations[i]) if mask != VALUE else correlations[i]) < enough:
         i += 1
     return i
 
@@ -123,8 +124,8 @@ def _place(correlations, n_atoms, enough, mask, lanes):
 @compiled()
 def strongest(correlations, n_atoms, mask, nearly, lanes):
     """The atom of the largest correlation, and that correlation (zero when none is above zero)."""
-    _maxima(correlations, n_atoms, mask, lanes)
-    largest = largest_lane(lanes, _lane_rows(n_atoms))
+    maxima_of(correlations, n_atoms, mask, lanes)
+    largest = largest_lane(lanes, lane_rows(n_atoms))
     if largest <= 0:
         return 0, correlations.dtype.type(0)
     atom = _place(correlations, n_atoms, correlations.dtype.type(largest * nearly), mask, lanes)
@@ -137,9 +138,9 @@ def matching(correlations, gram, n_atoms, k, energy, stop, mask, limits, lanes, 
     real = correlations.dtype.type
     floor, nearly = real(limits.noise * math.sqrt(energy)), real(limits.nearly)
     remaining = energy
-    _maxima(correlations, n_atoms, mask, lanes)
+    maxima_of(correlations, n_atoms, mask, lanes)
     for step in range(k):
-        largest = largest_lane(lanes, _lane_rows(n_atoms))
+        largest = largest_lane(lanes, lane_rows(n_atoms))
         if not (largest > floor and remaining > stop):
             indices[step:k] = 0
             coefficients[step:k] = 0
@@ -149,7 +150,8 @@ def matching(correlations, gram, n_atoms, k, energy, stop, mask, limits, lanes, 
         indices[step], coefficients[step] = atom, value
         remaining -= np.float64(value) * np.float64(value)
         if step + 1 < k:
-            _subtract(correlations, gram[atom], value, n_atoms, mask, lanes)
+            row = gram[atom]
+            subtract_ahead(correlations, row, value, n_atoms, mask, lanes, row)
     return max(remaining, 0.0)
 
 
@@ -176,7 +178,7 @@ def _without_chosen(correlations, chosen, n_chosen, n_atoms, mask, lanes):
     """Chosen atoms' correlations are zero but for rounding; here they become zero."""
     for s in range(n_chosen):
         correlations[chosen[s]] = 0
-    _maxima(correlations, n_atoms, mask, lanes)
+    maxima_of(correlations, n_atoms, mask, lanes)
 
 
 @compiled()
@@ -202,16 +204,16 @@ def orthogonal(
     fitted, wide, factors = np.empty(k), np.zeros(k), np.empty(k, first.dtype)
     remaining = energy
     correlations[:n_atoms] = first[:n_atoms]
-    _maxima(correlations, n_atoms, mask, lanes)
+    maxima_of(correlations, n_atoms, mask, lanes)
     taken = 0
     for step in range(k):
-        largest = largest_lane(lanes, _lane_rows(n_atoms))
+        largest = largest_lane(lanes, lane_rows(n_atoms))
         if not (largest > floor and remaining > stop):
             break
         atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
         if _is_chosen(atom, indices, step):
             _without_chosen(correlations, indices, step, n_atoms, mask, lanes)
-            largest = largest_lane(lanes, _lane_rows(n_atoms))
+            largest = largest_lane(lanes, lane_rows(n_atoms))
             if not largest > floor:
                 break
             atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
@@ -319,10 +321,10 @@ def non_negative_orthogonal(
     factors = np.empty(k, first.dtype)
     remaining = energy
     correlations[:n_atoms] = first[:n_atoms]
-    _maxima(correlations, n_atoms, mask, lanes)
+    maxima_of(correlations, n_atoms, mask, lanes)
     taken = 0
     for step in range(k):
-        largest = largest_lane(lanes, _lane_rows(n_atoms))
+        largest = largest_lane(lanes, lane_rows(n_atoms))
         if not (largest > floor and remaining > stop):
             break
         atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
@@ -381,12 +383,12 @@ def gradient(
     factors = np.empty(k, first.dtype)
     remaining = energy
     correlations[:n_atoms] = first[:n_atoms]
-    _maxima(correlations, n_atoms, mask, lanes)
+    maxima_of(correlations, n_atoms, mask, lanes)
     n_chosen = 0
     indices[:k] = 0
     coefficients[:k] = 0
     for step in range(k):
-        largest = largest_lane(lanes, _lane_rows(n_atoms))
+        largest = largest_lane(lanes, lane_rows(n_atoms))
         if not (largest > floor and remaining > stop):
             break
         atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
@@ -405,13 +407,13 @@ def gradient(
             slope += direction[s] * direction[s]
         along = _energy(small, direction, n_chosen)
         length = slope / along if along > 0.0 else 0.0
-        if mask == _VALUE:
+        if mask == VALUE:
             for s in range(n_chosen):
                 if direction[s] < 0.0:
                     length = min(length, -wide[s] / direction[s])
         for s in range(n_chosen):
             moved = wide[s] + length * direction[s]
-            if mask == _VALUE and alive[s] and direction[s] < 0.0 and -wide[s] / direction[s] <= length:
+            if mask == VALUE and alive[s] and direction[s] < 0.0 and -wide[s] / direction[s] <= length:
                 moved = 0.0
                 alive[s] = False
             wide[s] = moved
