@@ -20,7 +20,7 @@ from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import mask_of
 from itda_core.pursuit.kernels.one_token import limits_of
 
-PIECE = 32  # tokens a thread takes at once
+PIECE = 16  # tokens a thread takes at once
 MAGNITUDE = mask_of(np.float32, signed=True)
 ALONE = 2**20  # correlations updated in all, below which a thread is not worth starting
 
@@ -195,6 +195,8 @@ def _share_out(worker: Callable[[Iterator[slice]], None], n_tokens: int, work: i
     if threads <= 1:
         worker(pieces)
         return
-    with ThreadPoolExecutor(threads, thread_name_prefix="itda-pursuit") as pool:
-        for finished in [pool.submit(worker, pieces) for _ in range(threads)]:
-            finished.result()
+    with ThreadPoolExecutor(threads - 1, thread_name_prefix="itda-pursuit") as pool:
+        others = [pool.submit(worker, pieces) for _ in range(threads - 1)]
+        worker(pieces)
+        for other in others:
+            other.result()
