@@ -311,3 +311,16 @@ def entry(typing: Any, row: Any, index: Any, like: Any):
         return loaded if loaded.type == wanted else builder.fpext(loaded, wanted)
 
     return like(row, types.intp, like), generate
+
+
+@intrinsic
+def ask_for(typing: Any, row: Any, units: Any):
+    """Asks for the first `units` UNITs of a row, to be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = _Array(context, builder, signature.args[0], arguments[0])
+        with cgutils.for_range(builder, arguments[1]) as turn:
+            array.prefetch(builder.mul(turn.index, _index(UNIT)))
+        return context.get_dummy_value()
+
+    return types.void(row, types.intp), generate

@@ -19,6 +19,7 @@ from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import (
     LANES,
     UNIT,
+    ask_for,
     entry,
     first_reaching,
     largest_lane,
@@ -218,6 +219,7 @@ def orthogonal(
                 break
             atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
         row = gram[atom]
+        ask_for(row, n_atoms // UNIT)
         for s in range(step):
             overlaps[s] = entry(row, indices[s], floor)
         length = np.float64(entry(row, atom, floor)) - _grow_inverse(inverse, weights, overlaps, step)
