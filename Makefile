@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
-	$(BIN)/python -c 'import itda_core.dictionaries.one_by_one'  # compiles, so that the first training need not
+	$(BIN)/python -c 'from itda_core.pursuit.kernels import compile_ahead; compile_ahead()' # so that the first prompt need not wait
 	@touch $(READY)
 
 app: setup
