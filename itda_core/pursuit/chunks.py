@@ -25,7 +25,7 @@ class Algorithm(Protocol):
     ) -> tuple[SparseCode, Tensor]: ...
 
 
-CPU_MEMORY = 32 * 2**20  # stays in the cache, which is faster than large chunks
+CPU_MEMORY = 32 * 2**20  # about the size of a large cache, and enough tokens for the matrix product to be at its best
 ACCELERATOR_MEMORY = 2**30
 SCREENED_FROM = 4096  # atoms, above which a float32 Gram matrix has to be read from beyond the cache
 
@@ -145,7 +145,7 @@ def gram_matrix(atoms: Tensor, method: str = "mp", *, dtype: torch.dtype | None 
 
 def to_fixed(gram: Tensor) -> Tensor:
     """A Gram matrix of unit atoms as int16 in units of 1 / FIXED_ONE; what is given is overwritten."""
-    return gram.mul_(FIXED_ONE).round_().clamp_(-FIXED_ONE, FIXED_ONE).to(torch.int16)
+    return gram.mul_(FIXED_ONE).round_().to(torch.int16)
 
 
 def as_float(gram: Tensor, dtype: torch.dtype) -> Tensor:

@@ -11,7 +11,7 @@ from itda_core.pursuit import kernels
 from itda_core.pursuit.code import weighted_rows
 
 ATOMS_AT_ONCE = 4096  # in the residual form: their correlations with a chunk of tokens stay in the cache
-FIXED_ONE = 32767  # what 1 is in a Gram matrix of 16-bit whole numbers
+FIXED_ONE = 32000  # what 1 is in a Gram matrix of 16-bit whole numbers; unit norms that are a little off must fit
 NOISE = 8  # correlations within this many units of rounding of |x| are rounding
 DEPENDENT = 8  # squared distance to the span of the chosen atoms, in units of rounding, at which an atom adds nothing
 TIE = 4  # correlations within this many units of rounding of each other are equal: the lower index is taken

@@ -561,3 +561,15 @@ def test_more_atoms_than_the_cache_holds_are_screened(compiled: bool) -> None:
     _, atoms = problem(n_atoms=chunks.SCREENED_FROM + 1, dtype=torch.float32)
     kinds = [chunks.gram_dtype(atoms, "mp"), chunks.gram_dtype(atoms[1:], "mp"), chunks.gram_dtype(atoms, "omp")]
     assert kinds == [torch.int16 if compiled else torch.float32, torch.float32, torch.float32]
+
+
+def test_atoms_whose_norm_is_a_little_off_fit_into_16_bits() -> None:
+    x, atoms = problem(n_tokens=30, n_atoms=80, dtype=torch.float32)
+    for factor, dtype in ((1.0009, torch.float32), (1.009, torch.bfloat16)):
+        wide = (atoms * factor).to(dtype)
+        fixed = gram_matrix(wide, dtype=torch.int16)
+        torch.testing.assert_close(fixed / forms.FIXED_ONE, wide.float() @ wide.float().T, atol=2e-5, rtol=0)
+        code = matching_pursuit(x, wide.float(), 6, gram=fixed) if factor < 1.001 else None
+        if code is not None:
+            expected = matching_pursuit(x, wide.float(), 6)
+            assert torch.equal(code.indices, expected.indices)

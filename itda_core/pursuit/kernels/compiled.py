@@ -1,7 +1,7 @@
 """`compiled`: Numba functions that run without Python's lock and are kept on disk between runs.
 
-Numba notices a change in a function's own file only, not in those of the functions compiled into it. The folder is
-therefore named after the contents of all kernels: what was compiled from other contents is never taken up.
+Numba notices a change in a function's own file only, not in those of the functions and constants compiled into it. The
+folder is therefore named after the contents of the whole room: what was compiled from others is never taken up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ config: Any = _numba_config
 
 def _folder() -> Path:
     contents = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         contents.update(path.read_bytes())
     return platformdirs.user_cache_path("itda-studio", appauthor=False) / "kernels" / contents.hexdigest()[:16]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from itda_core.pursuit.forms import GramForm, strongest
 from itda_core.pursuit.gradient import gradient
-from itda_core.pursuit.kernels import cpu
+from itda_core.pursuit.kernels import compiled, cpu
 from itda_core.pursuit.matching import matching
 from itda_core.pursuit.orthogonal import non_negative_orthogonal, orthogonal
 
@@ -41,13 +41,13 @@ def problem(n_tokens: int, n_atoms: int, d_model: int) -> tuple[Tensor, Tensor, 
     return x @ atoms.T, atoms @ atoms.T, energy, stop
 
 
-@pytest.mark.parametrize(("plain", "compiled", "signed"), PAIRS)
-def test_many_tokens_shared_out_among_threads_give_what_the_plain_pursuit_gives(plain, compiled, signed) -> None:
+@pytest.mark.parametrize(("plain", "kernel", "signed"), PAIRS)
+def test_many_tokens_shared_out_among_threads_give_what_the_plain_pursuit_gives(plain, kernel, signed) -> None:
     correlations, gram, energy, stop = problem(200, 700, 48)
     before, torch_threads = correlations.clone(), torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        code, remaining = compiled(correlations.clone(), gram, energy, 11, stop, signed=signed)
+        code, remaining = kernel(correlations.clone(), gram, energy, 11, stop, signed=signed)
     finally:
         torch.set_num_threads(torch_threads)
     expected, expected_remaining = plain(GramForm(before, gram), energy, 11, stop, signed=signed)
@@ -91,7 +91,7 @@ def test_strongest_is_the_plain_maximum(signed: bool) -> None:
 ONCE = """
 import torch
 from itda_core.pursuit import matching_pursuit
-from itda_core.pursuit.kernels import cpu
+from itda_core.pursuit.kernels import compiled, cpu
 atoms = torch.eye(4)
 print(matching_pursuit(torch.tensor([[0.0, -3.0, 0.0, 1.0]]), atoms, 2, gram=atoms).indices.tolist())
 print(sum(cpu._matching.stats.cache_hits.values()))
@@ -112,6 +112,18 @@ def test_what_was_compiled_is_kept_on_disk_and_nothing_breaks_where_it_cannot_be
     assert run(tmp_path) == ["[[1, 3]]", "1"]
     (tmp_path / "file").write_text("no folder")
     assert run(tmp_path / "file")[0] == "[[1, 3]]"
+
+
+def test_another_constant_anywhere_in_the_room_is_another_folder(tmp_path: Path, monkeypatch) -> None:
+    """Constants are compiled in: what was compiled with others must not be taken up."""
+    (tmp_path / "kernels").mkdir()
+    constants = tmp_path / "forms.py"
+    constants.write_text("TIE = 4")
+    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "kernels" / "compiled.py"))
+    before = compiled._folder()
+    assert compiled._folder() == before
+    constants.write_text("TIE = 5")
+    assert compiled._folder() != before
 
 
 def test_float64_is_computed_in_float64() -> None:
