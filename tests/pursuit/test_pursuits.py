@@ -568,6 +568,7 @@ def test_atoms_whose_norm_is_a_little_off_fit_into_16_bits() -> None:
     for factor, dtype in ((1.0009, torch.float32), (1.009, torch.bfloat16)):
         wide = (atoms * factor).to(dtype)
         fixed = gram_matrix(wide, dtype=torch.int16)
+        assert fixed is not None
         torch.testing.assert_close(fixed / forms.FIXED_ONE, wide.float() @ wide.float().T, atol=2e-5, rtol=0)
         code = matching_pursuit(x, wide.float(), 6, gram=fixed) if factor < 1.001 else None
         if code is not None:
