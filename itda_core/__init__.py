@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from itda_core.analysis import decompose
+    from itda_core.analysis import decompose, evaluate
     from itda_core.dictionaries import AtomDictionary, TrainConfig, train
     from itda_core.errors import UserError
     from itda_core.models import ModelSpec, load_model
@@ -22,6 +22,7 @@ __all__ = [
     "TrainConfig",
     "UserError",
     "decompose",
+    "evaluate",
     "load_model",
     "train",
 ]
@@ -33,6 +34,7 @@ _HOMES = {
     "TrainConfig": "itda_core.dictionaries",
     "UserError": "itda_core.errors",
     "decompose": "itda_core.analysis",
+    "evaluate": "itda_core.analysis",
     "load_model": "itda_core.models",
     "train": "itda_core.dictionaries",
 }

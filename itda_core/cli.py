@@ -17,7 +17,7 @@ from itda_core.errors import UserError
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
-from itda_core.terminal import print_decomposition, print_json, print_table, training_line, visible
+from itda_core.terminal import print_decomposition, print_evaluations, print_json, print_table, training_line, visible
 
 _OPTIONS = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 cli = typer.Typer(
@@ -161,10 +161,16 @@ def train(
     windows: Annotated[str, typer.Option(help="all windows of a document, or only the first.")] = "all",
     k: Annotated[int, typer.Option("--k", help="Atoms per token.")] = 40,
     method: Annotated[str, typer.Option(help="The pursuit that judges: mp, omp or gp.")] = "mp",
-    selection: Annotated[str, typer.Option(help="How atoms are selected.")] = "sequential",
+    selection: Annotated[
+        str, typer.Option(help="How atoms are selected: sequential, or paper (the published code's rule).")
+    ] = "sequential",
     threshold: Annotated[
-        float, typer.Option(help="Relative squared error, 0 to 1, above which an activation becomes an atom.")
-    ] = 0.3,
+        float | None,
+        typer.Option(
+            help="Error above which an activation becomes an atom: relative squared error, 0 to 1 (0.3 if left out); "
+            "with --selection paper 2 (1 - cosine) / d_model (cosine 0.837 if left out)."
+        ),
+    ] = None,
     atoms: Annotated[int | None, typer.Option(help="Stop growing at this many atoms.")] = None,
     centre: Annotated[bool, typer.Option("--centre", help="Subtract the stream's mean first.")] = False,
     seed: Annotated[int, typer.Option(help="Of selections that draw at random.")] = 0,
@@ -314,6 +320,79 @@ def decompose(
         print_json(result.to_dict())
     else:
         print_decomposition(result)
+
+
+@cli.command()
+def evaluate(
+    dictionaries: Annotated[list[str], typer.Argument(metavar="DICTIONARY...", help="Names or folders.")],
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="Text to measure on; the one each dictionary was built from, behind what was read of it."),
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to measure on; 4096 if left out.")] = None,
+    k: Annotated[
+        list[str] | None, typer.Option("--k", metavar="N[,N...]", help="Atoms per token; the dictionary's own k.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="M[,M...]", help="mp, omp or gp; the dictionary's own if left out.")
+    ] = None,
+    model: OtherModel = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """How good dictionaries are: what they miss of text they were not built from, and what it costs the model."""
+    _go_offline(offline)
+    ks = [_whole(part) for part in _listed(k)] or None
+    paths = [Library(library).find(reference) for reference in dictionaries]
+    try:
+        with _stdout_for_json(as_json), training_line() as line:
+            from itda_core.runs.evaluation import evaluate_dictionaries
+
+            said, results = 0, ()
+            for progress in evaluate_dictionaries(
+                paths,
+                corpus=corpus,
+                ks=ks,
+                methods=_listed(method) or None,
+                tokens=tokens,
+                model=model,
+                revision=revision,
+                device=device,
+                dtype=dtype,
+                offline=offline,
+                trust_remote_code=trust_remote_code,
+                on_step=line.step,
+            ):
+                line.evaluation(progress)
+                for note in progress.notes[said:]:
+                    line.note(visible(note))
+                said, results = len(progress.notes), progress.results
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; an evaluation keeps nothing before its end.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_json({"results": [result.to_dict() for result in results]})
+    else:
+        print_evaluations(results)
+
+
+def _listed(given: list[str] | None) -> list[str]:
+    """The values of an option that may be repeated and may hold lists."""
+    return [part.strip() for text in given or () for part in text.split(",") if part.strip()]
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(
+            f"k={text[:40]} is not a whole number; give one or several, for example --k 10,20,40."
+        ) from None
 
 
 @library.command("list")

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from itda_core.analysis import Decomposition
+    from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
     from itda_core.dictionaries import TrainProgress
 
 _ATOMS_SHOWN = 3
@@ -76,6 +77,21 @@ def print_decomposition(result: Decomposition) -> None:
     )
 
 
+def print_evaluations(results: Sequence[Evaluation]) -> None:
+    """One row per dictionary, k and method; the columns of predictions only where a model makes some."""
+    headed = any(result.ce_original is not None for result in results)
+    predicted = ("CE score", "CE", "CE reconstructed", "CE zero", "KL") if headed else ()
+    numbers = ("k", "tokens", "FVU", "error", "cosine", "L0", "dead", *predicted)
+    rows = []
+    for result in results:
+        figures = (result.fvu, result.relative_error, result.cosine, result.l0, result.dead_fraction)
+        ce = (result.ce_score, result.ce_original, result.ce_reconstructed, result.ce_zero, result.kl)
+        shown = [None if figure is None else f"{figure:.3f}" for figure in (*figures, *(ce if headed else ()))]
+        name = Path(result.dictionary).name
+        rows.append((name, result.k, result.method, result.text, f"{result.tokens:,}", *shown))
+    print_table(("dictionary", "k", "method", "text", *numbers[1:]), rows, numbers=numbers)
+
+
 class TrainingLine:
     """The progress of a training on stderr: a bar on a terminal, nothing elsewhere."""
 
@@ -96,6 +112,17 @@ class TrainingLine:
             total=training.total,
             figures=f"{training.tokens:,} tokens  {training.tokens_per_second:,.0f}/s  "
             f"{training.atoms:,} atoms  error {training.relative_error:.3f}",
+        )
+
+    def evaluation(self, progress: EvaluationProgress) -> None:
+        if self._progress is None or self._task is None:
+            return
+        self._progress.update(
+            self._task,
+            description=progress.step,
+            completed=progress.share,
+            total=1,
+            figures=f"{progress.tokens:,} tokens",
         )
 
     def note(self, sentence: str) -> None:

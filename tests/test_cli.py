@@ -133,6 +133,22 @@ def test_train_then_decompose_give_the_contracts_keys(itda: Cli, tiny_folder: Pa
             assert atom["context_before"] + atom["token"] + atom["context_after"] in source
 
 
+def test_train_by_the_papers_rule(itda: Cli, tiny_folder: Path, text: Path, home: Path) -> None:
+    options = ["--tokens", 2000, "--selection", "paper", "--threshold", 0.004, "--json"]
+    code, out, err = itda(*small_training(tiny_folder, text, *options))
+    assert code == 0
+    assert err.strip() == (
+        "note: Threshold 0.004 at d_model=32 means that a token becomes an atom where its reconstruction has a cosine "
+        "below 0.936."
+    )
+    for result in json.loads(out)["dictionaries"]:
+        assert (result["selection"], result["threshold"]) == ("paper", 0.004)
+        assert result["atoms"] > 32
+        assert AtomDictionary.load(result["path"]).stats["threshold_cosine"] == pytest.approx(0.936)
+        code, _, err = itda("library", "verify", result["path"], "--corpus", text, "--device", "cpu")
+        assert (code, err) == (0, "")
+
+
 def test_decompose_for_people(itda: Cli, trained: Path) -> None:
     code, out, err = itda("decompose", trained, "--prompt", "The \x1b[31mdog\n[bold]ran", "--k", 2)
     assert (code, err) == (0, "")
@@ -205,6 +221,8 @@ def test_the_library_from_the_command_line(itda: Cli, home: Path, tmp_path: Path
         (["--threshold", "nan"], "threshold=nan"),
         (["--method", "magic"], "method='magic'"),
         (["--selection", "best"], "selection='best'"),
+        (["--selection", "paper", "--threshold", "0.3"], "threshold=0.3 can add no atom at d_model=32"),
+        (["--selection", "paper", "--method", "omp"], "method='omp' does not go with selection='paper'"),
         (["--site", "nowhere.at.all"], "nowhere.at.all"),
         (["--context", "65"], "context=65 is longer than the 64 tokens"),
         (["--tokens", "-5"], "tokens=-5"),
@@ -291,7 +309,7 @@ def test_help_lists_the_commands_there_are(itda: Cli) -> None:
     code, out, _ = itda("--help")
     assert code == 0
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == [
-        *("app", "train", "decompose", "library")
+        *("app", "train", "decompose", "evaluate", "library", "bench")
     ]
     assert itda()[1] == out
     _, out, _ = itda("library")

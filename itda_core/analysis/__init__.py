@@ -1,4 +1,4 @@
-"""What one does with a dictionary: decompose a prompt, replay a pursuit."""
+"""What one does with a dictionary: decompose a prompt, replay a pursuit, measure how good it is."""
 
 from itda_core.analysis.decompose import (
     AtomUse,
@@ -9,11 +9,15 @@ from itda_core.analysis.decompose import (
     decompose_activations,
     read_prompt,
 )
+from itda_core.analysis.evaluate import Encoding, Evaluation, EvaluationProgress, evaluate
 from itda_core.analysis.replay import Prediction, Replay, ReplayStep, replay
 
 __all__ = [
     "AtomUse",
     "Decomposition",
+    "Encoding",
+    "Evaluation",
+    "EvaluationProgress",
     "Prediction",
     "PromptActivations",
     "Replay",
@@ -21,6 +25,7 @@ __all__ = [
     "TokenDecomposition",
     "decompose",
     "decompose_activations",
+    "evaluate",
     "read_prompt",
     "replay",
 ]

@@ -11,17 +11,21 @@ from itda_core.models.spec import DEMO_MODELS, ModelSpec, demo_folder
 if TYPE_CHECKING:
     from itda_core.models.capture import ActivationBatch, capture, next_token_logits, stream
     from itda_core.models.loading import LanguageModel, load_model
+    from itda_core.models.prediction import Predictions, predict, predict_spliced
 
 __all__ = [
     "DEMO_MODELS",
     "ActivationBatch",
     "LanguageModel",
     "ModelSpec",
+    "Predictions",
     "Site",
     "capture",
     "demo_folder",
     "load_model",
     "next_token_logits",
+    "predict",
+    "predict_spliced",
     "stream",
 ]
 
@@ -32,6 +36,9 @@ _LAZY = {  # these import torch, so they are fetched when first asked for
     "stream": "itda_core.models.capture",
     "LanguageModel": "itda_core.models.loading",
     "load_model": "itda_core.models.loading",
+    "Predictions": "itda_core.models.prediction",
+    "predict": "itda_core.models.prediction",
+    "predict_spliced": "itda_core.models.prediction",
 }
 
 

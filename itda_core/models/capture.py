@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from itda_core.errors import UserError
+from itda_core.models.forward import check_finite, forward, pad, read
 from itda_core.models.hooks import hooked, module_at
 from itda_core.models.sites import Site
 from itda_core.text import TokenRef, Window
@@ -91,7 +91,7 @@ def _replaced(model: LanguageModel, ids: torch.Tensor, site: Site, rows: torch.T
 
     ids = ids.expand(len(rows), -1)
     with hooked(model, [site], visit):
-        return _forward(model, ids, torch.ones_like(ids), last_only=True).logits[:, -1].float()
+        return forward(model, ids, torch.ones_like(ids), last_only=True).logits[:, -1].float()
 
 
 def _stream(
@@ -102,72 +102,7 @@ def _stream(
     while batch := list(islice(remaining, windows_per_batch)):
         done += len(batch)
         tokens = [token for window in batch for token in window.tokens(include_special=special)]
-        activations = _read(model, batch, sites, special)
+        activations = read(model, pad(model, batch, include_special=special), sites).activations
         for site, values in activations.items():
-            _check_finite(model, site, tokens, values)
+            check_finite(model, site, tokens, values)
         yield ActivationBatch(tokens, activations, done)
-
-
-def _read(
-    model: LanguageModel, batch: Sequence[Window], sites: Sequence[Site], special: bool
-) -> dict[Site, torch.Tensor]:
-    """The wanted tokens' activations of one batch, window by window."""
-    longest = max(map(len, batch))
-    if longest > model.context:
-        raise UserError(
-            f"A window of {longest} tokens is longer than the context of {model.name}, {model.context}; "
-            f"choose a context of at most {model.context}."
-        )
-    ids = torch.full((len(batch), longest), model.pad_id)
-    mask = torch.zeros_like(ids)
-    wanted = torch.zeros_like(ids, dtype=torch.bool)
-    for row, window in enumerate(batch):
-        ids[row, : len(window)] = torch.tensor(window.token_ids)
-        mask[row, : len(window)] = 1
-        wanted[row, : len(window)] = special or ~torch.tensor(window.special)
-    ids, mask, wanted = ids.to(model.device), mask.to(model.device), wanted.to(model.device)
-    read: dict[Site, torch.Tensor] = {}
-
-    def visit(site: Site, activation: torch.Tensor) -> None:
-        if activation.shape[:2] != ids.shape:
-            raise UserError(
-                f"Site {site.name} of {model.name} has shape {tuple(activation.shape)} for {len(batch)} windows of "
-                f"{longest} tokens, not one vector per token; choose another."
-            )
-        read[site] = activation[wanted].float()
-
-    with hooked(model, sites, visit, stop=True):
-        _forward(model, ids, mask)
-    missing = [site.name for site in sites if site not in read]
-    if missing:
-        raise UserError(f"Site {missing[0]} of {model.name} was not reached by a forward pass; choose another.")
-    return {site: read[site] for site in sites}
-
-
-def _forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last_only: bool = False) -> Any:
-    options: dict[str, Any] = {}
-    accepted = inspect.signature(model.module.forward).parameters
-    if "use_cache" in accepted:
-        options["use_cache"] = False
-    if last_only and "logits_to_keep" in accepted:
-        options["logits_to_keep"] = 1
-    try:
-        with torch.no_grad():
-            return model.module(input_ids=ids, attention_mask=mask, **options)
-    except torch.OutOfMemoryError as error:
-        raise UserError(
-            f"The device's memory does not hold {ids.shape[0]} windows of {ids.shape[1]} tokens for {model.name}; use "
-            "fewer windows per batch, a shorter context, or the CPU."
-        ) from error
-
-
-def _check_finite(model: LanguageModel, site: Site, tokens: Sequence[TokenRef], values: torch.Tensor) -> None:
-    finite = values.isfinite().all(dim=-1)
-    if finite.all():
-        return
-    token = tokens[int((~finite).nonzero()[0])]
-    raise UserError(
-        f"The activation at {site.name} of {model.name} is not finite for token {token.text!r} (position "
-        f"{token.position} of a window of document {token.window.document}, {model.dtype}); load the model with "
-        "dtype float32, or check its weights."
-    )

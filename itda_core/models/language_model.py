@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from itda_core.models import capture
+from itda_core.models import capture, prediction
 from itda_core.models.architecture import Blocks, context_length, find_blocks
 from itda_core.models.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from itda_core.models.folders import weight_files
@@ -111,3 +111,11 @@ class LanguageModel:
     def next_token_logits(self, window: Window, site: Site, position: int, replacements: torch.Tensor) -> torch.Tensor:
         """See `capture.next_token_logits`."""
         return capture.next_token_logits(self, window, site, position, replacements)
+
+    def predict(self, windows: Sequence[Window], sites: Sequence[Site] = ()) -> prediction.Predictions:
+        """See `prediction.predict`."""
+        return prediction.predict(self, windows, sites)
+
+    def predict_spliced(self, windows: Sequence[Window], site: Site, replacement: torch.Tensor) -> torch.Tensor:
+        """See `prediction.predict_spliced`."""
+        return prediction.predict_spliced(self, windows, site, replacement)

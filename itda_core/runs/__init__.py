@@ -1,6 +1,7 @@
 """What is kept on this machine and what runs on it: the library, trainings, jobs. Loads no torch to list things."""
 
 from itda_core.runs.estimate import Estimate, estimate
+from itda_core.runs.evaluation import evaluate_dictionaries
 from itda_core.runs.home import home
 from itda_core.runs.job_status import JobStatus, LayerStatus
 from itda_core.runs.jobs import Job, Jobs
@@ -31,6 +32,7 @@ __all__ = [
     "Verification",
     "corpus_of",
     "estimate",
+    "evaluate_dictionaries",
     "format_layers",
     "home",
     "machine",

@@ -9,7 +9,7 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.models import LanguageModel, Site
-from itda_core.models.capture import _read
+from itda_core.models.forward import pad, read
 from itda_core.text import Document, Window, prompt_window, windows
 
 TEXTS = ["The king of torsen, 42.", "Ba deki lo mura sentor vi zan? Theing er the ba. " * 3, "Zan!", "", "é👩 torlo"]
@@ -244,4 +244,4 @@ def test_only_one_batch_is_held(tiny_model: LanguageModel) -> None:
 def test_reading_leaves_grad_mode_alone(tiny_model: LanguageModel) -> None:
     for _ in tiny_model.stream(cut(tiny_model), [tiny_model.site("resid_post", 0)], windows_per_batch=1):
         assert torch.is_grad_enabled()
-    assert _read(tiny_model, cut(tiny_model)[:1], [tiny_model.site("resid_post", 0)], True)
+    assert read(tiny_model, pad(tiny_model, cut(tiny_model)[:1]), [tiny_model.site("resid_post", 0)]).activations

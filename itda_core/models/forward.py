@@ -1,0 +1,111 @@
+"""One forward pass over some windows, with what it computes at sites."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from itda_core.errors import UserError
+from itda_core.models.hooks import hooked
+from itda_core.models.sites import Site
+
+if TYPE_CHECKING:
+    from itda_core.models.language_model import LanguageModel
+    from itda_core.text import TokenRef, Window
+
+
+class PaddedWindows(NamedTuple):
+    """Windows side by side on the model's device, shorter ones padded on the right: each (n_windows, longest)."""
+
+    ids: torch.Tensor  # int64
+    mask: torch.Tensor  # int64, 1 where a token stands and 0 on padding
+    wanted: torch.Tensor  # bool: tokens of text (special ones too, if asked for); never padding
+
+
+class ForwardPass(NamedTuple):
+    """What one forward pass gave."""
+
+    activations: dict[Site, torch.Tensor]  # each (n_wanted, width) float32, window by window
+    output: Any  # the model's own; None where the pass ended after the last site
+
+
+def pad(model: LanguageModel, windows: Sequence[Window], *, include_special: bool = False) -> PaddedWindows:
+    """`windows` as one batch. Raises UserError when one is longer than the model's context."""
+    longest = max(map(len, windows))
+    if longest > model.context:
+        raise UserError(
+            f"A window of {longest} tokens is longer than the context of {model.name}, {model.context}; "
+            f"choose a context of at most {model.context}."
+        )
+    ids = torch.full((len(windows), longest), model.pad_id)
+    mask = torch.zeros_like(ids)
+    wanted = torch.zeros_like(ids, dtype=torch.bool)
+    for row, window in enumerate(windows):
+        ids[row, : len(window)] = torch.tensor(window.token_ids)
+        mask[row, : len(window)] = 1
+        wanted[row, : len(window)] = include_special or ~torch.tensor(window.special)
+    return PaddedWindows(ids.to(model.device), mask.to(model.device), wanted.to(model.device))
+
+
+def read(
+    model: LanguageModel, padded: PaddedWindows, sites: Sequence[Site], *, to_the_end: bool = False
+) -> ForwardPass:
+    """The wanted tokens' activations; the pass ends after the last site unless it is to go `to_the_end`.
+
+    Raises UserError when a site is not reached or does not carry one vector per token.
+    """
+    found: dict[Site, torch.Tensor] = {}
+    output: Any = None
+
+    def visit(site: Site, activation: torch.Tensor) -> None:
+        if activation.shape[:2] != padded.ids.shape:
+            n_windows, longest = padded.ids.shape
+            raise UserError(
+                f"Site {site.name} of {model.name} has shape {tuple(activation.shape)} for {n_windows} windows of "
+                f"{longest} tokens, not one vector per token; choose another."
+            )
+        found[site] = activation[padded.wanted].float()
+
+    with hooked(model, sites, visit, stop=not to_the_end):
+        output = forward(model, padded.ids, padded.mask)
+    missing = [site.name for site in sites if site not in found]
+    if missing:
+        raise UserError(f"Site {missing[0]} of {model.name} was not reached by a forward pass; choose another.")
+    return ForwardPass({site: found[site] for site in sites}, output)
+
+
+def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last_only: bool = False) -> Any:
+    """The model's output for token ids (n_windows, longest); with `last_only`, logits of the last position only.
+
+    Raises UserError when the device's memory is too short.
+    """
+    options: dict[str, Any] = {}
+    accepted = inspect.signature(model.module.forward).parameters
+    if "use_cache" in accepted:
+        options["use_cache"] = False
+    if last_only and "logits_to_keep" in accepted:
+        options["logits_to_keep"] = 1
+    try:
+        with torch.no_grad():
+            return model.module(input_ids=ids, attention_mask=mask, **options)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"The device's memory does not hold {ids.shape[0]} windows of {ids.shape[1]} tokens for {model.name}; use "
+            "fewer windows per batch, a shorter context, or the CPU."
+        ) from error
+
+
+def check_finite(model: LanguageModel, site: Site, tokens: Sequence[TokenRef], values: torch.Tensor) -> None:
+    """Raises UserError naming the first of `tokens` whose row of `values` (n_tokens, width) is not finite."""
+    finite = values.isfinite().all(dim=-1)
+    if finite.all():
+        return
+    token = tokens[int((~finite).nonzero()[0])]
+    raise UserError(
+        f"The activation at {site.name} of {model.name} is not finite for token {token.text!r} (position "
+        f"{token.position} of a window of document {token.window.document}, {model.dtype}); load the model with "
+        "dtype float32, or check its weights."
+    )

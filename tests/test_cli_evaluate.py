@@ -1,0 +1,168 @@
+"""`itda evaluate`: its JSON, its table, its errors, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from itda_core import AtomDictionary, Corpus, evaluate
+from itda_core.cli import main
+from itda_core.models import LanguageModel
+from tests.runs.samples import write_corpus
+
+ROOT = Path(__file__).resolve().parents[1]
+KEYS = [
+    *("dictionary", "k", "method", "tokens", "fvu", "relative_error", "cosine", "l0", "dead_fraction", "ce_original"),
+    *("ce_reconstructed", "ce_zero", "ce_score", "kl", "text"),
+]
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty $ITDA_HOME."""
+    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def itda(capfd: pytest.CaptureFixture[str]) -> Cli:
+    """`itda(*arguments)` in this process: exit code, stdout, stderr, as the system sees them."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        output = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("text") / "text.txt", documents=100)
+
+
+def trained_on(model: Path, text: Path, library: Path, layers: str) -> list[Path]:
+    with pytest.raises(SystemExit):
+        main(
+            f"train {model} --layers {layers} --corpus {text} --tokens 600 --context 32 --k 4 --device cpu "
+            f"--library {library} --json".split()
+        )
+    return sorted(library.iterdir())
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory, model_folder_of: Callable[[str], Path], text: Path) -> list[Path]:
+    """Dictionaries of layers 1 and 2 of the tiny GPT-2."""
+    return trained_on(model_folder_of("gpt2"), text, tmp_path_factory.mktemp("library"), "1,2")
+
+
+def test_json_has_the_contracts_keys_and_the_engines_figures(
+    itda: Cli, layers: list[Path], text: Path, tiny_model: LanguageModel
+) -> None:
+    code, out, err = itda(
+        *("evaluate", *layers, "--corpus", text, "--k", "2,4", "--k", 3, "--method", "mp,omp", "--tokens", 200),
+        *("--device", "cpu", "--json"),
+    )
+    assert code == 0
+    assert err.startswith("note: The first ")
+    assert err.count("\n") == 1
+    results = json.loads(out)["results"]
+    assert [list(result) for result in results] == [KEYS] * 12
+    wanted = [(k, method) for k in (2, 4, 3) for method in ("mp", "omp")]
+    assert [(result["dictionary"], result["k"], result["method"]) for result in results] == [
+        (str(path), *encoding) for path in layers for encoding in wanted
+    ]
+    dictionaries = [AtomDictionary.load(path) for path in layers]
+    *_, last = evaluate(
+        tiny_model, dictionaries, Corpus.open(str(text)), ks=[2, 4, 3], methods=["mp", "omp"], tokens=200
+    )
+    for got, expected in zip(results, last.results, strict=True):
+        assert got == pytest.approx(expected.to_dict(), abs=1e-6)
+        assert got["text"] == "held-out"
+
+
+def test_for_people(itda: Cli, layers: list[Path], text: Path) -> None:
+    code, out, err = itda("evaluate", *layers, "--corpus", text, "--tokens", 100, "--device", "cpu")
+    assert code == 0
+    assert "left out" in err
+    header, *rows = out.splitlines()
+    assert "CE score" in header
+    assert [row.split()[:4] for row in rows] == [[path.name, "4", "mp", "held-out"] for path in layers]
+
+
+def test_an_encoder_gives_null_and_no_columns_of_predictions(
+    itda: Cli, model_folder_of: Callable[[str], Path], text: Path, tmp_path: Path
+) -> None:
+    trained = trained_on(model_folder_of("bert"), text, tmp_path / "library", "1")
+    options = ["--corpus", text, "--tokens", 100, "--device", "cpu"]
+    code, out, _ = itda("evaluate", *trained, *options, "--json")
+    (result,) = json.loads(out)["results"]
+    assert code == 0
+    assert [result[key] for key in KEYS[9:14]] == [None] * 5
+    assert 0 < result["fvu"] < 1
+    assert "CE" not in itda("evaluate", *trained, *options)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--k", "9999"], "k=9999 exceeds the"),
+        (["--k", "0"], "k=0"),
+        (["--k", "-3"], "k=-3"),
+        (["--k", "2,many"], "k=many is not a whole number"),
+        (["--k", "9" * 5000], "is not a whole number"),
+        (["--method", "mp,magic"], "magic"),
+        (["--tokens", "0"], "tokens=0"),
+        (["--corpus", "/no/such.txt"], "/no/such.txt does not exist"),
+        (["--model", "/no/such/model"], "/no/such/model does not exist"),
+        (["nothing-such"], "nothing-such"),
+        (["--device", "abacus"], "Device 'abacus'"),
+    ],
+)
+def test_what_cannot_be_is_one_line(itda: Cli, layers: list[Path], text: Path, arguments: list[str], said: str) -> None:
+    code, out, err = itda("evaluate", layers[0], "--corpus", text, *arguments)
+    assert (code, out) == (2, ""), err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_a_corpus_file_that_is_elsewhere_is_one_line(itda: Cli, layers: list[Path], tmp_path: Path) -> None:
+    code, _, err = itda("evaluate", layers[0])
+    assert code == 2
+    assert "--corpus" in err
+    assert itda("evaluate")[0] == 2
+
+
+def test_interrupted_is_130_without_a_traceback(layers: list[Path], text: Path) -> None:
+    command = [sys.executable, "-m", "itda_core", "evaluate", *map(str, layers), "--corpus", str(text), "--json"]
+    command += ["--tokens", "1000000", "--k", "4,8,16", "--method", "mp,omp,gp"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        said = process.stderr.readline()  # the note comes when measuring begins
+        assert said.startswith("note: "), said
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert "Interrupted" in err
+    assert "Traceback" not in err
