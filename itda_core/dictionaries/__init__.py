@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
     from itda_core.dictionaries.provenance import AtomLabel
     from itda_core.dictionaries.storage import DictionarySummary, read_summary
+    from itda_core.dictionaries.threshold import cosine_of
     from itda_core.dictionaries.training import LayerProgress, TrainProgress, train
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "AtomLabel": "provenance",
     "DictionarySummary": "storage",
     "read_summary": "storage",
+    "cosine_of": "threshold",
     "LayerProgress": "training",
     "TrainProgress": "training",
     "train": "training",
@@ -39,6 +41,7 @@ __all__ = [
     "LayerProgress",
     "TrainConfig",
     "TrainProgress",
+    "cosine_of",
     "read_summary",
     "train",
 ]

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
 from itda_core.errors import UserError
 
 METHODS = ("mp", "omp", "gp")
-SELECTIONS = ("sequential",)
+SELECTIONS = ("sequential", "paper")
 WINDOWS = ("all", "first")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one training. Raises UserError for values that cannot work, before any work starts."""
+    """Settings of one training. Raises UserError for values that cannot work, before any work starts.
+
+    Without a threshold, "sequential" takes RELATIVE_ERROR. What "paper" takes depends on the model's width, see
+    `threshold_for`; until then `threshold` stays None.
+    """
 
     k: int = 40  # atoms per token
     method: str = "mp"  # the pursuit that judges: one of METHODS
     selection: str = "sequential"  # how atoms are selected: one of SELECTIONS
-    threshold: float = 0.3  # relative squared error, 0 to 1, above which an activation becomes an atom
+    threshold: float | None = None  # the error above which an activation becomes an atom: relative squared error,
+    # 0 to 1; for "paper" 2 (1 - cosine) / d_model
     atoms: int | None = None  # stop growing at this many; None: no limit
     centre: bool = False  # subtract the mean of the first tokens of the stream
     tokens: int | None = None  # tokens to read, special ones not counted; None: the whole corpus
@@ -41,10 +48,47 @@ class TrainConfig:
         _check_choice("windows", self.windows, WINDOWS)
         if not isinstance(self.centre, bool):
             raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.")
-        self._check_threshold()
+        if self.selection == "paper":
+            self._check_paper()
+        else:
+            self._check_sequential()
 
-    def _check_threshold(self) -> None:
+    def threshold_for(self, d_model: int) -> float:
+        """The threshold at a site of that width, in the selection's unit; the default where none was given.
+
+        Raises UserError where `selection="paper"` could add no atom with it (threshold.check_threshold).
+        """
+        if self.threshold is None:
+            return default_threshold(d_model)
+        if self.selection == "paper":
+            check_threshold(self.threshold, d_model)
+        return self.threshold
+
+    def _check_paper(self) -> None:
+        if self.method != "mp":
+            raise UserError(
+                f"method={self.method!r} does not go with selection='paper', which judges by matching pursuit as the "
+                "published code does; leave the method at 'mp', or choose selection='sequential'."
+            )
         value = self.threshold
+        if value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise UserError(
+                f"threshold={value!r} is not a number; give an error in the published code's unit, 2 (1 - cosine) / "
+                "d_model, or leave it out."
+            )
+        if value <= 0:
+            raise UserError(
+                f"threshold={value:g} would make every activation an atom; choose one above 0, or leave it out for "
+                "what relative error 0.3 means."
+            )
+
+    def _check_sequential(self) -> None:
+        value = self.threshold
+        if value is None:
+            object.__setattr__(self, "threshold", RELATIVE_ERROR)  # frozen, and known by now
+            return
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
             raise UserError(f"threshold={value!r} is not a number; give a relative squared error, for example 0.3.")
         if value >= 1:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.paper_rule import PaperSelection
 from itda_core.dictionaries.provenance import AtomLabel
 from itda_core.dictionaries.selection import SequentialSelection
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from itda_core.dictionaries.source import Site
     from itda_core.text.windows import TokenRef
 
+RULES = {"sequential": SequentialSelection, "paper": PaperSelection}
 RECENT_TOKENS = 4096  # over which running means are taken
 LATEST = 5  # labels a progress shows
 
@@ -52,7 +54,8 @@ class Growth:
         self.mean: Tensor | None = None
         self.labels: list[AtomLabel] = []
         self._config = config
-        self._selection: SequentialSelection | None = None
+        self._rule = RULES[config.selection]
+        self._selection: SequentialSelection | PaperSelection | None = None
         self._recent: deque[tuple[int, int, float]] = deque()  # tokens, atoms, error sum of each recent batch
 
     @property
@@ -84,17 +87,18 @@ class Growth:
     def restore(self, atoms: Tensor, mean: Tensor | None, labels: Sequence[AtomLabel], totals: Totals) -> None:
         """Go on from a state that was saved: atoms (n_atoms, d_model), mean (d_model,)."""
         self.mean, self.labels, self.totals = mean, list(labels), totals
-        self._selection = SequentialSelection(self._config, atoms.shape[1], atoms.device, mean)
-        self._selection.restore(atoms)
+        self._selection = selection = self._rule(self._config, atoms.shape[1], atoms.device, mean)
+        selection.restore(atoms)
 
     def take(self, tokens: Sequence[TokenRef], x: Tensor) -> int:
         """Judge one forward batch: activations x (n_tokens, d_model) of `tokens`.
 
         Returns how many were looked at: all, unless the dictionary is full.
         """
-        if self._selection is None:
-            self._selection = SequentialSelection(self._config, x.shape[1], x.device, self.mean)
-        judged = self._selection.judge(x)
+        selection = self._selection
+        if selection is None:
+            self._selection = selection = self._rule(self._config, x.shape[1], x.device, self.mean)
+        judged = selection.judge(x)
         for row, error in judged.accepted:
             self.labels.append(AtomLabel.of(tokens[row], len(self.labels), error))
         error_sum = float(judged.errors.sum())

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from itda_core.dictionaries.buffers import GrowingAtoms
 from itda_core.dictionaries.config import TrainConfig
-from itda_core.errors import UserError
+from itda_core.dictionaries.directions import unit_directions
 from itda_core.pursuit.chunks import by_gram
-from itda_core.pursuit.code import SparseCode, power_of_two
+from itda_core.pursuit.code import SparseCode
 from itda_core.pursuit.forms import noise_floor, wide_dtype
 from itda_core.pursuit.gradient import gradient
 from itda_core.pursuit.matching import matching
@@ -49,6 +49,7 @@ class SequentialSelection:
     def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
         """mean: (d_model,) subtracted from each activation first; None: nothing is."""
         self._config, self._mean = config, mean
+        self._threshold = config.threshold_for(d_model)
         self._buffers = GrowingAtoms(d_model, device)
         self._algorithm = ALGORITHMS[config.method]
         self._compiled = COMPILED and device.type == "cpu"
@@ -89,7 +90,7 @@ class SequentialSelection:
 
         Raises UserError when an activation has a NaN or an infinite entry.
         """
-        directions, usable = self._directions(x)
+        directions, usable = unit_directions(x, self._mean)
         errors: list[Tensor] = []
         accepted: list[tuple[int, float]] = []
         start, size = 0, min(FIRST_BLOCK, LARGEST_BLOCK[self._config.method])
@@ -104,21 +105,6 @@ class SequentialSelection:
         rows = len(x) if not self.full else (int(usable[start - 1]) + 1 if start else 0)
         judged = torch.cat(errors) if errors else torch.zeros(0)
         return Judged(judged.double(), accepted, rows - start, rows)
-
-    def _directions(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Activations centred and divided by their norm, float32, and the rows of those that have one."""
-        x = x.float()
-        if self._mean is not None:
-            x = x - self._mean
-        if not torch.isfinite(x).all():
-            raise UserError(
-                "The model gave an activation with NaN or infinity; run it in float32 (--dtype float32) or read "
-                "another site."
-            )
-        wide = (x / power_of_two(x)).to(wide_dtype(x))
-        norms = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
-        usable = (norms[:, 0] > 0).nonzero()[:, 0]
-        return (wide / torch.where(norms > 0, norms, 1)).float(), usable
 
     def _judge_in_turn(self, x: Tensor) -> tuple[Tensor, list[int]]:
         """Errors of unit vectors x (n_tokens, d_model), and which of them entered; ends behind the one that fills."""
@@ -141,7 +127,7 @@ class SequentialSelection:
             steps = min(config.k, buffers.count)
             if steps:
                 token = next_badly_explained(
-                    correlations, gram, padded(buffers.count, buffers.capacity), token, config.threshold, mask, limits,
+                    correlations, gram, padded(buffers.count, buffers.capacity), token, self._threshold, mask, limits,
                     room, indices[:steps], coefficients[:steps], errors,
                 )  # fmt: skip
             if token == len(x):
@@ -166,7 +152,7 @@ class SequentialSelection:
         entered: list[int] = []
         position = 0
         while True:
-            above = (errors[position:] > self._config.threshold).nonzero()
+            above = (errors[position:] > self._threshold).nonzero()
             if len(above) == 0:
                 return errors.cpu(), entered
             token = position + int(above[0])

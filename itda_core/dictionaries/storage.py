@@ -112,7 +112,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
         atoms=description["atoms"],
         d_model=spec.d_model,
         k=config.k,
-        threshold=config.threshold,
+        threshold=config.threshold_for(spec.d_model),
         selection=config.selection,
         method=config.method,
         corpus=spec.corpus,

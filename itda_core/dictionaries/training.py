@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -19,6 +19,7 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
 from itda_core.dictionaries.growth import Growth, LayerProgress, RunningMean
 from itda_core.dictionaries.provenance import to_frame
+from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
 from itda_core.text.windows import Window
 from itda_core.text.windows import windows as windows_of
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     Activations = Mapping[Site, Tensor]
 
-WINDOWS_PER_BATCH = 16  # fixed: the last bits of a forward pass depend on it, and a resumed run must agree to the bit
+WINDOWS_PER_BATCH = 16  # fixed: the last bits of a forward pass depend on it, and a resumed run must agree to the bit;
+# what selection="paper" makes of a text depends on it altogether
 MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 
 
@@ -75,14 +77,18 @@ def train(
       when `config.atoms` is reached in every layer, reading ends as well. A layer that is full judges no more;
     - `config.centre`: the mean of the first MEAN_TOKENS tokens (of all, if fewer) is subtracted from every activation,
       theirs included;
+    - `config.selection="paper"` judges one forward batch, WINDOWS_PER_BATCH windows, after the other; with
+      `config.tokens`, the last one ends at that token. The dictionary's config has the threshold that was used, its
+      stats what that means (`threshold_cosine`) and how many atoms equal an earlier one (`duplicate_atoms`);
     - `work`: a folder for checkpoints, one every `checkpoint_seconds`, and one when the generator is closed or the run
       interrupted; with `resume` it goes on from there (or begins, if there is none) and ends, to the bit, with the same
       dictionaries as a run left alone. Without `resume`, earlier checkpoints in the folder are removed;
     - the finished dictionaries are measured on the next held_out.MOST_TOKENS tokens of the corpus; where fewer than
       held_out.FEWEST_TOKENS are left, on the first of the training text (`stats["fvu_text"]` says which).
 
-    Raises UserError at once for a layer or site the model does not have and a context longer than the model's; later
-    for a corpus without any token, a checkpoint of another run, a full disk, activations with NaN.
+    Raises UserError at once for a layer or site the model does not have, a context longer than the model's and a
+    threshold that can add no atom; later for a corpus without any token, a checkpoint of another run, a full disk,
+    activations with NaN.
     """
     if config.context > model.context:
         raise UserError(
@@ -93,6 +99,8 @@ def train(
     if not sites or len(set(sites)) < len(sites):
         given = ", ".join(map(str, layers)) or "none"
         raise UserError(f"Layers {given} were asked for; name at least one, and each once.")
+    if any(read.module is None for read in sites):  # what a module gives may be narrower or wider
+        config.threshold_for(model.d_model)
     run = _Run(model, corpus, sites, config)
     checkpoints = None if work is None else Checkpoints(work, run.identity())
     return run.progress(checkpoints, checkpoint_seconds, resume)
@@ -253,7 +261,8 @@ class _Run:
             corpus_fingerprint=self._corpus.fingerprint,
         )
         mean = torch.zeros_like(atoms[0]) if growth.mean is None else growth.mean
-        dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, self._config, {}, gram=growth.gram)
+        config = replace(self._config, threshold=self._config.threshold_for(spec.d_model))
+        dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, config, {}, gram=growth.gram)
         measured = held_out.quality(dictionary, held)
         dictionary.stats.update(
             tokens=totals.judged + totals.skipped,
@@ -268,4 +277,9 @@ class _Run:
             special_tokens_left_out=now.special,
             zero_activations_left_out=totals.skipped,
         )
+        if config.selection == "paper":
+            dictionary.stats.update(
+                threshold_cosine=cosine_of(config.threshold_for(spec.d_model), spec.d_model),
+                duplicate_atoms=len(atoms) - len(torch.unique(atoms.cpu(), dim=0)),
+            )
         return dictionary

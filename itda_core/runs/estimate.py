@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.models.folders import model_folder, weight_files
+from itda_core.models.sites import KINDS
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
@@ -65,8 +67,8 @@ class Estimate:
 def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     """What `request` will cost on this machine; nothing is loaded and nothing is fetched.
 
-    - atoms of a layer: the wanted number, else as many per token as earlier runs with this model, k and threshold
-      took, else a tenth of the tokens (rough, rather too many);
+    - atoms of a layer: the wanted number, else as many per token as earlier runs with this model, k, selection and
+      threshold took, else a tenth of the tokens (rough, rather too many);
     - memory: Python and torch, the weights in the dtype they run in, one batch of 16 windows at 12 vectors per token,
       and per layer the atoms in float64 and their Gram matrix in float32 in buffers with a quarter of spare room, one
       layer's twice (buffers grow by copying);
@@ -75,7 +77,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
       (2 operations per parameter and token) and the pursuit (2 x atoms x (d_model + k) per token and layer, with half
       the atoms on average) at 2 to 20 billion operations per core and second, 2 to 40 trillion on a GPU.
 
-    Raises UserError when the layers do not exist.
+    Raises UserError when the layers do not exist, or the threshold can add no atom.
     """
     request = request.resolved()
     notes: list[str] = []
@@ -90,7 +92,9 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         return Estimate(tokens, n_layers, None, None, None, None, False, tuple(notes))
     n_layers = len(existing_layers(request.layers, figures.n_layers, request.model.name))
     earlier = _earlier(request, library or Library(request.library))
-    atoms = None if tokens is None else _atoms(request, tokens, earlier, notes)
+    if request.config.selection == "paper" and request.site in KINDS:  # what a module gives may have another width
+        notes.append(meaning(request.config.threshold_for(figures.d_model), figures.d_model))
+    atoms = None if tokens is None else _atoms(request, figures.d_model, tokens, earlier, notes)
     rates = [run.tokens_per_second for run in earlier if run.tokens_per_second > 0][:_RUNS_COUNTED]
     if rates:
         rate = (min(rates) / 1.5, max(rates) * 1.5)
@@ -147,14 +151,15 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
     return runs
 
 
-def _atoms(request: TrainRequest, tokens: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> int:
+def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> int:
     config = request.config
     if config.atoms is not None:
         return min(config.atoms, tokens)
+    wanted = (config.k, config.selection, config.threshold_for(d_model))
     shares = [
         run.entry.atoms / run.tokens
         for run in earlier
-        if run.entry.atoms and (run.entry.k, run.entry.threshold) == (config.k, config.threshold)
+        if run.entry.atoms and (run.entry.k, run.entry.selection, run.entry.threshold) == wanted
     ]
     if not shares:
         notes.append("How many atoms a threshold gives is not known beforehand; a tenth of the tokens is assumed.")

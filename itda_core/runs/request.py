@@ -80,13 +80,15 @@ class TrainRequest:
 
     def arguments(self) -> list[str]:
         """The arguments of `itda train` that ask for this; what equals its default is left out."""
-        default_model, default_config = ModelSpec("demo:0"), TrainConfig()
         model, config = self.model, self.config
+        default_model, default_config = ModelSpec("demo:0"), TrainConfig()
+        default_threshold = TrainConfig(selection=config.selection).threshold
         arguments = [model.name, "--layers", format_layers(self.layers), "--corpus", self.corpus]
         if self.site != DEFAULT_SITE:
             arguments += ["--site", self.site]
         for name in (setting.name for setting in fields(TrainConfig)):
-            arguments += _option(name, getattr(config, name), getattr(default_config, name))
+            default = default_threshold if name == "threshold" else getattr(default_config, name)
+            arguments += _option(name, getattr(config, name), default)
         for name in ("revision", "device", "dtype", "offline", "trust_remote_code"):
             arguments += _option(name, getattr(model, name), getattr(default_model, name))
         if self.library is not None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itda_core.dictionaries.threshold import meaning
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.request import TrainRequest
@@ -58,7 +59,7 @@ class TrainedDictionary:
             d_model=spec.d_model,
             k=config.k,
             selection=config.selection,
-            threshold=config.threshold,
+            threshold=config.threshold_for(spec.d_model),
             tokens=stats["tokens"],
             seconds=stats["seconds"],
             tokens_per_second=stats["tokens_per_second"],
@@ -107,8 +108,10 @@ def run(
     on_step("loading the model")
     model = load_model(request.model)
     layers = existing_layers(request.layers, model.n_layers, model.name)
-    for layer in layers:
-        model.site(request.site, layer)  # a site that does not exist is reported before anything is written
+    # A site that does not exist and a threshold that can add no atom are reported before anything is written.
+    sites = [model.site(request.site, layer) for layer in layers]
+    if request.config.selection == "paper" and all(site.module is None for site in sites):
+        on_note(meaning(request.config.threshold_for(model.d_model), model.d_model))
     workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work)
     with workplace as kept:
         on_step("training")

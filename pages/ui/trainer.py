@@ -10,10 +10,11 @@ from pathlib import Path
 import streamlit as st
 
 from itda_core.dictionaries.config import METHODS, SELECTIONS, TrainConfig
+from itda_core.dictionaries.threshold import RELATIVE_ERROR, cosine_of, default_threshold
 from itda_core.errors import UserError
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import DEMO_MODELS, DTYPES, ModelSpec
-from itda_core.runs.estimate import Estimate, estimate, model_figures
+from itda_core.runs.estimate import Estimate, ModelFigures, estimate, model_figures
 from itda_core.runs.jobs import Jobs
 from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
@@ -29,6 +30,10 @@ _TEXT_SOURCES = ("Bundled", "Upload", "Path", "Hugging Face")
 _DEMO_TOKENS = 100_000
 _DEMO_K = 8  # at d_model 128, 40 would leave a dictionary of about a hundred atoms
 _SITES = (*KINDS, "module path")
+_SELECTION_WORDS = {
+    "sequential": "sequential: one activation at a time",
+    "paper": "paper: whole batches, as the published code",
+}
 _SITE_WORDS = {
     "resid_post": "resid_post: residual stream after the block",
     "resid_pre": "resid_pre: residual stream before the block",
@@ -57,7 +62,7 @@ class Asked:
     k: int
     method: str
     selection: str
-    threshold: float
+    threshold: float | None
     atoms: int | None
     centre: bool
     seed: int
@@ -113,22 +118,20 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
     st.subheader("Dictionary", anchor=False)
     k_default, threshold_default = _defaults(entries, bundled)
     kind = "bundled" if bundled else "other"
+    selection = st.selectbox(
+        "Selection",
+        SELECTIONS,
+        format_func=_SELECTION_WORDS.__getitem__,
+        key="train.selection",
+        persist_state="session",
+        help="By which rule activations become atoms.",
+    )
     left, middle, right = st.columns(3)
     k = left.number_input(
         "Atoms per token (k)", min_value=1, value=k_default, key=f"train.k.{kind}", persist_state="session"
     )
-    threshold = middle.number_input(
-        "Threshold",
-        min_value=0.0,
-        max_value=1.0,
-        value=threshold_default,
-        step=0.01,
-        format="%.3f",
-        key=f"train.threshold.{kind}",
-        persist_state="session",
-        help="An activation becomes an atom when the dictionary leaves more than this part of it unexplained "
-        "(relative squared error, 0 to 1).",
-    )
+    with middle:
+        threshold = _paper_threshold(model, site) if selection == "paper" else _threshold(threshold_default, kind)
     atoms = right.number_input(
         "Stop growing at",
         min_value=0,
@@ -141,7 +144,6 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
     with st.expander("More settings", icon=":material/tune:"):
         left, middle, right = st.columns(3)
         method = left.selectbox("Pursuit", METHODS, format_func=str.upper, key="train.method", persist_state="session")
-        selection = left.selectbox("Selection", SELECTIONS, key="train.selection", persist_state="session")
         windows = middle.selectbox(
             "Windows of a document", ("all", "first"), key="train.windows", persist_state="session"
         )
@@ -184,7 +186,7 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         k=int(k),
         method=method,
         selection=selection,
-        threshold=float(threshold),
+        threshold=threshold,
         atoms=int(atoms) or None,
         centre=centre,
         seed=int(seed),
@@ -227,15 +229,51 @@ def _model() -> tuple[str, str | None, bool]:
     return name.strip(), revision.strip() or None, False
 
 
-def block_count(model: str) -> int | None:
-    """How many blocks a model on this machine has, read without loading it; None where that cannot be known yet."""
+def figures_of(model: str) -> ModelFigures | None:
+    """A model's size, if it is on this machine, read without loading it; None where that cannot be known yet."""
     if not model:
         return None
     try:
-        known = model_figures(ModelSpec(model))
+        return model_figures(ModelSpec(model))
     except UserError:
         return None  # said beside the Start button, where the estimate runs into the same
-    return None if known is None else known.n_layers
+
+
+def _threshold(default: float, kind: str) -> float:
+    return st.number_input(
+        "Threshold",
+        min_value=0.0,
+        max_value=1.0,
+        value=default,
+        step=0.01,
+        format="%.3f",
+        key=f"train.threshold.{kind}",
+        persist_state="session",
+        help="An activation becomes an atom when the dictionary leaves more than this part of it unexplained "
+        "(relative squared error, 0 to 1).",
+    )
+
+
+def _paper_threshold(model: str, site: str) -> float | None:
+    """In the published code's unit, which means something only together with the width of the activations."""
+    known = figures_of(model) if site in KINDS else None
+    d_model = None if known is None else known.d_model
+    threshold = st.number_input(
+        "Threshold",
+        min_value=0.0,
+        value=None,
+        step=1e-5,
+        format="%.6f",
+        placeholder="default" if d_model is None else f"{default_threshold(d_model):.6f}",
+        key="train.threshold.paper",
+        persist_state="session",
+        help="An activation becomes an atom when its error, 2 (1 - cosine) / d_model between it and its "
+        "reconstruction, exceeds this. The default means what relative squared error 0.3 does.",
+    )
+    if d_model is not None:
+        meant = cosine_of(default_threshold(d_model) if threshold is None else threshold, d_model)
+        st.caption(f"cosine {meant:.3f} at d_model={d_model}")
+    return threshold
 
 
 def _site() -> str:
@@ -255,11 +293,12 @@ def _site() -> str:
 
 
 def _layers(model: str) -> str:
-    count = block_count(model)
-    if count is None:
+    known = figures_of(model)
+    if known is None:
         return st.text_input(
             "Layers", value="all", key="train.layers.text", persist_state="session", help="Such as 0,2-4 or all."
         ).strip()
+    count = known.n_layers
     chosen = st.multiselect(
         "Layers",
         range(count),
@@ -333,10 +372,10 @@ def _upload() -> str:
 def _defaults(entries: Sequence[LibraryEntry], bundled: bool) -> tuple[int, float]:
     """k and threshold: for the bundled models those of their own dictionary that opens by default."""
     if not bundled:
-        return TrainConfig.k, TrainConfig.threshold
+        return TrainConfig.k, RELATIVE_ERROR
     entry = engine.default_entry([entry for entry in entries if entry.bundled and entry.problem is None])
     if entry is None or entry.k is None or entry.threshold is None:
-        return _DEMO_K, TrainConfig.threshold
+        return _DEMO_K, RELATIVE_ERROR
     return entry.k, entry.threshold
 
 

@@ -43,7 +43,13 @@ def test_methods_are_those_that_exist() -> None:
         ({"k": 2.5}, "k=2.5 is not a whole number"),
         ({"k": True}, "not a whole number"),
         ({"method": "fista"}, "method='fista' does not exist; choose mp or omp or gp"),
-        ({"selection": "paper"}, "selection='paper' does not exist; choose sequential"),
+        ({"selection": "best"}, "selection='best' does not exist; choose sequential or paper"),
+        ({"selection": "paper", "method": "omp"}, "method='omp' does not go with selection='paper'"),
+        ({"selection": "paper", "threshold": 0}, "threshold=0 would make every activation an atom"),
+        ({"selection": "paper", "threshold": -1e-4}, "every activation"),
+        ({"selection": "paper", "threshold": float("nan")}, "not a number"),
+        ({"selection": "paper", "threshold": float("inf")}, "not a number"),
+        ({"selection": "paper", "threshold": True}, "not a number"),
         ({"windows": "last"}, "choose all or first"),
         ({"atoms": 0}, "atoms=0"),
         ({"tokens": 0}, "tokens=0"),
@@ -56,3 +62,20 @@ def test_methods_are_those_that_exist() -> None:
 def test_bad_settings_are_refused(setting: dict, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         TrainConfig.from_dict(setting)
+
+
+@pytest.mark.parametrize("threshold", [None, 1e-9, 0.0004, 0.3, 1, 12.5])
+def test_what_a_paper_threshold_can_do_depends_on_the_model(threshold: float | None) -> None:
+    config = TrainConfig(selection="paper", threshold=threshold)
+    assert config.threshold == threshold
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_a_threshold_that_was_left_out_is_the_one_of_the_selection() -> None:
+    assert TrainConfig(threshold=None) == TrainConfig()
+    paper = TrainConfig(selection="paper")
+    assert paper.threshold is None
+    assert paper.threshold_for(768) == pytest.approx(0.000425, abs=1e-6)  # 2 (1 - sqrt(0.7)) / 768
+    assert TrainConfig(selection="paper", threshold=0.0004).threshold_for(768) == 0.0004
+    with pytest.raises(UserError, match=r"threshold=0\.01 can add no atom at d_model=5120"):
+        TrainConfig(selection="paper", threshold=0.01).threshold_for(5120)

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress, held_out, train
+from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress, cosine_of, held_out, train
 from itda_core.dictionaries.provenance import to_labels
 from itda_core.errors import UserError
 from itda_core.text import Corpus, Document, windows
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
+from tests.dictionaries.test_paper_rule import four_steps
 from tests.dictionaries.test_selection import one_at_a_time
 
 CONFIG = TrainConfig(k=4, threshold=0.15, context=12)
+PAPER = {"selection": "paper", "threshold": 0.005}  # cosine 0.96 at d_model=16
 
 
 @pytest.fixture
@@ -71,10 +73,70 @@ def test_training_is_one_at_a_time_selection_of_the_stream(model: FakeModel) -> 
     assert not dictionary.mean.any()
 
 
+def by_batches_of_windows(model: FakeModel, corpus: Corpus, layer: int, tokens: int | None = None) -> list:
+    """What one judgement gets: the activations of 16 windows, cut off at the wanted number of tokens."""
+    site, room, batches = model.site("resid_post", layer), tokens, []
+    read = list(windows(corpus, model.tokenizer, context=12))
+    for start in range(0, len(read), 16):
+        rows = [model.capture(w, [site])[site][~torch.tensor(w.special)] for w in read[start : start + 16]]
+        batches.append(torch.cat(rows)[:room])
+        room = None if room is None else room - len(batches[-1])
+        if room == 0:
+            break
+    return batches
+
+
+@pytest.mark.parametrize("settings", [{}, {"tokens": 901}, {"atoms": 50}, {"atoms": 11}, {"threshold": None}])
+def test_the_papers_rule_takes_the_stream_in_forward_batches(model: FakeModel, settings: dict) -> None:
+    corpus, config = fake_corpus(), TrainConfig(**{"k": 4, "context": 12, **PAPER, **settings})
+    dictionary = only(train(model, corpus, [1], config))
+    batches = by_batches_of_windows(model, corpus, 1, config.tokens)
+    threshold = config.threshold_for(16)
+    places, atoms, relative = four_steps(batches, 4, threshold, config.atoms)
+    np.testing.assert_allclose(dictionary.atoms.numpy(), atoms, atol=1e-6)
+    ids = [label.token_id for label in to_labels(dictionary.provenance)]
+    text = [token.token_id for w in windows(corpus, model.tokenizer, context=12) for token in w.tokens()]
+    starts = np.cumsum([0, *map(len, batches)])
+    assert ids == [text[starts[b] + row] for b, row in places]
+    stats = dictionary.stats
+    assert stats["tokens"] == len(relative)
+    if len(atoms) >= 16:  # otherwise the four steps reconstruct with rows that are cropped away afterwards
+        assert stats["mean_relative_error"] == pytest.approx(np.mean(relative), abs=1e-5)
+    assert dictionary.config.threshold == threshold
+    assert stats["threshold_cosine"] == cosine_of(threshold, 16)
+    assert stats["duplicate_atoms"] == len(atoms) - len({tuple(atom) for atom in atoms})
+    assert len(atoms) == config.atoms or len(atoms) > 40
+
+
+def test_only_the_papers_rule_depends_on_the_batches(model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, paper = fake_corpus(), TrainConfig(k=4, context=12, **PAPER)
+    before = [only(train(model, corpus, [1], config)).atoms for config in (CONFIG, paper)]
+    monkeypatch.setattr("itda_core.dictionaries.training.WINDOWS_PER_BATCH", 5)
+    after = [only(train(model, corpus, [1], config)).atoms for config in (CONFIG, paper)]
+    assert torch.equal(before[0], after[0])
+    assert not torch.equal(before[1][:40], after[1][:40])
+
+
+def test_a_paper_threshold_is_refused_before_anything_is_read(model: FakeModel, tmp_path: Path) -> None:
+    config = TrainConfig(k=4, context=12, selection="paper", threshold=0.25)
+    with pytest.raises(UserError, match=r"threshold=0\.25 can add no atom at d_model=16.*cosine 0\.837"):
+        train(model, fake_corpus(), [0], config, work=tmp_path)
+    assert model.read == 0
+
+
+def test_a_text_that_repeats_one_activation(model: FakeModel) -> None:
+    corpus = Corpus.from_documents("same", [Document(f"d{i}", "w7") for i in range(400)])
+    dictionary = only(train(model, corpus, [0], TrainConfig(k=4, context=12, selection="paper")))
+    assert (len(dictionary), dictionary.stats["duplicate_atoms"]) == (16, 15)  # one from each of the first 16 batches
+    assert dictionary.provenance["document"].tolist() == [f"d{i}" for i in range(0, 256, 16)]
+    assert dictionary.stats["mean_relative_error"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("selection", [{"threshold": 0.15}, PAPER])
 @pytest.mark.parametrize("centre", [False, True])
-def test_every_atom_is_the_activation_its_label_names(model: FakeModel, centre: bool) -> None:
+def test_every_atom_is_the_activation_its_label_names(model: FakeModel, centre: bool, selection: dict) -> None:
     corpus = fake_corpus()
-    config = TrainConfig(k=4, threshold=0.15, context=12, centre=centre)
+    config = TrainConfig(k=4, context=12, centre=centre, **selection)
     dictionary = only(train(model, corpus, [2], config))
     texts = {document.id: document.text for document in corpus}
     site = model.site("resid_post", 2)
@@ -102,9 +164,12 @@ def test_the_mean_is_that_of_the_first_tokens(model: FakeModel, monkeypatch: pyt
     assert dictionary.stats["tokens"] == len(x)
 
 
+@pytest.mark.parametrize("selection", [{"threshold": 0.15}, PAPER])
 @pytest.mark.parametrize("centre", [False, True])
-def test_layers_together_are_the_layers_alone_and_share_the_forward_passes(model: FakeModel, centre: bool) -> None:
-    corpus, config = fake_corpus(), TrainConfig(k=4, threshold=0.15, context=12, centre=centre, tokens=900)
+def test_layers_together_are_the_layers_alone_and_share_the_forward_passes(
+    model: FakeModel, centre: bool, selection: dict
+) -> None:
+    corpus, config = fake_corpus(), TrainConfig(k=4, context=12, centre=centre, tokens=900, **selection)
     together = finish(train(model, corpus, [0, 2], config)).dictionaries
     once = model.read
     for layer, dictionary in zip([0, 2], together, strict=True):
@@ -179,7 +244,17 @@ def interrupted(model, corpus, config, work, batches: int, **options) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "batches"),
-    [({}, 1), ({"centre": True}, 4), ({"tokens": 901}, 5), ({"atoms": 40}, 2), ({"method": "omp"}, 3)],
+    [
+        ({}, 1),
+        ({"centre": True}, 4),
+        ({"tokens": 901}, 5),
+        ({"atoms": 40}, 2),
+        ({"method": "omp"}, 3),
+        (PAPER, 1),
+        ({**PAPER, "centre": True}, 4),
+        ({**PAPER, "tokens": 901}, 5),
+        ({"selection": "paper", "threshold": 0.02, "atoms": 45}, 2),
+    ],
 )
 def test_a_closed_run_resumes_to_the_same_dictionaries(model, tmp_path: Path, settings: dict, batches: int) -> None:
     corpus, config = fake_corpus(), TrainConfig(**{"k": 4, "threshold": 0.15, "context": 12, **settings})

@@ -63,6 +63,26 @@ def test_form_to_request(studio: Studio, folder: Path, monkeypatch: pytest.Monke
     )
 
 
+def test_the_papers_rule_has_a_threshold_of_its_own(studio: Studio, folder: Path) -> None:
+    test = filled(studio, folder)  # of d_model 32
+    test.selectbox(key="train.selection").set_value("paper").run()
+    threshold = test.number_input(key="train.threshold.paper")
+    assert (threshold.value, threshold.placeholder) == (None, "0.010209")  # 2 (1 - sqrt(0.7)) / 32
+    assert "cosine 0.837 at d_model=32" in [caption.value for caption in test.caption]
+    command = test.code[-1].value
+    assert "--selection paper" in command
+    assert "--threshold" not in command
+    threshold.set_value(0.005).run()
+    assert "cosine 0.920 at d_model=32" in [caption.value for caption in test.caption]
+    assert "--threshold 0.005" in test.code[-1].value
+    test.number_input(key="train.threshold.paper").set_value(0.3).run()
+    assert "threshold=0.3 can add no atom at d_model=32" in notices(test)[0]
+    assert "train.start" not in [button.key for button in test.button]
+    test.selectbox(key="train.selection").set_value("sequential").run()
+    assert not notices(test)
+    assert test.number_input(key="train.threshold.other").value == 0.3
+
+
 def test_cost_before_start(studio: Studio, folder: Path) -> None:
     facts = dict(components(filled(studio, folder), "fact_table")[0]["facts"])
     assert set(facts) == {"Tokens", "Dictionaries", "Time", "Memory", "Disk"}

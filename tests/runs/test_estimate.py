@@ -80,6 +80,15 @@ def test_earlier_runs_on_the_same_model_set_the_speed(tiny_folder: Path, corpus_
     assert guess.disk == 2 * 2 * (1500 * (32 * 4 + 250) + 32 * 4)
 
 
+def test_what_a_paper_threshold_means_is_said_or_refused(tiny_folder: Path, corpus_file: Path) -> None:
+    guess = estimate(request(tiny_folder, corpus_file, selection="paper", threshold=0.01))  # d_model is 32
+    assert any("cosine below 0.840" in note for note in guess.notes)
+    guess = estimate(request(tiny_folder, corpus_file, selection="paper"))
+    assert any("cosine below 0.837" in note for note in guess.notes)
+    with pytest.raises(UserError, match=r"threshold=0\.3 can add no atom at d_model=32"):
+        estimate(request(tiny_folder, corpus_file, selection="paper", threshold=0.3))
+
+
 def test_a_file_without_a_number_of_tokens_is_guessed_from_its_size(tiny_folder: Path, corpus_file: Path) -> None:
     guess = estimate(request(tiny_folder, corpus_file))
     assert guess.tokens == round(corpus_file.stat().st_size / 4)

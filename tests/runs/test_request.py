@@ -30,6 +30,7 @@ requests = st.builds(
     corpus=names,
     config=st.builds(
         TrainConfig,
+        selection=st.just("sequential"),
         k=st.integers(1, 100),
         method=st.sampled_from(["mp", "omp", "gp"]),
         threshold=st.floats(0.001, 0.999),
@@ -39,7 +40,8 @@ requests = st.builds(
         context=st.integers(1, 4096),
         windows=st.sampled_from(["all", "first"]),
         seed=st.integers(0, 2**31),
-    ),
+    )
+    | st.builds(TrainConfig, selection=st.just("paper"), threshold=st.none() | st.just(0.3) | st.floats(1e-6, 0.01)),
     site=st.sampled_from(["resid_post", "mlp_out", "transformer.h.{layer}.mlp"]),
     library=st.none() | names,
 )

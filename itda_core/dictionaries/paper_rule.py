@@ -1,0 +1,145 @@
+"""Which activations become atoms by the rule of the published code: whole batches, judged by one dictionary."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from itda_core.dictionaries.buffers import GrowingAtoms
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.directions import unit_directions
+from itda_core.dictionaries.selection import Judged
+from itda_core.pursuit.chunks import by_gram
+from itda_core.pursuit.code import weighted_rows
+from itda_core.pursuit.forms import wide_dtype
+from itda_core.pursuit.matching import matching
+
+BLOCK = 512  # tokens reconstructed at once, which bounds the memory; the dictionary stands still meanwhile
+
+
+class PaperSelection:
+    """Grows one dictionary as the code published with Leask et al. (2025) does, batch by batch.
+
+    A batch is what one call of `judge` gets, and the dictionary depends on where batches end. For each:
+
+    1. While there are fewer atoms than dimensions, the batch's most frequent distinct activations become atoms, until
+       there are d_model. Two activations are the same when all their float32 entries are; the more frequent comes
+       first, of equally frequent ones the one seen first. Each enters once, even if an earlier batch gave it already.
+    2. The whole batch is reconstructed with the dictionary as it then stands: signed matching pursuit, k steps.
+    3. A token's error is the mean over the d_model dimensions of (x / |x| - x_hat / |x_hat|)^2 = 2 (1 - cosine) /
+       d_model. Where x_hat is zero, the cosine is 0.
+    4. Every token whose error is above the threshold becomes an atom, in the batch's order, duplicates included.
+       The dictionary is cropped at `config.atoms`, in step 1 too; a batch that fills it is judged to its end.
+
+    Atoms are normalised as they enter, which is what normalising all rows again after each batch amounts to. One thing
+    differs from the published code: special tokens and padding never get here, so none becomes an atom. An activation
+    of zero norm, which has no direction, is skipped.
+
+    `Judged` tells relative squared errors, as for the other selections: those of step 2, and of an atom that entered in
+    step 1 the one by the dictionary before the batch (1 when there was none).
+    """
+
+    def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
+        """mean: (d_model,) subtracted from each activation first; None: nothing is.
+
+        Raises UserError when the threshold can add no atom at this d_model.
+        """
+        self._k, self._most, self._mean = config.k, config.atoms, mean
+        self._threshold = config.threshold_for(d_model)
+        self._buffers = GrowingAtoms(d_model, device)
+
+    @property
+    def atoms(self) -> Tensor:
+        """(n_atoms, d_model) unit norm, float32, a copy."""
+        return self._buffers.atoms
+
+    @property
+    def gram(self) -> Tensor:
+        """atoms @ atoms.T (n_atoms, n_atoms) float32, a copy."""
+        count = self._buffers.count
+        return self._buffers.gram[:count, :count].contiguous()
+
+    def __len__(self) -> int:
+        return self._buffers.count
+
+    @property
+    def full(self) -> bool:
+        """Whether the wanted number of atoms is reached."""
+        return self._most is not None and self._buffers.count >= self._most
+
+    def restore(self, atoms: Tensor) -> None:
+        """Go on from `atoms` (n_atoms, d_model), as if they had been selected here, at the border of two batches."""
+        self._buffers = GrowingAtoms.of(atoms)
+
+    def judge(self, x: Tensor) -> Judged:
+        """Judge one batch of activations x (n_tokens, d_model); a dictionary that is full looks at none.
+
+        Raises UserError when an activation has a NaN or an infinite entry.
+        """
+        directions, usable = unit_directions(x, self._mean)
+        if self.full or len(usable) == 0:
+            rows = 0 if self.full else len(x)
+            return Judged(torch.zeros(0, dtype=torch.float64), [], rows, rows)
+        directions = directions[usable]
+        accepted = self._fill(x[usable], directions)
+        relative, errors = self._errors(directions)
+        above = (errors > self._threshold).nonzero()[:, 0].tolist()
+        for token in above if self._most is None else above[: self._most - len(self)]:
+            self._buffers.append(directions[token])
+            accepted.append((token, float(relative[token])))
+        # Rows of `directions` are those of x without the ones of zero norm.
+        named = [(int(usable[token]), error) for token, error in accepted]
+        return Judged(relative.double().cpu(), named, len(x) - len(usable), len(x))
+
+    def _fill(self, x: Tensor, directions: Tensor) -> list[tuple[int, float]]:
+        """Step 1: the rows that entered, each with its relative error by the dictionary before the batch."""
+        d_model = directions.shape[1]
+        room = (d_model if self._most is None else min(d_model, self._most)) - len(self)
+        if room <= 0:
+            return []
+        entering = torch.tensor(most_frequent(x)[:room], device=x.device)
+        before, _ = self._errors(directions[entering])
+        for row in entering:
+            self._buffers.append(directions[row])
+        return list(zip(entering.tolist(), before.tolist(), strict=True))
+
+    def _errors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Steps 2 and 3 for unit vectors x (n_tokens, d_model): relative squared errors, and errors in the published
+        code's unit, (n_tokens,) each in the wide dtype.
+        """
+        if len(self) == 0:
+            one = x.new_ones(len(x), dtype=wide_dtype(x))
+            return one, one * 2 / x.shape[1]
+        parts = [self._errors_of_block(block) for block in x.split(BLOCK)]
+        return torch.cat([part.relative for part in parts]), torch.cat([part.published for part in parts])
+
+    def _errors_of_block(self, x: Tensor) -> _Errors:
+        buffers, wide = self._buffers, x.to(wide_dtype(x))
+        energy = wide.new_ones(len(x))
+        stop = torch.full_like(energy, -1)
+        # k steps even where there are fewer atoms than that: an atom may be taken again.
+        code, relative = by_gram("mp", matching, buffers.correlations(wide), buffers.gram, energy, self._k, stop)
+        x_hat = weighted_rows(code.indices, buffers.wide, code.coefficients.to(wide.dtype))
+        norm = torch.linalg.vector_norm(x_hat, dim=1, keepdim=True)
+        distance = (wide - x_hat / torch.where(norm > 0, norm, 1)).square().mean(dim=1)
+        return _Errors(relative, torch.where(norm[:, 0] > 0, distance, 2 / x.shape[1]))
+
+
+class _Errors(NamedTuple):
+    relative: Tensor  # |x - x_hat|^2 / |x|^2
+    published: Tensor  # 2 (1 - cosine) / d_model
+
+
+def most_frequent(x: Tensor) -> list[int]:
+    """The distinct rows of x (n, d_model), each by where it is first, the most frequent first, then the earlier.
+
+    Rows are the same when all their entries are equal.
+    """
+    # On the CPU: not every device can tell rows apart.
+    _, which, counts = torch.unique(x.float().cpu(), dim=0, return_inverse=True, return_counts=True)
+    places = torch.arange(len(x))
+    first = torch.full_like(counts, len(x)).scatter_reduce_(0, which, places, "amin")
+    order = sorted(range(len(counts)), key=lambda i: (-int(counts[i]), int(first[i])))
+    return [int(first[i]) for i in order]
