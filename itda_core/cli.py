@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from itda_core.errors import UserError
+from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
@@ -162,7 +163,12 @@ def train(
     k: Annotated[int, typer.Option("--k", help="Atoms per token.")] = 40,
     method: Annotated[str, typer.Option(help="The pursuit that judges: mp, omp or gp.")] = "mp",
     selection: Annotated[
-        str, typer.Option(help="How atoms are selected: sequential, or paper (the published code's rule).")
+        str,
+        typer.Option(
+            help="How atoms are selected: sequential; paper (the published code's rule); sampled (--atoms real "
+            "activations, chosen where the unexplained mass is once the text is read); consensus (the same, each the "
+            "mean of up to eight real activations)."
+        ),
     ] = "sequential",
     threshold: Annotated[
         float | None,
@@ -171,16 +177,43 @@ def train(
             "with --selection paper 2 (1 - cosine) / d_model (cosine 0.837 if left out)."
         ),
     ] = None,
-    atoms: Annotated[int | None, typer.Option(help="Stop growing at this many atoms.")] = None,
+    atoms: Annotated[
+        int | None,
+        typer.Option(help="Stop growing at this many atoms; sampled and consensus end with exactly that many."),
+    ] = None,
     centre: Annotated[bool, typer.Option("--centre", help="Subtract the stream's mean first.")] = False,
     seed: Annotated[int, typer.Option(help="Of selections that draw at random.")] = 0,
+    sinks: Annotated[
+        float | None,
+        typer.Option(
+            help="Leave out attention sinks, tokens whose norm is above so many medians; 10 if left out, 0: leave out "
+            "none (so with --selection paper)."
+        ),
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     revision: Revision = None,
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
     library: LibraryFolder = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this training.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with an unfinished run of this training, or with one, unfinished or finished, that had fewer "
+            "tokens, a higher threshold or fewer atoms: its atoms are kept, and reading goes on where it stopped, "
+            "under the new settings; where no text is left, it is read again with the lower threshold. The earlier "
+            "dictionaries stay in the library.",
+        ),
+    ] = False,
+    keep_activations: Annotated[
+        bool,
+        typer.Option(
+            "--keep-activations",
+            help="Write the activations to disk; later trainings on the same text read them instead of running the "
+            "model (itda library activations lists and removes them).",
+        ),
+    ] = False,
     checkpoint_seconds: Annotated[float, typer.Option(min=0, hidden=True)] = 20.0,
     job: Annotated[Path | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
@@ -205,9 +238,11 @@ def train(
             context=context,
             windows=windows,
             seed=seed,
+            **({} if sinks is None else {"sinks": sinks}),
         ),
         site=site,
         library=library,
+        keep_activations=keep_activations,
     )
     _train(request, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job, as_json=as_json)
 
@@ -226,7 +261,7 @@ def _layers(text: str | None, site: str) -> tuple[int, ...] | None:
 
 def _train(request: TrainRequest, *, resume: bool, checkpoint_seconds: float, job: Path | None, as_json: bool) -> None:
     from itda_core.runs.training_run import Interrupted, run
-    from itda_core.runs.worker import run_job
+    from itda_core.runs.worker import train_for_job
 
     try:
         with _stdout_for_json(as_json), StopRequest() as stop, training_line() as line:
@@ -247,7 +282,7 @@ def _train(request: TrainRequest, *, resume: bool, checkpoint_seconds: float, jo
                     should_stop=lambda: stop.requested,
                 )
             else:
-                results = run_job(
+                results = train_for_job(
                     job,
                     request,
                     resume=resume,
@@ -343,37 +378,46 @@ def evaluate(
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
     library: LibraryFolder = None,
+    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
     """How good dictionaries are: what they miss of text they were not built from, and what it costs the model."""
     _go_offline(offline)
-    ks = [_whole(part) for part in _listed(k)] or None
-    paths = [Library(library).find(reference) for reference in dictionaries]
-    try:
-        with _stdout_for_json(as_json), training_line() as line:
-            from itda_core.runs.evaluation import evaluate_dictionaries
+    request = EvaluateRequest(
+        dictionaries=tuple(dictionaries),
+        corpus=corpus,
+        ks=tuple(_whole(part) for part in _listed(k)),
+        methods=tuple(_listed(method)),
+        tokens=tokens,
+        model=model,
+        revision=revision,
+        device=device,
+        dtype=dtype,
+        offline=offline,
+        trust_remote_code=trust_remote_code,
+        library=library,
+    )
+    _evaluate(request, job=job, as_json=as_json)
 
-            said, results = 0, ()
-            for progress in evaluate_dictionaries(
-                paths,
-                corpus=corpus,
-                ks=ks,
-                methods=_listed(method) or None,
-                tokens=tokens,
-                model=model,
-                revision=revision,
-                device=device,
-                dtype=dtype,
-                offline=offline,
-                trust_remote_code=trust_remote_code,
-                on_step=line.step,
-            ):
-                line.evaluation(progress)
-                for note in progress.notes[said:]:
-                    line.note(visible(note))
-                said, results = len(progress.notes), progress.results
-    except KeyboardInterrupt:
-        typer.echo("Interrupted; an evaluation keeps nothing before its end.", err=True)
+
+def _evaluate(request: EvaluateRequest, *, job: Path | None, as_json: bool) -> None:
+    from itda_core.runs.evaluation import measure
+    from itda_core.runs.training_run import Interrupted
+    from itda_core.runs.worker import evaluate_for_job
+
+    try:
+        with _stdout_for_json(as_json), StopRequest(), training_line() as line:
+            if job is None:
+                said, results = 0, ()
+                for progress in measure(request, on_step=line.step):
+                    line.evaluation(progress)
+                    for note in progress.notes[said:]:
+                        line.note(visible(note))
+                    said, results = len(progress.notes), progress.results
+            else:
+                results = evaluate_for_job(job, request, on_step=line.step)
+    except (KeyboardInterrupt, Interrupted):
+        typer.echo("Interrupted; an evaluation cannot be continued, only begun again.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json({"results": [result.to_dict() for result in results]})
@@ -493,6 +537,7 @@ def verify(
         print_json(
             {
                 "dictionary": str(path),
+                "atoms": result.atoms,
                 "labels": result.labels,
                 "checked": len(result.checks),
                 "found": found,
@@ -504,11 +549,11 @@ def verify(
     else:
         worst = "" if result.worst_cosine is None else f"; the lowest cosine is {result.worst_cosine:.6f}"
         true = len(result.checks) - len(result.wrong)
-        typer.echo(f"{true} of {len(result.checks)} labels give their atom again{worst}.")
+        typer.echo(f"{true} of {len(result.checks)} atoms come out of their labels again{worst}.")
     if result.wrong:
         named = ", ".join(str(check.atom) for check in result.wrong[:10])
         raise UserError(
-            f"{len(result.wrong)} labels of {path.name} do not give their atom again (atoms {named}); train it anew."
+            f"{len(result.wrong)} atoms of {path.name} do not come out of their labels again ({named}); train it anew."
         )
 
 
@@ -565,6 +610,54 @@ def remove(
         typer.echo(f"Removed {visible(dictionary)}.")
 
 
+@library.command()
+def activations(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One set; all if left out.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Delete it, or all.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Activations that trainings kept (itda train --keep-activations): what there is, how large; or remove it."""
+    from itda_core.models.shards import remove_set, sets
+    from itda_core.runs.home import activations_folder
+
+    folder = activations_folder()
+    found = [kept for kept in sets(folder) if name in (None, kept.name)]
+    if name is not None and not found:
+        known = ", ".join(kept.name for kept in sets(folder)[:5]) or "none"
+        raise UserError(f"No kept activations are called {name[:80]!r}; there are: {known}.")
+    if remove:
+        size = sum(kept.bytes for kept in found) / 1e6
+        if found and not yes and sys.stdin.isatty() and sys.stderr.isatty():
+            typer.confirm(f"Delete {len(found)} sets of activations, {size:,.1f} MB?", abort=True, err=True)
+        for kept in found:
+            remove_set(folder, kept.name)
+    if as_json:
+        listed = [{**asdict(kept), "folder": str(kept.folder)} for kept in found]
+        print_json({"removed" if remove else "activations": listed})
+    elif remove:
+        typer.echo(f"Removed {len(found)} sets of activations, {size:,.1f} MB.")
+    elif not found:
+        typer.echo("No activations are kept; itda train --keep-activations keeps them.")
+    else:
+        print_table(
+            ("name", "model", "corpus", "context", "sites", "tokens", "MB"),
+            [
+                (
+                    kept.name,
+                    kept.model,
+                    kept.corpus,
+                    kept.context,
+                    ", ".join(kept.sites),
+                    f"{kept.tokens:,}",
+                    f"{kept.bytes / 1e6:,.1f}",
+                )
+                for kept in found
+            ],
+            numbers=("context", "tokens", "MB"),
+        )
+
+
 def _say_path(path: Path, words: str, as_json: bool) -> None:
     if as_json:
         print_json({"path": str(path), "name": path.name})
@@ -592,4 +685,83 @@ def pursuit(
         return
     print_table(COLUMNS, rows(found), numbers=NUMBERS)
     for remark in remarks(found):
+        typer.echo(visible(remark))
+
+
+@bench.command("train")
+def bench_train(
+    model: Annotated[str, typer.Option(help="demo:0 ... demo:4, a local folder or a Hub id.")] = "demo:0",
+    layer: Annotated[int, typer.Option(help="The block whose activations are read, from 0.")] = 3,
+    site: Annotated[str, typer.Option(help="resid_post, resid_pre, attn_out or mlp_out.")] = DEFAULT_SITE,
+    corpus: Annotated[str, typer.Option(help="demo, a file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN].")] = "demo",
+    lines_over: Annotated[
+        int | None, typer.Option(min=0, help="Take every line of more characters as a document, and nothing else.")
+    ] = None,
+    context: Annotated[int, typer.Option(help="Tokens per window.")] = 128,
+    windows: Annotated[str, typer.Option(help="all windows of a document, or only the first.")] = "all",
+    atoms: Annotated[int, typer.Option(help="That every dictionary ends with.")] = 1_024,
+    k: Annotated[
+        list[str] | None,
+        typer.Option("--k", metavar="N[,N...]", help="Atoms per token of the figures; dictionaries grow by the most."),
+    ] = None,
+    read: Annotated[int, typer.Option(help="Tokens to read in all; the held-out ones are the last.")] = 120_000,
+    tokens: Annotated[int, typer.Option(help="The first tokens, to build from.")] = 60_000,
+    counted: Annotated[int, typer.Option(help="The first tokens, on which a threshold's atoms are counted.")] = 120_000,
+    held_out: Annotated[int, typer.Option(help="The last tokens, to measure on.")] = 8_000,
+    first: Annotated[int | None, typer.Option(min=2, help="Measure also on the first so many of these.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all that draws at random.")] = 0,
+    repeats: Annotated[int, typer.Option(help="Runs of ours, of which the median counts.")] = 3,
+    sae_seconds: Annotated[float, typer.Option(help="The most that each SAE may train.")] = 900.0,
+    sae: Annotated[bool, typer.Option("--sae/--no-sae", help="Train TopK SAEs (extra sae).")] = True,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    as_json: AsJson = False,
+) -> None:
+    """Dictionaries built in every way beside the textbook's and a TopK SAE: seconds, what each misses. Many minutes."""
+    _go_offline(offline)
+    with _stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.training.plan import TrainingPlan, quick_plan
+        from itda_core.bench.training.run import bench_training
+
+        plan = TrainingPlan(
+            model=model,
+            layer=layer,
+            site=site,
+            corpus=corpus,
+            lines_over=lines_over,
+            context=context,
+            windows=windows,
+            read=read,
+            tokens=tokens,
+            counted=counted,
+            held_out=held_out,
+            first=first,
+            atoms=atoms,
+            ks=tuple(_whole(part) for part in _listed(k)) or (10, 20, 40),
+            seed=seed,
+            repeats=repeats,
+            sae_seconds=sae_seconds if sae else None,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+        )
+        found = bench_training(quick_plan(plan) if quick else plan, line.step)
+    from itda_core.bench.training import report
+
+    if as_json:
+        print_json(report.to_json(found))
+        return
+    print_table(report.TIME_COLUMNS, report.time_rows(found), numbers=report.TIME_NUMBERS)
+    columns = report.quality_columns(found)
+    typer.echo("\nFraction of variance unexplained on the held-out tokens")
+    print_table(columns, report.quality_rows(found), numbers=columns[2:])
+    typer.echo()
+    for remark in report.remarks(found):
         typer.echo(visible(remark))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from itda_core.analysis import Evaluation
     from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
     from itda_core.analysis.replay import Replay
 
@@ -79,6 +81,85 @@ def curves(
     figure.update_xaxes(title="tokens read", showgrid=False, tickformat="~s", hoverformat=",")
     figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+_EVALUATED = {
+    "fvu": "FVU (fraction of variance unexplained)",
+    "ce_score": "CE score (1: nothing lost, 0: as bad as zeros)",
+}
+_OVER = {"k": "k (atoms per token)", "layer": "layer", "atoms": "size of the dictionary (atoms)"}
+_LINES_OF = {
+    "k": ("dictionary", "method"),
+    "layer": ("model", "site", "k", "method"),
+    "atoms": ("model", "layer", "site", "k", "method"),
+}
+_LEGEND_ROW, _NAMES_PER_ROW = 20, 3  # pixels; in a chart of half a page
+_DASHES = {"mp": "solid", "omp": "dash", "gp": "dot"}
+
+
+def evaluations(
+    results: Sequence[Evaluation],
+    quantity: Literal["fvu", "ce_score"],
+    over: Literal["k", "layer", "atoms"],
+    *,
+    height: int = 340,
+) -> go.Figure:
+    """A figure of several evaluations against k, layer or size; a line joins those that differ in nothing else.
+
+    Lines are named by what tells them apart; a pursuit has its own dashes. Results without the figure, or without a
+    layer, are left out.
+    """
+    import plotly.graph_objects as go
+
+    parts = _LINES_OF[over]
+    lines: dict[tuple[str, ...], list[Evaluation]] = {}
+    for result in results:
+        if getattr(result, quantity) is not None and getattr(result, over) is not None:
+            lines.setdefault(tuple(_part(result, part) for part in parts), []).append(result)
+    telling = [i for i in range(len(parts)) if len({name[i] for name in lines}) > 1]
+    coloured = [i for i in telling if parts[i] != "method"]
+    colours: dict[tuple[str, ...], str] = {}
+    figure = go.Figure()
+    for name, members in lines.items():
+        members = sorted(members, key=lambda result: (getattr(result, over), getattr(result, quantity)))
+        xs = [getattr(result, over) for result in members]
+        colour = colours.setdefault(tuple(name[i] for i in coloured), LINES[len(colours) % len(LINES)])
+        figure.add_scatter(
+            x=xs,
+            y=[getattr(result, quantity) for result in members],
+            name=" · ".join(escape(name[i]) for i in telling),
+            mode="lines+markers" if len(set(xs)) == len(xs) else "markers",  # two at one place: no line leads on
+            line={"color": colour, "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
+            marker={"size": 7},
+            customdata=[
+                [escape(_part(result, "dictionary")), result.k, result.method.upper(), f"{result.tokens:,}"]
+                for result in members
+            ],
+            hovertemplate=(
+                "%{customdata[0]}<br>k = %{customdata[1]}, %{customdata[2]}, %{customdata[3]} tokens<br>"
+                "%{y:.4f}<extra></extra>"
+            ),
+        )
+    rows = (len(lines) - 1) // _NAMES_PER_ROW if telling else 0
+    _style(figure, y_title=_EVALUATED[quantity], height=height + rows * _LEGEND_ROW)
+    figure.update_layout(
+        showlegend=bool(telling),
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+    )
+    places = sorted({getattr(result, over) for members in lines.values() for result in members})
+    named = over != "atoms" and len(places) <= _MOST_NAMED_STEPS
+    figure.update_xaxes(title=_OVER[over], showgrid=False, tickvals=places if named else None, tickformat=",d")
+    if quantity == "fvu":
+        figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def _part(result: Evaluation, name: str) -> str:
+    """What tells one line from another, in words."""
+    value = getattr(result, name)
+    if name == "dictionary":
+        return PurePath(value).name
+    return {"layer": f"layer {value}", "k": f"k = {value}", "method": str(value).upper()}.get(name, str(value))
 
 
 def _style(figure: go.Figure, *, y_title: str, height: int) -> None:

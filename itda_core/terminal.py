@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from itda_core.files import finite
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
-    from itda_core.dictionaries import TrainProgress
+    from itda_core.dictionaries import LayerProgress, TrainProgress
 
 _ATOMS_SHOWN = 3
 _CONTEXT_SHOWN = 24  # characters on each side of an atom's token
@@ -25,7 +26,7 @@ _MARKS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout; what is not finite becomes null."""
-    typer.echo(json.dumps(_finite(value), indent=2, allow_nan=False))  # ASCII only: any terminal's encoding takes it
+    typer.echo(json.dumps(finite(value), indent=2, allow_nan=False))  # ASCII only: any terminal's encoding takes it
 
 
 def visible(text: str) -> str:
@@ -106,12 +107,14 @@ class TrainingLine:
     def update(self, training: TrainProgress) -> None:
         if self._progress is None or self._task is None:
             return
+        if training.choosing:
+            self._progress.update(self._task, description=training.choosing)
         self._progress.update(
             self._task,
             completed=training.tokens,
             total=training.total,
             figures=f"{training.tokens:,} tokens  {training.tokens_per_second:,.0f}/s  "
-            f"{training.atoms:,} atoms  error {training.relative_error:.3f}",
+            f"{_atoms(training.layers[0])}  error {training.relative_error:.3f}",
         )
 
     def evaluation(self, progress: EvaluationProgress) -> None:
@@ -132,6 +135,13 @@ class TrainingLine:
             typer.echo(f"note: {sentence}", err=True)
 
 
+def _atoms(layer: LayerProgress) -> str:
+    """How many there are, and how many there will be as far as that can be told."""
+    expected = "" if layer.predicted_atoms is None else f" of about {layer.predicted_atoms:,}"
+    sinks = f"  {layer.sinks:,} attention sinks left out" if layer.sinks else ""
+    return f"{layer.atoms:,}{expected} atoms{sinks}"
+
+
 @contextmanager
 def training_line() -> Iterator[TrainingLine]:
     """A progress line that is taken away again when the block ends."""
@@ -144,13 +154,3 @@ def training_line() -> Iterator[TrainingLine]:
     columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         yield TrainingLine(progress)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

@@ -31,7 +31,18 @@ TRAIN_KEYS = [
 DECOMPOSE_KEYS = {"model", "layer", "site", "k", "method", "tokens"}
 TOKEN_KEYS = {"index", "text", "char_start", "char_end", "relative_error", "atoms"}
 ATOM_KEYS = {
-    *("atom", "coefficient", "share", "token", "context_before", "context_after", "document", "char_start", "char_end"),
+    *(
+        "atom",
+        "coefficient",
+        "share",
+        "token",
+        "context_before",
+        "context_after",
+        "document",
+        "char_start",
+        "char_end",
+        "further",
+    ),
 }
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -173,7 +184,7 @@ def test_verify_reports_false_labels_and_fails(itda: Cli, trained: Path, text: P
     dictionary.save_pretrained(tmp_path / "false")
     code, out, err = itda("library", "verify", tmp_path / "false", "--corpus", text, "--device", "cpu", "--json")
     assert code == 2
-    assert "2 labels of false do not give their atom again (atoms 0, 1)" in err
+    assert "2 atoms of false do not come out of their labels again (0, 1)" in err
     assert [check["atom"] for check in json.loads(out)["checks"] if check["cosine"] < 0.99] == [0, 1]
 
 
@@ -314,7 +325,7 @@ def test_help_lists_the_commands_there_are(itda: Cli) -> None:
     assert itda()[1] == out
     _, out, _ = itda("library")
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == [
-        *("list", "show", "verify", "import", "export", "rename", "remove")
+        *("list", "show", "verify", "import", "export", "rename", "remove", "activations")
     ]
 
 

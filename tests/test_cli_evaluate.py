@@ -21,7 +21,8 @@ from tests.runs.samples import write_corpus
 ROOT = Path(__file__).resolve().parents[1]
 KEYS = [
     *("dictionary", "k", "method", "tokens", "fvu", "relative_error", "cosine", "l0", "dead_fraction", "ce_original"),
-    *("ce_reconstructed", "ce_zero", "ce_score", "kl", "text"),
+    *("ce_reconstructed", "ce_zero", "ce_score", "kl", "text", "corpus", "model", "layer", "site", "atoms"),
+    "sinks_left_out",
 ]
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itda_core import figures
+from itda_core.analysis import Evaluation
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.replay import Replay, ReplayStep
 
@@ -127,3 +129,69 @@ def test_special_tokens_are_left_out_unless_asked_for() -> None:
     shown = decomposition("<s>", "word", special=frozenset({0}))
     assert 'id="t0"' not in figures.decomposition_page(shown, dictionary="d")
     assert 'id="t0"' in figures.decomposition_page(shown, dictionary="d", show_special=True)
+
+
+def evaluation(layer: int, k: int, method: str = "mp", atoms: int = 100, **other: Any) -> Evaluation:
+    fvu = (layer + 1) / (k + len(method) + atoms / 1000)
+    values: dict[str, Any] = {
+        **{"dictionary": f"/library/L{layer}-{atoms}", "k": k, "method": method, "tokens": 4096, "fvu": fvu},
+        **{"relative_error": 0.1, "cosine": 0.9, "l0": float(k), "dead_fraction": 0.0},
+        **{"ce_original": 1.0, "ce_reconstructed": 1.5, "ce_zero": 9.0, "ce_score": 1 - fvu, "kl": 0.1},
+        **{"text": "held-out", "corpus": "demo", "model": "demo:0", "layer": layer, "site": "resid_post"},
+        "atoms": atoms,
+    }
+    return Evaluation(**{**values, **other})
+
+
+def test_evaluations_over_k_are_one_line_per_dictionary_and_method() -> None:
+    results = [evaluation(layer, k, method) for layer in (0, 1) for k in (20, 10) for method in ("mp", "omp")]
+    lines, layout = drawn(figures.evaluations(results, "fvu", "k"))
+    assert [line["name"] for line in lines] == ["L0-100 · MP", "L0-100 · OMP", "L1-100 · MP", "L1-100 · OMP"]
+    by = {(result.layer, result.k, result.method): result for result in results}
+    for line, (layer, method) in zip(lines, [(0, "mp"), (0, "omp"), (1, "mp"), (1, "omp")], strict=True):
+        assert line["x"] == [10, 20]
+        assert line["y"] == [by[layer, k, method].fvu for k in (10, 20)]
+        assert line["line"]["dash"] == {"mp": "solid", "omp": "dash"}[method]
+    assert len({line["line"]["color"] for line in lines[:2]}) == 1 != len({line["line"]["color"] for line in lines})
+    assert layout["yaxis"]["title"]["text"] == "FVU (fraction of variance unexplained)"
+    assert layout["xaxis"]["tickvals"] == [10, 20]
+
+
+def test_evaluations_by_layer_are_one_line_per_k() -> None:
+    results = [evaluation(layer, k) for layer in (2, 0, 1) for k in (10, 20)]
+    lines, layout = drawn(figures.evaluations(results, "ce_score", "layer"))
+    assert [line["name"] for line in lines] == ["k = 10", "k = 20"]
+    for line, k in zip(lines, (10, 20), strict=True):
+        assert line["x"] == [0, 1, 2]
+        assert line["y"] == [evaluation(layer, k).ce_score for layer in (0, 1, 2)]
+    assert layout["xaxis"]["title"]["text"] == "layer"
+    assert layout["yaxis"]["title"]["text"].startswith("CE score")
+
+
+def test_evaluations_over_size_join_dictionaries_of_one_layer() -> None:
+    results = [evaluation(1, 10, atoms=atoms) for atoms in (400, 100, 200)]
+    ((line,), layout) = drawn(figures.evaluations(results, "fvu", "atoms"))
+    assert line["x"] == [100, 200, 400]
+    assert line["y"] == [evaluation(1, 10, atoms=atoms).fvu for atoms in (100, 200, 400)]
+    assert [row[0] for row in line["customdata"]] == ["L1-100", "L1-200", "L1-400"]
+    assert not layout["showlegend"]
+
+
+def test_two_dictionaries_of_one_layer_are_not_joined_by_layer() -> None:
+    results = [evaluation(0, 10), evaluation(1, 10), evaluation(1, 10, atoms=900)]
+    ((line,), _) = drawn(figures.evaluations(results, "fvu", "layer"))
+    assert line["mode"] == "markers"
+
+
+def test_evaluations_without_the_figure_are_left_out_and_names_are_no_html() -> None:
+    hostile = f"/library/{SCRIPT.replace('/', '')}"
+    results = [
+        evaluation(0, 10, ce_score=None),
+        evaluation(1, 10, dictionary=hostile),
+        replace(evaluation(2, 10), layer=None),
+    ]
+    lines, _ = drawn(figures.evaluations(results, "ce_score", "k"))
+    assert [len(line["y"]) for line in lines] == [1, 1]
+    assert "<script>" not in json.dumps(lines)
+    assert drawn(figures.evaluations(results[:1], "ce_score", "k"))[0] == []
+    assert [line["x"] for line in drawn(figures.evaluations(results, "fvu", "layer"))[0]] == [[0, 1]]

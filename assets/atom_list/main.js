@@ -11,6 +11,11 @@ function drawKwic(use) {
   const before = element('span', 'before');
   before.append(element('bdi', '', use.before));
   kwic.append(before, element('bdi', 'hit', use.token), element('bdi', 'after', use.after));
+  if (use.further?.length) {
+    const count = element('span', 'count', `+${use.further.length}`);
+    count.title = `the mean of ${use.further.length + 1} activations`;
+    kwic.append(count);
+  }
   return kwic;
 }
 
@@ -36,7 +41,14 @@ function drawMore(use, unpin) {
   off.type = 'button';
   off.onclick = event => { event.stopPropagation(); unpin(); };
   facts.append(off);
-  more.append(passage, facts);
+  more.append(passage);
+  if (use.further.length) {
+    const further = element('div', 'further');
+    further.append(element('p', '', `This atom is the mean of ${use.further.length + 1} activations. The others:`));
+    use.further.forEach(label => further.append(drawKwic(label)));
+    more.append(further);
+  }
+  more.append(facts);
   more.onclick = event => event.stopPropagation();
   return more;
 }

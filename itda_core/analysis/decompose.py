@@ -5,7 +5,7 @@ Source: Leask, Nanda and Al Moubayed, "Inference-Time Decomposition of Activatio
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.errors import UserError
@@ -14,7 +14,7 @@ from itda_core.text.windows import Window, prompt_window
 if TYPE_CHECKING:
     import torch
 
-    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries import AtomDictionary, AtomLabel
     from itda_core.models import LanguageModel, Site
 
 
@@ -29,8 +29,24 @@ class PromptActivations(NamedTuple):
 
 
 @dataclass(frozen=True)
+class SourceLabel:
+    """A place where an atom was seen."""
+
+    token: str
+    context_before: str
+    context_after: str
+    document: str
+    char_start: int
+    char_end: int
+
+    @classmethod
+    def of(cls, label: AtomLabel) -> SourceLabel:
+        return cls(**{field.name: getattr(label, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
 class AtomUse:
-    """One atom in one token's sum, with the label it carries from its source text."""
+    """One atom in one token's sum, with the label it carries from its source text (the first, where it has several)."""
 
     atom: int
     coefficient: float
@@ -41,6 +57,7 @@ class AtomUse:
     document: str
     char_start: int
     char_end: int
+    further: tuple[SourceLabel, ...] = ()  # the other labels of an atom that is the mean of several activations
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,7 @@ class TokenDecomposition:
     l0: int  # distinct atoms with a non-zero coefficient
     norm: float  # |x| before centring
     atoms: tuple[AtomUse, ...]
+    sink: bool = False  # longer than what the dictionary was built from: an attention sink, explained all the same
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,7 @@ def decompose_activations(
     """The sparse sums of activations already read; no model runs. `k` and `method` default to the dictionary's own."""
     import torch
 
+    from itda_core.dictionaries.sinks import sinks_in
     from itda_core.pursuit import reconstruct, relative_error
 
     k, method = defaults(dictionary, k, method)
@@ -110,7 +129,8 @@ def decompose_activations(
     norms = x.norm(dim=-1).tolist()
     merged = code.merged()
     all_indices, all_coefficients = merged.indices.tolist(), merged.coefficients.tolist()
-    labels = {atom: dictionary.label(atom) for atom in sorted({atom for row in all_indices for atom in row})}
+    sinks = sinks_in(x, dictionary.sink_norm).tolist()
+    labels = {atom: dictionary.labels(atom) for atom in sorted({atom for row in all_indices for atom in row})}
     tokens = []
     for index, (start, end) in enumerate(read.window.spans):
         total = sum(abs(c) for c in all_coefficients[index])
@@ -119,12 +139,8 @@ def decompose_activations(
                 atom=atom,
                 coefficient=coefficient,
                 share=abs(coefficient) / total,
-                token=labels[atom].token,
-                context_before=labels[atom].context_before,
-                context_after=labels[atom].context_after,
-                document=labels[atom].document,
-                char_start=labels[atom].char_start,
-                char_end=labels[atom].char_end,
+                **asdict(SourceLabel.of(labels[atom][0])),
+                further=tuple(SourceLabel.of(label) for label in labels[atom][1:]),
             )
             for atom, coefficient in zip(all_indices[index], all_coefficients[index], strict=True)
             if coefficient != 0.0
@@ -141,6 +157,7 @@ def decompose_activations(
                 l0=len(uses),
                 norm=norms[index],
                 atoms=tuple(uses),
+                sink=sinks[index] and not read.window.special[index],
             )
         )
     spec = dictionary.spec

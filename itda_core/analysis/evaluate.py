@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.analysis.decompose import check_model, defaults
-from itda_core.analysis.evaluation_text import evaluation_text, n_text
+from itda_core.analysis.evaluation_text import Held, evaluation_text, n_text
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TOKENS = 4096  # measured on if nothing else is said
 _MOST_WINDOWS = 16  # of one forward pass
 _MOST_LOGITS = {"cpu": 2**25, "cuda": 2**28}  # entries of one forward pass: 128 MiB, 1 GiB in float32
+_MOST_OPERATIONS = {"cpu": 2**36, "cuda": 2**44}  # of one forward pass: well under a second, so that progress is heard
 
 
 class Encoding(NamedTuple):
@@ -58,6 +59,12 @@ class Evaluation:
     ce_score: float | None  # (ce_zero - ce_reconstructed) / (ce_zero - ce_original): 1 nothing lost, 0 as bad as zeros
     kl: float | None  # mean KL(original || reconstructed) of the next token's distribution, nats
     text: str  # what the text is to the dictionary: "held-out", "training" or "other corpus"
+    corpus: str  # the text's name
+    model: str
+    layer: int | None  # 0-based
+    site: str
+    atoms: int  # in the dictionary
+    sinks_left_out: int = 0  # tokens whose norm is above what the dictionary was built from: not among `tokens`
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,11 +80,8 @@ class EvaluationProgress:
     seconds: float
     eta: float | None  # seconds to go; None while that cannot be told
     notes: tuple[str, ...] = ()  # sentences about the text, said once known
-    results: tuple[Evaluation, ...] = ()  # on the last progress only
-
-    @property
-    def done(self) -> bool:
-        return bool(self.results)
+    results: tuple[Evaluation, ...] = ()  # as they stand after `Evaluation.tokens`, those that have begun; last: all
+    done: bool = False
 
 
 def evaluate(
@@ -90,16 +94,18 @@ def evaluate(
     tokens: int = TOKENS,
     windows_per_batch: int | None = None,
 ) -> Generator[EvaluationProgress, None, None]:
-    """Measure dictionaries of one model at every k and by every method; the last progress has the results.
+    """Measure dictionaries of one model at every k and by every method; the last progress (`done`) has the results.
 
     Results come dictionary by dictionary, for each k all methods. `ks` and `methods` default to each dictionary's own.
+    Earlier progresses have them as they stand: each over the tokens it counts so far.
 
     **Text.** Windows of `corpus` as long as those the dictionary has read, up to the one in which the number of
     `tokens` is reached; text that a dictionary was built from is left out if it can be (`Evaluation.text`, and a
     note). Dictionaries with windows of one length share the text and the model's own forward passes; nothing is held
     but one batch, whatever the length of the text.
 
-    **Reconstruction.** All tokens of text count; special tokens and padding do not.
+    **Reconstruction.** All tokens of text count; special tokens and padding do not, nor do those that the dictionary
+    leaves out as attention sinks (`TrainConfig.sinks`), which are counted and, among predictions, keep what they have.
 
     **Predictions**, for models with a language-modelling head. The reconstruction (or zeros) takes the place of the
     activation of every token of text at the dictionary's site, at once; special tokens keep theirs. Counted are the
@@ -169,24 +175,42 @@ def _evaluate(
         passes.setdefault((dictionary.config.context, dictionary.config.windows), []).append(i)
     clock = _Clock(tokens * len(passes))
     notes: list[str] = []
-    results: dict[int, list[Evaluation]] = {}
+    results: dict[_Place, Evaluation] = {}
+    order = [_Place(i, encoding) for i in range(len(dictionaries)) for encoding in encodings[i]]
+
+    def now(step: str, done: float) -> EvaluationProgress:
+        return clock.now(step, done, notes, tuple(results[place] for place in order if place in results))
+
     for number, ((context, _), members) in enumerate(passes.items()):
-        yield clock.now("finding text", number * tokens, notes)
-        text = evaluation_text(model, [dictionaries[i] for i in members], corpus, tokens)
-        notes += [text.note] if text.note else []
-        measured = [_Measured(model, dictionaries[i], encodings[i]) for i in members]
-        run = _Pass(model, measured)
-        at_once = windows_per_batch or _windows_per_batch(model, context)
-        for batch in _batches(text.windows, tokens, at_once):
+        yield now("finding text", number * tokens)
+        finding = evaluation_text(model, [dictionaries[i] for i in members], corpus, tokens)
+        while isinstance(found := next(finding), int):
+            yield now(f"passing over the text that was built from: {found:,} tokens", number * tokens)
+        notes += [found.note] if found.note else []
+        measured = [
+            _Measured(model, i, dictionaries[i], encodings[i], held)
+            for i, held in zip(members, found.held, strict=True)
+        ]
+        run = _Pass(model, measured, corpus.id)
+        for batch in _batches(found.windows, tokens, windows_per_batch or _windows_per_batch(model, context)):
             before, size = run.tokens, sum(map(n_text, batch))
-            for share in run.take(batch):
-                yield clock.now("measuring", number * tokens + min(tokens, before + share * size), notes)
+            for step in run.take(batch):
+                if step.place is not None and step.result is not None:
+                    results[step.place] = step.result
+                yield now("measuring", number * tokens + min(tokens, before + step.share * size))
         if run.tokens < tokens:
             notes.append(f"The text ended after {run.tokens:,} of {tokens:,} tokens.")
-        for i, one, held in zip(members, measured, text.held, strict=True):
-            results[i] = [run.result(one, encoding, held) for encoding in one.encodings]
-    ordered = tuple(result for i in range(len(dictionaries)) for result in results[i])
-    yield clock.now("done", clock.total, notes, ordered)
+        for one in measured:
+            if one.sinks:
+                notes.append(f"{one.name}: {one.sinks:,} attention sinks left out, as they were when it was built.")
+    yield replace(now("done", clock.total), done=True)
+
+
+class _Place(NamedTuple):
+    """Which result: the dictionary's number among those given, and the encoding."""
+
+    number: int
+    encoding: Encoding
 
 
 class _Clock:
@@ -197,7 +221,7 @@ class _Clock:
         self._started = time.monotonic()
 
     def now(
-        self, step: str, tokens: float, notes: Sequence[str], results: tuple[Evaluation, ...] = ()
+        self, step: str, tokens: float, notes: Sequence[str], results: tuple[Evaluation, ...]
     ) -> EvaluationProgress:
         seconds, share = time.monotonic() - self._started, tokens / self.total
         eta = seconds / share * (1 - share) if share > 0 else None
@@ -207,10 +231,13 @@ class _Clock:
 class _Measured:
     """A dictionary on the model's device, with its sums for every encoding."""
 
-    def __init__(self, model: LanguageModel, dictionary: AtomDictionary, encodings: list[Encoding]) -> None:
+    def __init__(
+        self, model: LanguageModel, number: int, dictionary: AtomDictionary, encodings: list[Encoding], held: Held
+    ) -> None:
         from itda_core.analysis.evaluation_sums import PredictionSums, ReconstructionSums
 
-        self.name = name_of(dictionary)
+        self.number, self.held, self.name = number, held, name_of(dictionary)
+        self.sinks = 0  # tokens of the text so far
         self.dictionary = dictionary if dictionary.atoms.device == model.device else dictionary.to(model.device)
         self.site: Site = model.site(dictionary.spec.site, dictionary.spec.layer)
         self.encodings = encodings
@@ -226,30 +253,46 @@ class _Measured:
         return x_hat
 
 
+class _Step(NamedTuple):
+    """A forward pass of a batch is over; `result` is how the encoding it was for stands now, if it was for one."""
+
+    share: float  # of the batch that is done, 0 to 1
+    place: _Place | None = None
+    result: Evaluation | None = None
+
+
 class _Pass:
     """One reading of a text for dictionaries that share it; the model's own forward pass is run once per batch."""
 
-    def __init__(self, model: LanguageModel, measured: Sequence[_Measured]) -> None:
+    def __init__(self, model: LanguageModel, measured: Sequence[_Measured], corpus: str) -> None:
         from itda_core.analysis.evaluation_sums import PredictionSums, Spread
 
         self.tokens = 0
-        self._model, self._measured = model, measured
+        self._model, self._measured, self._corpus = model, measured, corpus
         self._sites = list(dict.fromkeys(one.site for one in measured))
-        self._spread: dict[Site, Spread] = {site: Spread() for site in self._sites}
+        self._spread: dict[tuple[Site, float | None], Spread] = {
+            (one.site, one.dictionary.sink_norm): Spread() for one in measured
+        }
         self._original = PredictionSums()
         self._zero: dict[Site, PredictionSums] = {site: PredictionSums() for site in self._sites}
 
-    def take(self, windows: Sequence[Window]) -> Iterator[float]:
-        """Measure on one batch; yields how much of it is done, 0 to 1."""
+    def take(self, windows: Sequence[Window]) -> Iterator[_Step]:
+        """Measure on one batch."""
+        n_encodings = sum(len(one.encodings) for one in self._measured)
         if self._model.has_lm_head:
-            yield from self._take_predictions(windows)
+            steps, n_steps = self._take_predictions(windows), 1 + len(self._sites) + n_encodings
         else:
             (batch,) = self._model.stream(windows, self._sites, windows_per_batch=len(windows))
-            n_encodings = sum(len(one.encodings) for one in self._measured)
-            for number, _ in enumerate(self._reconstructed(batch.activations), start=1):
-                yield number / n_encodings
+            steps, n_steps = (found[:2] for found in self._reconstructed(batch.activations)), n_encodings
+        for done, step in enumerate(steps, start=1):
+            if step is None:
+                yield _Step(done / n_steps)
+            else:
+                one, encoding = step
+                yield _Step(done / n_steps, _Place(one.number, encoding), self._result(one, encoding))
 
-    def _take_predictions(self, windows: Sequence[Window]) -> Iterator[float]:
+    def _take_predictions(self, windows: Sequence[Window]) -> Iterator[tuple[_Measured, Encoding] | None]:
+        """Yields after each forward pass: None, or of which reconstruction it was."""
         from itda_core.analysis.evaluation_sums import log_probabilities
 
         activations, logits, targets = self._model.predict(windows, self._sites)
@@ -261,32 +304,42 @@ class _Pass:
                 f"What {self._model.name} predicts is not finite ({self._model.dtype}); load it with dtype float32, or "
                 "check its weights."
             )
-        n_passes = len(self._sites) + sum(len(one.encodings) for one in self._measured)
-        done = 0
+        yield None
         for site, x in activations.items():
             self._zero[site].take(self._model.predict_spliced(windows, site, x.new_zeros(x.shape)), targets)
-            done += 1
-            yield done / n_passes
+            yield None
         for one, encoding, x_hat in self._reconstructed(activations):
             spliced = self._model.predict_spliced(windows, one.site, x_hat)
             one.predictions[encoding].take(spliced, targets, own)
-            done += 1
-            yield done / n_passes
+            yield one, encoding
 
     def _reconstructed(
         self, activations: dict[Site, torch.Tensor]
     ) -> Iterator[tuple[_Measured, Encoding, torch.Tensor]]:
-        for site, x in activations.items():
-            self._spread[site].take(x)
+        from itda_core.dictionaries.sinks import sinks_in
+
+        for (site, sink_norm), spread in self._spread.items():
+            spread.take(activations[site][~sinks_in(activations[site], sink_norm)])
         self.tokens += len(activations[self._sites[0]])
         for one in self._measured:
+            x = activations[one.site]
+            sinks = sinks_in(x, one.dictionary.sink_norm)
+            one.sinks += int(sinks.sum())
             for encoding in one.encodings:
-                yield one, encoding, one.take(activations[one.site], encoding)
+                x_hat = x.clone()
+                x_hat[~sinks] = one.take(x[~sinks], encoding)
+                yield one, encoding, x_hat
 
-    def result(self, one: _Measured, encoding: Encoding, held: str) -> Evaluation:
-        sums, predictions, variance = one.sums[encoding], one.predictions[encoding], self._spread[one.site].squares
+    def _result(self, one: _Measured, encoding: Encoding) -> Evaluation:
+        if one.sinks == self.tokens:
+            raise UserError(
+                f"Every token of this text so far is an attention sink to {one.name}; choose another text, or train "
+                "with --sinks 0."
+            )
+        sums, predictions = one.sums[encoding], one.predictions[encoding]
+        variance = self._spread[one.site, one.dictionary.sink_norm].squares
         original, zero = self._original.cross_entropy, self._zero[one.site].cross_entropy
-        now = predictions.cross_entropy
+        now, spec = predictions.cross_entropy, one.dictionary.spec
         score = None
         if original is not None and zero is not None and now is not None and zero != original:
             score = (zero - now) / (zero - original)
@@ -294,7 +347,7 @@ class _Pass:
             dictionary=one.name,
             k=encoding.k,
             method=encoding.method,
-            tokens=self.tokens,
+            tokens=self.tokens - one.sinks,
             fvu=sums.residual / variance if variance > 0 else None,
             relative_error=sums.relative_error,
             cosine=sums.cosine,
@@ -305,16 +358,24 @@ class _Pass:
             ce_zero=zero,
             ce_score=score,
             kl=predictions.divergence,
-            text=held,
+            text=one.held,
+            corpus=self._corpus,
+            model=spec.model,
+            layer=spec.layer,
+            site=spec.site,
+            atoms=len(one.dictionary),
+            sinks_left_out=one.sinks,
         )
 
 
 def _windows_per_batch(model: LanguageModel, context: int) -> int:
-    """As many windows as have logits within bounds."""
-    if not model.has_lm_head:
-        return _MOST_WINDOWS
-    most = _MOST_LOGITS.get(model.device.type, _MOST_LOGITS["cpu"])
-    return max(1, min(_MOST_WINDOWS, most // (context * model.module.config.get_text_config().vocab_size)))
+    """As many windows as have logits, and a forward pass, within bounds."""
+    device = model.device.type if model.device.type in _MOST_LOGITS else "cpu"
+    parameters = sum(parameter.numel() for parameter in model.module.parameters())
+    most = _MOST_OPERATIONS[device] // (2 * parameters * context)
+    if model.has_lm_head:
+        most = min(most, _MOST_LOGITS[device] // (context * model.module.config.get_text_config().vocab_size))
+    return max(1, min(_MOST_WINDOWS, most))
 
 
 def _batches(windows: Iterable[Window], tokens: int, at_once: int) -> Iterator[list[Window]]:

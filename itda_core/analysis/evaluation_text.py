@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from itda_core.text import Corpus, Window
 
 Held = Literal["held-out", "training", "other corpus"]
+_SECONDS_BETWEEN_COUNTS = 0.2
 
 
 class EvaluationText(NamedTuple):
@@ -44,8 +46,10 @@ class _Built(NamedTuple):
 
 def evaluation_text(
     model: LanguageModel, dictionaries: Sequence[AtomDictionary], corpus: Corpus, tokens: int
-) -> EvaluationText:
-    """The part of `corpus` to measure `dictionaries` on, the same for all; `tokens`: how many will be wanted.
+) -> Iterator[int | EvaluationText]:
+    """Finds the part of `corpus` to measure `dictionaries` on, the same for all; `tokens`: how many will be wanted.
+
+    Yields how many tokens have been passed over, a few times a second, and the text in the end.
 
     All of them have read windows of one length (config.context, config.windows), and so are these. Of a corpus that
     some were built from (same fingerprint), the windows read by whichever read most are left out. Where too few tokens
@@ -64,7 +68,10 @@ def evaluation_text(
     here = [dictionary.spec.corpus_fingerprint == corpus.fingerprint for dictionary in dictionaries]
     built = [_Built.of(dictionary) for dictionary, same in zip(dictionaries, here, strict=True) if same]
     remaining = cut()
-    n_windows, n_tokens = _pass_over(remaining, built)
+    n_windows = n_tokens = 0
+    for passed in _passed_over(remaining, built):
+        n_windows, n_tokens = passed
+        yield n_tokens
     enough = min(tokens, FEWEST_TOKENS) if built else 1
     behind, n_behind = _look_ahead(_with_text(remaining), enough)
     if n_behind >= enough:
@@ -72,28 +79,33 @@ def evaluation_text(
             f"The first {n_windows:,} windows of {corpus.id} ({n_tokens:,} tokens) were left out: "
             f"{'the dictionary was' if len(dictionaries) == 1 else 'dictionaries were'} built from them."
         )
-        return EvaluationText(
+        yield EvaluationText(
             behind, tuple("held-out" if same else "other corpus" for same in here), note if built else None
         )
+        return
     if not n_behind and not n_tokens:
         raise UserError(f"Corpus {corpus.id} gave no token of text to {model.name}; choose one with more text.")
     note = (
         f"{corpus.id} has only {n_behind:,} tokens behind the text that was built from: the figures are of training "
         "text, and flatter. Name another corpus for held-out text."
     )
-    return EvaluationText(_with_text(cut()), tuple("training" if same else "other corpus" for same in here), note)
+    yield EvaluationText(_with_text(cut()), tuple("training" if same else "other corpus" for same in here), note)
 
 
-def _pass_over(remaining: Iterator[Window], built: Sequence[_Built]) -> tuple[int, int]:
-    """Read past what was built from; returns how many windows and how many tokens of text that were."""
+def _passed_over(remaining: Iterator[Window], built: Sequence[_Built]) -> Iterator[tuple[int, int]]:
+    """Read past what was built from; now and then, and at the end, how many windows and tokens of text that were."""
     n_windows = n_tokens = 0
+    said = time.monotonic()
     while any(n_windows < part.windows or n_tokens < part.tokens for part in built):
         window = next(remaining, None)
         if window is None:
             break
         n_windows += 1
         n_tokens += n_text(window)
-    return n_windows, n_tokens
+        if time.monotonic() - said >= _SECONDS_BETWEEN_COUNTS:
+            said = time.monotonic()
+            yield n_windows, n_tokens
+    yield n_windows, n_tokens
 
 
 def _look_ahead(remaining: Iterator[Window], enough: int) -> tuple[Iterator[Window], int]:

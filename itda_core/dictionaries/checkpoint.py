@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from itda_core.dictionaries.growth import Growth, Totals
+from itda_core.dictionaries.growth import Growth
+from itda_core.dictionaries.predicted_size import GrowthCurve
 from itda_core.dictionaries.provenance import check, to_frame, to_labels
+from itda_core.dictionaries.snapshot import Snapshot
 from itda_core.dictionaries.storage import read_frame, read_tensors, write_frame, write_tensors
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, new_folder, read_json, write_json
@@ -17,20 +19,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-VERSION = 1
+VERSION = 2
 _PREFIX = "checkpoint-"
-_KEYS = {"identity", "tensors", "windows", "tokens", "special", "seconds", "layers"}
+_KEYS = {"identity", "tensors", "norm_medians", "curves", *Snapshot._fields}
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
-
-
-class Snapshot(NamedTuple):
-    """Where a run stood at the end of a forward batch."""
-
-    windows: int = 0  # of the corpus, read
-    tokens: int = 0  # special ones not counted
-    special: int = 0  # special tokens left out
-    seconds: float = 0.0  # of work, over all sessions
-    layers: tuple[Totals, ...] = ()
 
 
 class Checkpoints:
@@ -54,7 +46,7 @@ class Checkpoints:
 
         Raises UserError when the disk is full; the checkpoint before then stays.
         """
-        path = self._work / f"{_PREFIX}{snapshot.windows:012d}"
+        path = self._work / f"{_PREFIX}{snapshot.tokens:012d}"
         earlier = [other for other in self._all() if other != path]
         if not path.exists():
             with new_folder(path) as folder:
@@ -73,30 +65,44 @@ class Checkpoints:
         state = read_json(path / _STATE)
         if not isinstance(state, dict) or state.get("version") != VERSION or not state.keys() >= _KEYS:
             raise UserError(f"{path} was written by another version of this program; start the training anew.")
-        if different := _differences(state["identity"], self._identity):
+        if different := differences(state["identity"], self._identity):
             raise UserError(
                 f"The run in {self._work} cannot go on, because it had {'; '.join(different)}; "
                 "use the same settings, or start anew."
             )
-        layers = tuple(Totals(*values) for values in state["layers"])
+        snapshot = Snapshot.from_dict({name: state[name] for name in Snapshot._fields})
         tensors = {name: tensor.to(device) for name, tensor in read_tensors(path / _TENSORS, state["tensors"]).items()}
-        for i, (growth, totals) in enumerate(zip(growths, layers, strict=True)):
+        for i, (growth, totals) in enumerate(zip(growths, snapshot.layers, strict=True)):
             if f"{i}.atoms" in tensors:
                 file = path / f"{i}.parquet"
-                labels = to_labels(check(read_frame(file), totals.atoms, str(file)))
-                growth.restore(tensors[f"{i}.atoms"], tensors.get(f"{i}.mean"), labels, totals)
-        return Snapshot(state["windows"], state["tokens"], state["special"], state["seconds"], layers)
+                kept = tensors[f"{i}.atoms"]
+                labels = to_labels(check(read_frame(file), len(kept), str(file)))
+                growth.norm_median = state["norm_medians"][i]
+                growth.curve = GrowthCurve(state["curves"][i])
+                growth.restore(kept, tensors.get(f"{i}.mean"), labels, totals)
+        return snapshot
 
     def _write(self, folder: Path, snapshot: Snapshot, growths: Sequence[Growth]) -> None:
         tensors: dict[str, Tensor] = {}
         for i, (growth, totals) in enumerate(zip(growths, snapshot.layers, strict=True)):
             if growth.begun:
-                tensors[f"{i}.atoms"] = growth.atoms[: totals.atoms].cpu()
+                kept, labels = growth.kept(totals)
+                tensors[f"{i}.atoms"] = kept.cpu()
                 if growth.mean is not None:
                     tensors[f"{i}.mean"] = growth.mean.cpu()
-                write_frame(folder / f"{i}.parquet", to_frame(growth.labels[: totals.atoms]))
+                write_frame(folder / f"{i}.parquet", to_frame(labels))
         write_tensors(folder / _TENSORS, tensors)
-        state = {**snapshot._asdict(), "version": VERSION, "identity": self._identity, "tensors": sorted(tensors)}
+        state = {
+            **snapshot._asdict(),
+            "version": VERSION,
+            "identity": self._identity,
+            "tensors": sorted(tensors),
+            "norm_medians": [growth.norm_median for growth in growths],
+            "curves": [
+                growth.curve.points_until(totals.tokens)
+                for growth, totals in zip(growths, snapshot.layers, strict=True)
+            ],
+        }
         write_json(folder / _STATE, state)
 
     def _all(self) -> list[Path]:
@@ -104,13 +110,13 @@ class Checkpoints:
         return sorted(self._work.glob(f"{_PREFIX}*"))
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What differs, in words; settings that are themselves tables are compared one by one."""
     found = []
     for key in sorted(old.keys() | new.keys()):
         was, now = old.get(key), new.get(key)
         if isinstance(was, dict) and isinstance(now, dict):
-            found += _differences(was, now)
+            found += differences(was, now)
         elif was != now:
             found.append(f"{key} {_short(was)} and not {_short(now)}")
     return found

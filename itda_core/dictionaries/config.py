@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
 from itda_core.errors import UserError
 
 METHODS = ("mp", "omp", "gp")
-SELECTIONS = ("sequential", "paper")
+SELECTIONS = ("sequential", "paper", "sampled", "consensus")
+SIZED = ("sampled", "consensus")  # the selections that end with a wanted number of atoms and know no threshold
 WINDOWS = ("all", "first")
+LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
+EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
+SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,14 @@ class TrainConfig:
     method: str = "mp"  # the pursuit that judges: one of METHODS
     selection: str = "sequential"  # how atoms are selected: one of SELECTIONS
     threshold: float | None = None  # the error above which an activation becomes an atom: relative squared error,
-    # 0 to 1; for "paper" 2 (1 - cosine) / d_model
-    atoms: int | None = None  # stop growing at this many; None: no limit
+    # 0 to 1; for "paper" 2 (1 - cosine) / d_model; none for SIZED
+    atoms: int | None = None  # stop growing at this many, None: no limit; for SIZED how many there will be
     centre: bool = False  # subtract the mean of the first tokens of the stream
     tokens: int | None = None  # tokens to read, special ones not counted; None: the whole corpus
     context: int = 128  # tokens per window, special ones counted
     windows: str = "all"  # "all" windows of a document or the "first"
     seed: int = 0  # of selections that draw at random; sequential selection draws nothing
+    sinks: float | None = SINKS  # leave out tokens whose norm is above so many medians of the site; None or 0: none
 
     def __post_init__(self) -> None:
         _check_whole("k", self.k, 1, "the number of atoms per token, for example 40")
@@ -48,21 +53,71 @@ class TrainConfig:
         _check_choice("windows", self.windows, WINDOWS)
         if not isinstance(self.centre, bool):
             raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.")
+        self._check_sinks()
         if self.selection == "paper":
             self._check_paper()
+        elif self.selection in SIZED:
+            self._check_sized()
         else:
             self._check_sequential()
 
-    def threshold_for(self, d_model: int) -> float:
+    def threshold_for(self, d_model: int) -> float | None:
         """The threshold at a site of that width, in the selection's unit; the default where none was given.
+
+        None for the selections that know none (SIZED).
 
         Raises UserError where `selection="paper"` could add no atom with it (threshold.check_threshold).
         """
+        if self.selection in SIZED:
+            return None
         if self.threshold is None:
             return default_threshold(d_model)
         if self.selection == "paper":
             check_threshold(self.threshold, d_model)
         return self.threshold
+
+    def goes_on_from(self, earlier: TrainConfig) -> bool:
+        """Whether a training of `earlier` may be continued by one of this: at most LOOSENED may differ."""
+        if self.selection not in EXTENDED:
+            return self == earlier
+        return replace(self, **{name: getattr(earlier, name) for name in LOOSENED}) == earlier
+
+    def asks_less_than(self, earlier: TrainConfig, widths: Sequence[int] = ()) -> list[str]:
+        """In which of LOOSENED this is stricter than `earlier`, so that it cannot go on from it, in words.
+
+        widths: d_model of each site, as far as known; a threshold that was left out depends on it.
+        """
+        found = []
+        for name in ("tokens", "atoms"):
+            was, now = getattr(earlier, name), getattr(self, name)
+            if now is not None and (was is None or now < was):
+                found.append(f"{name} {was} and not {now}")
+        if self.threshold is None or earlier.threshold is None:
+            higher = any(
+                now is not None and was is not None and now > was
+                for now, was in ((self.threshold_for(width), earlier.threshold_for(width)) for width in widths)
+            )
+        else:
+            higher = self.threshold > earlier.threshold
+        return [*found, f"threshold {earlier.threshold} and not {self.threshold}"] if higher else found
+
+    def _check_sinks(self) -> None:
+        value = self.sinks
+        if self.selection == "paper":
+            if value not in (None, 0, SINKS):
+                raise UserError(
+                    f"sinks={value} does not go with selection='paper', because the published code leaves no token "
+                    "out; leave it out, or choose selection='sequential'."
+                )
+            value = None
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise UserError(f"sinks={value!r} is not a number; give a multiple of the median norm, for example 10.")
+        if value and not 1 < value < math.inf:
+            raise UserError(
+                f"sinks={value:g} would leave out ordinary tokens or none; give a multiple of the median norm above 1, "
+                "for example 10, or 0 to leave out nothing."
+            )
+        object.__setattr__(self, "sinks", float(value) if value else None)  # frozen; one way to say none
 
     def _check_paper(self) -> None:
         if self.method != "mp":
@@ -82,6 +137,23 @@ class TrainConfig:
             raise UserError(
                 f"threshold={value:g} would make every activation an atom; choose one above 0, or leave it out for "
                 "what relative error 0.3 means."
+            )
+
+    def _check_sized(self) -> None:
+        if self.atoms is None:
+            raise UserError(
+                f"selection={self.selection!r} ends with as many atoms as are wanted; say how many (atoms), for "
+                "example 1024."
+            )
+        if self.threshold is not None:
+            raise UserError(
+                f"threshold={self.threshold!r} does not go with selection={self.selection!r}, which takes as many "
+                "atoms as are wanted; leave it out, or choose selection='sequential'."
+            )
+        if self.tokens is not None and self.atoms > self.tokens:
+            raise UserError(
+                f"atoms={self.atoms:,} are more than the {self.tokens:,} tokens to read; ask for fewer atoms or for "
+                "more tokens."
             )
 
     def _check_sequential(self) -> None:

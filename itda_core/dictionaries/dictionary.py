@@ -76,6 +76,12 @@ class AtomDictionary:
         layer = "" if self.spec.layer is None else f" layer {self.spec.layer}"
         return f"AtomDictionary({len(self)} atoms of {self.spec.model}{layer} {self.spec.site})"
 
+    @property
+    def sink_norm(self) -> float | None:
+        """Activations longer than this, before centring, were left out as attention sinks; None: none was."""
+        sinks, median = self.config.sinks, self.stats.get("norm_median")
+        return None if sinks is None or median is None else sinks * median
+
     @classmethod
     def load(cls, path: str | Path) -> AtomDictionary:
         """The dictionary in the folder `path`, everything checked. Raises UserError when it is damaged or foreign."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,8 +12,10 @@ from torch import Tensor
 
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.paper_rule import PaperSelection
+from itda_core.dictionaries.predicted_size import GrowthCurve
 from itda_core.dictionaries.provenance import AtomLabel
-from itda_core.dictionaries.selection import SequentialSelection
+from itda_core.dictionaries.selection import Judged, SequentialSelection
+from itda_core.dictionaries.sinks import sinks_in
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.source import Site
@@ -34,6 +36,10 @@ class LayerProgress:
     relative_error: float  # running mean over the last RECENT_TOKENS tokens or so, 0 to 1; 1 before the first
     acceptance_rate: float  # of the same tokens, how many became atoms, 0 to 1
     latest: tuple[AtomLabel, ...]  # the last few atoms, newest last
+    sinks: int = 0  # tokens left out so far as attention sinks
+    predicted_atoms: int | None = None  # at the end, by the curve so far; None while there is too little to go by
+    step: int = 0  # of choosing atoms once the text is read, for the selections that do; 0: not begun
+    steps: int = 0
 
 
 class Totals(NamedTuple):
@@ -43,6 +49,12 @@ class Totals(NamedTuple):
     judged: int = 0  # tokens
     skipped: int = 0  # tokens whose activation was zero
     error_sum: float = 0.0  # of the relative errors of all judged tokens, each before it could enter
+    sinks: int = 0  # tokens left out because of their norm
+
+    @property
+    def tokens(self) -> int:
+        """Looked at, whatever became of them."""
+        return self.judged + self.skipped + self.sinks
 
 
 class Growth:
@@ -52,9 +64,10 @@ class Growth:
         self.site = site
         self.totals = Totals()
         self.mean: Tensor | None = None
+        self.norm_median: float | None = None  # of the site; None: not known, or nothing is left out for its norm
         self.labels: list[AtomLabel] = []
+        self.curve = GrowthCurve()
         self._config = config
-        self._rule = RULES[config.selection]
         self._selection: SequentialSelection | PaperSelection | None = None
         self._recent: deque[tuple[int, int, float]] = deque()  # tokens, atoms, error sum of each recent batch
 
@@ -70,8 +83,8 @@ class Growth:
         return self._selection.atoms
 
     @property
-    def gram(self) -> Tensor:
-        """atoms @ atoms.T (n_atoms, n_atoms) float32 as it grew, a copy."""
+    def gram(self) -> Tensor | None:
+        """atoms @ atoms.T (n_atoms, n_atoms) float32 as it grew, a copy; None: not at hand."""
         assert self._selection is not None, "nothing was taken in yet"
         return self._selection.gram
 
@@ -84,37 +97,68 @@ class Growth:
     def full(self) -> bool:
         return self._selection is not None and self._selection.full
 
-    def restore(self, atoms: Tensor, mean: Tensor | None, labels: Sequence[AtomLabel], totals: Totals) -> None:
-        """Go on from a state that was saved: atoms (n_atoms, d_model), mean (d_model,)."""
+    @property
+    def sink_norm(self) -> float | None:
+        """Activations longer than this are left out; None: none is."""
+        sinks, median = self._config.sinks, self.norm_median
+        return None if sinks is None or median is None else sinks * median
+
+    def kept(self, totals: Totals) -> tuple[Tensor, list[AtomLabel]]:
+        """What a later session needs to go on from `totals`: atoms (n_atoms, d_model), and a label of each."""
+        return self.atoms[: totals.atoms], self.labels[: totals.atoms]
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """Which step of how many `settle` has taken."""
+        return 0, 0
+
+    def settle(self) -> Iterator[None]:
+        """What is left to do once the text is read; yields after each step."""
+        return iter(())
+
+    def restore(self, kept: Tensor, mean: Tensor | None, labels: Sequence[AtomLabel], totals: Totals) -> None:
+        """Go on from what was `kept`; mean: (d_model,)."""
         self.mean, self.labels, self.totals = mean, list(labels), totals
-        self._selection = selection = self._rule(self._config, atoms.shape[1], atoms.device, mean)
-        selection.restore(atoms)
+        self._selection = selection = RULES[self._config.selection](self._config, kept.shape[1], kept.device, mean)
+        selection.restore(kept)
 
     def take(self, tokens: Sequence[TokenRef], x: Tensor) -> int:
         """Judge one forward batch: activations x (n_tokens, d_model) of `tokens`.
 
-        Returns how many were looked at: all, unless the dictionary is full.
+        Returns how many were looked at: all, unless the dictionary is full. Attention sinks are passed over.
         """
+        sinks = sinks_in(x, self.sink_norm)
+        kept = (~sinks).nonzero()[:, 0].tolist()
+        x = x if len(kept) == len(x) else x[~sinks]
         selection = self._selection
         if selection is None:
-            self._selection = selection = self._rule(self._config, x.shape[1], x.device, self.mean)
-        judged = selection.judge(x)
+            self._selection = selection = RULES[self._config.selection](self._config, x.shape[1], x.device, self.mean)
+        judged = selection.judge(x) if kept else Judged(torch.zeros(0), [], 0, 0)
         for row, error in judged.accepted:
-            self.labels.append(AtomLabel.of(tokens[row], len(self.labels), error))
+            self.labels.append(AtomLabel.of(tokens[kept[row]], len(self.labels), error))
+        if len(kept) == len(sinks):
+            rows = judged.rows
+        elif selection.full:
+            rows = kept[judged.rows - 1] + 1 if judged.rows else 0
+        else:
+            rows = len(sinks)
         error_sum = float(judged.errors.sum())
         self.totals = Totals(
             len(self.labels),
             self.totals.judged + len(judged.errors),
             self.totals.skipped + judged.skipped,
             self.totals.error_sum + error_sum,
+            self.totals.sinks + int(sinks[:rows].sum()),
         )
+        self.curve.add(self.totals.tokens, self.totals.atoms)
         if len(judged.errors):
             self._recent.append((len(judged.errors), len(judged.accepted), error_sum))
             while sum(tokens for tokens, _, _ in self._recent) - self._recent[0][0] >= RECENT_TOKENS:
                 self._recent.popleft()
-        return judged.rows
+        return rows
 
-    def progress(self) -> LayerProgress:
+    def progress(self, left: int | None = None) -> LayerProgress:
+        """left: tokens of the text still to come; None: not known."""
         tokens = sum(tokens for tokens, _, _ in self._recent)
         return LayerProgress(
             site=self.site_name,
@@ -123,6 +167,8 @@ class Growth:
             relative_error=sum(error for _, _, error in self._recent) / tokens if tokens else 1.0,
             acceptance_rate=sum(atoms for _, atoms, _ in self._recent) / tokens if tokens else 0.0,
             latest=tuple(self.labels[-LATEST:]),
+            sinks=self.totals.sinks,
+            predicted_atoms=self.curve.predict(None if left is None else self.totals.tokens + left, self._config.atoms),
         )
 
 
@@ -134,13 +180,15 @@ class RunningMean:
         self._sum: Tensor | None = None
         self._count = 0
 
-    def take(self, x: Tensor) -> None:
-        """x: (n_tokens, d_model); what exceeds the limit is left out."""
+    def take(self, x: Tensor, sink_norm: float | None = None) -> None:
+        """x: (n_tokens, d_model); what exceeds the limit is left out, and what is longer than `sink_norm`."""
         x = x[: self.room]
+        self.room -= len(x)
+        if sink_norm is not None:
+            x = x[~sinks_in(x, sink_norm)]
         wide = x.double() if x.device.type != "mps" else x
         self._sum = wide.sum(dim=0) if self._sum is None else self._sum + wide.sum(dim=0)
         self._count += len(x)
-        self.room -= len(x)
 
     def value(self) -> Tensor | None:
         """(d_model,) float32; None when there was no activation."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from itda_core.dictionaries.sinks import sinks_in
 from itda_core.pursuit import relative_error
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class Quality(NamedTuple):
 
     fvu: float | None  # sum |x - x_hat|^2 / sum |x - mean(x)|^2
     relative_error: float | None  # mean of |x - x_hat|^2 / |x|^2 (x after centring, if centred)
+    tokens: int  # measured on
+    sinks: int  # tokens left out because the dictionary leaves out attention sinks
 
 
 def collect(parts: Iterable[Mapping[Site, Tensor]], most: int = MOST_TOKENS) -> dict[Site, Tensor]:
@@ -40,8 +43,11 @@ def collect(parts: Iterable[Mapping[Site, Tensor]], most: int = MOST_TOKENS) -> 
 
 def quality(dictionary: AtomDictionary, x: Tensor) -> Quality:
     """How well `dictionary` reconstructs activations x (n_tokens, d_model), by its own k and method."""
+    n_tokens = len(x)
+    x = x[~sinks_in(x, dictionary.sink_norm)]
+    sinks = n_tokens - len(x)
     if len(x) == 0:
-        return Quality(None, None)
+        return Quality(None, None, 0, sinks)
     x_hat = dictionary.decode(dictionary.encode(x))
     mean = dictionary.mean.to(x.device)
     errors = relative_error(x - mean, x_hat - mean)
@@ -49,4 +55,5 @@ def quality(dictionary: AtomDictionary, x: Tensor) -> Quality:
     residual = (x - x_hat).cpu().double().square().sum()
     wide = x.cpu().double()
     variance = (wide - wide.mean(dim=0)).square().sum()
-    return Quality(float(residual / variance) if variance > 0 else None, float(errors.cpu().double().mean()))
+    fvu = float(residual / variance) if variance > 0 else None
+    return Quality(fvu, float(errors.cpu().double().mean()), len(x), sinks)

@@ -47,7 +47,9 @@ class PaperSelection:
         Raises UserError when the threshold can add no atom at this d_model.
         """
         self._k, self._most, self._mean = config.k, config.atoms, mean
-        self._threshold = config.threshold_for(d_model)
+        threshold = config.threshold_for(d_model)
+        assert threshold is not None, "a selection that goes by one"
+        self._threshold = threshold
         self._buffers = GrowingAtoms(d_model, device)
 
     @property

@@ -49,7 +49,9 @@ class SequentialSelection:
     def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
         """mean: (d_model,) subtracted from each activation first; None: nothing is."""
         self._config, self._mean = config, mean
-        self._threshold = config.threshold_for(d_model)
+        threshold = config.threshold_for(d_model)
+        assert threshold is not None, "a selection that goes by one"
+        self._threshold = threshold
         self._buffers = GrowingAtoms(d_model, device)
         self._algorithm = ALGORITHMS[config.method]
         self._compiled = COMPILED and device.type == "cpu"

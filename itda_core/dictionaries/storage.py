@@ -37,7 +37,7 @@ class DictionarySummary:
     atoms: int
     d_model: int
     k: int
-    threshold: float
+    threshold: float | None
     selection: str
     method: str
     corpus: str
@@ -180,9 +180,10 @@ def _read_description(path: Path) -> dict[str, Any]:
         if not isinstance(description.get(key), kind) or isinstance(description[key], bool):
             raise UserError(f"{file} is damaged ({key!r} is missing or of a wrong type); {_REMEDY}")
     _check_spec(file, description["spec"])
-    fvu = description["stats"].get("fvu")
-    if fvu is not None and (isinstance(fvu, bool) or not isinstance(fvu, (int, float))):
-        raise UserError(f"{file} is damaged (stats.fvu is {fvu!r}, not a number); {_REMEDY}")
+    for name in ("fvu", "norm_median"):
+        value = description["stats"].get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise UserError(f"{file} is damaged (stats.{name} is {value!r}, not a number); {_REMEDY}")
     return description
 
 
@@ -200,7 +201,7 @@ def _check_spec(file: Path, spec: dict[str, Any]) -> None:
 
 def _config(path: Path, description: dict[str, Any]) -> TrainConfig:
     try:
-        return TrainConfig.from_dict(description["config"])
+        return TrainConfig.from_dict({"sinks": None, **description["config"]})  # older ones left no sink out
     except UserError as error:
         raise UserError(f"{path / SPECIFICATION} is damaged: {error}") from None
 

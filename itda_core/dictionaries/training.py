@@ -8,17 +8,20 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from itda_core.dictionaries import held_out
-from itda_core.dictionaries.checkpoint import Checkpoints, Snapshot
-from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.checkpoint import Checkpoints, differences
+from itda_core.dictionaries.config import EXTENDED, LOOSENED, SIZED, TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
 from itda_core.dictionaries.growth import Growth, LayerProgress, RunningMean
-from itda_core.dictionaries.provenance import to_frame
+from itda_core.dictionaries.pooled import PooledGrowth
+from itda_core.dictionaries.provenance import to_frame, to_labels
+from itda_core.dictionaries.sinks import NORM_TOKENS, median_norm
+from itda_core.dictionaries.snapshot import Snapshot, Stage, snapshot_of
 from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
 from itda_core.text.windows import Window
@@ -27,11 +30,13 @@ from itda_core.text.windows import windows as windows_of
 if TYPE_CHECKING:
     from itda_core.dictionaries.source import ActivationBatch, ActivationSource, Site
     from itda_core.text.corpus import Corpus
+    from itda_core.text.windows import TokenRef
 
     Activations = Mapping[Site, Tensor]
 
 WINDOWS_PER_BATCH = 16  # fixed: the last bits of a forward pass depend on it, and a resumed run must agree to the bit;
 # what selection="paper" makes of a text depends on it altogether
+_WORK_PER_SAVING = 20  # checkpoints take at most about a twentieth of the time, however large they are
 MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 
 
@@ -39,8 +44,8 @@ MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 class TrainProgress:
     """Where a training stands after a forward batch."""
 
-    tokens: int  # read so far, special ones not counted
-    total: int | None  # config.tokens; None: the whole corpus, whatever its length
+    tokens: int  # read so far, special ones not counted; of a text that is read again, over all passes
+    total: int | None  # to read, likewise; None: the whole corpus, whatever its length
     seconds: float  # of work, over all sessions
     tokens_per_second: float  # of this session
     eta: float | None  # seconds to go; None while the total is unknown
@@ -52,6 +57,15 @@ class TrainProgress:
     def atoms(self) -> int:
         """Of the first layer."""
         return self.layers[0].atoms
+
+    @property
+    def choosing(self) -> str | None:
+        """What is done once the text is read, by the selections that choose atoms then."""
+        begun = [layer for layer in self.layers if layer.step]
+        if not begun:
+            return None
+        where = begun[-1].site if begun[-1].layer is None else f"layer {begun[-1].layer}"
+        return f"choosing atoms of {where}: step {begun[-1].step} of {begun[-1].steps}"
 
     @property
     def relative_error(self) -> float:
@@ -69,6 +83,7 @@ def train(
     work: Path | None = None,
     checkpoint_seconds: float = 20.0,
     resume: bool = False,
+    extend: Sequence[AtomDictionary] = (),
 ) -> Generator[TrainProgress, None, None]:
     """Grow one dictionary per layer, all from the same forward passes; yields after each, and once more when done.
 
@@ -81,14 +96,27 @@ def train(
       `config.tokens`, the last one ends at that token. The dictionary's config has the threshold that was used, its
       stats what that means (`threshold_cosine`) and how many atoms equal an earlier one (`duplicate_atoms`);
     - `work`: a folder for checkpoints, one every `checkpoint_seconds`, and one when the generator is closed or the run
-      interrupted; with `resume` it goes on from there (or begins, if there is none) and ends, to the bit, with the same
-      dictionaries as a run left alone. Without `resume`, earlier checkpoints in the folder are removed;
+      interrupted, and at the end; with `resume` it goes on from there (or begins, if there is none) and ends, to the
+      bit, with the same dictionaries as a run left alone. Without `resume`, earlier checkpoints in the folder are
+      removed;
+    - `config.selection` of config.SIZED: see pooled.PooledGrowth. Atoms are chosen once the text is read, with a
+      progress for each step; a run that is resumed while choosing begins to choose anew;
+    - going further: a run that is resumed, finished or not, may ask for more `tokens`, a lower `threshold` or more
+      `atoms` than before (selections config.EXTENDED; nothing else may differ). The dictionary so far is kept as it
+      is, and the stream goes on from where it stopped, under the new settings from there on. Where no text is left and
+      the threshold is lower, or a dictionary that was full has room again, the same tokens are read once more from the
+      beginning, judged by the dictionary as it stands. `stats["stages"]` tells each part, `stats["passes"]` how often
+      the text was begun;
+    - `extend`: the finished dictionaries of such a run, one per layer, to go on from where `work` has no checkpoint;
+    - `config.sinks`: attention sinks (module sinks) are neither judged nor taken as atoms, nor counted in the mean or
+      in how well the dictionary does; `stats["sinks_left_out"]` counts them. The median norm is that of the first
+      NORM_TOKENS tokens (of all, if fewer), `stats["norm_median"]`;
     - the finished dictionaries are measured on the next held_out.MOST_TOKENS tokens of the corpus; where fewer than
       held_out.FEWEST_TOKENS are left, on the first of the training text (`stats["fvu_text"]` says which).
 
     Raises UserError at once for a layer or site the model does not have, a context longer than the model's and a
-    threshold that can add no atom; later for a corpus without any token, a checkpoint of another run, a full disk,
-    activations with NaN.
+    threshold that can add no atom; later for a corpus without any token or with fewer different activations than atoms
+    were wanted, a checkpoint of another run, a full disk, activations with NaN.
     """
     if config.context > model.context:
         raise UserError(
@@ -101,7 +129,9 @@ def train(
         raise UserError(f"Layers {given} were asked for; name at least one, and each once.")
     if any(read.module is None for read in sites):  # what a module gives may be narrower or wider
         config.threshold_for(model.d_model)
-    run = _Run(model, corpus, sites, config)
+    if extend and config.selection not in EXTENDED:
+        raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
+    run = _Run(model, corpus, sites, config, extend)
     checkpoints = None if work is None else Checkpoints(work, run.identity())
     return run.progress(checkpoints, checkpoint_seconds, resume)
 
@@ -109,45 +139,72 @@ def train(
 class _Run:
     """One training."""
 
-    def __init__(self, model: ActivationSource, corpus: Corpus, sites: list[Site], config: TrainConfig) -> None:
-        self._model, self._corpus, self._sites, self._config = model, corpus, sites, config
-        self._growths = [Growth(site, config) for site in sites]
+    def __init__(
+        self,
+        model: ActivationSource,
+        corpus: Corpus,
+        sites: list[Site],
+        config: TrainConfig,
+        extend: Sequence[AtomDictionary] = (),
+    ) -> None:
+        self._model, self._corpus, self._sites, self._config, self._extend = model, corpus, sites, config, extend
+        growth_of = PooledGrowth if config.selection in SIZED else Growth
+        self._growths = [growth_of(site, config) for site in sites]
         self._before = self._now = self._safe = Snapshot(layers=tuple(growth.totals for growth in self._growths))
         # _before: where this session began; _now: where it stands; _safe: where a later session can go on
         self._special: deque[int] = deque()  # special tokens of each window handed out whose batch is yet to come
+        self._streamed_from = 0  # windows before the stream that is being read
+        self._again = False  # whether the text is to be read once more where none is left
         self._started = time.monotonic()
+        self._reading = 0.0  # seconds of this session in which text was read
 
     def identity(self) -> dict[str, Any]:
+        """What a run must share with one it goes on from."""
+        config = self._config.to_dict()
+        if self._config.selection in EXTENDED:
+            config = {name: value for name, value in config.items() if name not in LOOSENED}
         return {
             "model": self._model.fingerprint,
             "tokenizer": self._model.tokenizer_fingerprint,
-            "dtype": str(self._model.dtype),
             "corpus": self._corpus.fingerprint,
             "sites": [site.name for site in self._sites],
-            "config": self._config.to_dict(),
-            "windows per batch": WINDOWS_PER_BATCH,
+            "config": config,
+            **self._made(),
         }
 
     def progress(
         self, checkpoints: Checkpoints | None, checkpoint_seconds: float, resume: bool
     ) -> Generator[TrainProgress, None, None]:
         self._started = time.monotonic()
-        if checkpoints is not None:
-            self._begin(checkpoints, resume)
-        saved, saved_at = self._safe, time.monotonic()
+        self._begin(checkpoints, resume)
+        saved, saved_at, wait = self._safe, time.monotonic(), checkpoint_seconds
         try:
-            batches = self._batches()
-            unused: Activations = {}
-            while not self._ended and (batch := next(batches, None)) is not None:
-                unused = self._take(batch)
-                if not unused:  # a batch that is used in part is not done: a resumed run reads it again
+            while True:
+                batches = self._batches()
+                unused: Activations = {}
+                while not self._ended and (batch := next(batches, None)) is not None:
+                    unused = self._take(batch)
                     self._safe = self._now
-                due = self._safe != saved and time.monotonic() - saved_at >= checkpoint_seconds
-                if checkpoints is not None and due:
-                    checkpoints.save(self._safe, self._growths)
-                    saved, saved_at = self._safe, time.monotonic()
-                if batch.tokens:
-                    yield self._report()
+                    if checkpoints is not None and time.monotonic() - saved_at >= wait:
+                        begun = time.monotonic()
+                        checkpoints.save(self._safe, self._growths)
+                        saved, saved_at = self._safe, time.monotonic()
+                        wait = max(checkpoint_seconds, _WORK_PER_SAVING * (saved_at - begun))
+                    if batch.tokens:
+                        yield self._report()
+                if not self._rewind():
+                    break
+            if checkpoints is not None and self._safe != saved:
+                checkpoints.save(self._safe, self._growths)
+                saved = self._safe
+            begun, read = time.monotonic(), self._now.seconds
+            for i, growth in enumerate(self._growths):
+                for _ in growth.settle():
+                    self._now = self._now._replace(seconds=read + time.monotonic() - begun)
+                    step, steps = growth.step
+                    done = (i * steps + step) / (steps * len(self._growths))
+                    yield replace(self._report(), eta=(time.monotonic() - begun) * (1 / done - 1))
+            self._now = self._now._replace(layers=tuple(growth.totals for growth in self._growths))
             dictionaries = self._finish(chain([unused] if unused else [], (batch.activations for batch in batches)))
         except BaseException:
             if checkpoints is not None and self._safe != saved:
@@ -155,16 +212,87 @@ class _Run:
             raise
         yield self._report(dictionaries)
 
-    def _begin(self, checkpoints: Checkpoints, resume: bool) -> None:
-        checkpoints.clear(only_partial=resume)
-        loaded = checkpoints.load(self._growths, self._model.device)
-        if loaded is not None:
-            self._before = self._now = self._safe = loaded
+    def _begin(self, checkpoints: Checkpoints | None, resume: bool) -> None:
+        loaded = None
+        if checkpoints is not None:
+            checkpoints.clear(only_partial=resume)
+            loaded = checkpoints.load(self._growths, self._model.device)
+        if loaded is None and self._extend:
+            loaded = self._restore(self._extend)
+        now = self._now if loaded is None else loaded
+        stage = Stage.of(self._config, now)
+        if not now.stages:
+            now = now._replace(stages=(stage,))
+        elif now.stages[-1].config(self._config) != self._config:
+            now = self._loosen(now, stage)
+        self._before = self._now = self._safe = now
+
+    def _loosen(self, now: Snapshot, stage: Stage) -> Snapshot:
+        """A new stage begins. Raises UserError when it asks for less than the one before."""
+        old = now.stages[-1]
+        widths = [growth.atoms.shape[1] for growth in self._growths if growth.begun]
+        if less := self._config.asks_less_than(old.config(self._config), widths):
+            raise UserError(
+                f"The run cannot go on, because it had {'; '.join(less)}; ask for more tokens, a lower threshold or "
+                "more atoms than before, or start anew."
+            )
+        lower = old.threshold != stage.threshold
+        self._again = lower or any(old.atoms is not None and had >= old.atoms for had in stage.had)
+        if lower:
+            for growth in self._growths:
+                growth.curve.restart()
+        idle = len(now.stages) > 1 and old.begun == now.tokens  # nothing was read in it: it left no trace
+        return now._replace(stages=(*(now.stages[:-1] if idle else now.stages), stage))
+
+    def _rewind(self) -> bool:
+        """To the beginning of the text, where a new stage found none left to read; whether that was to be done."""
+        now = self._now
+        idle = now.tokens == now.stages[-1].begun
+        if not (self._again and idle and now.tokens) or all(growth.full for growth in self._growths):
+            return False
+        self._again = False
+        self._now = self._safe = now._replace(whole=0, skip=0, passes=now.passes + 1, pass_begun=now.tokens)
+        return True
+
+    def _restore(self, dictionaries: Sequence[AtomDictionary]) -> Snapshot:
+        """Where the run that ended with `dictionaries` stood. Raises UserError when it was another one than this."""
+        assert len(dictionaries) == len(self._growths), "one dictionary per layer"
+        snapshot = snapshot_of(dictionaries)
+        for growth, dictionary, totals in zip(self._growths, dictionaries, snapshot.layers, strict=True):
+            spec = dictionary.spec
+            identity = {
+                "model": spec.weights_fingerprint,
+                "tokenizer": spec.tokenizer_fingerprint,
+                "corpus": spec.corpus_fingerprint,
+                "config": {name: v for name, v in dictionary.config.to_dict().items() if name not in LOOSENED},
+                **dictionary.stats["stream"].get("made", {}),
+            }
+            own = {name: value for name, value in self.identity().items() if name != "sites"}
+            different = differences(identity, own)
+            if (spec.site, spec.layer) != (growth.site_name, growth.site.layer):
+                different.append(f"site {spec.site} of layer {spec.layer}")
+            if different:
+                raise UserError(
+                    f"{dictionary!r} cannot be extended, because it had {'; '.join(different)}; use the same settings, "
+                    "or start anew."
+                )
+            device = self._model.device
+            growth.norm_median = dictionary.stats["norm_median"]
+            mean = dictionary.mean.to(device) if dictionary.config.centre else None
+            growth.restore(dictionary.atoms.to(device), mean, to_labels(dictionary.provenance), totals)
+            growth.curve.add(totals.tokens, totals.atoms)
+            growth.curve.restart()
+        return snapshot
 
     @property
     def _ended(self) -> bool:
+        return self._left == 0 or all(growth.full for growth in self._growths)
+
+    @property
+    def _left(self) -> int | None:
+        """Tokens still to read; None while the length of the text is not known."""
         wanted = self._config.tokens
-        return (wanted is not None and self._now.tokens >= wanted) or all(growth.full for growth in self._growths)
+        return None if wanted is None else max(0, wanted - self._now.tokens_of_pass)
 
     def _windows(self) -> Iterator[Window]:
         which = cast("Literal['all', 'first']", self._config.windows)
@@ -174,21 +302,36 @@ class _Run:
         return self._model.stream(windows, self._sites, windows_per_batch=WINDOWS_PER_BATCH)
 
     def _batches(self) -> Iterator[ActivationBatch]:
-        """What is left of the corpus; where means are wanted and not known yet, they are, once the first is given."""
-        batches = self._stream(self._counted(islice(self._windows(), self._before.windows, None)))
-        if not self._config.centre or self._growths[0].mean is not None:
-            yield from batches
-            return
-        means = [RunningMean(min(MEAN_TOKENS, self._config.tokens or MEAN_TOKENS)) for _ in self._sites]
-        ahead: list[ActivationBatch] = []
-        while means[0].room and (batch := next(batches, None)) is not None:
+        """What is left of the corpus; what is told by its first tokens is known once the first batch is given."""
+        self._streamed_from = self._now.whole
+        self._special.clear()
+        batches = self._stream(self._counted(islice(self._windows(), self._streamed_from, None)))
+        if self._now.skip:
+            batches = _without_first(batches, self._now.skip)
+        if not self._growths[0].begun:
+            batches = self._surveyed(batches)
+        return batches
+
+    def _surveyed(self, batches: Iterator[ActivationBatch]) -> Iterator[ActivationBatch]:
+        """The same batches; before the first, each site's median norm and mean are taken from as many as it needs."""
+        config = self._config
+        most = max(NORM_TOKENS if config.sinks else 0, MEAN_TOKENS if config.centre else 0)
+        most = min(most, config.tokens or most)
+        ahead: deque[ActivationBatch] = deque()
+        while sum(len(batch.tokens) for batch in ahead) < most and (batch := next(batches, None)) is not None:
             ahead.append(batch)
-            for site, mean in zip(self._sites, means, strict=True):
-                mean.take(batch.activations[site])
-        for growth, mean in zip(self._growths, means, strict=True):
-            growth.mean = mean.value()
+        for growth in self._growths:
+            parts = [batch.activations[growth.site] for batch in ahead]
+            if config.sinks:
+                growth.norm_median = median_norm(parts, min(NORM_TOKENS, config.tokens or NORM_TOKENS))
+            if config.centre:
+                mean = RunningMean(min(MEAN_TOKENS, config.tokens or MEAN_TOKENS))
+                for part in parts:
+                    mean.take(part, growth.sink_norm)
+                growth.mean = mean.value()
+            del parts
         while ahead:
-            yield ahead.pop(0)
+            yield ahead.popleft()
         yield from batches
 
     def _counted(self, windows: Iterable[Window]) -> Iterator[Window]:
@@ -198,34 +341,38 @@ class _Run:
 
     def _take(self, batch: ActivationBatch) -> Activations:
         """Judge a batch; returns the activations of those tokens at its end that are not wanted any more, if any."""
-        n_tokens = len(batch.tokens)
-        wanted = n_tokens if self._config.tokens is None else min(n_tokens, self._config.tokens - self._now.tokens)
+        n_tokens, now = len(batch.tokens), self._now
+        wanted = n_tokens if self._left is None else min(n_tokens, self._left)
         used = 0
         for growth in self._growths:
             if wanted and not growth.full:
                 used = max(used, growth.take(batch.tokens[:wanted], batch.activations[growth.site][:wanted]))
-        windows = self._before.windows + batch.windows
-        special = sum(self._special.popleft() for _ in range(windows - self._now.windows))
-        self._now = Snapshot(
-            windows=windows,
-            tokens=self._now.tokens + used,
-            special=self._now.special + special,
+        windows = self._streamed_from + batch.windows
+        special = [self._special.popleft() for _ in range(windows - now.whole)]
+        done = used == n_tokens
+        self._now = now._replace(
+            windows=max(now.windows, windows),
+            whole=windows if done else now.whole,
+            skip=0 if done else now.skip + used,
+            tokens=now.tokens + used,
+            special=now.special + sum(special[max(0, now.windows - now.whole) :]),  # each window's once
             seconds=self._before.seconds + time.monotonic() - self._started,
             layers=tuple(growth.totals for growth in self._growths),
         )
+        self._reading = self._now.seconds - self._before.seconds
         return {site: x[used:] for site, x in batch.activations.items()} if used < n_tokens else {}
 
     def _report(self, dictionaries: tuple[AtomDictionary, ...] = ()) -> TrainProgress:
-        elapsed = self._now.seconds - self._before.seconds
-        rate = (self._now.tokens - self._before.tokens) / elapsed if elapsed > 0 else 0.0
-        left = None if self._config.tokens is None else max(0, self._config.tokens - self._now.tokens)
+        read = self._now.tokens - self._before.tokens
+        rate = read / self._reading if self._reading > 0 else 0.0
+        left = 0 if dictionaries else self._left
         return TrainProgress(
             tokens=self._now.tokens,
-            total=self._config.tokens,
+            total=None if self._config.tokens is None else self._now.pass_begun + self._config.tokens,
             seconds=self._now.seconds,
             tokens_per_second=rate,
             eta=0.0 if dictionaries else (left / rate if left is not None and rate > 0 else None),
-            layers=tuple(growth.progress() for growth in self._growths),
+            layers=tuple(growth.progress(left) for growth in self._growths),
             done=bool(dictionaries),
             dictionaries=dictionaries,
         )
@@ -236,14 +383,21 @@ class _Run:
             raise UserError(
                 f"Corpus {self._corpus.id} gave no token of text to {self._model.name}; choose one with more text."
             )
+        if self._now.passes > 1:  # what follows in this pass may have been read in an earlier one
+            unused = (batch.activations for batch in self._stream(islice(self._windows(), self._now.windows, None)))
         held, text = held_out.collect(unused), "held-out"
         if min((len(x) for x in held.values()), default=0) < held_out.FEWEST_TOKENS:
             again = (batch.activations for batch in self._stream(self._windows()))
-            held, text = held_out.collect(again, min(held_out.MOST_TOKENS, self._now.tokens)), "training"
-        return tuple(self._dictionary(growth, held[growth.site], text) for growth in self._growths)
+            held, text = held_out.collect(again, min(held_out.MOST_TOKENS, self._now.tokens_of_pass)), "training"
+        return tuple(self._dictionary(i, held[growth.site], text) for i, growth in enumerate(self._growths))
 
-    def _dictionary(self, growth: Growth, held: Tensor, text: str) -> AtomDictionary:
-        totals, now = growth.totals, self._now
+    def _made(self) -> dict[str, Any]:
+        """How activations came about, where the last bits of one depend on it."""
+        return {"dtype": str(self._model.dtype), "windows per batch": WINDOWS_PER_BATCH}
+
+    def _dictionary(self, layer: int, held: Tensor, text: str) -> AtomDictionary:
+        growth, now = self._growths[layer], self._now
+        totals = growth.totals
         if not totals.atoms:
             raise UserError(
                 f"Every activation at {growth.site.name} of {self._model.name} was zero; choose another site."
@@ -263,23 +417,46 @@ class _Run:
         mean = torch.zeros_like(atoms[0]) if growth.mean is None else growth.mean
         config = replace(self._config, threshold=self._config.threshold_for(spec.d_model))
         dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, config, {}, gram=growth.gram)
+        dictionary.stats.update(norm_median=growth.norm_median)
         measured = held_out.quality(dictionary, held)
         dictionary.stats.update(
-            tokens=totals.judged + totals.skipped,
+            tokens=totals.tokens,
             windows=now.windows,
             seconds=now.seconds,
             tokens_per_second=now.tokens / now.seconds,
             mean_relative_error=totals.error_sum / totals.judged,
             fvu=measured.fvu,
             relative_error=measured.relative_error,
-            fvu_tokens=len(held),
+            fvu_tokens=measured.tokens,
             fvu_text=text,
             special_tokens_left_out=now.special,
             zero_activations_left_out=totals.skipped,
+            sinks_left_out=totals.sinks,
+            fvu_sinks_left_out=measured.sinks,
+            passes=now.passes,
+            stages=now.stage_list(layer),
+            stream={**now.record(layer), "made": self._made()},
         )
         if config.selection == "paper":
+            assert config.threshold is not None, "it was just put in"
             dictionary.stats.update(
-                threshold_cosine=cosine_of(config.threshold_for(spec.d_model), spec.d_model),
+                threshold_cosine=cosine_of(config.threshold, spec.d_model),
                 duplicate_atoms=len(atoms) - len(torch.unique(atoms.cpu(), dim=0)),
             )
         return dictionary
+
+
+class _Rest(NamedTuple):
+    """A batch without its first tokens."""
+
+    tokens: list[TokenRef]
+    activations: Activations
+    windows: int
+
+
+def _without_first(batches: Iterator[ActivationBatch], n_tokens: int) -> Iterator[ActivationBatch]:
+    """The same batches, the first without its first `n_tokens`."""
+    if (first := next(batches, None)) is None:
+        return
+    yield _Rest(first.tokens[n_tokens:], {site: x[n_tokens:] for site, x in first.activations.items()}, first.windows)
+    yield from batches

@@ -1,9 +1,12 @@
 """What is kept on this machine and what runs on it: the library, trainings, jobs. Loads no torch to list things."""
 
 from itda_core.runs.estimate import Estimate, estimate
-from itda_core.runs.evaluation import evaluate_dictionaries
+from itda_core.runs.evaluate_request import EvaluateRequest
+from itda_core.runs.evaluation import evaluate_dictionaries, measure
+from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.home import home
-from itda_core.runs.job_status import JobStatus, LayerStatus
+from itda_core.runs.job_kinds import EVALUATION, TRAINING, JobKind
+from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import BUNDLED, Library, LibraryEntry
@@ -11,14 +14,20 @@ from itda_core.runs.machine import Machine, machine
 from itda_core.runs.model_of import model_of
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_run import Interrupted, TrainedDictionary, run
+from itda_core.runs.training_status import LayerStatus, TrainingStatus
 from itda_core.runs.verify import LabelCheck, Verification, corpus_of, verify
 from itda_core.runs.work import Unfinished, unfinished
 
 __all__ = [
     "BUNDLED",
+    "EVALUATION",
+    "TRAINING",
     "Estimate",
+    "EvaluateRequest",
+    "EvaluationStatus",
     "Interrupted",
     "Job",
+    "JobKind",
     "JobStatus",
     "Jobs",
     "LabelCheck",
@@ -28,6 +37,7 @@ __all__ = [
     "Machine",
     "TrainRequest",
     "TrainedDictionary",
+    "TrainingStatus",
     "Unfinished",
     "Verification",
     "corpus_of",
@@ -36,6 +46,7 @@ __all__ = [
     "format_layers",
     "home",
     "machine",
+    "measure",
     "model_of",
     "parse_layers",
     "run",

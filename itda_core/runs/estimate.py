@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import struct
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from itda_core.dictionaries.config import SIZED
 from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.models.folders import model_folder, weight_files
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import ModelSpec
+from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
@@ -58,6 +62,14 @@ class Estimate:
     seconds: tuple[float, float] | None  # fast, slow
     measured: bool  # whether the rate comes from earlier runs on this model
     notes: tuple[str, ...]
+    activations: int | None = 0  # bytes of activations to keep: 0 where none are; None where that is not known
+    disk_free: int | None = None  # bytes, where they would be kept
+
+    def fits_disk(self) -> bool | None:
+        """Whether the activations that are to be kept fit on the disk; None when it cannot be known."""
+        if self.activations is None or self.disk_free is None:
+            return None
+        return self.activations <= self.disk_free
 
     def fits(self, on: Machine) -> bool | None:
         """Whether the memory that is free now suffices; None when it cannot be known."""
@@ -72,6 +84,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     - memory: Python and torch, the weights in the dtype they run in, one batch of 16 windows at 12 vectors per token,
       and per layer the atoms in float64 and their Gram matrix in float32 in buffers with a quarter of spare room, one
       layer's twice (buffers grow by copying);
+    - activations, where they are kept: one number per token, layer and dimension in the dtype the model runs in;
     - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept;
     - time: the rate of earlier runs on this model in the library, give or take half of it; else the forward pass
       (2 operations per parameter and token) and the pursuit (2 x atoms x (d_model + k) per token and layer, with half
@@ -89,11 +102,14 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     if figures is None:
         notes.append("The model is not on this machine yet; its size is known once it has been fetched.")
         n_layers = None if request.layers is None else len(request.layers)
-        return Estimate(tokens, n_layers, None, None, None, None, False, tuple(notes))
+        kept = None if request.keep_activations else 0
+        return Estimate(tokens, n_layers, None, None, None, None, False, tuple(notes), kept)
     n_layers = len(existing_layers(request.layers, figures.n_layers, request.model.name))
     earlier = _earlier(request, library or Library(request.library))
     if request.config.selection == "paper" and request.site in KINDS:  # what a module gives may have another width
-        notes.append(meaning(request.config.threshold_for(figures.d_model), figures.d_model))
+        threshold = request.config.threshold_for(figures.d_model)
+        assert threshold is not None, "this selection has one"
+        notes.append(meaning(threshold, figures.d_model))
     atoms = None if tokens is None else _atoms(request, figures.d_model, tokens, earlier, notes)
     rates = [run.tokens_per_second for run in earlier if run.tokens_per_second > 0][:_RUNS_COUNTED]
     if rates:
@@ -105,8 +121,51 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     memory = disk = None
     if atoms is not None:
         memory, disk = _memory(request, figures, n_layers, atoms, here), _disk(figures, n_layers, atoms)
+        if request.config.selection in SIZED:  # checkpoints hold what atoms are chosen from
+            from itda_core.dictionaries.pool import pool_room
+
+            disk += _disk(figures, n_layers, min(tokens or sys.maxsize, pool_room(atoms)))
     seconds = None if tokens is None else (tokens / rate[1], tokens / rate[0])
-    return Estimate(tokens, n_layers, memory, disk, rate, seconds, bool(rates), tuple(notes))
+    if seconds and atoms and request.config.selection in SIZED:
+        from itda_core.dictionaries.learning import choosing_operations  # torch comes with it
+        from itda_core.dictionaries.pool import pool_room
+
+        slow, fast = operations_per_second(here, request.model.device)
+        work = n_layers * choosing_operations(atoms, min(tokens or 0, pool_room(atoms)), figures.d_model)
+        seconds = (seconds[0] + work / fast, seconds[1] + work / slow)
+    kept = 0
+    if request.keep_activations:
+        kept = None if tokens is None else tokens * n_layers * figures.d_model * _number_bytes(request, figures, here)
+    free = disk_free(activations_folder())
+    return Estimate(tokens, n_layers, memory, disk, rate, seconds, bool(rates), tuple(notes), kept, free)
+
+
+def check_room(request: TrainRequest, n_sites: int, d_model: int, number_bytes: int) -> None:
+    """Raises UserError when the disk cannot hold the activations that `request` is to keep.
+
+    Of a text of unknown length nothing is said; what an earlier training kept of the same text counts as room.
+    """
+    from itda_core.models.shards import sets
+
+    tokens = request.config.tokens or _corpus_tokens(request.corpus)
+    folder = activations_folder()
+    if tokens is None:
+        return
+    needed = tokens * n_sites * d_model * number_bytes
+    free = disk_free(folder) + sum(kept.bytes for kept in sets(folder) if kept.model == request.model.name)
+    if needed > free:
+        raise UserError(
+            f"Keeping the activations takes about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free for them in "
+            f"{folder}; leave out --keep-activations, read fewer tokens or layers, or choose another folder with "
+            "ITDA_HOME."
+        )
+
+
+def disk_free(folder: Path) -> int:
+    """Bytes that are free where `folder` is, or would be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def model_figures(spec: ModelSpec) -> ModelFigures | None:
@@ -144,6 +203,8 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
     for entry in library.entries():
         if entry.bundled or entry.problem or entry.model != request.model.name:
             continue
+        if entry.selection in SIZED:  # their seconds are mostly those of choosing, which is reckoned by itself
+            continue
         stats = read_json(entry.path / "dictionary.json")["stats"]
         tokens, rate = stats.get("tokens"), stats.get("tokens_per_second")
         if isinstance(tokens, int) and tokens > 0 and isinstance(rate, (int, float)):
@@ -167,14 +228,27 @@ def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_
 
 
 def _memory(request: TrainRequest, figures: ModelFigures, n_layers: int, atoms: int, here: Machine) -> int:
-    size = _BYTES.get(request.model.dtype)
-    if size is None:  # "auto": float32 on a CPU, half precision stays what it is on a GPU
-        on_cpu = "cpu" in (request.model.device, here.device if request.model.device == "auto" else "")
-        size = 4 if on_cpu else max(1, round(figures.stored_bytes / max(figures.parameters, 1)))
+    size = _number_bytes(request, figures, here)
     batch = _WINDOWS_PER_BATCH * request.config.context * figures.d_model * (_LIVE_VECTORS * size + 4 * n_layers)
     room = _BUFFER_ROOM * atoms
     dictionaries = (n_layers + 1) * (room * figures.d_model * 8 + room * room * 4)
-    return _BASE_MEMORY + figures.parameters * size + batch + round(dictionaries)
+    pools = 0
+    if request.config.selection in SIZED:  # those of all layers, and a copy of the one that is being chosen from
+        from itda_core.dictionaries.pool import SLACK, pool_room
+
+        held = (n_layers * (1 + SLACK) + 2) * min(request.config.tokens or sys.maxsize, pool_room(atoms))
+        pools = round(held * (figures.d_model * 4 + _LABEL_BYTES))
+    return _BASE_MEMORY + figures.parameters * size + batch + round(dictionaries) + pools
+
+
+def _number_bytes(request: TrainRequest, figures: ModelFigures, here: Machine) -> int:
+    """Of one number of the model, and of an activation."""
+    size = _BYTES.get(request.model.dtype)
+    if size is not None:
+        return size
+    # "auto": float32 on a CPU, half precision stays what it is on a GPU
+    on_cpu = "cpu" in (request.model.device, here.device if request.model.device == "auto" else "")
+    return 4 if on_cpu else max(1, round(figures.stored_bytes / max(figures.parameters, 1)))
 
 
 def _disk(figures: ModelFigures, n_layers: int, atoms: int) -> int:
@@ -186,9 +260,15 @@ def _rough_rate(
 ) -> tuple[float, float]:
     """Tokens per second, slow and fast."""
     per_token = 2 * figures.parameters + n_layers * atoms * (figures.d_model + k)
+    slow, fast = operations_per_second(here, device)
+    return slow / per_token, fast / per_token
+
+
+def operations_per_second(here: Machine, device: str) -> tuple[float, float]:
+    """What matrix products reach on `device` ("auto": this machine's best), from unlucky to good."""
     on_gpu = (here.device if device == "auto" else device) != "cpu"
     slow, fast = _FLOPS_GPU if on_gpu else (flops * here.cores for flops in _FLOPS_PER_CORE)
-    return slow / per_token, fast / per_token
+    return slow, fast
 
 
 def _corpus_tokens(reference: str) -> int | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.runs.evaluate_request import EvaluateRequest
+from itda_core.runs.library import Library
 from itda_core.runs.model_of import model_of
 from itda_core.runs.verify import corpus_of
 
@@ -33,7 +35,7 @@ def evaluate_dictionaries(
     trust_remote_code: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Generator[EvaluationProgress, None, None]:
-    """`analysis.evaluate` for dictionaries in folders; the last progress has the results in the order of `paths`.
+    """`analysis.evaluate` for dictionaries in folders; results come in the order of `paths`.
 
     A model is loaded once for all its dictionaries, a corpus opened once, and only one model is held at a time.
     `corpus` None: each dictionary's own. `model` is where the dictionaries' model is now, as for `model_of`. Progress
@@ -55,10 +57,10 @@ def evaluate_dictionaries(
     groups: dict[tuple[str, str], list[int]] = {}  # weights, corpus
     for i, dictionary in enumerate(dictionaries):
         groups.setdefault((dictionary.spec.weights_fingerprint, corpora[i].fingerprint), []).append(i)
-    results: dict[int, list[Evaluation]] = {i: [] for i in range(len(dictionaries))}
-    by_name = {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)}
     notes: list[str] = []
     seconds = 0.0
+    ended: list[Evaluation] = []  # of groups before the one at hand
+    order = {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)}
     loaded: LanguageModel | None = None
     progress: EvaluationProgress | None = None
     for number, ((weights, _), members) in enumerate(sorted(groups.items(), key=lambda group: group[0][0])):
@@ -78,18 +80,40 @@ def evaluate_dictionaries(
         for progress in evaluate(loaded, several, corpora[members[0]], ks=ks, methods=methods, tokens=tokens):
             share = (number + progress.share) / len(groups)
             elapsed = seconds + progress.seconds
-            eta = elapsed / share * (1 - share) if share > 0 else None
-            told = (*notes, *progress.notes)
-            if not progress.done:
-                yield replace(progress, share=share, seconds=elapsed, eta=eta, notes=told)
+            yield replace(
+                progress,
+                share=share,
+                seconds=elapsed,
+                eta=elapsed / share * (1 - share) if share > 0 else None,
+                notes=(*notes, *progress.notes),
+                results=tuple(sorted([*ended, *progress.results], key=lambda result: order[result.dictionary])),
+                done=progress.done and number + 1 == len(groups),
+            )
         assert progress is not None, "an evaluation ends with its results"
         notes += progress.notes
         seconds += progress.seconds
-        for result in progress.results:
-            results[by_name[result.dictionary]].append(result)
-    assert progress is not None, "there is at least one group"
-    ordered = tuple(result for found in results.values() for result in found)
-    yield replace(progress, share=1.0, seconds=seconds, eta=0.0, notes=tuple(notes), results=ordered)
+        ended += progress.results
+
+
+def measure(
+    request: EvaluateRequest, *, on_step: Callable[[str], None] = lambda _: None
+) -> Generator[EvaluationProgress, None, None]:
+    """What `request` asks for, as `evaluate_dictionaries`. Raises UserError for a dictionary that does not exist."""
+    library = Library(request.library)
+    return evaluate_dictionaries(
+        [library.find(name) for name in request.dictionaries],
+        corpus=request.corpus,
+        ks=request.ks or None,
+        methods=request.methods or None,
+        tokens=request.tokens,
+        model=request.model,
+        revision=request.revision,
+        device=request.device,
+        dtype=request.dtype,
+        offline=request.offline,
+        trust_remote_code=request.trust_remote_code,
+        on_step=on_step,
+    )
 
 
 def _opened(dictionary: AtomDictionary, reference: str | None, opened: dict[str, Corpus]) -> Corpus:

@@ -26,6 +26,11 @@ def jobs_folder() -> Path:
     return home() / "jobs"
 
 
+def activations_folder() -> Path:
+    """Activations that were kept for the next training, one folder per set."""
+    return home() / "activations"
+
+
 def work_folder() -> Path:
     """Checkpoints of runs that have not ended yet, one folder each."""
     return home() / "work"

@@ -1,60 +1,28 @@
-"""What a job's worker reports, and how its curves stay short however long it runs."""
+"""What a job's worker reports, whatever it does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
 
 from itda_core.errors import UserError
-from itda_core.runs.training_run import TrainedDictionary
-
-if TYPE_CHECKING:
-    from itda_core.dictionaries import TrainProgress
+from itda_core.files import finite
 
 State = Literal["starting", "running", "done", "failed", "cancelled", "lost"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "lost")
-MOST_POINTS = 400
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """A token whose activation has just become an atom, with the text around it."""
-
-    token: str
-    context_before: str
-    context_after: str
-
-
-@dataclass(frozen=True)
-class LayerStatus:
-    """One layer's dictionary as it stands, and its two curves over `JobStatus.series_tokens`."""
-
-    site: str
-    layer: int | None
-    atoms: int
-    relative_error: float  # running mean, 0 to 1
-    acceptance_rate: float  # of the last batches' tokens, how many became atoms; 0 to 1
-    series_atoms: tuple[int, ...]
-    series_relative_error: tuple[float, ...]
-    latest: tuple[Accepted, ...]  # newest last
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job at one moment. `status.json` holds exactly this."""
+    """A job at one moment. `status.json` holds exactly this, and what a kind of job adds to it."""
 
     state: State = "starting"
     step: str = ""  # what a running worker is at: "loading the model", "training", ...
     tokens: int = 0
     total: int | None = None
     seconds: float = 0.0
-    tokens_per_second: float = 0.0
     eta: float | None = None  # seconds
-    series_tokens: tuple[int, ...] = ()
-    layers: tuple[LayerStatus, ...] = ()
     notes: tuple[str, ...] = ()
-    results: tuple[TrainedDictionary, ...] = ()
     error: str | None = None  # one sentence
 
     @property
@@ -63,109 +31,29 @@ class JobStatus:
 
     @property
     def resumable(self) -> bool:
-        """Whether starting it again makes sense: it ended without its dictionaries."""
+        """Whether starting it again makes sense: it ended without its results."""
         return self.ended and self.state != "done"
 
     @property
     def fraction(self) -> float | None:
-        """How much of the tokens has been read, 0 to 1; None while the total is unknown."""
+        """How much of the work is done, 0 to 1; None while the total is unknown."""
         return min(self.tokens / self.total, 1.0) if self.total else None
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-able: what is not finite becomes null."""
+        return finite(asdict(self))
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> JobStatus:
+    def from_dict(cls, value: dict[str, Any]) -> Self:
         """Raises UserError when `value` was not made by `to_dict`."""
         try:
             if value["state"] not in get_args(State):
                 raise ValueError(value["state"])
-            layers = tuple(
-                LayerStatus(
-                    **{
-                        **layer,
-                        "series_atoms": tuple(layer["series_atoms"]),
-                        "series_relative_error": tuple(layer["series_relative_error"]),
-                        "latest": tuple(Accepted(**label) for label in layer["latest"]),
-                    }
-                )
-                for layer in value["layers"]
-            )
-            return cls(
-                **{
-                    **value,
-                    "series_tokens": tuple(value["series_tokens"]),
-                    "layers": layers,
-                    "notes": tuple(value["notes"]),
-                    "results": tuple(TrainedDictionary(**result) for result in value["results"]),
-                }
-            )
+            return cls(**{**value, "notes": tuple(value["notes"]), **cls._own(value)})
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"A job's status cannot be read ({error}); remove the job and start it again.") from None
 
-
-class Point(NamedTuple):
-    """One point of all layers' curves."""
-
-    tokens: int
-    layers: tuple[tuple[int, float], ...]  # per layer: atoms, relative error
-
-
-class Curves:
-    """The layers' curves at no more than MOST_POINTS points, evenly spread; the newest is always among them."""
-
-    def __init__(self, status: JobStatus | None = None) -> None:
-        """Go on from the curves of an earlier attempt, if one is given."""
-        self._kept: list[Point] = []
-        self._every = 1
-        self._skipped = 0
-        self._newest: Point | None = None
-        if status is not None:
-            for i, tokens in enumerate(status.series_tokens):
-                values = ((layer.series_atoms[i], layer.series_relative_error[i]) for layer in status.layers)
-                self._kept.append(Point(tokens, tuple(values)))
-
-    def add(self, tokens: int, layers: Sequence[tuple[int, float]]) -> None:
-        """One more point. A resumed run repeats what came after its checkpoint: its points replace the earlier ones."""
-        point = Point(tokens, tuple(layers))
-        while self._kept and (self._kept[-1].tokens >= tokens or len(self._kept[-1].layers) != len(layers)):
-            self._kept.pop()
-        self._newest = point
-        self._skipped += 1
-        if self._skipped >= self._every:
-            self._skipped = 0
-            self._kept.append(point)
-        if len(self._kept) >= MOST_POINTS:
-            del self._kept[1::2]
-            self._every *= 2
-
-    def points(self) -> list[Point]:
-        newest = [self._newest] if self._newest and (not self._kept or self._kept[-1] is not self._newest) else []
-        return self._kept + newest
-
-
-def with_progress(status: JobStatus, progress: TrainProgress, points: Sequence[Point]) -> JobStatus:
-    """`status` brought up to `progress`, with these curves."""
-    layers = tuple(
-        LayerStatus(
-            site=layer.site,
-            layer=layer.layer,
-            atoms=layer.atoms,
-            relative_error=layer.relative_error,
-            acceptance_rate=layer.acceptance_rate,
-            series_atoms=tuple(point.layers[i][0] for point in points),
-            series_relative_error=tuple(point.layers[i][1] for point in points),
-            latest=tuple(Accepted(label.token, label.context_before, label.context_after) for label in layer.latest),
-        )
-        for i, layer in enumerate(progress.layers)
-    )
-    return replace(
-        status,
-        tokens=progress.tokens,
-        total=progress.total,
-        seconds=progress.seconds,
-        tokens_per_second=progress.tokens_per_second,
-        eta=progress.eta,
-        series_tokens=tuple(point.tokens for point in points),
-        layers=layers,
-    )
+    @classmethod
+    def _own(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """The fields a kind of job adds that JSON does not give back as they were."""
+        return {}

@@ -1,7 +1,7 @@
-"""Trainings in the background: one folder and one process each, independent of the page that started them.
+"""Work in the background: one folder and one process per job, independent of the page that started it.
 
 A job's folder holds `request.json`, `status.json` (replaced by the worker), `process.json` (who the worker is),
-`cancel.json` (there once somebody wants it to stop), `log.txt` and `work/` (checkpoints).
+`cancel.json` (there once somebody wants it to stop), `log.txt` and, for a training, `work/` (checkpoints).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import psutil
 from filelock import FileLock
@@ -27,9 +28,8 @@ from filelock import FileLock
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, read_json, write_json
 from itda_core.runs.home import home as user_home
-from itda_core.runs.job_status import JobStatus
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.worker import CANCEL, STATUS
+from itda_core.runs.job_kinds import KINDS, TRAINING, JobKind, R, S, kind_of
+from itda_core.runs.reporter import CANCEL, STATUS
 
 TERMINATE_AFTER = 10.0  # seconds from the cancel file to SIGTERM: the worker looks at the file after each batch
 KILL_AFTER = 120.0  # to SIGKILL: enough to write a checkpoint of any size
@@ -67,36 +67,43 @@ class Jobs:
         self.home = user_home() if home is None else Path(home).absolute()
         self.folder = self.home / "jobs"
 
-    def start(self, request: TrainRequest) -> Job:
-        """Start a worker for `request`. Raises UserError when the job's folder cannot be written."""
+    def start(self, request: R) -> Job[R, Any]:
+        """Start a worker for `request`.
+
+        Raises UserError when the job's folder cannot be written, or the request names a dictionary that does not exist.
+        """
+        kind = kind_of(request)
+        order = {"kind": kind.name, "request": request.resolved().to_dict()}
         now = datetime.datetime.now(datetime.UTC)
-        job = Job(self.folder / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}")
+        job: Job[R, Any] = Job(self.folder / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}")
         with new_folder(job.folder) as partial:
-            write_json(
-                partial / _REQUEST,
-                {"created": now.isoformat(timespec="seconds"), "request": request.resolved().to_dict()},
-            )
-            write_json(partial / STATUS, JobStatus().to_dict())
+            write_json(partial / _REQUEST, {"created": now.isoformat(timespec="seconds"), **order})
+            write_json(partial / STATUS, kind.status().to_dict())
         job.launch(resume=False)
         return job
 
-    def list(self) -> list[Job]:
-        """All jobs, newest first. Folders that are no jobs, or of another version, are left out."""
+    def list(self, kind: JobKind[R, S] | None = None) -> list[Job[R, S]]:
+        """All jobs, or those of one kind, newest first; folders that are no jobs, or of another version, left out."""
         if not self.folder.is_dir():
             return []
-        found = [Job(path) for path in self.folder.iterdir() if _ID.fullmatch(path.name)]
-        return sorted((job for job in found if job.readable), key=lambda job: job.id, reverse=True)
+        found: Iterable[Job[R, S]] = (Job(path) for path in self.folder.iterdir() if _ID.fullmatch(path.name))
+        wanted = [job for job in found if job.readable and kind in (None, job.kind)]
+        return sorted(wanted, key=lambda job: job.id, reverse=True)
 
-    def get(self, id: str) -> Job:
-        """Raises UserError when there is no such job."""
-        job = Job(self.folder / id)
+    def get(self, id: str, kind: JobKind[R, S] | None = None) -> Job[R, S]:
+        """Raises UserError when there is no such job, or when it is of another kind than wanted."""
+        job: Job[R, S] = Job(self.folder / id)
         if not _ID.fullmatch(id) or not job.readable:
             raise UserError(f"There is no job {id[:40]!r}; it may have been removed. Choose one from the list of jobs.")
+        if kind not in (None, job.kind):
+            raise UserError(
+                f"Job {id} is of another kind ({job.kind.noun}, not {kind.noun}); choose one from the list of jobs."
+            )
         return job
 
 
-class Job:
-    """One training in the background. Every look at `status` reads the folder anew."""
+class Job(Generic[R, S]):
+    """One piece of work in the background. Every look at `status` reads the folder anew."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -113,7 +120,7 @@ class Job:
     def readable(self) -> bool:
         """Whether the folder says what was asked for, in this version's words."""
         try:
-            return isinstance(self._order["created"], str) and self.request is not None
+            return isinstance(self._order["created"], str) and self.kind is not None and self.request is not None
         except (UserError, KeyError, TypeError):
             return False
 
@@ -123,15 +130,19 @@ class Job:
         return self._order["created"]
 
     @cached_property
-    def request(self) -> TrainRequest:
-        return TrainRequest.from_dict(self._order["request"])
+    def kind(self) -> JobKind[R, S]:
+        return KINDS[self._order.get("kind", TRAINING.name)]  # the first version's jobs were all trainings
+
+    @cached_property
+    def request(self) -> R:
+        return self.kind.request.from_dict(self._order["request"])
 
     @property
     def state(self) -> str:
         return self.status.state
 
     @property
-    def status(self) -> JobStatus:
+    def status(self) -> S:
         """What the worker last said, or that it is lost.
 
         A cancelled worker that has not ended in time is told so by signal here.
@@ -154,13 +165,13 @@ class Job:
             return said
         if (self.folder / CANCEL).exists():
             return replace(said, state="cancelled", step="", eta=None)
+        remedy = "resume it to go on from its last checkpoint" if self.kind.continues else "start it again"
         return replace(
             said,
             state="lost",
             step="",
             eta=None,
-            error="The worker ended without a word (killed, out of memory, or the machine restarted); resume it to go "
-            "on from its last checkpoint.",
+            error=f"The worker ended without a word (killed, out of memory, or the machine restarted); {remedy}.",
         )
 
     @property
@@ -179,16 +190,19 @@ class Job:
             return file.read().decode("utf-8", errors="replace")
 
     def cancel(self) -> None:
-        """Ask the worker to stop and keep its checkpoint; returns at once. Nothing happens to a job that has ended."""
+        """Ask the worker to stop and keep what it has; returns at once. Nothing happens to a job that has ended."""
         if not self.status.ended and not self.cancelling:
             write_json(self.folder / CANCEL, {"requested": time.time(), "terminated": None})
 
     def resume(self) -> None:
-        """Start a worker again, from the last checkpoint. Raises UserError when the job is running or done."""
+        """Start a worker again, from the last checkpoint, or from the beginning where its kind keeps none.
+
+        Raises UserError when the job is running or done.
+        """
         self.launch(resume=True)
 
     def remove(self) -> None:
-        """Delete the job and its checkpoints; its dictionaries stay. Raises UserError while it runs."""
+        """Delete the job, its checkpoints and its figures; its dictionaries stay. Raises UserError while it runs."""
         if not self.status.ended:
             raise UserError(f"Job {self.id} is running; cancel it before removing it.")
         with explained(self.folder):
@@ -203,15 +217,13 @@ class Job:
                 raise UserError(f"Job {self.id} is {said.state}; only one that was stopped or failed can be resumed.")
             for name in (CANCEL, _PROCESS):
                 (self.folder / name).unlink(missing_ok=True)
-            write_json(
-                self.folder / STATUS,
-                replace(said, state="starting", step="starting", error=None).to_dict(),
-            )
+            kept = said if self.kind.continues else self.kind.status()
+            write_json(self.folder / STATUS, replace(kept, state="starting", step="starting", error=None).to_dict())
             with explained(self.folder), (self.folder / _LOG).open("ab") as log:
                 child = subprocess.Popen(
                     [
-                        *(sys.executable, "-m", "itda_core", "train", *self.request.arguments()),
-                        *(["--resume"] if resume else []),
+                        *(sys.executable, "-m", "itda_core", self.kind.name, *self.request.arguments()),
+                        *(["--resume"] if resume and self.kind.continues else []),
                         *("--job", str(self.folder)),
                     ],
                     stdin=subprocess.DEVNULL,
@@ -233,11 +245,11 @@ class Job:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _said(self) -> JobStatus:
+    def _said(self) -> S:
         try:
-            return JobStatus.from_dict(read_json(self.folder / STATUS))
+            return self.kind.status.from_dict(read_json(self.folder / STATUS))
         except UserError as error:
-            return JobStatus(state="lost", error=str(error))
+            return self.kind.status(state="lost", error=str(error))
 
     def _status_age(self) -> float:
         return time.time() - (self.folder / STATUS).stat().st_mtime

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.layers import format_layers, parse_layers
@@ -27,6 +27,7 @@ class TrainRequest:
     config: TrainConfig = field(default_factory=TrainConfig)
     site: str = DEFAULT_SITE
     library: str | None = None  # the folder the dictionaries go to; None: the user's library
+    keep_activations: bool = False  # write down what the model gives, for the next training on the same text
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; `from_dict` gives the same request again."""
@@ -37,13 +38,16 @@ class TrainRequest:
             "config": asdict(self.config),
             "site": self.site,
             "library": self.library,
+            "keep_activations": self.keep_activations,
         }
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> TrainRequest:
         """Raises UserError for keys that no request has, and for those that are missing."""
-        _check_keys(value, {own.name for own in fields(cls)}, "training request")
-        _check_keys(value["model"], {own.name for own in fields(ModelSpec)}, "training request's model")
+        if isinstance(value, dict):
+            value = {"keep_activations": False, **value}  # older requests do not say
+        check_keys(value, {own.name for own in fields(cls)}, "training request")
+        check_keys(value["model"], {own.name for own in fields(ModelSpec)}, "training request's model")
         return cls(
             model=ModelSpec(**value["model"]),
             layers=parse_layers(value["layers"]),
@@ -51,6 +55,7 @@ class TrainRequest:
             config=TrainConfig.from_dict(value["config"]),
             site=value["site"],
             library=value["library"],
+            keep_activations=value["keep_activations"],
         )
 
     def resolved(self) -> TrainRequest:
@@ -65,15 +70,18 @@ class TrainRequest:
     def key(self) -> str:
         """Twelve hexadecimal digits, equal where an unfinished run of one request can be continued by the other.
 
-        Where the result is put, and what merely changes how the model is fetched or where it runs, does not count.
+        Where the result is put, and what merely changes how the model is fetched or where it runs, does not count; nor
+        do the settings that a training may loosen on its way (TrainConfig.goes_on_from).
         """
         value = self.resolved().to_dict()
-        model = value["model"]
+        model, config = value["model"], value["config"]
+        if self.config.selection in EXTENDED:
+            config = {name: setting for name, setting in config.items() if name not in LOOSENED}
         counted = {
             "model": [model["name"], model["revision"], model["dtype"]],
             "layers": value["layers"],
             "corpus": value["corpus"],
-            "config": value["config"],
+            "config": config,
             "site": value["site"],
         }
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
@@ -82,18 +90,22 @@ class TrainRequest:
         """The arguments of `itda train` that ask for this; what equals its default is left out."""
         model, config = self.model, self.config
         default_model, default_config = ModelSpec("demo:0"), TrainConfig()
-        default_threshold = TrainConfig(selection=config.selection).threshold
+        default_threshold = default_config.threshold if config.selection == default_config.selection else None
         arguments = [model.name, "--layers", format_layers(self.layers), "--corpus", self.corpus]
         if self.site != DEFAULT_SITE:
             arguments += ["--site", self.site]
         for name in (setting.name for setting in fields(TrainConfig)):
-            default = default_threshold if name == "threshold" else getattr(default_config, name)
-            arguments += _option(name, getattr(config, name), default)
+            value, default = getattr(config, name), getattr(default_config, name)
+            if name == "threshold":
+                default = default_threshold
+            elif name == "sinks" and (value is None or config.selection == "paper"):
+                value, default = 0, (0 if config.selection == "paper" else default)
+            arguments += option(name, value, default)
         for name in ("revision", "device", "dtype", "offline", "trust_remote_code"):
-            arguments += _option(name, getattr(model, name), getattr(default_model, name))
+            arguments += option(name, getattr(model, name), getattr(default_model, name))
         if self.library is not None:
             arguments += ["--library", self.library]
-        return arguments
+        return arguments + option("keep_activations", self.keep_activations, False)
 
     def command(self) -> str:
         """The same training as a line for a terminal."""
@@ -115,14 +127,16 @@ def absolute_if_local(name: str) -> str:
     return name
 
 
-def _option(name: str, value: object, default: object) -> list[str]:
+def option(name: str, value: object, default: object) -> list[str]:
+    """A setting as an option of the command line, `[]` where it has its default."""
     if value == default:
         return []
     flag = "--" + name.replace("_", "-")
     return [flag] if value is True else [flag, str(value)]
 
 
-def _check_keys(value: object, known: set[str], what: str) -> None:
+def check_keys(value: object, known: set[str], what: str) -> None:
+    """Raises UserError unless `value`, read from JSON, is an object with exactly the `known` keys."""
     if not isinstance(value, dict):
         raise UserError(f"The {what} is not a JSON object; make it anew.")
     if unknown := sorted(set(value) - known):

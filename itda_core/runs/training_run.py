@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.threshold import meaning
+from itda_core.runs.estimate import check_room
+from itda_core.runs.extension import ended, finished
+from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.request import TrainRequest
@@ -41,7 +44,7 @@ class TrainedDictionary:
     d_model: int
     k: int
     selection: str
-    threshold: float
+    threshold: float | None  # None for the selections that know none
     tokens: int  # read from the corpus
     seconds: float
     tokens_per_second: float
@@ -88,16 +91,22 @@ def run(
 ) -> tuple[TrainedDictionary, ...]:
     """Train what `request` asks for and save one dictionary per layer into its library.
 
-    - `resume`: continue the unfinished run of this request, if there is one;
+    - `resume`: continue the unfinished run of this request, or one with less tokens, fewer atoms or a higher threshold,
+      see dictionaries.train; where there is none, the newest finished run of that kind whose dictionaries are in the
+      library (they stay as they are, new ones are added; those of this very request are returned as they are); where
+      there is none either, begin;
     - `work`: where checkpoints are kept (None: in the user's work folder, one per request); removed at the end;
     - `checkpoint_seconds`: how often the state is saved, besides at an interruption;
     - `on_step`: "loading the model", "training" or "saving", as each begins;
+    - `request.keep_activations`: what the model gives is written to the user's activations folder. Activations kept
+      there by an earlier training on the same text are read in any case, which changes no result;
     - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted.
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
     from itda_core.dictionaries import train
     from itda_core.models import load_model
+    from itda_core.models.kept import KeptActivations
     from itda_core.text import Corpus
 
     request = request.resolved()
@@ -111,12 +120,32 @@ def run(
     # A site that does not exist and a threshold that can add no atom are reported before anything is written.
     sites = [model.site(request.site, layer) for layer in layers]
     if request.config.selection == "paper" and all(site.module is None for site in sites):
-        on_note(meaning(request.config.threshold_for(model.d_model), model.d_model))
+        threshold = request.config.threshold_for(model.d_model)
+        assert threshold is not None, "this selection has one"
+        on_note(meaning(threshold, model.d_model))
+    source = KeptActivations(
+        model,
+        corpus,
+        activations_folder(),
+        context=request.config.context,
+        windows=request.config.windows,
+        keep=request.keep_activations,
+        on_note=on_note,
+    )
+    if request.keep_activations:
+        check_room(request, len(sites), model.d_model, model.dtype.itemsize)
     workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work)
     with workplace as kept:
+        extend: tuple[AtomDictionary, ...] = ()
+        if resume and work is None and not kept.begun:
+            extend = finished(library, model, corpus, sites, request.config)
+            if extend and ended(extend, request.config):
+                on_note("This training has ended already; its dictionaries are in the library.")
+                return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
+            on_note(_beginning(extend))
         on_step("training")
         events = train(
-            model,
+            source,
             corpus,
             layers,
             request.config,
@@ -124,12 +153,21 @@ def run(
             work=kept.state,
             checkpoint_seconds=checkpoint_seconds,
             resume=resume and kept.begun,
+            extend=extend,
         )
-        dictionaries = _follow(events, on_progress, should_stop)
+        with source:
+            dictionaries = _follow(events, on_progress, should_stop)
         on_step("saving")
         results = _save(dictionaries, library, kept)
         kept.remove()
     return results
+
+
+def _beginning(extend: Sequence[AtomDictionary]) -> str:
+    if not extend:
+        return "There is no unfinished run of this training; it starts from the beginning."
+    names = ", ".join(one.path.name for one in extend if one.path is not None)
+    return f"Going on from {names}, {extend[0].stats['stream']['tokens']:,} tokens into the training."
 
 
 def _follow(

@@ -28,12 +28,17 @@ class _Place(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """One label: the cosine of its atom with the activation computed anew at the place it names."""
+    """One atom: its cosine with the activation computed anew at the place its label names.
+
+    Of an atom with several labels it is the cosine with the normalised mean of all their activations' directions; token
+    and document are the first label's.
+    """
 
     atom: int
     token: str
     document: str
     cosine: float | None  # None: the corpus has no such place, or another token stands there
+    labels: int = 1  # of the atom
 
     @property
     def true(self) -> bool:
@@ -42,10 +47,11 @@ class LabelCheck:
 
 @dataclass(frozen=True)
 class Verification:
-    """All checked labels of one dictionary, by atom."""
+    """All checked atoms of one dictionary, in their order."""
 
     checks: tuple[LabelCheck, ...]
-    labels: int  # how many the dictionary has
+    atoms: int  # how many the dictionary has
+    labels: int  # likewise
 
     @property
     def wrong(self) -> tuple[LabelCheck, ...]:
@@ -53,7 +59,7 @@ class Verification:
 
     @property
     def worst_cosine(self) -> float | None:
-        """Of the labels whose place was found."""
+        """Of the atoms all of whose places were found."""
         return min((check.cosine for check in self.checks if check.cosine is not None), default=None)
 
 
@@ -66,11 +72,11 @@ def verify(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Read the text of every label (or of a random `sample`) again and compare its activation with its atom.
+    """Read the text of every atom (or of a random `sample` of them) again and compare its activation with the atom; for
+    one with several labels, the mean of their activations.
 
-    `on_progress` gets how many labels have been found so far, and how many there are to find. Raises UserError when
-    model, tokenizer or corpus are not those the dictionary was built with, or when its atoms are means of several
-    activations, which no single place can reproduce.
+    `on_progress` gets how many places have been found so far, and how many there are to find. Raises UserError when
+    model, tokenizer or corpus are not those the dictionary was built with.
     """
     import torch
 
@@ -89,22 +95,17 @@ def verify(
             "give the same file, unchanged."
         )
     labels = dictionary.provenance
-    if labels["atom"].duplicated().any():
-        raise UserError("Atoms of this dictionary are means of several activations; only single ones can be verified.")
     if sample is not None and sample < 1:
         raise UserError(f"sample={sample} checks nothing; give at least 1.")
-    rows = range(len(labels))
-    if sample is not None and sample < len(labels):
-        rows = sorted(random.Random(seed).sample(rows, sample))
-    labels = labels.iloc[list(rows)]
-    wanted: dict[_Place, list[int]] = {}  # rows of `labels`; one activation may bear two atoms only in a wrong file
+    if sample is not None and sample < len(dictionary):
+        labels = labels[labels["atom"].isin(random.Random(seed).sample(range(len(dictionary)), sample))]
+    wanted: dict[_Place, list[int]] = {}  # rows of `labels`
     places = zip(labels["document"], labels["window_start"], labels["position"], strict=True)
     for row, (document, start, position) in enumerate(places):
         wanted.setdefault(_Place(str(document), int(start), int(position)), []).append(row)
 
-    atoms = dictionary.atoms[torch.as_tensor(labels["atom"].to_numpy().copy())]
     token_ids = labels["token_id"].tolist()
-    cosines: list[float | None] = [None] * len(labels)
+    directions: list[torch.Tensor | None] = [None] * len(labels)
     site = model.site(spec.site, spec.layer)
     documents = {place.document for place in wanted}
     texts = (document for document in corpus if document.id in documents)
@@ -117,20 +118,26 @@ def verify(
             place = _Place(token.window.document, token.window.char_start, token.position)
             for row in wanted.get(place, ()):
                 if token.token_id == token_ids[row]:
-                    vector = vectors[i].float().to(atoms.device) - dictionary.mean
-                    cosines[row] = torch.nn.functional.cosine_similarity(vector, atoms[row], dim=0).item()
+                    vector = vectors[i].float().to(dictionary.mean.device) - dictionary.mean
+                    directions[row] = torch.nn.functional.normalize(vector, dim=0)
             left -= place in wanted
         if on_progress:
             on_progress(len(wanted) - left, len(wanted))
         if not left:
             break
-    checks = [
-        LabelCheck(int(atom), str(token), str(document), cosine)
-        for atom, token, document, cosine in zip(
-            labels["atom"], labels["token"], labels["document"], cosines, strict=True
-        )
-    ]
-    return Verification(tuple(sorted(checks, key=lambda check: check.atom)), len(dictionary.provenance))
+    rows_of: dict[int, list[int]] = {}
+    for row, atom in enumerate(labels["atom"].tolist()):
+        rows_of.setdefault(atom, []).append(row)
+    checks = []
+    for atom, rows in sorted(rows_of.items()):
+        found = [direction for row in rows if (direction := directions[row]) is not None]
+        cosine = None
+        if len(found) == len(rows):
+            mean = torch.stack(found).sum(dim=0)
+            cosine = torch.nn.functional.cosine_similarity(mean, dictionary.atoms[atom], dim=0).item()
+        first = labels.iloc[rows[0]]
+        checks.append(LabelCheck(atom, str(first["token"]), str(first["document"]), cosine, len(rows)))
+    return Verification(tuple(checks), len(dictionary), len(dictionary.provenance))
 
 
 def _with_labels(cut: Iterator[Window], wanted: dict[_Place, list[int]]) -> Iterator[Window]:

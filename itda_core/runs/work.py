@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, read_json, write_json
 from itda_core.runs.home import work_folder
@@ -76,8 +77,9 @@ def unfinished() -> list[Unfinished]:
 def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], None]) -> Iterator[Work]:
     """The work folder of `request`, locked while the block runs.
 
-    With `resume`, the newest unfinished one; where there is none, a note says so and a new one is used. Without, a new
-    one, and a note when an unfinished one exists, which is left as it is.
+    With `resume`, an unfinished one: that of the same request, or else the newest that this one can go on from (see
+    TrainConfig.goes_on_from), which is this request's from then on. Otherwise a new one; without `resume`, a note says
+    when an unfinished run of the same request exists, which is left as it is.
     """
     root = work_folder()
     with explained(root):
@@ -85,15 +87,15 @@ def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], No
     key = request.key()
     earlier = [path for path in root.glob(f"{key}*") if path.is_dir()]
     begun = sorted((path for path in earlier if Work(path).begun), key=lambda path: -Work(path).state.stat().st_mtime)
+    same = [folder for folder in begun if _config(folder) == request.config]
     if resume:
-        for folder in begun:
+        for folder in dict.fromkeys([*same, *(folder for folder in begun if _leads_to(folder, request))]):
             with _locked(folder) as free:
                 if free and Work(folder).begun:
+                    write_json(folder / _REQUEST, request.to_dict())
                     yield Work(folder)
                     return
-        busy = " that is not running right now" if begun else ""
-        on_note(f"There is no unfinished run of this training{busy}; it starts from the beginning.")
-    elif begun:
+    elif same:
         on_note("An unfinished run of the same training was found and left as it is; --resume would continue it.")
     number = 1
     while True:
@@ -112,6 +114,19 @@ def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], No
                     if not Work(folder).begun:  # it ended before anything was worth keeping
                         Work(folder).remove()
                 return
+
+
+def _config(folder: Path) -> TrainConfig | None:
+    """That of the run in `folder`; None where this version cannot read it."""
+    try:
+        return TrainRequest.from_dict(read_json(folder / _REQUEST)).config
+    except UserError:
+        return None
+
+
+def _leads_to(folder: Path, request: TrainRequest) -> bool:
+    earlier = _config(folder)
+    return earlier is not None and request.config.goes_on_from(earlier) and not request.config.asks_less_than(earlier)
 
 
 @contextmanager

@@ -1,27 +1,30 @@
-"""The worker's side of a job: a training that reports to its folder and stops when a cancel file appears there."""
+"""What a job's worker does: a training or an evaluation that reports to its folder and stops when asked to."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from itda_core.errors import UserError
-from itda_core.files import read_json, write_json
-from itda_core.runs.job_status import Curves, JobStatus, State, with_progress
+from itda_core.files import read_json
+from itda_core.runs.evaluate_request import EvaluateRequest
+from itda_core.runs.evaluation import measure
+from itda_core.runs.evaluation_status import EvaluationStatus
+from itda_core.runs.reporter import STATUS, Reporter, ending
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary, run
+from itda_core.runs.training_status import Curves, TrainingStatus, with_progress
 
 if TYPE_CHECKING:
+    from itda_core.analysis import Evaluation
     from itda_core.dictionaries import TrainProgress
 
-STATUS, CANCEL, WORK = "status.json", "cancel.json", "work"
-_SECONDS_BETWEEN_WRITES = 0.4
+WORK = "work"
 
 
-def run_job(
+def train_for_job(
     folder: Path,
     request: TrainRequest,
     *,
@@ -31,73 +34,49 @@ def run_job(
     on_step: Callable[[str], None],
 ) -> tuple[TrainedDictionary, ...]:
     """Do `request` for the job in `folder`. Raises what `run` raises, after the job's status says so."""
-    reporter = Reporter(folder, resume=resume)
+    earlier = TrainingStatus.from_dict(read_json(folder / STATUS)) if resume else None
+    curves = Curves(earlier)
+    reporter = Reporter(folder, replace(earlier or TrainingStatus(), state="running", error=None, results=()))
 
     def step(name: str) -> None:
         on_step(name)
         reporter.step(name)
 
-    try:
+    def progress(progress: TrainProgress) -> None:
+        curves.add(progress.tokens, [(layer.atoms, round(layer.relative_error, 5)) for layer in progress.layers])
+        reporter.report(with_progress(reporter.status, progress, curves.points()), soon=False)
+
+    with ending(reporter):
         results = run(
             request,
             resume=resume,
             work=folder / WORK,
             checkpoint_seconds=checkpoint_seconds,
             on_step=step,
-            on_progress=reporter.progress,
-            on_note=reporter.note,
+            on_progress=progress,
+            on_note=lambda note: reporter.report(replace(reporter.status, notes=(*reporter.status.notes, note))),
             should_stop=lambda: should_stop() or reporter.cancelled(),
         )
-    except (Interrupted, KeyboardInterrupt):
-        reporter.end("cancelled")
-        raise
-    except UserError as error:
-        reporter.end("failed", error=str(error))
-        raise
-    except BaseException as error:
-        reporter.end("failed", error=f"Unexpected {type(error).__name__}: {error}. The log has the details.")
-        raise
-    reporter.end("done", results=results)
+        reporter.report(replace(reporter.status, results=results))
     return results
 
 
-class Reporter:
-    """Keeps `status.json` current; each write replaces the whole file."""
+def evaluate_for_job(
+    folder: Path, request: EvaluateRequest, *, on_step: Callable[[str], None]
+) -> tuple[Evaluation, ...]:
+    """Do `request` for the job in `folder`; the results so far are in its status, and stay there when it is stopped.
 
-    def __init__(self, folder: Path, *, resume: bool) -> None:
-        self._folder = folder
-        earlier = JobStatus.from_dict(read_json(folder / STATUS)) if resume else None
-        self._status = replace(earlier or JobStatus(), state="running", error=None, results=())
-        self._curves = Curves(earlier)
-        self._written = 0.0
-        self._latest: TrainProgress | None = None
+    Raises what `measure` raises, and Interrupted, after the job's status says so.
+    """
+    reporter = Reporter(folder, EvaluationStatus(state="running"))
 
-    def step(self, name: str) -> None:
-        if self.cancelled():
-            raise Interrupted(self._status.tokens, self._status.total)
-        self._status = replace(self._status, step=name)
-        self._write()
+    def step(name: str) -> None:
+        on_step(name)
+        reporter.step(name)
 
-    def note(self, sentence: str) -> None:
-        self._status = replace(self._status, notes=(*self._status.notes, sentence))
-        self._write()
-
-    def progress(self, progress: TrainProgress) -> None:
-        self._latest = progress
-        self._curves.add(progress.tokens, [(layer.atoms, round(layer.relative_error, 5)) for layer in progress.layers])
-        if time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
-            self._write()
-
-    def end(self, state: State, *, results: tuple[TrainedDictionary, ...] = (), error: str | None = None) -> None:
-        self._status = replace(self._status, state=state, step="", eta=None, results=results, error=error)
-        self._write()
-
-    def cancelled(self) -> bool:
-        return (self._folder / CANCEL).exists()
-
-    def _write(self) -> None:
-        if self._latest is not None:
-            eta = self._latest.eta if self._status.state == "running" else None
-            self._status = replace(with_progress(self._status, self._latest, self._curves.points()), eta=eta)
-        write_json(self._folder / STATUS, self._status.to_dict())
-        self._written = time.monotonic()
+    with ending(reporter), closing(measure(request, on_step=step)) as progresses:
+        for progress in progresses:
+            reporter.report(reporter.status.at(progress), soon=False)
+            if reporter.cancelled() and not progress.done:
+                raise Interrupted(progress.tokens, None)
+    return reporter.status.results

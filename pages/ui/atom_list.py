@@ -44,6 +44,14 @@ def atom_list(
                 "after": visible(use.context_after[:60]),
                 "full_before": use.context_before,
                 "full_after": use.context_after,
+                "further": [
+                    {
+                        "token": visible_token(label.token),
+                        "before": visible(label.context_before[-60:]),
+                        "after": visible(label.context_after[:60]),
+                    }
+                    for label in use.further
+                ],
                 "coefficient": use.coefficient,
                 "shown": f"{use.coefficient:+.2f}".replace("-", "−"),
                 "share": f"{use.share:.0%}",

@@ -12,8 +12,9 @@ import streamlit as st
 from itda_core import figures
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.replay import Replay
-from itda_core.runs.job_status import Accepted
+from itda_core.dictionaries.config import SIZED
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.training_status import Accepted
 from pages.ui import address, engine
 from pages.ui.atom_list import atom_list
 from pages.ui.charts import chart_config
@@ -130,10 +131,14 @@ def atoms(key: engine.DictionaryKey, shown: Decomposition, token: TokenDecomposi
 
     def facts(use: AtomUse) -> Sequence[str]:
         users = sum(any(u.atom == use.atom for u in t.atoms) for t in shown.tokens if not t.special)
-        label = engine.dictionary(key).label(use.atom)
+        dictionary = engine.dictionary(key)
+        error = dictionary.label(use.atom).error
+        sized = dictionary.config.selection in SIZED
         return (
             f"document {visible(use.document)}, characters {use.char_start:,} to {use.char_end:,}",
-            f"became an atom at relative error {label.error:.2f}",
+            f"relative error {error:.2f} without this atom"
+            if sized
+            else f"became an atom at relative error {error:.2f}",
             f"used by {users} of this prompt's {sum(not t.special for t in shown.tokens)} tokens",
         )
 

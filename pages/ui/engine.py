@@ -147,11 +147,24 @@ def description(key: DictionaryKey) -> Description:
 def _words(part: dict[str, object]) -> dict[str, str]:
     words = {}
     for name, value in part.items():
-        word = _word(value)
+        if isinstance(value, dict):  # what only a later training reads
+            continue
+        word = _stages(value) if isinstance(value, list) else _word(value)
         if name.endswith("fingerprint"):
             word = word[:_FINGERPRINT_SHOWN]
         words[name.replace("_", " ")] = word
     return words
+
+
+def _stages(value: list[object]) -> str:
+    """The parts of a training that went further than it was first asked to."""
+    parts = [
+        f"{_word(stage.get('tokens_read'))} tokens at threshold {_word(stage.get('threshold'))}: "
+        f"{_word(stage.get('atoms_added'))} atoms"
+        for stage in value
+        if isinstance(stage, dict)
+    ]
+    return "; ".join(parts) or "—"
 
 
 def _word(value: object) -> str:

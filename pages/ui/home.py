@@ -11,13 +11,13 @@ from itda_core.errors import UserError
 from itda_core.runs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
-from pages.ui import engine, shell
+from pages.ui import engine, job_watch, shell
 from pages.ui.atom_list import atom_list
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import problem
 from pages.ui.token_row import token_row
 from pages.ui.visible import visible_token
-from pages.ui.wording import moment, progress_line, size
+from pages.ui.wording import moment, size
 
 EXAMPLE = "The old captain asked Maria to bring the lamp."
 _STRONGEST = 4
@@ -128,14 +128,8 @@ def recent(frame: shell.Shell) -> None:
                 st.page_link(shell.PAGES["Library"][0], label="Damaged: see the library", icon=":material/warning:")
     jobs = Jobs().list()[:4]
     if jobs:
-        st.subheader("Recent trainings", anchor=False)
-    for job in jobs:
-        status = job.status
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.text(f"{job.request.model.name}, {moment(job.created)}", width="stretch")
-            st.caption(f"{status.state} · {progress_line(status)}")
-            file, _, icon = shell.PAGES["Train"]
-            st.page_link(file, label="Open", icon=icon, query_params={"job": job.id})
+        st.subheader("Recent jobs", anchor=False)
+        job_watch.listed(jobs)
 
 
 def this_machine() -> None:

@@ -1,10 +1,11 @@
-"""The running training in the sidebar: how far it is, wherever one is in the studio."""
+"""The running jobs in the sidebar: how far they are, wherever one is in the studio."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from itda_core.runs.jobs import Job, Jobs
+from pages.ui.job_words import DOING, FILES
 from pages.ui.wording import progress_line
 
 SECONDS = 2.0
@@ -27,8 +28,8 @@ def _lines(ids: tuple[str, ...]) -> None:
     jobs = running()
     for job in jobs:
         status = job.status
-        st.caption("Stopping…" if job.cancelling else "Training")
+        st.caption("Stopping…" if job.cancelling else DOING[job.kind.name])
         st.progress(status.fraction or 0.0, text=progress_line(status))
-        st.page_link("pages/train.py", label="Watch", icon=":material/monitoring:", query_params={"job": job.id})
+        st.page_link(FILES[job.kind.name], label="Watch", icon=":material/monitoring:", query_params={"job": job.id})
     if {job.id for job in jobs} != set(ids):
         st.rerun()

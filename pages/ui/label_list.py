@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from itda_core.runs.job_status import Accepted
+from itda_core.runs.training_status import Accepted
 from pages.ui.component import component
 from pages.ui.visible import visible, visible_token
 

@@ -259,8 +259,8 @@ def _verifying(entry: LibraryEntry) -> None:
 def _verified(result: Verification) -> None:
     lowest = result.worst_cosine
     notice(
-        f"{len(result.checks) - len(result.wrong):,} of {len(result.checks):,} labels checked are true "
-        f"(the dictionary has {result.labels:,}).",
+        f"{len(result.checks) - len(result.wrong):,} of {len(result.checks):,} atoms checked come out of their labels "
+        f"again (the dictionary has {result.atoms:,}).",
         step="" if lowest is None else f"Lowest cosine of an atom with its activation: {lowest:.6f}",
         kind="error" if result.wrong else "info",
         key="library.verified.said",

@@ -22,8 +22,9 @@ PAGES = {
     "Train": ("pages/train.py", "train", ":material/model_training:"),
     "Library": ("pages/library.py", "library", ":material/folder_open:"),
     "Decompose": ("pages/decompose.py", "decompose", ":material/account_tree:"),
+    "Evaluate": ("pages/evaluate.py", "evaluate", ":material/query_stats:"),
 }
-_GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose",)))
+_GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Evaluate")))
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _STYLE = _ASSETS / "shell.css"
 _CHOSEN = "shell.dictionary"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from itda_core.dictionaries.config import METHODS, SELECTIONS, TrainConfig
+from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, SIZED, TrainConfig
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, cosine_of, default_threshold
 from itda_core.errors import UserError
 from itda_core.models.sites import KINDS
@@ -30,9 +30,12 @@ _TEXT_SOURCES = ("Bundled", "Upload", "Path", "Hugging Face")
 _DEMO_TOKENS = 100_000
 _DEMO_K = 8  # at d_model 128, 40 would leave a dictionary of about a hundred atoms
 _SITES = (*KINDS, "module path")
+_WANTED_ATOMS = 1024
 _SELECTION_WORDS = {
     "sequential": "sequential: one activation at a time",
     "paper": "paper: whole batches, as the published code",
+    "sampled": "sampled: a wanted number, where the unexplained mass is",
+    "consensus": "consensus: a wanted number, each the mean of up to eight activations",
 }
 _SITE_WORDS = {
     "resid_post": "resid_post: residual stream after the block",
@@ -66,6 +69,8 @@ class Asked:
     atoms: int | None
     centre: bool
     seed: int
+    sinks: float | None
+    keep_activations: bool
 
     def request(self) -> TrainRequest:
         """Raises UserError for whatever can be seen to be wrong before any work."""
@@ -85,8 +90,10 @@ class Asked:
             context=self.context,
             windows=self.windows,
             seed=self.seed,
+            sinks=self.sinks,
         )
-        return TrainRequest(model, parse_layers(self.layers), self.corpus, config, self.site)
+        layers = parse_layers(self.layers)
+        return TrainRequest(model, layers, self.corpus, config, self.site, keep_activations=self.keep_activations)
 
 
 def form(entries: Sequence[LibraryEntry]) -> Asked:
@@ -131,16 +138,12 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         "Atoms per token (k)", min_value=1, value=k_default, key=f"train.k.{kind}", persist_state="session"
     )
     with middle:
-        threshold = _paper_threshold(model, site) if selection == "paper" else _threshold(threshold_default, kind)
-    atoms = right.number_input(
-        "Stop growing at",
-        min_value=0,
-        value=0,
-        step=500,
-        key="train.atoms",
-        persist_state="session",
-        help="Number of atoms; 0 for no limit.",
-    )
+        if selection in SIZED:
+            threshold, atoms = None, _wanted_atoms()
+        else:
+            threshold = _paper_threshold(model, site) if selection == "paper" else _threshold(threshold_default, kind)
+            with right:
+                atoms = _most_atoms()
     with st.expander("More settings", icon=":material/tune:"):
         left, middle, right = st.columns(3)
         method = left.selectbox("Pursuit", METHODS, format_func=str.upper, key="train.method", persist_state="session")
@@ -156,11 +159,31 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
             help="auto, cpu, cuda, cuda:0, … or mps",
         )
         dtype = right.selectbox("Precision", DTYPES, key="train.dtype", persist_state="session")
+        sinks = left.number_input(
+            "Attention sinks above",
+            min_value=0.0,
+            value=0.0 if selection == "paper" else SINKS,
+            disabled=selection == "paper",
+            step=1.0,
+            format="%g",
+            key=f"train.sinks.{'paper' if selection == 'paper' else 'other'}",
+            persist_state="session",
+            help="Tokens whose activation is longer than this many times the median are left out: they say little of "
+            "the text and outweigh everything else. 0 leaves out none.",
+        )
+        keep = st.toggle(
+            "Keep the activations on disk",
+            key="train.keep",
+            persist_state="session",
+            help="The next training on the same text, with another threshold or selection, more tokens or fewer "
+            "layers, reads them instead of running the model.",
+        )
         centre = st.toggle(
             "Remove the mean first",
-            key="train.centre",
+            value=selection in SIZED,
+            key=f"train.centre.{'sized' if selection in SIZED else 'grown'}",
             persist_state="session",
-            help="Atoms then say how an activation differs from the average one.",
+            help="Atoms then say how an activation differs from the average one; reconstructs better at a given size.",
         )
         offline = trust = False
         if not bundled:
@@ -187,9 +210,11 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         method=method,
         selection=selection,
         threshold=threshold,
-        atoms=int(atoms) or None,
+        atoms=atoms,
         centre=centre,
         seed=int(seed),
+        sinks=float(sinks) or None,
+        keep_activations=keep,
     )
 
 
@@ -237,6 +262,33 @@ def figures_of(model: str) -> ModelFigures | None:
         return model_figures(ModelSpec(model))
     except UserError:
         return None  # said beside the Start button, where the estimate runs into the same
+
+
+def _most_atoms() -> int | None:
+    most = st.number_input(
+        "Stop growing at",
+        min_value=0,
+        value=0,
+        step=500,
+        key="train.atoms",
+        persist_state="session",
+        help="Number of atoms; 0 for no limit.",
+    )
+    return int(most) or None
+
+
+def _wanted_atoms() -> int:
+    wanted = st.number_input(
+        "Number of atoms",
+        min_value=1,
+        value=_WANTED_ATOMS,
+        step=256,
+        key="train.atoms.wanted",
+        persist_state="session",
+        help="The dictionary ends with exactly so many, chosen once the text is read from a sample of 40 activations "
+        "per atom or all that there are.",
+    )
+    return int(wanted)
 
 
 def _threshold(default: float, kind: str) -> float:
@@ -390,6 +442,14 @@ def cost(request: TrainRequest) -> None:
             kind="warning",
             key="train.memory",
         )
+    if request.keep_activations and expected.fits_disk() is False:
+        notice(
+            f"About {size(expected.activations or 0)} of activations would be kept, "
+            f"{size(expected.disk_free or 0)} are free.",
+            step="Choose fewer layers or tokens, or do not keep them.",
+            kind="warning",
+            key="train.disk",
+        )
     with st.container(gap="xsmall"):
         for note in expected.notes:
             st.caption(note)
@@ -399,13 +459,16 @@ def cost(request: TrainRequest) -> None:
 
 def cost_lines(expected: Estimate) -> dict[str, str]:
     """An estimate in words, unknown figures as a dash."""
-    return {
+    lines = {
         "Tokens": "—" if expected.tokens is None else f"about {expected.tokens:,}",
         "Dictionaries": "—" if expected.layers is None else f"{expected.layers}",
         "Time": "—" if expected.seconds is None else " to ".join(duration(seconds) for seconds in expected.seconds),
         "Memory": "—" if expected.memory is None else f"about {size(expected.memory)}",
         "Disk": "—" if expected.disk is None else f"about {size(expected.disk)}",
     }
+    if expected.activations != 0:
+        lines["Activations"] = "—" if expected.activations is None else f"about {size(expected.activations)} on disk"
+    return lines
 
 
 def exports(request: TrainRequest) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:

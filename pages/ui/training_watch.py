@@ -8,32 +8,24 @@ import streamlit as st
 
 from itda_core import figures
 from itda_core.errors import UserError
-from itda_core.runs.job_status import JobStatus, LayerStatus
+from itda_core.runs.job_kinds import TRAINING
 from itda_core.runs.jobs import Job, Jobs
 from itda_core.runs.layers import format_layers
-from pages.ui import shell
+from itda_core.runs.request import TrainRequest
+from itda_core.runs.training_status import LayerStatus, TrainingStatus
+from pages.ui import job_watch, shell
 from pages.ui.charts import chart_config
 from pages.ui.heading import heading
 from pages.ui.label_list import label_list
-from pages.ui.notice import notice, problem
+from pages.ui.notice import problem
 from pages.ui.visible import escaped
-from pages.ui.wording import duration, moment, progress_line
-
-_SECONDS = 1.0
-_WORDS = {
-    "starting": "Starting",
-    "running": "Running",
-    "done": "Done",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-    "lost": "Lost",
-}
+from pages.ui.wording import duration, moment
 
 
 def one_job(frame: shell.Shell, id: str) -> None:
     """The job `id`, drawn again every second as long as it runs."""
     try:
-        job = Jobs().get(id)
+        job = Jobs().get(id, TRAINING)
         status = job.status
         request = job.request
     except UserError as error:
@@ -47,14 +39,12 @@ def one_job(frame: shell.Shell, id: str) -> None:
             under = f"{request.site}, {layers}, on {Path(request.corpus).name}, started {moment(job.created)}"
             heading(request.model.name, under=under, key="train.job.name")
         st.page_link("pages/train.py", label="New training", icon=":material/add:")
-    st.fragment(_job, run_every=None if status.ended else _SECONDS)(id, status.ended)
-    with st.expander("Settings and log", icon=":material/terminal:"):
-        st.code(request.command(), language="bash", wrap_lines=True)
-        st.code(job.log or "Nothing was written yet.", language=None, wrap_lines=True, height=240)
+    st.fragment(_job, run_every=None if status.ended else job_watch.SECONDS)(id, status.ended)
+    job_watch.settings_and_log(job)
     frame.export({"JSON": (f"training-{id}.json", "application/json", lambda: _status_json(job))})
 
 
-def _status_json(job: Job) -> str:
+def _status_json(job: Job[TrainRequest, TrainingStatus]) -> str:
     import json
 
     return json.dumps({"request": job.request.to_dict(), "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
@@ -62,65 +52,44 @@ def _status_json(job: Job) -> str:
 
 def _job(id: str, ended_before: bool) -> None:
     try:
-        job = Jobs().get(id)
+        job = Jobs().get(id, TRAINING)
         status = job.status
     except UserError as error:
         problem(error, key="train.job.problem")
         return
     if status.ended != ended_before:
         st.rerun()
-    _state(job, status)
+    job_watch.standing(job, status, finished=lambda: _decompose_with_it(status))
     _numbers(status)
     if status.layers:
         _curves(status)
         _latest(status)
 
 
-def _state(job: Job, status: JobStatus) -> None:
-    stopping = job.cancelling and not status.ended
-    word = "Stopping…" if stopping else _WORDS[status.state]
-    fraction = 1.0 if status.state == "done" else status.fraction or 0.0
-    st.progress(fraction, text=f"**{word}** · {progress_line(status)}")
-    for number, note in enumerate(status.notes):
-        notice(note, key=f"train.note.{number}")
-    if status.error:
-        problem(UserError(status.error), key="train.job.error")
-    with st.container(horizontal=True):
-        if not status.ended:
-            if st.button("Cancel", icon=":material/stop:", disabled=stopping, key="train.cancel"):
-                job.cancel()
-                st.rerun(scope="fragment")
-            return
-        if status.state == "done":
-            for result in status.results:
-                name = Path(result.path).name
-                label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
-                file, _, icon = shell.PAGES["Decompose"]
-                st.page_link(file, label=f"**{label}**", icon=icon, query_params={"dictionary": name})
-        elif st.button("Resume", type="primary", icon=":material/play_arrow:", key="train.resume"):
-            try:
-                job.resume()
-            except UserError as error:
-                problem(error, key="train.resume.problem")
-            else:
-                st.rerun()
-        if st.button("Remove from the list", icon=":material/delete:", key="train.remove"):
-            try:
-                job.remove()
-            except UserError as error:
-                problem(error, key="train.remove.problem")
-            else:
-                shell.open_page("Train", {"dictionary": st.query_params.get("dictionary")})
+def _decompose_with_it(status: TrainingStatus) -> None:
+    for result in status.results:
+        name = Path(result.path).name
+        label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
+        file, _, icon = shell.PAGES["Decompose"]
+        st.page_link(file, label=f"**{label}**", icon=icon, query_params={"dictionary": name})
 
 
-def _numbers(status: JobStatus) -> None:
+def _numbers(status: TrainingStatus) -> None:
     speed, left, atoms, error = st.columns(4)
     speed.metric("Tokens per second", f"{status.tokens_per_second:,.0f}" if status.tokens else "–", border=True)
     if status.ended:
         left.metric("Took", duration(status.seconds), border=True)
     else:
         left.metric("Time left", "–" if status.eta is None else duration(status.eta), border=True)
-    atoms.metric("Atoms", f"{sum(layer.atoms for layer in status.layers):,}" if status.layers else "–", border=True)
+    atoms.metric(
+        "Atoms",
+        f"{sum(layer.atoms for layer in status.layers):,}" if status.layers else "–",
+        expected_atoms(status),
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
+    )
     mean = sum(layer.relative_error for layer in status.layers) / len(status.layers) if status.layers else None
     error.metric(
         "Relative error",
@@ -130,7 +99,19 @@ def _numbers(status: JobStatus) -> None:
     )
 
 
-def _curves(status: JobStatus) -> None:
+def expected_atoms(status: TrainingStatus) -> str | None:
+    """How many atoms there will be, where that can be told; attention sinks that were left out."""
+    parts = []
+    predicted = [layer.predicted_atoms for layer in status.layers]
+    known = [number for number in predicted if number is not None]
+    if known and len(known) == len(predicted) and not status.ended:
+        parts.append(f"about {sum(known):,} in the end")
+    if sinks := sum(layer.sinks for layer in status.layers):
+        parts.append(f"{sinks:,} attention sinks left out")
+    return " · ".join(parts) or None
+
+
+def _curves(status: TrainingStatus) -> None:
     left, right = st.columns(2)
     names = [layer_name(layer) for layer in status.layers]
     with left:
@@ -151,7 +132,7 @@ def _curves(status: JobStatus) -> None:
         )
 
 
-def _latest(status: JobStatus) -> None:
+def _latest(status: TrainingStatus) -> None:
     st.markdown("**Last atoms accepted**" if not status.ended else "**The last atoms that came in**")
     layer = status.layers[0]
     if len(status.layers) > 1:
@@ -174,20 +155,7 @@ def layer_name(layer: LayerStatus) -> str:
 
 def all_jobs() -> None:
     """Every training, newest first."""
-    jobs = Jobs().list()
-    if not jobs:
-        return
-    st.subheader("Trainings", anchor=False)
-    for job in jobs[:20]:
-        status = job.status
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.text(f"{moment(job.created)}   {_what(job)}", width="stretch")
-            st.caption(f"{_WORDS[status.state]} · {progress_line(status)}")
-            st.page_link("pages/train.py", label="Open", icon=":material/monitoring:", query_params={"job": job.id})
-
-
-def _what(job: Job) -> str:
-    try:
-        return f"{job.request.model.name}, {Path(job.request.corpus).name}"
-    except UserError:
-        return "settings that cannot be read"
+    jobs = Jobs().list(TRAINING)
+    if jobs:
+        st.subheader("Trainings", anchor=False)
+        job_watch.listed(jobs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.job_status import JobStatus
+from itda_core.runs.training_status import TrainingStatus
 
 
 def duration(seconds: float) -> str:
@@ -44,7 +46,11 @@ def progress_line(status: JobStatus) -> str:
     if status.state == "starting" or (status.state == "running" and not status.tokens):
         return (status.step or "starting").capitalize()
     of = f" of {status.total:,}" if status.total else ""
-    parts = [f"{status.tokens:,}{of} tokens", f"{sum(layer.atoms for layer in status.layers):,} atoms"]
+    parts = [f"{status.tokens:,}{of} tokens"]
+    if isinstance(status, TrainingStatus):
+        parts.append(f"{sum(layer.atoms for layer in status.layers):,} atoms")
+    if isinstance(status, EvaluationStatus):
+        parts.append(f"{len(status.results)} result{'' if len(status.results) == 1 else 's'}")
     if status.state == "running" and status.eta is not None:
         parts.append(f"{duration(status.eta)} left")
     return " · ".join(parts)

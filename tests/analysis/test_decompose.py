@@ -84,6 +84,22 @@ def test_token_texts_are_the_prompts_characters_and_labels_those_of_the_provenan
             assert source[use.char_end :].startswith(use.context_after)
 
 
+def test_an_atom_that_is_a_mean_tells_all_its_sources(tiny_model, corpus):
+    config = TrainConfig(k=K, context=32, selection="consensus", atoms=20, centre=True)
+    *_, last = train(tiny_model, corpus, [LAYER], config)
+    (means,) = last.dictionaries
+    told = {}
+    for token in decompose(tiny_model, means, PROMPT).tokens:
+        told |= {use.atom: use for use in token.atoms}
+    assert max(len(use.further) for use in told.values()) > 1
+    for atom, use in told.items():
+        rows = means.provenance[means.provenance["atom"] == atom]
+        seen = [(label.document, label.char_start, label.token, label.context_before) for label in (use, *use.further)]
+        assert seen == list(
+            zip(rows["document"], rows["char_start"], rows["token"], rows["context_before"], strict=True)
+        )
+
+
 def test_a_centred_dictionary_explains_what_differs_from_the_mean(tiny_model, corpus):
     *_, last = train(tiny_model, corpus, [LAYER], TrainConfig(k=K, threshold=0.2, context=32, centre=True))
     dictionary = last.dictionaries[0]
@@ -107,7 +123,7 @@ def test_the_dictionary_as_a_json_object_has_the_contracts_keys(tiny_model, dict
     assert {"model", "layer", "site", "k", "method", "tokens"} <= value.keys()
     assert {"index", "text", "char_start", "char_end", "relative_error", "atoms"} <= value["tokens"][0].keys()
     keys = {"atom", "coefficient", "share", "token", "context_before", "context_after", "document"}
-    assert keys | {"char_start", "char_end"} == value["tokens"][0]["atoms"][0].keys()
+    assert keys | {"char_start", "char_end", "further"} == value["tokens"][0]["atoms"][0].keys()
 
 
 @pytest.mark.parametrize(

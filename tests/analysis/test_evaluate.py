@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -266,6 +267,51 @@ def test_all_layers_share_the_models_own_forward_passes(tiny_model: LanguageMode
     ]
     for one, two in zip(together, alone, strict=True):
         assert one.to_dict() == pytest.approx(two.to_dict(), abs=1e-5)
+
+
+def test_results_on_the_way_are_those_of_the_text_so_far(tiny_model: LanguageModel, corpus: Corpus) -> None:
+    layers = [grown(tiny_model, corpus, layer=layer) for layer in (0, 2)]
+    *on_the_way, last = evaluate(tiny_model, layers, corpus, ks=[2, 4], tokens=150, windows_per_batch=3)
+    assert not any(progress.done for progress in on_the_way)
+    assert on_the_way[-1].results == last.results
+    n_seen = [len(progress.results) for progress in on_the_way]
+    assert n_seen == sorted(n_seen)  # none is taken back
+    assert set(n_seen) == {0, 1, 2, 3, 4}  # each comes as soon as it is measured for the first time
+    early = next(progress.results for progress in on_the_way if len(progress.results) == 4)
+    assert early[0].tokens < 100 < last.results[0].tokens
+    whole = measured(tiny_model, layers, corpus, ks=[2, 4], tokens=early[0].tokens)
+    for one, two in zip(early, whole, strict=True):
+        assert one.to_dict() == pytest.approx(two.to_dict(), abs=1e-5)
+
+
+def test_passing_over_what_was_built_from_is_told_on_the_way(
+    tiny_model: LanguageModel, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("itda_core.analysis.evaluation_text._SECONDS_BETWEEN_COUNTS", 0.0)
+    dictionary = grown(tiny_model, corpus)
+    steps = [progress.step for progress in evaluate(tiny_model, dictionary, corpus, tokens=20)]
+    passed = [int(step.split()[-2]) for step in steps if step.startswith("passing over")]
+    assert len(passed) > dictionary.stats["windows"]
+    assert passed == sorted(passed)
+    assert passed[-1] >= dictionary.stats["tokens"]
+
+
+def test_a_large_model_takes_few_windows_at_once(
+    tiny_model: LanguageModel, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = sum(parameter.numel() for parameter in tiny_model.module.parameters())
+    limits = import_module("itda_core.analysis.evaluate")._MOST_OPERATIONS  # the package has a function of that name
+    monkeypatch.setitem(limits, "cpu", 2 * parameters * CONTEXT * 2)  # two windows' worth
+    sizes: list[int] = []
+    predict = tiny_model.predict
+
+    def counting(windows: Sequence[Window], *rest: Any) -> Any:
+        sizes.append(len(windows))
+        return predict(windows, *rest)
+
+    monkeypatch.setattr(tiny_model, "predict", counting)
+    measured(tiny_model, grown(tiny_model, corpus), corpus, tokens=150)
+    assert max(sizes) == 2
 
 
 def seen_by(monkeypatch: pytest.MonkeyPatch, model: LanguageModel) -> list[tuple[str, int]]:

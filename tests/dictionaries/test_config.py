@@ -22,6 +22,7 @@ def test_defaults_are_the_contracts() -> None:
         "context": 128,
         "windows": "all",
         "seed": 0,
+        "sinks": 10.0,
     }
     assert TrainConfig.from_dict(config.to_dict()) == config
 
@@ -56,12 +57,26 @@ def test_methods_are_those_that_exist() -> None:
         ({"context": 0}, "context=0"),
         ({"seed": -1}, "seed=-1"),
         ({"centre": "yes"}, "centre='yes'"),
+        ({"sinks": 1.0}, "sinks=1 would leave out ordinary tokens"),
+        ({"sinks": -3}, "sinks=-3 would leave out"),
+        ({"sinks": float("inf")}, "sinks=inf would leave out ordinary tokens or none"),
+        ({"sinks": float("nan")}, "sinks=nan would leave out"),
+        ({"sinks": "10"}, "sinks='10' is not a number"),
+        ({"sinks": True}, "sinks=True is not a number"),
+        ({"selection": "paper", "sinks": 5}, "sinks=5 does not go with selection='paper'"),
         ({"treshold": 0.3}, "Unknown setting treshold"),
     ],
 )
 def test_bad_settings_are_refused(setting: dict, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         TrainConfig.from_dict(setting)
+
+
+def test_there_is_one_way_to_leave_nothing_out() -> None:
+    assert TrainConfig(sinks=0) == TrainConfig(sinks=None)
+    assert TrainConfig(sinks=12).sinks == 12.0
+    assert TrainConfig(selection="paper").sinks is None
+    assert TrainConfig(selection="paper", sinks=None) == TrainConfig(selection="paper")
 
 
 @pytest.mark.parametrize("threshold", [None, 1e-9, 0.0004, 0.3, 1, 12.5])

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from itda_core.dictionaries import SELECTIONS, cosine_of
-from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.config import EXTENDED, SIZED, TrainConfig
 from itda_core.dictionaries.growth import RULES
 from itda_core.dictionaries.paper_rule import PaperSelection, most_frequent
+from itda_core.dictionaries.pooled import MEMBERS
 from itda_core.dictionaries.selection import Judged
 from itda_core.dictionaries.threshold import default_threshold, threshold_of
 from itda_core.errors import UserError
@@ -90,7 +91,9 @@ def test_the_four_steps(d_model: int, size: int, k: int) -> None:
     x = coherent(800, d_model)
     batches = x.split(size)
     config = paper(0.97, d_model, k)
-    places, atoms, relative = four_steps(batches, k, config.threshold_for(d_model))
+    threshold = config.threshold_for(d_model)
+    assert threshold is not None
+    places, atoms, relative = four_steps(batches, k, threshold)
     growing, got, judged = grow(batches, config)
     assert got == places
     assert d_model < len(places) < len(x)
@@ -112,6 +115,7 @@ def test_the_four_steps_on_any_stream(seed: int, k: int, cosine: float, sizes: l
     batches = coherent(sum(sizes) + 10, 8, seed)[: sum(sizes)].split(sizes)
     config = paper(cosine, 8, k, most)
     threshold = config.threshold_for(8)
+    assert threshold is not None
     expected = four_steps(batches, k, threshold, most)
     nearby = [four_steps(batches, k, threshold * (1 + shift), most)[0] for shift in (-1e-4, 1e-4)]
     if nearby != [expected[0]] * 2:  # float32 may decide such a token either way
@@ -275,4 +279,6 @@ def test_a_threshold_that_can_add_nothing_is_refused(threshold: float) -> None:
 
 
 def test_every_selection_has_a_rule() -> None:
-    assert tuple(RULES) == SELECTIONS
+    assert (*RULES, *MEMBERS) == SELECTIONS
+    assert tuple(RULES) == EXTENDED
+    assert tuple(MEMBERS) == SIZED

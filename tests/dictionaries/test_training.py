@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ def test_the_papers_rule_takes_the_stream_in_forward_batches(model: FakeModel, s
     dictionary = only(train(model, corpus, [1], config))
     batches = by_batches_of_windows(model, corpus, 1, config.tokens)
     threshold = config.threshold_for(16)
+    assert threshold is not None
     places, atoms, relative = four_steps(batches, 4, threshold, config.atoms)
     np.testing.assert_allclose(dictionary.atoms.numpy(), atoms, atol=1e-6)
     ids = [label.token_id for label in to_labels(dictionary.provenance)]
@@ -313,12 +315,12 @@ class _Trap(dict):
 
 
 def test_an_interrupt_in_the_middle_of_a_batch_keeps_the_state_before_it(model, tmp_path: Path) -> None:
-    corpus = fake_corpus()
-    alone = finish(train(model, corpus, [0, 1], CONFIG)).dictionaries
+    corpus, config = fake_corpus(), replace(CONFIG, sinks=None)  # which would look at several batches beforehand
+    alone = finish(train(model, corpus, [0, 1], config)).dictionaries
     with pytest.raises(KeyboardInterrupt):
-        list(train(Interrupting(), corpus, [0, 1], CONFIG, work=tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000000048"]
-    resumed = finish(train(model, corpus, [0, 1], CONFIG, work=tmp_path, resume=True)).dictionaries
+        list(train(Interrupting(), corpus, [0, 1], config, work=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000000480"]
+    resumed = finish(train(model, corpus, [0, 1], config, work=tmp_path, resume=True)).dictionaries
     for a, b in zip(alone, resumed, strict=True):
         assert_same(a, b)
 
@@ -361,6 +363,7 @@ def test_a_damaged_checkpoint_is_named(model, tmp_path: Path, file: str) -> None
 def test_a_full_disk_keeps_the_checkpoint_before(model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = fake_corpus()
     alone = finish(train(model, corpus, [0, 1], CONFIG)).dictionaries
+    monkeypatch.setattr("itda_core.dictionaries.training._WORK_PER_SAVING", 0.0)  # a checkpoint after each batch
     events = train(model, corpus, [0, 1], CONFIG, work=tmp_path, checkpoint_seconds=0)
     next(events)
     next(events)
@@ -372,7 +375,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(model, tmp_path: Path, monkeypa
     with pytest.raises(UserError, match="disk is full"):
         next(events)
     monkeypatch.undo()
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000000032"]
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000000320"]
     resumed = finish(train(model, corpus, [0, 1], CONFIG, work=tmp_path, resume=True)).dictionaries
     for a, b in zip(alone, resumed, strict=True):
         assert_same(a, b)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from itda_core import AtomDictionary
+from itda_core.runs import EVALUATION, Jobs
 from itda_core.runs.library import BUNDLED, Library
 from tests.e2e.conftest import PATIENCE, Visit
 
@@ -107,10 +109,30 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     visit.assert_stayed_here()
 
 
-@pytest.mark.parametrize("path", ["", "train", "library", "decompose", "decompose?dictionary=demo-0-L5&k=5&method=omp"])
+@pytest.mark.parametrize(
+    "path", ["", "train", "library", "decompose", "decompose?dictionary=demo-0-L5&k=5&method=omp", "evaluate"]
+)
 def test_every_page_opens_from_a_link_without_an_exception_or_a_request_elsewhere(visit: Visit, path: str) -> None:
     visit.open(path)
     expect(visit.page.get_by_role("link", name="Decompose", exact=True)).to_be_visible()
+    visit.assert_stayed_here()
+
+
+def test_an_evaluation_runs_to_its_end_and_is_there_after_a_reload(visit: Visit, home) -> None:
+    page = visit.page
+    visit.open("evaluate?dictionary=demo-0-L2&k=4&tokens=200")
+    page.get_by_role("button", name="Start evaluation").click()
+    done = page.get_by_text(re.compile("Done.*1 result"))
+    expect(done).to_be_visible(timeout=3 * PATIENCE)
+    visit.settle()
+    [job] = Jobs(home).list(EVALUATION)
+    assert address(visit)["job"] == job.id
+    [result] = job.status.results
+    assert (Path(result.dictionary).name, result.k, result.text) == ("demo-0-L2", 4, "held-out")
+    page.reload()
+    expect(done).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    visit.settle()
     visit.assert_stayed_here()
 
 

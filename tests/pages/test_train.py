@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from itda_core.dictionaries import TrainConfig
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.job_status import Accepted, JobStatus, LayerStatus
 from itda_core.runs.jobs import Job, Jobs
 from itda_core.runs.request import TrainRequest
+from itda_core.runs.training_status import Accepted, LayerStatus, TrainingStatus
+from pages.ui.training_watch import expected_atoms
 from tests.pages.conftest import HOSTILE, Studio, components, notices, page_links, parsed_text
 
 
@@ -39,7 +41,7 @@ def test_form_to_request(studio: Studio, folder: Path, monkeypatch: pytest.Monke
 
     def start(self: Jobs, request: TrainRequest) -> Job:
         started.append(request)
-        return _job(studio, request, JobStatus())
+        return _job(studio, request, TrainingStatus())
 
     monkeypatch.setattr(Jobs, "start", start)
     test = filled(studio, folder)
@@ -49,7 +51,7 @@ def test_form_to_request(studio: Studio, folder: Path, monkeypatch: pytest.Monke
     test.number_input(key="train.k.other").set_value(5)
     test.number_input(key="train.threshold.other").set_value(0.2)
     test.number_input(key="train.atoms").set_value(64)
-    test.toggle(key="train.centre").set_value(True)
+    test.toggle(key="train.centre.grown").set_value(True)
     test.run()
     assert "--layers 1,3" in test.code[-1].value
     assert "--k 5" in test.code[-1].value
@@ -63,12 +65,35 @@ def test_form_to_request(studio: Studio, folder: Path, monkeypatch: pytest.Monke
     )
 
 
+def test_sinks_and_kept_activations(studio: Studio, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from itda_core.runs import estimate
+
+    test = filled(studio, folder)
+    assert "Activations" not in dict(components(test, "fact_table")[0]["facts"])
+    test.toggle(key="train.keep").set_value(True)
+    test.number_input(key="train.tokens").set_value(5000)
+    test.number_input(key="train.sinks.other").set_value(0.0)
+    test.run()
+    assert "--keep-activations" in test.code[-1].value
+    assert "--sinks 0" in test.code[-1].value
+    assert dict(components(test, "fact_table")[0]["facts"])["Activations"] == "about 640 kB on disk"  # 5,000 x 32 x 4
+    assert not notices(test)
+    monkeypatch.setattr(sys.modules[estimate.__module__], "disk_free", lambda _: 1000)
+    assert "About 640 kB of activations would be kept, 1.0 kB are free." in notices(test.run())
+    test.toggle(key="train.keep").set_value(False).run()
+    assert not notices(test)
+    test.selectbox(key="train.selection").set_value("paper").run()
+    assert test.number_input(key="train.sinks.paper").disabled
+    assert "--sinks" not in test.code[-1].value
+
+
 def test_the_papers_rule_has_a_threshold_of_its_own(studio: Studio, folder: Path) -> None:
     test = filled(studio, folder)  # of d_model 32
     test.selectbox(key="train.selection").set_value("paper").run()
     threshold = test.number_input(key="train.threshold.paper")
     assert (threshold.value, threshold.placeholder) == (None, "0.010209")  # 2 (1 - sqrt(0.7)) / 32
     assert "cosine 0.837 at d_model=32" in [caption.value for caption in test.caption]
+    assert notices(test) == []
     command = test.code[-1].value
     assert "--selection paper" in command
     assert "--threshold" not in command
@@ -114,7 +139,7 @@ def test_an_unknown_job(studio: Studio) -> None:
     assert HOSTILE[1] not in parsed_text(test)
 
 
-def _job(studio: Studio, request: TrainRequest, status: JobStatus) -> Job:
+def _job(studio: Studio, request: TrainRequest, status: TrainingStatus) -> Job:
     """A job's folder as a worker that ended would have left it."""
     job = Job(studio.home / "jobs" / "20261120-120000-000000-abcd")
     job.folder.mkdir(parents=True)
@@ -124,11 +149,11 @@ def _job(studio: Studio, request: TrainRequest, status: JobStatus) -> Job:
     return job
 
 
-def _status(state: str) -> JobStatus:
+def _status(state: str) -> TrainingStatus:
     latest = (Accepted(HOSTILE[0], HOSTILE[1], "after"),)
     layers = tuple(LayerStatus("resid_post", i, 30 + i, 0.2, 0.1, (10, 30 + i), (0.5, 0.2), latest) for i in (0, 2))
     return replace(
-        JobStatus(), state=state, tokens=2000, total=4000, seconds=70.0, tokens_per_second=28.5,
+        TrainingStatus(), state=state, tokens=2000, total=4000, seconds=70.0, tokens_per_second=28.5,
         series_tokens=(1000, 2000), layers=layers,
     )  # fmt: skip
 
@@ -148,6 +173,23 @@ def test_a_cancelled_job_can_be_resumed(studio: Studio, monkeypatch: pytest.Monk
     assert all(text not in parsed_text(test) for text in HOSTILE)
     test.button(key="train.resume").click().run()
     assert resumed == [job.id]
+
+
+def test_how_large_it_will_be_and_what_was_left_out_is_shown(studio: Studio) -> None:
+    status = _status("running")
+    first, second = status.layers
+    layers = (replace(first, predicted_atoms=1500, sinks=3), replace(second, predicted_atoms=700))
+    for told, expected in (
+        (replace(status, layers=layers), "about 2,200 in the end · 3 attention sinks left out"),
+        (replace(status, layers=(layers[0], second)), "3 attention sinks left out"),  # a sum of one layer is none
+        (replace(status, layers=layers, state="done"), "3 attention sinks left out"),
+        (status, None),
+    ):
+        assert expected_atoms(told) == expected
+    job = _job(studio, TrainRequest(ModelSpec("demo:0"), None, "demo"), replace(status, layers=layers, state="failed"))
+    test = studio.open("train", job=job.id)
+    (atoms,) = [metric for metric in test.metric if metric.label == "Atoms"]
+    assert (atoms.value, atoms.delta) == ("62", "3 attention sinks left out")
 
 
 def test_a_failed_job_says_why(studio: Studio) -> None:
@@ -175,3 +217,22 @@ def test_removing_a_job_keeps_its_dictionary(studio: Studio) -> None:
     test.button(key="train.remove").click().run()
     assert not job.folder.exists()
     assert studio.dictionary.is_dir()
+
+
+@pytest.mark.parametrize("selection", ["sampled", "consensus"])
+def test_a_selection_of_a_wanted_size_asks_for_it(studio: Studio, folder: Path, selection: str) -> None:
+    test = filled(studio, folder)
+    test.selectbox(key="train.selection").set_value(selection).run()
+    assert not test.exception
+    assert not [field for field in test.number_input if "threshold" in str(field.key)]
+    test.number_input(key="train.atoms.wanted").set_value(200).run()
+    assert notices(test) == []
+    command = test.code[-1].value
+    assert f"--selection {selection}" in command
+    assert "--atoms 200" in command
+    assert "--centre" in command
+    assert "--threshold" not in command
+    assert "train.start" in [button.key for button in test.button]
+    test.number_input(key="train.tokens").set_value(150).run()
+    assert "train.start" not in [button.key for button in test.button]
+    assert any("more than the 150 tokens" in said for said in notices(test))

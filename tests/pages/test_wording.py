@@ -2,7 +2,8 @@
 
 import pytest
 
-from itda_core.runs.job_status import JobStatus
+from itda_core.runs.evaluation_status import EvaluationStatus
+from itda_core.runs.training_status import TrainingStatus
 from pages.ui.wording import duration, moment, progress_line, size
 
 
@@ -33,8 +34,11 @@ def test_moment() -> None:
 
 
 def test_progress_line() -> None:
-    assert progress_line(JobStatus()) == "Starting"
-    assert progress_line(JobStatus(state="running", step="loading the model")) == "Loading the model"
-    running = JobStatus(state="running", step="training", tokens=1500, total=3000, eta=61)
+    assert progress_line(TrainingStatus()) == "Starting"
+    assert progress_line(TrainingStatus(state="running", step="loading the model")) == "Loading the model"
+    running = TrainingStatus(state="running", step="training", tokens=1500, total=3000, eta=61)
     assert progress_line(running) == "1,500 of 3,000 tokens · 0 atoms · 1 min 01 s left"
-    assert progress_line(JobStatus(state="done", tokens=1500)) == "1,500 tokens · 0 atoms"
+    assert progress_line(TrainingStatus(state="done", tokens=1500)) == "1,500 tokens · 0 atoms"
+    assert progress_line(EvaluationStatus(state="running", step="finding text")) == "Finding text"
+    measuring = EvaluationStatus(state="running", step="measuring", tokens=1500, eta=4)
+    assert progress_line(measuring) == "1,500 tokens · 0 results · 4 s left"

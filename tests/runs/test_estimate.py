@@ -100,3 +100,24 @@ def test_a_damaged_model_is_refused(tmp_path: Path, tiny_folder: Path, corpus_fi
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(UserError, match="damaged"):
         estimate(request(tmp_path, corpus_file))
+
+
+def test_choosing_atoms_takes_memory_disk_and_time_of_its_own(tiny_folder: Path, corpus_file: Path) -> None:
+    grown = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000))
+    chosen = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000, selection="consensus"))
+    assert grown.memory is not None
+    assert chosen.memory is not None
+    assert chosen.memory - grown.memory >= 10_000 * 32 * 4  # all tokens are held: 40 per atom, but at least 16,384
+    assert grown.disk is not None
+    assert chosen.disk is not None
+    assert chosen.disk - grown.disk >= 10_000 * 32 * 4
+    assert grown.seconds is not None
+    assert chosen.seconds is not None
+    assert chosen.seconds[0] > grown.seconds[0]
+
+
+def test_runs_that_chose_their_atoms_do_not_tell_how_fast_text_is_read(tiny_folder: Path, corpus_file: Path) -> None:
+    dictionary = make_dictionary(250, d_model=32, model=str(tiny_folder))
+    dictionary.config = TrainConfig(k=3, selection="sampled", atoms=250)
+    dictionary.save_pretrained(Library().folder / "chosen")
+    assert not estimate(request(tiny_folder, corpus_file, tokens=6000, k=3)).measured

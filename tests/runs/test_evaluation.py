@@ -28,6 +28,8 @@ def run(paths: list[Path], **options: Any) -> tuple[list[str], Any]:
     steps: list[str] = []
     progresses = list(evaluate_dictionaries(paths, device="cpu", on_step=steps.append, **options))
     assert all(not progress.done for progress in progresses[:-1])
+    n_results = [len(progress.results) for progress in progresses]
+    assert n_results == sorted(n_results)  # a model's results stay while the next one is measured
     shares = [progress.share for progress in progresses]
     assert shares == sorted(shares)
     assert shares[-1] == 1

@@ -1,29 +1,74 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from itda_core.analysis import Evaluation, EvaluationProgress
 from itda_core.errors import UserError
-from itda_core.runs.job_status import MOST_POINTS, Accepted, Curves, JobStatus, LayerStatus
+from itda_core.runs.evaluation_status import EvaluationStatus
+from itda_core.runs.job_status import JobStatus
 from itda_core.runs.training_run import TrainedDictionary
+from itda_core.runs.training_status import MOST_POINTS, Accepted, Curves, LayerStatus, TrainingStatus
 
 LAYER = LayerStatus("resid_post", 2, 7, 0.5, 0.1, (3, 7), (0.6, 0.5), (Accepted("dog", "the ", " ran"),))
 RESULT = TrainedDictionary("/x", "demo:0", 2, "resid_post", 7, 8, 3, "sequential", 0.3, 100, 1.0, 100.0, 0.25)
-STATUS = JobStatus("done", "", 100, 200, 1.5, 66.0, None, (50, 100), (LAYER,), ("a note",), (RESULT,), None)
+STATUS = TrainingStatus(
+    "done",
+    "",
+    100,
+    200,
+    1.5,
+    None,
+    ("a note",),
+    None,
+    66.0,
+    series_tokens=(50, 100),
+    layers=(LAYER,),
+    results=(RESULT,),
+)
+MEASURED = Evaluation(
+    "/library/x", 8, "mp", 100, 0.2, 0.1, 0.9, 7.5, 0.25, 3.0, 3.1, 9.0, 0.98, 0.1, "held-out", "demo", "demo:0", 2,
+    "resid_post", 64,
+)  # fmt: skip
+EVALUATED = EvaluationStatus("running", "measuring", 100, None, 2.0, 3.0, ("a note",), share=0.5, results=(MEASURED,))
 
 
-def test_a_status_survives_json() -> None:
-    assert JobStatus.from_dict(json.loads(json.dumps(STATUS.to_dict()))) == STATUS
+@pytest.mark.parametrize("status", [STATUS, EVALUATED])
+def test_a_status_survives_json(status: JobStatus) -> None:
+    assert type(status).from_dict(json.loads(json.dumps(status.to_dict()))) == status
 
 
-@pytest.mark.parametrize("change", [{"state": "asleep"}, {"layers": [{}]}, {"results": 3}, {"colour": "red"}])
-def test_a_foreign_status_is_refused(change: dict) -> None:
+def test_a_figure_that_is_infinite_is_no_reason_to_fail() -> None:
+    status = replace(EVALUATED, results=(replace(MEASURED, ce_reconstructed=float("inf"), kl=float("nan")),))
+    read = EvaluationStatus.from_dict(json.loads(json.dumps(status.to_dict(), allow_nan=False)))
+    assert (read.results[0].ce_reconstructed, read.results[0].kl) == (None, None)
+
+
+def test_an_evaluation_is_as_far_as_its_progress_says() -> None:
+    progress = EvaluationProgress(
+        "measuring", 0.75, 150, 6.0, 2.0, ("first", "second"), (replace(MEASURED, tokens=150),)
+    )
+    status = EVALUATED.at(progress)
+    assert (status.fraction, status.tokens, status.eta, status.notes) == (0.75, 150, 2.0, ("first", "second"))
+    assert status.results == progress.results
+    assert status.state == "running"
+
+
+@pytest.mark.parametrize(
+    ("status", "change"),
+    [
+        *((STATUS, change) for change in ({"state": "asleep"}, {"layers": [{}]}, {"results": 3}, {"colour": "red"})),
+        *((EVALUATED, change) for change in ({"state": "asleep"}, {"results": [{}]}, {"results": 3}, {"layers": []})),
+    ],
+)
+def test_a_foreign_status_is_refused(status: JobStatus, change: dict) -> None:
     with pytest.raises(UserError, match="cannot be read"):
-        JobStatus.from_dict({**STATUS.to_dict(), **change})
+        type(status).from_dict({**status.to_dict(), **change})
 
 
 def test_fraction() -> None:

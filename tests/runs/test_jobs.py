@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,8 +19,8 @@ from itda_core.dictionaries import AtomDictionary, TrainConfig
 from itda_core.errors import UserError
 from itda_core.files import write_json
 from itda_core.models import ModelSpec
-from itda_core.runs import Job, Jobs, JobStatus, TrainRequest, jobs, run
-from itda_core.runs.worker import run_job
+from itda_core.runs import Job, Jobs, JobStatus, TrainingStatus, TrainRequest, jobs, run
+from itda_core.runs.worker import train_for_job
 from tests.runs.samples import write_corpus
 
 PATIENCE = 240.0  # seconds; a loaded machine takes its time to import torch
@@ -53,7 +54,7 @@ def process_of(job: Job) -> psutil.Process | None:
         return None
 
 
-def wait_for(job: Job, happened: Callable[[JobStatus], bool]) -> JobStatus:
+def wait_for(job: Job, happened: Callable[[Any], bool]) -> Any:
     until = time.monotonic() + PATIENCE
     while not happened(status := job.status):
         assert time.monotonic() < until, f"{status} after {PATIENCE} s; log: {job.log}"
@@ -108,7 +109,7 @@ def test_a_job_from_start_to_end_with_a_cancel_and_a_kill(jobs_: Jobs, request_:
     assert status.error is not None
 
     # What the next worker does, here in this process: starting a third one would only import torch once more.
-    run_job(job.folder, job.request, resume=True, should_stop=lambda: False, on_step=lambda _: None)
+    train_for_job(job.folder, job.request, resume=True, should_stop=lambda: False, on_step=lambda _: None)
     status = Jobs().get(job.id).status
     assert (status.state, status.error, status.resumable) == ("done", None, False)
     assert status.tokens == 6000
@@ -136,7 +137,7 @@ def test_a_job_that_fails_says_why(jobs_: Jobs, request_: TrainRequest) -> None:
     assert "/no/such/corpus.txt does not exist" in str(status.error)
     wait_for(job, lambda _: job.log.startswith("error: "))
     assert "Traceback" not in job.log
-    later = made_job(jobs_, request_, JobStatus(state="done"), None)
+    later = made_job(jobs_, request_, TrainingStatus(state="done"), None)
     assert [job.id for job in jobs_.list()] == [later.id, job.id]
 
 
@@ -152,7 +153,7 @@ def made_job(jobs_: Jobs, request_: TrainRequest, status: JobStatus, process: di
 
 def test_another_process_with_the_same_number_is_not_the_worker(jobs_: Jobs, request_: TrainRequest) -> None:
     me = psutil.Process()
-    running = JobStatus(state="running", tokens=5)
+    running = TrainingStatus(state="running", tokens=5)
     job = made_job(jobs_, request_, running, {"pid": me.pid, "started": me.create_time()})
     assert job.state == "running"
     write_json(job.folder / "process.json", {"pid": me.pid, "started": me.create_time() - 100})
@@ -165,7 +166,7 @@ def test_another_process_with_the_same_number_is_not_the_worker(jobs_: Jobs, req
 def test_a_worker_that_never_came_up_is_lost_in_the_end(
     jobs_: Jobs, request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = made_job(jobs_, request_, JobStatus(), None)
+    job = made_job(jobs_, request_, TrainingStatus(), None)
     assert job.state == "starting"
     long_ago = time.time() - 3600
     os.utime(job.folder / "status.json", (long_ago, long_ago))
@@ -178,7 +179,7 @@ def test_a_cancelled_worker_that_does_not_listen_is_pressed(
     sent: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "killpg", lambda pid, number: sent.append((pid, number)))
     me = psutil.Process()
-    job = made_job(jobs_, request_, JobStatus(state="running"), {"pid": me.pid, "started": me.create_time()})
+    job = made_job(jobs_, request_, TrainingStatus(state="running"), {"pid": me.pid, "started": me.create_time()})
     job.cancel()
     assert job.state == "running"
     assert sent == []
@@ -192,7 +193,7 @@ def test_a_cancelled_worker_that_does_not_listen_is_pressed(
 
 
 def test_damaged_and_foreign_folders_do_not_break_the_list(jobs_: Jobs, request_: TrainRequest) -> None:
-    job = made_job(jobs_, request_, JobStatus(state="done"), None)
+    job = made_job(jobs_, request_, TrainingStatus(state="done"), None)
     (job.folder / "status.json").write_text("{")
     (jobs_.folder / "holiday").mkdir()
     (jobs_.folder / "20300101-000000-000001-abcd").mkdir()

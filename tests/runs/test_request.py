@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from itda_core import cli
 from itda_core.dictionaries import TrainConfig
+from itda_core.dictionaries.config import SIZED
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import TrainRequest
@@ -40,10 +41,13 @@ requests = st.builds(
         context=st.integers(1, 4096),
         windows=st.sampled_from(["all", "first"]),
         seed=st.integers(0, 2**31),
+        sinks=st.none() | st.floats(1.5, 1e6),
     )
-    | st.builds(TrainConfig, selection=st.just("paper"), threshold=st.none() | st.just(0.3) | st.floats(1e-6, 0.01)),
+    | st.builds(TrainConfig, selection=st.just("paper"), threshold=st.none() | st.just(0.3) | st.floats(1e-6, 0.01))
+    | st.builds(TrainConfig, selection=st.sampled_from(SIZED), atoms=st.integers(1, 10**6), seed=st.integers(0, 9)),
     site=st.sampled_from(["resid_post", "mlp_out", "transformer.h.{layer}.mlp"]),
     library=st.none() | names,
+    keep_activations=st.booleans(),
 )
 
 
@@ -76,6 +80,12 @@ def test_unknown_and_missing_keys_are_refused() -> None:
         TrainRequest.from_dict({**value, "model": {**value["model"], "colour": "red"}})
 
 
+def test_a_request_of_before_activations_were_kept_is_read() -> None:
+    request = TrainRequest(ModelSpec("demo:0"), (2,), "demo")
+    value = {name: part for name, part in request.to_dict().items() if name != "keep_activations"}
+    assert TrainRequest.from_dict(value) == request
+
+
 def test_paths_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.csv").write_text("a,b\n")
@@ -90,12 +100,15 @@ def test_paths_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: pytes
 def test_what_changes_the_result_changes_the_key_and_nothing_else_does() -> None:
     request = TrainRequest(ModelSpec("demo:0"), (2,), "demo")
     same = replace(request, model=ModelSpec("demo:0", device="cpu", offline=True), library="/elsewhere")
-    assert same.key() == request.key()
+    assert replace(same, keep_activations=True).key() == request.key()
+    for config in (TrainConfig(tokens=5), TrainConfig(threshold=0.1), TrainConfig(atoms=9)):  # a run may go on so
+        assert replace(request, config=config).key() == request.key()
     others = [
         replace(request, layers=(3,)),
         replace(request, corpus="other.txt"),
         replace(request, site="mlp_out"),
         replace(request, config=TrainConfig(seed=1)),
+        replace(request, config=TrainConfig(sinks=None)),
         replace(request, model=ModelSpec("demo:1")),
         replace(request, model=ModelSpec("demo:0", dtype="float16")),
     ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from itda_core.dictionaries import AtomDictionary
+from itda_core.dictionaries import AtomDictionary, TrainConfig, train
 from itda_core.errors import UserError
 from itda_core.runs import corpus_of, model_of, verify
 from itda_core.text import Corpus
@@ -66,6 +66,27 @@ def test_a_sample_checks_so_many(dictionary: AtomDictionary, tiny_model: Languag
     assert len({check.atom for check in result.checks}) == 5
     with pytest.raises(UserError, match="sample=0"):
         verify(dictionary, tiny_model, corpus, 0)
+
+
+def test_an_atom_with_several_labels_is_the_mean_of_their_activations(
+    tiny_model: LanguageModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    config = TrainConfig(k=4, tokens=1500, context=32, centre=True, selection="consensus", atoms=60)
+    *_, last = train(tiny_model, corpus, [1], config)
+    (dictionary,) = last.dictionaries
+    labels = dictionary.provenance
+    seen: list[tuple[int, int]] = []
+    result = verify(dictionary, tiny_model, corpus, on_progress=lambda done, total: seen.append((done, total)))
+    assert len(labels) > 120
+    assert (len(result.checks), result.atoms, result.labels) == (60, 60, len(labels))
+    assert [check.labels for check in result.checks] == labels.groupby("atom").size().tolist()
+    assert not result.wrong
+    assert seen[-1] == (len(labels.drop_duplicates(["document", "window_start", "position"])),) * 2
+    assert len(verify(dictionary, tiny_model, corpus, 7).checks) == 7
+    row = labels["atom"].tolist().index(6) - 1  # one false label of several makes the atom a false one
+    dictionary.provenance.loc[row, "token_id"] = 0
+    (wrong,) = verify(dictionary, tiny_model, corpus).wrong
+    assert (wrong.atom, wrong.cosine) == (5, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""Finished dictionaries that a training can go on from: those of the same training with less text or fewer atoms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from itda_core.dictionaries.config import EXTENDED, TrainConfig
+from itda_core.errors import UserError
+from itda_core.files import read_json
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.models import LanguageModel, Site
+    from itda_core.runs.library import Library, LibraryEntry
+    from itda_core.text import Corpus
+
+_PER_LAYER = ("totals", "atoms_before", "atoms_added")  # what the dictionaries of one run say each for itself
+
+
+def finished(
+    library: Library, model: LanguageModel, corpus: Corpus, sites: Sequence[Site], config: TrainConfig
+) -> tuple[AtomDictionary, ...]:
+    """The dictionaries of one finished run in `library` that a training of `config` goes on from, one per site.
+
+    Only the user's own count. Of several runs the one that read most text is taken, and of those the newest; empty
+    where there is none that has all the sites.
+    """
+    from itda_core.dictionaries import AtomDictionary
+
+    if config.selection not in EXTENDED:
+        return ()
+    wanted = {(site.module or site.kind, site.layer): i for i, site in enumerate(sites)}
+    runs: dict[str, dict[int, LibraryEntry]] = {}
+    length: dict[str, tuple[int, str]] = {}  # tokens read, when
+    for entry in library.entries():  # newest first
+        place = wanted.get((str(entry.site), entry.layer))
+        if entry.bundled or entry.problem or place is None:
+            continue
+        said = read_json(entry.path / "dictionary.json")
+        if not _leads_to(said, model, corpus, config):
+            continue
+        run = _run_of(said["stats"])
+        runs.setdefault(run, {}).setdefault(place, entry)
+        length.setdefault(run, (said["stats"]["stream"]["tokens"], str(entry.created)))
+    whole = [run for run, found in runs.items() if len(found) == len(sites)]
+    if not whole:
+        return ()
+    best = max(whole, key=length.__getitem__)
+    return tuple(AtomDictionary.load(runs[best][i].path) for i in range(len(sites)))
+
+
+def ended(dictionaries: Sequence[AtomDictionary], config: TrainConfig) -> bool:
+    """Whether `dictionaries` are what a training of `config` ends with, so that nothing is left to do."""
+    resolved = (
+        TrainConfig.from_dict({**config.to_dict(), "threshold": config.threshold_for(dictionary.spec.d_model)})
+        for dictionary in dictionaries
+    )
+    return all(dictionary.config == wanted for dictionary, wanted in zip(dictionaries, resolved, strict=True))
+
+
+def _leads_to(said: dict[str, Any], model: LanguageModel, corpus: Corpus, config: TrainConfig) -> bool:
+    spec, stats = said["spec"], said["stats"]
+    if not isinstance(stats.get("stream"), dict) or not isinstance(stats.get("stages"), list):
+        return False
+    theirs = (spec["weights_fingerprint"], spec["tokenizer_fingerprint"], spec["corpus_fingerprint"])
+    if theirs != (model.fingerprint, model.tokenizer_fingerprint, corpus.fingerprint):
+        return False
+    try:
+        earlier = TrainConfig.from_dict({"sinks": None, **said["config"]})
+    except UserError:
+        return False
+    made = stats["stream"].get("made", {})
+    return (
+        isinstance(stats["stream"].get("tokens"), int)
+        and config.goes_on_from(earlier)
+        and not config.asks_less_than(earlier, (spec["d_model"],))
+        and made.get("dtype") == str(model.dtype)
+    )
+
+
+def _run_of(stats: dict[str, Any]) -> str:
+    """What the dictionaries of one run share: where it stopped, and by which stages."""
+    stages = [{name: v for name, v in stage.items() if name not in _PER_LAYER} for stage in stats["stages"]]
+    stream = {name: value for name, value in stats["stream"].items() if name not in _PER_LAYER}
+    return json.dumps([stream, stages], sort_keys=True)

@@ -1,0 +1,34 @@
+"""Evaluate: what dictionaries miss of text they were not built from, and what that costs the model."""
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from pages.ui import evaluation_watch as watch
+from pages.ui import evaluator as parts
+from pages.ui import shell
+from pages.ui.notice import problem
+
+frame = shell.page("Evaluate")
+job_id = st.query_params.get("job")
+
+if job_id is not None:
+    shell.complain()
+    frame.share({"job": job_id})
+    watch.one_job(frame, job_id)
+    st.stop()
+
+form, cost = st.columns([5, 3], gap="large")
+with form:
+    asked = parts.form(frame)
+shell.complain()
+frame.share(parts.permalink(frame, asked))
+with cost, st.container(border=True):
+    try:
+        request = asked.request()
+        parts.cost(request)
+        frame.export(parts.exports(request))
+    except UserError as error:
+        problem(error, key="evaluate.problem")
+    else:
+        parts.start(request)
+watch.all_jobs()

@@ -1,0 +1,35 @@
+"""What pages call jobs, and where each kind is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from itda_core.runs.evaluate_request import EvaluateRequest
+from itda_core.runs.job_kinds import EVALUATION, TRAINING
+from itda_core.runs.jobs import Job
+from itda_core.runs.request import TrainRequest
+
+PAGES = {TRAINING.name: "Train", EVALUATION.name: "Evaluate"}
+FILES = {TRAINING.name: "pages/train.py", EVALUATION.name: "pages/evaluate.py"}
+DOING = {TRAINING.name: "Training", EVALUATION.name: "Evaluating"}
+STATES = {
+    "starting": "Starting",
+    "running": "Running",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "lost": "Lost",
+}
+_NAMED = 2  # dictionaries; more are counted
+
+
+def subject(job: Job) -> str:
+    """What a job is about. It may quote anyone's text: only for elements that parse none."""
+    request = job.request
+    if isinstance(request, TrainRequest):
+        return f"{request.model.name}, {Path(request.corpus).name}"
+    assert isinstance(request, EvaluateRequest)
+    names = [Path(name).name for name in request.dictionaries]
+    which = ", ".join(names) if len(names) <= _NAMED else f"{names[0]} and {len(names) - 1} more"
+    ks = f", k = {', '.join(map(str, request.ks))}" if request.ks else ""
+    return f"{which}{ks}"

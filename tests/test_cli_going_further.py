@@ -1,0 +1,120 @@
+"""The command line: a training that goes further than it was first asked to, and activations that are kept."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from itda_core.cli import main
+from itda_core.dictionaries import AtomDictionary
+from tests.test_cli import Cli, Start, expect_error, small_training, wait_for_checkpoint
+from tests.test_cli import home as home
+from tests.test_cli import itda as itda
+from tests.test_cli import start as start
+from tests.test_cli import text as text
+
+
+def paths(out: str) -> list[str]:
+    return [result["path"] for result in json.loads(out)["dictionaries"]]
+
+
+def assert_same(one: list[str], two: list[str]) -> None:
+    assert len(one) == len(two) == 2
+    for a, b in zip(map(AtomDictionary.load, one), map(AtomDictionary.load, two), strict=True):
+        assert torch.equal(a.atoms, b.atoms)
+        assert a.provenance.equals(b.provenance)
+        for name in ("tokens", "passes", "stages", "mean_relative_error", "fvu"):
+            assert a.stats[name] == b.stats[name]
+
+
+def test_a_finished_training_goes_on_at_a_lower_threshold_through_a_kill(
+    itda: Cli, start: Start, tiny_folder: Path, text: Path, home: Path, tmp_path: Path
+) -> None:
+    training = small_training(tiny_folder, text, "--json")
+    for library in ((), ("--library", tmp_path / "other")):
+        assert itda(*training, "--threshold", 0.4, *library)[0] == 0
+    lower = (*training, "--threshold", 0.2, "--resume")
+    killed = start(*lower, "--checkpoint-seconds", 0)
+    wait_for_checkpoint(home, killed, set())
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    code, out, err = itda(*lower)
+    assert (code, err) == (0, "")
+    resumed = paths(out)
+    code, out, err = itda(*lower, "--library", tmp_path / "other")
+    assert code == 0
+    assert err.startswith("note: Going on from tiny-gpt2-L1-resid_post, tiny-gpt2-L3-resid_post, 6,000 tokens into")
+    assert_same(resumed, paths(out))
+    stats = AtomDictionary.load(resumed[0]).stats
+    assert (stats["passes"], [stage["threshold"] for stage in stats["stages"]]) == (2, [0.4, 0.2])
+    assert stats["tokens"] == 12_000
+
+    code, out, err = itda(*lower)  # once more: there is nothing left to do
+    assert (code, paths(out)) == (0, resumed)
+    assert err == "note: This training has ended already; its dictionaries are in the library.\n"
+
+
+def test_activations_are_kept_listed_read_and_removed(
+    itda: Cli, tiny_folder: Path, text: Path, home: Path, tmp_path: Path
+) -> None:
+    training = small_training(tiny_folder, text, "--tokens", 2000, "--json")
+    assert itda("library", "activations")[1] == "No activations are kept; itda train --keep-activations keeps them.\n"
+    code, plain, err = itda(*training, "--threshold", 0.2, "--library", tmp_path / "other")
+    assert (code, err) == (0, "")
+    assert itda(*training, "--keep-activations")[0] == 0
+    (kept,) = json.loads(itda("library", "activations", "--json")[1])["activations"]
+    assert kept["tokens"] >= 2000
+    assert kept["sites"] == ["blocks.1.hook_resid_post", "blocks.3.hook_resid_post"]
+    assert kept["bytes"] == sum(path.stat().st_size for path in Path(kept["folder"]).iterdir())
+    assert Path(kept["folder"]).parent == home / "activations"
+    listed = itda("library", "activations")[1]
+    assert kept["name"] in listed
+    assert f"{kept['tokens']:,}" in listed
+
+    code, out, err = itda(*training, "--threshold", 0.2)
+    assert (code, err) == (0, f"note: Activations kept earlier are read: {kept['tokens']:,} tokens.\n")
+    for a, b in zip(map(AtomDictionary.load, paths(plain)), map(AtomDictionary.load, paths(out)), strict=True):
+        assert torch.equal(a.atoms, b.atoms)
+
+    expect_error(itda("library", "activations", "nothing"), "No kept activations are called 'nothing'; there are: ")
+    code, out, err = itda("library", "activations", kept["name"], "--remove", "--json")
+    assert (code, [one["name"] for one in json.loads(out)["removed"]]) == (0, [kept["name"]])
+    assert list((home / "activations").iterdir()) == []
+    assert itda("library", "activations", "--remove")[1] == "Removed 0 sets of activations, 0.0 MB.\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--sinks", "0.5"], "sinks=0.5 would leave out ordinary tokens"),
+        (["--sinks", "nan"], "sinks=nan would leave out"),
+        (["--selection", "paper", "--sinks", "5"], "sinks=5.0 does not go with selection='paper'"),
+        (["--sinks", "many"], "'--sinks'"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_one_line(
+    itda: Cli, tiny_folder: Path, text: Path, change: list[str], said: str
+) -> None:
+    expect_error(itda(*small_training(tiny_folder, text), *change), said)
+
+
+def test_zero_turns_the_filter_off(itda: Cli, tiny_folder: Path, text: Path) -> None:
+    out = itda(*small_training(tiny_folder, text, "--tokens", 500, "--sinks", 0, "--json"))[1]
+    dictionary = AtomDictionary.load(paths(out)[0])
+    assert (dictionary.config.sinks, dictionary.stats["sinks_left_out"]) == (None, 0)
+    out = itda(*small_training(tiny_folder, text, "--tokens", 500, "--sinks", 1.2, "--json"))[1]
+    dictionary = AtomDictionary.load(paths(out)[0])
+    assert dictionary.config.sinks == 1.2
+    assert dictionary.stats["sinks_left_out"] > 0
+
+
+def test_help_says_what_going_further_means(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = " ".join(capfd.readouterr().out.split())
+    for words in ("its atoms are kept", "where no text is left, it is read again", "--keep-activations", "--sinks"):
+        assert words in shown
