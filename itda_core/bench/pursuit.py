@@ -15,10 +15,11 @@ from itda_core.bench.limits import Rates, measure_rates, work
 from itda_core.bench.race import Ours, Rival, race
 from itda_core.bench.reference import Reference, reference_for
 from itda_core.bench.results import CaseResult, MemoryPoint, PursuitBench
+from itda_core.bench.surroundings import Surroundings
 from itda_core.bench.synthetic import Atoms, atoms_of, gram_dtype_of, inputs_of
 from itda_core.bench.timing import matrix_precision, timed
 from itda_core.errors import UserError
-from itda_core.runs.machine import machine, processor
+from itda_core.runs.machine import machine
 
 Step = Callable[[str], None]
 
@@ -57,14 +58,8 @@ def bench_pursuit(plan: Plan, device: str, on_step: Step = lambda _: None) -> Pu
             free_bytes=_free(device),
             on_step=on_step,
         )
-    here, on_cuda = machine(), device == "cuda"
     return PursuitBench(
-        device=device,
-        device_name=torch.cuda.get_device_name() if on_cuda else processor(),
-        cores=here.cores,
-        threads=torch.get_num_threads(),
-        memory_bytes=torch.cuda.mem_get_info()[1] if on_cuda else here.memory,
-        torch_version=torch.__version__,
+        machine=Surroundings.of(device),
         cases=tuple(_with_best_matrix_rate(results)),
         memory_case=plan.memory,
         memory=tuple(memory),

@@ -16,14 +16,7 @@ NUMBERS = COLUMNS[1:]
 def to_json(bench: PursuitBench) -> dict[str, Any]:
     """Plain values only; None where there is no number. Seconds, bytes, operations per second, bytes per second."""
     return {
-        "machine": {
-            "device": bench.device,
-            "name": bench.device_name,
-            "cores": bench.cores,
-            "threads": bench.threads,
-            "memory_bytes": bench.memory_bytes,
-            "torch": bench.torch_version,
-        },
+        "machine": asdict(bench.machine),
         "cases": [_case(result) for result in bench.cases],
         "limit": LIMIT,
         "memory": {"case": bench.memory_case.name, "points": [asdict(point) for point in bench.memory]},
@@ -80,10 +73,8 @@ def rows(bench: PursuitBench) -> Iterator[tuple[object, ...]]:
 
 def remarks(bench: PursuitBench) -> Iterator[str]:
     """What the table cannot hold: the machine first, then growth, memory, notes."""
-    where = f"{bench.device_name}, {bench.memory_bytes / 2**30:.0f} GiB"
-    threads = f", {bench.cores} cores, {bench.threads} threads" if bench.device == "cpu" else ""
     tokens = " or ".join(f"{count:,}" for count in sorted({result.case.tokens for result in bench.cases}))
-    yield f"{where}{threads}, torch {bench.torch_version}."
+    yield str(bench.machine)
     yield (
         f"Median milliseconds for {tokens} tokens, the product x @ atoms.T included; MiB held at most beside "
         "activations, atoms, Gram matrix and code; f32: by the float32 Gram matrix although 16 bits are quicker."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from itda_core.bench.cases import Case
 from itda_core.bench.limits import Rates, Work, limit_seconds
+from itda_core.bench.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,7 @@ class MemoryPoint:
 class PursuitBench:
     """A whole run on one device."""
 
-    device: str
-    device_name: str
-    cores: int
-    threads: int
-    memory_bytes: int
-    torch_version: str
+    machine: Surroundings
     cases: tuple[CaseResult, ...]
     memory_case: Case
     memory: tuple[MemoryPoint, ...]

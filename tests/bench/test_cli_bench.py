@@ -9,6 +9,7 @@ import pytest
 
 from itda_core.bench import limits, pursuit
 from itda_core.bench.cases import QUICK
+from itda_core.bench.training import reach, topk_sae
 from itda_core.cli import main
 
 CONTRACT = {
@@ -78,3 +79,54 @@ def test_help_lists_the_benches(itda: Cli) -> None:
     code, out, _ = itda("bench")
     assert code == 0
     assert "pursuit" in out
+    assert "train" in out
+
+
+TRAIN = ("bench", "train", "--quick", "--device", "cpu", "--no-sae")
+
+
+@pytest.fixture
+def few_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "MOST_TRIALS", 4)
+
+
+@pytest.mark.usefixtures("few_trials")
+def test_training_json_is_one_object_with_the_contracts_keys(itda: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topk_sae, "installed", lambda: False)
+    code, out, err = itda(*TRAIN, "--sae", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["machine"]["threads"] >= 1
+    cases = {case["name"]: case for case in found["cases"]}
+    assert {"ours", "textbook", "topk_sae"} <= set(cases)
+    for case in found["cases"]:
+        assert {"seconds", "tokens", "n_atoms", "fvu", "speedup"} <= set(case)
+    for name in ("ours", "textbook"):
+        assert cases[name]["n_atoms"] == 200
+        assert cases[name]["seconds"] > 0
+        assert 0 < cases[name]["fvu"] < 1
+        assert cases[name]["tokens"] <= 2000
+    assert "pip install" in cases["topk_sae"]["notes"][0]
+    assert found["threshold"]["sequential_atoms"] < found["threshold"]["paper_atoms"]
+
+
+@pytest.mark.usefixtures("few_trials")
+def test_training_tables_for_people(itda: Cli) -> None:
+    code, out, err = itda(*TRAIN, "--k", "4,8", "--first", "50")
+    assert (code, err) == (0, "")
+    header, *lines = out.splitlines()
+    assert header.split()[:3] == ["case", "seconds", "tokens"]
+    assert any(line.startswith("textbook_paper") for line in lines)
+    quality = lines[lines.index("Fraction of variance unexplained on the held-out tokens") + 1 :]
+    assert quality[0].split() == ["dictionary", "encoded", "by", "k=4", "k=8"]
+    assert any(line.startswith("ours ") and " omp, first 100 " in line for line in quality)
+    assert "sequential takes " in out
+
+
+def test_a_training_bench_that_cannot_work_is_one_sentence(itda: Cli) -> None:
+    code, out, err = itda("bench", "train", "--atoms", "100", "--tokens", "50", "--k", "4")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: 100 atoms cannot come from 50 tokens")
+    code, _, err = itda("bench", "train", "--quick", "--no-sae", "--model", "demo:9")
+    assert code == 2
+    assert "demo:9" in err
