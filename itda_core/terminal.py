@@ -108,7 +108,7 @@ class TrainingLine:
         if self._progress is None or self._task is None:
             return
         if training.choosing:
-            self._progress.update(self._task, description=training.choosing)
+            self.step(training.choosing)
         self._progress.update(
             self._task,
             completed=training.tokens,

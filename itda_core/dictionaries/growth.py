@@ -119,8 +119,7 @@ class Growth:
     def restore(self, kept: Tensor, mean: Tensor | None, labels: Sequence[AtomLabel], totals: Totals) -> None:
         """Go on from what was `kept`; mean: (d_model,)."""
         self.mean, self.labels, self.totals = mean, list(labels), totals
-        self._selection = selection = RULES[self._config.selection](self._config, kept.shape[1], kept.device, mean)
-        selection.restore(kept)
+        self._begin(kept).restore(kept)
 
     def take(self, tokens: Sequence[TokenRef], x: Tensor) -> int:
         """Judge one forward batch: activations x (n_tokens, d_model) of `tokens`.
@@ -130,9 +129,7 @@ class Growth:
         sinks = sinks_in(x, self.sink_norm)
         kept = (~sinks).nonzero()[:, 0].tolist()
         x = x if len(kept) == len(x) else x[~sinks]
-        selection = self._selection
-        if selection is None:
-            self._selection = selection = RULES[self._config.selection](self._config, x.shape[1], x.device, self.mean)
+        selection = self._begin(x) if self._selection is None else self._selection
         judged = selection.judge(x) if kept else Judged(torch.zeros(0), [], 0, 0)
         for row, error in judged.accepted:
             self.labels.append(AtomLabel.of(tokens[kept[row]], len(self.labels), error))
@@ -156,6 +153,11 @@ class Growth:
             while sum(tokens for tokens, _, _ in self._recent) - self._recent[0][0] >= RECENT_TOKENS:
                 self._recent.popleft()
         return rows
+
+    def _begin(self, x: Tensor) -> SequentialSelection | PaperSelection:
+        """A selection for activations like x (n_tokens, d_model)."""
+        self._selection = selection = RULES[self._config.selection](self._config, x.shape[1], x.device, self.mean)
+        return selection
 
     def progress(self, left: int | None = None) -> LayerProgress:
         """left: tokens of the text still to come; None: not known."""

@@ -7,10 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from itda_core.dictionaries.buffers import GrowingAtoms
-from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.directions import unit_directions
-from itda_core.dictionaries.selection import Judged
+from itda_core.dictionaries.selection import Judged, ThresholdSelection
 from itda_core.pursuit.chunks import by_gram
 from itda_core.pursuit.code import weighted_rows
 from itda_core.pursuit.forms import wide_dtype
@@ -19,7 +17,7 @@ from itda_core.pursuit.matching import matching
 BLOCK = 512  # tokens reconstructed at once, which bounds the memory; the dictionary stands still meanwhile
 
 
-class PaperSelection:
+class PaperSelection(ThresholdSelection):
     """Grows one dictionary as the code published with Leask et al. (2025) does, batch by batch.
 
     A batch is what one call of `judge` gets, and the dictionary depends on where batches end. For each:
@@ -35,45 +33,11 @@ class PaperSelection:
 
     Atoms are normalised as they enter, which is what normalising all rows again after each batch amounts to. One thing
     differs from the published code: special tokens and padding never get here, so none becomes an atom. An activation
-    of zero norm, which has no direction, is skipped.
+    of zero norm, which has no direction, is skipped. `restore` goes on at the border of two batches.
 
     `Judged` tells relative squared errors, as for the other selections: those of step 2, and of an atom that entered in
     step 1 the one by the dictionary before the batch (1 when there was none).
     """
-
-    def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
-        """mean: (d_model,) subtracted from each activation first; None: nothing is.
-
-        Raises UserError when the threshold can add no atom at this d_model.
-        """
-        self._k, self._most, self._mean = config.k, config.atoms, mean
-        threshold = config.threshold_for(d_model)
-        assert threshold is not None, "a selection that goes by one"
-        self._threshold = threshold
-        self._buffers = GrowingAtoms(d_model, device)
-
-    @property
-    def atoms(self) -> Tensor:
-        """(n_atoms, d_model) unit norm, float32, a copy."""
-        return self._buffers.atoms
-
-    @property
-    def gram(self) -> Tensor:
-        """atoms @ atoms.T (n_atoms, n_atoms) float32, a copy."""
-        count = self._buffers.count
-        return self._buffers.gram[:count, :count].contiguous()
-
-    def __len__(self) -> int:
-        return self._buffers.count
-
-    @property
-    def full(self) -> bool:
-        """Whether the wanted number of atoms is reached."""
-        return self._most is not None and self._buffers.count >= self._most
-
-    def restore(self, atoms: Tensor) -> None:
-        """Go on from `atoms` (n_atoms, d_model), as if they had been selected here, at the border of two batches."""
-        self._buffers = GrowingAtoms.of(atoms)
 
     def judge(self, x: Tensor) -> Judged:
         """Judge one batch of activations x (n_tokens, d_model); a dictionary that is full looks at none.
@@ -88,7 +52,7 @@ class PaperSelection:
         accepted = self._fill(x[usable], directions)
         relative, errors = self._errors(directions)
         above = (errors > self._threshold).nonzero()[:, 0].tolist()
-        for token in above if self._most is None else above[: self._most - len(self)]:
+        for token in above if self._config.atoms is None else above[: self._config.atoms - len(self)]:
             self._buffers.append(directions[token])
             accepted.append((token, float(relative[token])))
         # Rows of `directions` are those of x without the ones of zero norm.
@@ -98,7 +62,7 @@ class PaperSelection:
     def _fill(self, x: Tensor, directions: Tensor) -> list[tuple[int, float]]:
         """Step 1: the rows that entered, each with its relative error by the dictionary before the batch."""
         d_model = directions.shape[1]
-        room = (d_model if self._most is None else min(d_model, self._most)) - len(self)
+        room = (d_model if self._config.atoms is None else min(d_model, self._config.atoms)) - len(self)
         if room <= 0:
             return []
         entering = torch.tensor(most_frequent(x)[:room], device=x.device)
@@ -122,7 +86,7 @@ class PaperSelection:
         energy = wide.new_ones(len(x))
         stop = torch.full_like(energy, -1)
         # k steps even where there are fewer atoms than that: an atom may be taken again.
-        code, relative = by_gram("mp", matching, buffers.correlations(wide), buffers.gram, energy, self._k, stop)
+        code, relative = by_gram("mp", matching, buffers.correlations(wide), buffers.gram, energy, self._config.k, stop)
         x_hat = weighted_rows(code.indices, buffers.wide, code.coefficients.to(wide.dtype))
         norm = torch.linalg.vector_norm(x_hat, dim=1, keepdim=True)
         distance = (wide - x_hat / torch.where(norm > 0, norm, 1)).square().mean(dim=1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from itda_core.dictionaries.directions import unit_directions
+from itda_core.dictionaries.directions import centred
 from itda_core.dictionaries.growth import LATEST, Growth, LayerProgress, Totals
 from itda_core.dictionaries.learning import TooFewActivations, errors_without, learn
 from itda_core.dictionaries.means import Means
@@ -86,10 +86,10 @@ class PooledGrowth(Growth):
         """
         pool = self._begin(x.shape[1], x.device) if self._pool is None else self._pool
         kept = (~sinks_in(x, self.sink_norm)).nonzero()[:, 0]
-        _, usable = unit_directions(x[kept], self.mean)
+        read = centred(x[kept], self.mean)
+        usable = read.any(dim=1)
         rows = kept[usable]
-        centred = x[rows].float() if self.mean is None else x[rows].float() - self.mean
-        pool.add([tokens[row] for row in rows.tolist()], centred)
+        pool.add([tokens[row] for row in rows.tolist()], read[usable])
         self.totals = self.totals._replace(
             judged=self.totals.judged + len(rows),
             skipped=self.totals.skipped + len(kept) - len(rows),

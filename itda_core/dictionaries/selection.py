@@ -34,27 +34,18 @@ class Judged(NamedTuple):
     rows: int  # how many rows of x were looked at: all, or up to the one that filled the dictionary
 
 
-class SequentialSelection:
-    """Grows one dictionary. An activation becomes an atom when the dictionary as it then stands reconstructs it worse
-    than the threshold, so near-duplicates do not enter together (compare Leask et al. 2025, section 3).
-
-    The result does not depend on how activations are cut into calls of `judge`. On a CPU each is judged in its turn, by
-    compiled code. Otherwise a block of activations is judged at once on the supposition that no
-    atom enters; when one does, those after it are judged again. For matching pursuit only those whose pursuit the new
-    atom can change: it changes nothing as long as, at each step, its correlation with the residual is below the chosen
-    atom's, and the old pursuit tells this correlation in O(k). For the other pursuits all later ones of the block are
-    judged again.
-    """
+class ThresholdSelection:
+    """What selections that go by a threshold share: the atoms as they grow."""
 
     def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
-        """mean: (d_model,) subtracted from each activation first; None: nothing is."""
-        self._config, self._mean = config, mean
+        """mean: (d_model,) subtracted from each activation first; None: nothing is.
+
+        Raises UserError when the threshold can add no atom at this d_model.
+        """
         threshold = config.threshold_for(d_model)
         assert threshold is not None, "a selection that goes by one"
-        self._threshold = threshold
+        self._config, self._mean, self._threshold = config, mean, threshold
         self._buffers = GrowingAtoms(d_model, device)
-        self._algorithm = ALGORITHMS[config.method]
-        self._compiled = COMPILED and device.type == "cpu"
 
     @property
     def atoms(self) -> Tensor:
@@ -77,8 +68,29 @@ class SequentialSelection:
 
     def restore(self, atoms: Tensor) -> None:
         """Go on from `atoms` (n_atoms, d_model), as if they had been selected here."""
+        self._buffers = GrowingAtoms.of(atoms)
+
+
+class SequentialSelection(ThresholdSelection):
+    """Grows one dictionary. An activation becomes an atom when the dictionary as it then stands reconstructs it worse
+    than the threshold, so near-duplicates do not enter together (compare Leask et al. 2025, section 3).
+
+    The result does not depend on how activations are cut into calls of `judge`. On a CPU each is judged in its turn, by
+    compiled code. Otherwise a block of activations is judged at once on the supposition that no
+    atom enters; when one does, those after it are judged again. For matching pursuit only those whose pursuit the new
+    atom can change: it changes nothing as long as, at each step, its correlation with the residual is below the chosen
+    atom's, and the old pursuit tells this correlation in O(k). For the other pursuits all later ones of the block are
+    judged again.
+    """
+
+    def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
+        super().__init__(config, d_model, device, mean)
+        self._algorithm = ALGORITHMS[config.method]
+        self._compiled = COMPILED and device.type == "cpu"
+
+    def restore(self, atoms: Tensor) -> None:
         if not self._compiled:
-            self._buffers = GrowingAtoms.of(atoms)
+            super().restore(atoms)
             return
         from itda_core.dictionaries.one_by_one import fill_gram
 

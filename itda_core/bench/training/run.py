@@ -18,7 +18,6 @@ from itda_core.bench.training.ours import equivalent_threshold, grown, random_dr
 from itda_core.bench.training.plan import METHODS, PAPER_WINDOWS, RELATIVE_ERROR, TrainingPlan
 from itda_core.bench.training.results import SLACK, BuiltCase, SizesAtThreshold, TrainingBench
 from itda_core.bench.training.textbook import Grown, batch_by_batch, one_at_a_time
-from itda_core.dictionaries.config import SELECTIONS
 from itda_core.dictionaries.paper_rule import PaperSelection
 from itda_core.models import ModelSpec, load_model
 
@@ -82,9 +81,7 @@ class _Bench:
             "the published code's rule, batch by batch",
             lambda threshold: batch_by_batch(batches, plan.k, threshold, plan.atoms),
         )
-        for selection, what in WANTED.items():
-            if selection in SELECTIONS:
-                found.append(self._of_wanted_size(selection, what))
+        found += [self._of_wanted_size(selection, what) for selection, what in WANTED.items()]
         return found + self._saes()
 
     def sizes(self) -> SizesAtThreshold:
