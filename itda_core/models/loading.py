@@ -34,7 +34,7 @@ def load_model(spec: ModelSpec | str) -> LanguageModel:
         spec = ModelSpec(spec)
     device = _device(spec)
     folder, revision = model_folder(spec)
-    with _quiet():
+    with quiet():
         config = _config(folder, spec)
         tokenizer = _tokenizer(folder, spec)
         causal = _is_causal(config)
@@ -177,7 +177,7 @@ def _module(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps transformers' progress bars and remarks on unused weights off the screen."""
     from transformers.utils import logging
 

@@ -1,0 +1,251 @@
+"""A model without its blocks' weights: what comes before the blocks is loaded, each block when its turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+from transformers import AutoModel
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import (
+    WeightConverter,
+    WeightRenaming,
+    convert_and_load_state_dict_in_model,
+    rename_source_key,
+)
+from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, local_torch_dtype
+
+from itda_core.errors import UserError
+from itda_core.models.architecture import Blocks
+from itda_core.models.forward import PaddedWindows, forward, pad
+from itda_core.models.hooks import hooked
+from itda_core.models.language_model import LanguageModel
+from itda_core.models.sites import Site
+from itda_core.models.spec import ModelSpec
+from itda_core.models.streamed.weights import Weights
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
+    from itda_core.text import Window
+
+_NEVER_REACHED = "pooler"  # it reads the last block's output, and the pass ends there
+
+
+class BlockPass(NamedTuple):
+    """What one block made of one batch of windows."""
+
+    output: torch.Tensor  # (tokens of the batch, special ones too, d_model)
+    sites: dict[Site, torch.Tensor]  # each (tokens of text, width)
+
+
+class Skeleton(LanguageModel):
+    """A model whose blocks have no weights, except the one in work.
+
+    It runs a block by the model's own forward pass: blocks before it hand on what is given to them (activations kept
+    from the pass of the block before), the pass ends after it. So masks, positions, rotary embeddings and whatever else
+    a family gives its blocks are what the model itself makes of the windows, for every kind of layer.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        config: PretrainedConfig,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        folder: Path,
+        revision: str | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """Raises UserError when a checkpoint of this kind cannot be streamed, or is not whole."""
+        if getattr(config, "quantization_config", None):
+            raise UserError(
+                f"Model {spec.name} is quantised, and its blocks' weights cannot be read one by one; give the "
+                "unquantised checkpoint, or load it whole (--placement spread)."
+            )
+        module = _empty_model(config, spec, dtype)
+        super().__init__(spec, module, tokenizer, folder=folder, revision=revision, has_lm_head=False)
+        self._device, self._dtype = device, dtype
+        self.weights = Weights(folder)
+        self._of_block, self._outside = _sorted(self.weights.names, module, self.blocks)
+        self._forwards: dict[int, Any] = {}  # of blocks that merely hand on, their own
+        self._given: torch.Tensor | None = None  # what block `_first` gets
+        self._tuple_of = 0  # entries of the tuple that blocks return; 0: they return a tensor
+        self._load(self._outside)
+        for buffers in (child._buffers for child in module.modules()):
+            for name, buffer in buffers.items():
+                if buffer is not None:
+                    buffers[name] = buffer.to(device)
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._dtype
+
+    def block_names(self, layer: int) -> tuple[str, ...]:
+        """The checkpoint's tensors of a block."""
+        return self._of_block[layer]
+
+    def put(self, layer: int, tensors: dict[str, torch.Tensor]) -> None:
+        """Give a block its weights, by their names in the checkpoint. Raises UserError when some are missing."""
+        self._place(tensors)
+        block = self.blocks.modules[layer]
+        lacking = [name for name, parameter in block.named_parameters() if parameter.is_meta]
+        if lacking:
+            raise UserError(
+                f"The weights of model {self.name} lack {len(lacking)} tensors of block {layer} "
+                f"({', '.join(lacking[:3])}); fetch or save it again, or load it whole (--placement spread) if its "
+                "blocks share weights."
+            )
+
+    def drop(self, layer: int) -> None:
+        """Let go of a block's weights."""
+        for module in self.blocks.modules[layer].modules():
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    module._parameters[name] = nn.Parameter(torch.empty_like(parameter, device="meta"), False)
+
+    def run(
+        self, layer: int, windows: Sequence[Window], sites: Sequence[Site], given: torch.Tensor | None
+    ) -> BlockPass:
+        """Block `layer`, which has its weights, on one batch of windows.
+
+        given: (tokens, special ones too, d_model), the output of the block before; None for block 0, which gets the
+        embeddings. Raises UserError when a site is not reached, or the model does something between its blocks.
+        """
+        padded = pad(self, windows)
+        real = padded.mask.bool()
+        own = Site("resid_post", layer)
+        found: dict[Site, torch.Tensor] = {}
+        output: list[torch.Tensor] = []
+
+        def visit(site: Site, activation: torch.Tensor) -> None:
+            if activation.shape[:2] != padded.ids.shape:
+                raise UserError(
+                    f"Site {site.name} of {self.name} has shape {tuple(activation.shape)}, not one vector per token; "
+                    "choose another."
+                )
+            if site in sites:
+                found[site] = activation[padded.wanted]
+            if site == own:
+                output.append(activation[real])
+
+        with self._handing_on(layer, padded, given), hooked(self, [*sites, own], visit, stop=True):
+            forward(self, padded.ids, padded.mask)
+        missing = [site.name for site in sites if site not in found]
+        if missing or not output:
+            raise UserError(
+                f"Site {(missing or [own.name])[0]} of {self.name} was not reached by a forward pass; choose another."
+            )
+        return BlockPass(output[0], found)
+
+    @contextmanager
+    def _handing_on(self, layer: int, padded: PaddedWindows, given: torch.Tensor | None) -> Iterator[None]:
+        """Inside the block, the blocks before `layer` compute nothing, and `layer` gets what is `given`."""
+        blocks = self.blocks.modules
+        if given is None:
+            assert layer == 0, "later blocks are given what came before"
+            handle = blocks[0].register_forward_hook(self._note_form)
+            try:
+                yield
+            finally:
+                handle.remove()
+            return
+        filled = torch.zeros(*padded.ids.shape, given.shape[1], dtype=self._dtype, device=self._device)
+        filled[padded.mask.bool()] = given.to(self._device, self._dtype)
+
+        def hand_on(*_: Any, **__: Any) -> Any:
+            return (filled, *[None] * (self._tuple_of - 1)) if self._tuple_of else filled
+
+        def check(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if (args[0] if args else kwargs.get("hidden_states")) is not filled:
+                raise UserError(
+                    f"Model {self.name} ({self.module.config.model_type}) does something of its own between its "
+                    "blocks, so they cannot be streamed one by one; load it whole (--placement spread)."
+                )
+
+        handle = blocks[layer].register_forward_pre_hook(check, with_kwargs=True)
+        try:
+            for block in blocks[:layer]:
+                block.forward = hand_on
+            yield
+        finally:
+            handle.remove()
+            for block in blocks[:layer]:
+                block.__dict__.pop("forward", None)
+
+    def _note_form(self, _: nn.Module, __: Any, output: Any) -> None:
+        self._tuple_of = len(output) if isinstance(output, (tuple, list)) else 0
+
+    @property
+    def form(self) -> int:
+        """Entries of the tuple that blocks return, 0 for a tensor; known once block 0 has run."""
+        return self._tuple_of
+
+    @form.setter
+    def form(self, entries: int) -> None:
+        self._tuple_of = entries
+
+    def _load(self, names: Sequence[str]) -> None:
+        self._place(self.weights.read(names))
+
+    def _place(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Put tensors of the checkpoint where they belong, converted as transformers does when it loads a model."""
+        from itda_core.models.loading import quiet
+
+        loading = LoadStateDictConfig(
+            device_map={"": str(self._device)},
+            dtype=self._dtype,
+            dtype_plan=self.module._get_dtype_plan(self._dtype),
+            weight_mapping=get_model_conversion_mapping(self.module),
+        )
+        with quiet():
+            convert_and_load_state_dict_in_model(self.module, tensors, loading)
+        self.module.requires_grad_(False)
+
+
+def _empty_model(config: PretrainedConfig, spec: ModelSpec, dtype: torch.dtype) -> PreTrainedModel:
+    """The base model, parameters without memory, buffers with their values."""
+    from accelerate import init_empty_weights
+
+    with local_torch_dtype(dtype), init_empty_weights(include_buffers=False):
+        module = AutoModel.from_config(config, dtype=dtype, trust_remote_code=spec.trust_remote_code)
+    return module.eval().requires_grad_(False)
+
+
+def _sorted(
+    names: Sequence[str], module: PreTrainedModel, blocks: Blocks
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """The checkpoint's names per block, and of what lies outside the blocks in the same tower."""
+    conversions = get_model_conversion_mapping(module)
+    renamings = [entry for entry in conversions if isinstance(entry, WeightRenaming)]
+    converters = [entry for entry in conversions if isinstance(entry, WeightConverter)]
+    own = module.state_dict()
+    tower = _tower(module, blocks.path)
+    of_block: list[list[str]] = [[] for _ in blocks.modules]
+    outside: list[str] = []
+    for name in names:
+        target, _ = rename_source_key(name, renamings, converters, module.base_model_prefix, own)
+        if target not in own and name in own:
+            target = name
+        if target.startswith(f"{blocks.path}."):
+            number = target.removeprefix(f"{blocks.path}.").partition(".")[0]
+            of_block[int(number)].append(name)
+        elif target in own and target.startswith(tower) and _NEVER_REACHED not in target:
+            outside.append(name)
+    return tuple(map(tuple, of_block)), tuple(outside)
+
+
+def _tower(module: nn.Module, path: str) -> str:
+    """The prefix of the innermost model that the blocks at `path` are in: of a model with several towers, theirs."""
+    prefixes = [path.rsplit(".", cut)[0] for cut in range(1, path.count(".") + 1)]
+    inner = next((prefix for prefix in prefixes if isinstance(module.get_submodule(prefix), PreTrainedModel)), None)
+    return "" if inner is None else f"{inner}."
