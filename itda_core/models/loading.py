@@ -18,6 +18,8 @@ from itda_core.models.spec import ModelSpec
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+    from itda_core.models.streamed.skeleton import Skeleton
+
 __all__ = ["LanguageModel", "load_model"]
 
 _HALF = ("F16", "BF16")  # as safetensors names them
@@ -45,6 +47,22 @@ def load_model(spec: ModelSpec | str) -> LanguageModel:
         raise UserError(f"Model {spec.name} does not fit into the memory of {device}; use device cpu.") from error
     module.eval().requires_grad_(False)
     return LanguageModel(spec, module, tokenizer, folder=folder, revision=revision, has_lm_head=causal)
+
+
+def load_skeleton(spec: ModelSpec) -> Skeleton:
+    """The same model for a harvest block by block (models.streamed): only what comes before its blocks is loaded.
+
+    Raises UserError as `load_model` does, and when a checkpoint of its kind cannot be streamed.
+    """
+    from itda_core.models.streamed.skeleton import Skeleton
+
+    device = _device(spec)
+    folder, revision = model_folder(spec)
+    with quiet():
+        config = _config(folder, spec)
+        tokenizer = _tokenizer(folder, spec)
+        dtype = _dtype(spec, device, folder)
+    return Skeleton(spec, config, tokenizer, folder=folder, revision=revision, device=device, dtype=dtype)
 
 
 def _device(spec: ModelSpec) -> torch.device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from itda_core.errors import UserError
-from itda_core.files import PARTIAL, explained, read_json, write_json
+from itda_core.files import PARTIAL, read_json, write_json
 from itda_core.models.capture import ActivationBatch
 from itda_core.models.forward import check_finite
 from itda_core.models.shards import digest_of
 from itda_core.models.sites import Site
 from itda_core.models.streamed.hidden import HiddenStates
+from itda_core.models.streamed.memory import give_back
 from itda_core.models.streamed.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class LayerActivations:
     """The activations at one site, as a source for a training (dictionaries.ActivationSource): what the whole model in
     memory would give, read from the disk. It gives the windows that were harvested and no others, in their batches."""
 
-    def __init__(self, model: Skeleton, site: Site, batches: dict[str, int], states: HiddenStates, *, all: bool) -> None:
+    def __init__(
+        self, model: Skeleton, site: Site, batches: dict[str, int], states: HiddenStates, *, all: bool
+    ) -> None:
         """states: at `site`; all: whether they have special tokens too."""
         self._model, self._site, self._batches, self._states, self._all = model, site, batches, states, all
 
@@ -172,11 +175,13 @@ class LayerHarvest:
             self._clear()
             return
         begin = self._found()
-        with ThreadPoolExecutor(1, thread_name_prefix="next-block") as reader:
-            with closing(self._passes(begin, max(wanted), reader)) as passes:
-                for layer in passes:
-                    for site in wanted.get(layer, ()):
-                        yield site, self._source(site, layer)
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="next-block") as reader,
+            closing(self._passes(begin, max(wanted), reader)) as passes,
+        ):
+            for layer in passes:
+                for site in wanted.get(layer, ()):
+                    yield site, self._source(site, layer)
         self._clear()
 
     def _passes(self, begin: int, last: int, reader: ThreadPoolExecutor) -> Generator[int]:
@@ -187,12 +192,15 @@ class LayerHarvest:
         if begin > last:
             return
         model = self._model
-        pinned = model.device.type == "cuda"
-        coming = reader.submit(model.weights.read, model.block_names(begin), pinned=pinned)
+        names = [model.block_names(layer) for layer in range(last + 1)]
+        room = max(map(model.weights.room, names[begin:]))
+        pinned = model.device.type == "cuda"  # from such memory a GPU copies faster
+        buffers = [torch.empty(room, dtype=torch.uint8, pin_memory=pinned) for _ in range(min(2, last + 1 - begin))]
+        coming = reader.submit(model.weights.read, names[begin], buffers[0])
         for layer in range(begin, last + 1):
             tensors = coming.result()
-            if layer < last:
-                coming = reader.submit(model.weights.read, model.block_names(layer + 1), pinned=pinned)
+            if layer < last:  # into the buffer of the block before, which is done with
+                coming = reader.submit(model.weights.read, names[layer + 1], buffers[(layer + 1 - begin) % 2])
             model.put(layer, tensors)
             del tensors
             self._pass(layer)
@@ -207,8 +215,6 @@ class LayerHarvest:
         given = self._states(layer).each() if layer else iter([None] * len(self._batches))
         writers: dict[Site, Any] = {}
         done, total = 0, sum(map(len, self._batches))
-        from contextlib import ExitStack
-
         with ExitStack() as stack:
             output = stack.enter_context(self._states(layer + 1).writing())
             for batch, before in zip(self._batches, given, strict=True):
@@ -220,6 +226,8 @@ class LayerHarvest:
                         writers[site] = stack.enter_context(states.writing())
                     writers[site].add(found.sites[site])
                 done += len(batch)
+                del found
+                give_back()
                 self._on_progress(HarvestProgress(layer, self._last, done, total, model.weights.bytes_read))
         self._note(layer + 1)
 
@@ -281,9 +289,7 @@ class LayerHarvest:
         return depth
 
     def _note(self, passed: int) -> None:
-        write_json(
-            self._folder / _STATE, {"passed": passed, "form": self._model.form, "of": self._identity()}
-        )
+        write_json(self._folder / _STATE, {"passed": passed, "form": self._model.form, "of": self._identity()})
 
     def _forget(self, layer: int) -> None:
         """What was kept for the sites of a block, and what went into it."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 _READERS = 4  # threads: a fast disk wants several requests at once
-_AT_ONCE = 64 * 2**20  # bytes of one request
+_AT_ONCE = 16 * 2**20  # bytes of one request
+_ALIGNMENT = 64  # bytes, as torch aligns memory: the last bits of a product may depend on it
 
 
 class _Place(NamedTuple):
@@ -56,17 +57,27 @@ class Weights:
     def names(self) -> tuple[str, ...]:
         return tuple(self._places)
 
-    def size(self, names: Iterable[str]) -> int:
-        """Bytes that `names` take on the disk."""
-        return sum(self._places[name].size for name in names)
+    def room(self, names: Iterable[str]) -> int:
+        """Bytes of a buffer that holds the tensors `names`."""
+        return sum(_aligned(self._places[name].size) for name in names)
 
-    def read(self, names: Iterable[str], *, pinned: bool = False) -> dict[str, torch.Tensor]:
-        """The tensors `names` in host memory, in the type they are stored in; `pinned`: a GPU copies them faster.
+    def read(self, names: Iterable[str], buffer: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """The tensors `names` in host memory, in the type they are stored in.
 
-        Raises UserError when the disk gives less than it holds by the file's own header.
+        buffer: uint8, of at least `room(names)` bytes; the tensors lie in it, so it must not be used again before they
+        are done with. None: they get memory of their own. Raises UserError when the disk gives less than the file's
+        header says.
         """
+        import torch
+
+        names = tuple(names)
         places = {name: self._places[name] for name in names}
-        raw = {name: _empty(place.size, pinned) for name, place in places.items()}
+        if buffer is None:
+            buffer = torch.empty(self.room(names), dtype=torch.uint8)
+        raw, begin = {}, 0
+        for name, place in places.items():
+            raw[name] = buffer[begin : begin + place.size]
+            begin += _aligned(place.size)
         jobs = [
             self._pool.submit(self._fill, places[name], bytes_.numpy()[start : start + _AT_ONCE], start)
             for name, bytes_ in raw.items()
@@ -119,10 +130,9 @@ def _places(file: Path) -> dict[str, _Place]:
     return found
 
 
-def _empty(size: int, pinned: bool) -> torch.Tensor:
-    import torch
-
-    return torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
+def _aligned(size: int) -> int:
+    """`size`, up to where the next tensor may begin."""
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 def _dtype(name: str) -> torch.dtype:
