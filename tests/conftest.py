@@ -30,7 +30,7 @@ def generated_text(n_sentences: int, seed: int = 0) -> list[str]:
     ]
 
 
-def _byte_level(family: str) -> PreTrainedTokenizerFast:
+def byte_level(family: str) -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -55,7 +55,7 @@ def _byte_level(family: str) -> PreTrainedTokenizerFast:
     )
 
 
-def _word_piece() -> PreTrainedTokenizerFast:
+def word_piece() -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -140,7 +140,7 @@ def model_folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
     def make(family: str) -> Path:
         if family not in made:
             folder = tmp_path_factory.mktemp("models") / f"tiny-{family}"
-            tokenizer = _word_piece() if family == "bert" else _byte_level(family)
+            tokenizer = word_piece() if family == "bert" else byte_level(family)
             torch.manual_seed(0)
             network = _network(family, len(tokenizer))
             with torch.no_grad():  # norms begin as ones and biases as zeros, which would hide mistakes about them

@@ -25,10 +25,11 @@ __all__ = ["LanguageModel", "load_model"]
 _HALF = ("F16", "BF16")  # as safetensors names them
 
 
-def load_model(spec: ModelSpec | str) -> LanguageModel:
+def load_model(spec: ModelSpec | str, *, head: bool = True) -> LanguageModel:
     """The model and tokenizer that `spec` names, in evaluation mode, on its device.
 
-    A causal language model comes with its head, anything else without one. With dtype "auto" a CPU computes in
+    A causal language model comes with its head, anything else without one. `head=False` leaves it out: its memory is
+    never taken, activations are the same to the bit, and sites keep their names. With dtype "auto" a CPU computes in
     float32 whatever the checkpoint holds; CUDA computes half-precision checkpoints in bfloat16. Raises UserError when
     the model is unknown, incomplete, damaged, gated, needs code of its own, or has only a slow tokenizer.
     """
@@ -39,14 +40,25 @@ def load_model(spec: ModelSpec | str) -> LanguageModel:
     with quiet():
         config = _config(folder, spec)
         tokenizer = _tokenizer(folder, spec)
-        causal = _is_causal(config)
-        module = _module(folder, spec, config, causal=causal, dtype=_dtype(spec, device, folder))
+        whole = _whole_loader(config)
+        headless = whole is not None and not head and _has_base(config, spec)
+        loader = "AutoModel" if whole is None or headless else whole
+        module = _module(folder, spec, config, loader=loader, dtype=_dtype(spec, device, folder))
     try:
         module = module.to(device)  # pyright: ignore[reportArgumentType]
     except torch.OutOfMemoryError as error:
         raise UserError(f"Model {spec.name} does not fit into the memory of {device}; use device cpu.") from error
     module.eval().requires_grad_(False)
-    return LanguageModel(spec, module, tokenizer, folder=folder, revision=revision, has_lm_head=causal)
+    return LanguageModel(
+        spec,
+        module,
+        tokenizer,
+        folder=folder,
+        revision=revision,
+        has_lm_head=loader != "AutoModel",
+        headless=headless,
+        device=device,
+    )
 
 
 def load_skeleton(spec: ModelSpec) -> Skeleton:
@@ -145,31 +157,48 @@ def _tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _is_causal(config: PretrainedConfig) -> bool:
-    """Whether the checkpoint says that it predicts the next token."""
+def _whole_loader(config: PretrainedConfig) -> str | None:
+    """Transformers' class that loads the checkpoint with the head that predicts the next token; None without one."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
 
     architectures = config.architectures or []
+    kind = config.model_type
     if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
-        return True
-    head = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type)
+        return "AutoModelForCausalLM"
     # BERT and its kin have a causal head too, which reads both ways unless the config makes a decoder of it.
-    two_way = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
-    return head is not None and head in architectures and not two_way
+    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        return None
+    if MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind) in architectures:
+        return "AutoModelForCausalLM"
+    if MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind) in architectures:  # given text, they read text
+        return "AutoModelForImageTextToText"
+    return None
+
+
+def _has_base(config: PretrainedConfig, spec: ModelSpec) -> bool:
+    """Whether transformers has a class for the model below its head."""
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    own_code = (getattr(config, "auto_map", None) or {}) if spec.trust_remote_code else {}
+    if "AutoModelForCausalLM" in own_code:
+        return "AutoModel" in own_code
+    base = MODEL_MAPPING_NAMES.get(config.model_type)
+    return base is not None and base not in (config.architectures or [])
 
 
 def _module(
-    folder: Path, spec: ModelSpec, config: PretrainedConfig, *, causal: bool, dtype: torch.dtype
+    folder: Path, spec: ModelSpec, config: PretrainedConfig, *, loader: str, dtype: torch.dtype
 ) -> PreTrainedModel:
+    import transformers
     from safetensors import SafetensorError
-    from transformers import AutoModel, AutoModelForCausalLM
 
-    loader: Any = AutoModelForCausalLM if causal else AutoModel
+    auto: Any = getattr(transformers, loader)
     try:
-        module, report = loader.from_pretrained(
+        module, report = auto.from_pretrained(
             folder,
             config=config,
             dtype=dtype,  # left out, it would be the checkpoint's, and half precision on a CPU
