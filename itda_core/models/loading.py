@@ -73,8 +73,19 @@ def load_skeleton(spec: ModelSpec) -> Skeleton:
     with quiet():
         config = _config(folder, spec)
         tokenizer = _tokenizer(folder, spec)
-        dtype = _dtype(spec, device, folder)
-    return Skeleton(spec, config, tokenizer, folder=folder, revision=revision, device=device, dtype=dtype)
+        whole = _whole_loader(config)
+        headless = whole is not None and _has_base(config, spec)
+        return Skeleton(
+            spec,
+            config,
+            tokenizer,
+            folder=folder,
+            revision=revision,
+            loader="AutoModel" if whole is None or headless else whole,
+            headless=headless,
+            device=device,
+            dtype=_dtype(spec, device, folder),
+        )
 
 
 def _device(spec: ModelSpec) -> torch.device:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
-from transformers import AutoModel
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import (
     WeightConverter,
@@ -59,32 +58,42 @@ class Skeleton(LanguageModel):
         *,
         folder: Path,
         revision: str | None,
+        loader: str,
+        headless: bool,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        """Raises UserError when a checkpoint of this kind cannot be streamed, or is not whole."""
+        """loader: transformers' class that makes the model; headless, device: see LanguageModel.
+
+        Raises UserError when a checkpoint of this kind cannot be streamed, or is not whole.
+        """
         if getattr(config, "quantization_config", None):
             raise UserError(
                 f"Model {spec.name} is quantised, and its blocks' weights cannot be read one by one; give the "
                 "unquantised checkpoint, or load it whole (--placement spread)."
             )
-        module = _empty_model(config, spec, dtype)
-        super().__init__(spec, module, tokenizer, folder=folder, revision=revision, has_lm_head=False)
-        self._device, self._dtype = device, dtype
+        module = _empty_model(config, spec, loader, dtype)
+        super().__init__(
+            spec,
+            module,
+            tokenizer,
+            folder=folder,
+            revision=revision,
+            has_lm_head=False,
+            headless=headless,
+            device=device,
+        )
+        if self.blocks.unknown:
+            raise UserError(f"{self.blocks.unknown} Without its blocks it cannot be streamed.")
+        self._dtype = dtype
         self.weights = Weights(folder)
         self._of_block, self._outside = _sorted(self.weights.names, module, self.blocks)
-        self._forwards: dict[int, Any] = {}  # of blocks that merely hand on, their own
-        self._given: torch.Tensor | None = None  # what block `_first` gets
         self._tuple_of = 0  # entries of the tuple that blocks return; 0: they return a tensor
         self._load(self._outside)
         for buffers in (child._buffers for child in module.modules()):
             for name, buffer in buffers.items():
                 if buffer is not None:
                     buffers[name] = buffer.to(device)
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
 
     @property
     def dtype(self) -> torch.dtype:
@@ -138,7 +147,10 @@ class Skeleton(LanguageModel):
             if site == own:
                 output.append(activation[real])
 
-        with self._handing_on(layer, padded, given), hooked(self, [*sites, own], visit, stop=True):
+        with (
+            self._handing_on(layer, padded, given),
+            hooked(self, [*sites, own], visit, stop=True, shape=padded.ids.shape),
+        ):
             forward(self, padded.ids, padded.mask)
         missing = [site.name for site in sites if site not in found]
         if missing or not output:
@@ -159,8 +171,8 @@ class Skeleton(LanguageModel):
             finally:
                 handle.remove()
             return
-        filled = torch.zeros(*padded.ids.shape, given.shape[1], dtype=self._dtype, device=self._device)
-        filled[padded.mask.bool()] = given.to(self._device, self._dtype)
+        filled = torch.zeros(*padded.ids.shape, given.shape[1], dtype=self._dtype, device=self.device)
+        filled[padded.mask.bool()] = given.to(self.device, self._dtype)
 
         def hand_on(*_: Any, **__: Any) -> Any:
             return (filled, *[None] * (self._tuple_of - 1)) if self._tuple_of else filled
@@ -202,7 +214,7 @@ class Skeleton(LanguageModel):
         from itda_core.models.loading import quiet
 
         loading = LoadStateDictConfig(
-            device_map={"": str(self._device)},
+            device_map={"": str(self.device)},
             dtype=self._dtype,
             dtype_plan=self.module._get_dtype_plan(self._dtype),
             weight_mapping=get_model_conversion_mapping(self.module),
@@ -212,12 +224,14 @@ class Skeleton(LanguageModel):
         self.module.requires_grad_(False)
 
 
-def _empty_model(config: PretrainedConfig, spec: ModelSpec, dtype: torch.dtype) -> PreTrainedModel:
-    """The base model, parameters without memory, buffers with their values."""
+def _empty_model(config: PretrainedConfig, spec: ModelSpec, loader: str, dtype: torch.dtype) -> PreTrainedModel:
+    """The model with parameters that take no memory, and buffers that have their values."""
+    import transformers
     from accelerate import init_empty_weights
 
+    auto: Any = getattr(transformers, loader)
     with local_torch_dtype(dtype), init_empty_weights(include_buffers=False):
-        module = AutoModel.from_config(config, dtype=dtype, trust_remote_code=spec.trust_remote_code)
+        module = auto.from_config(config, dtype=dtype, trust_remote_code=spec.trust_remote_code)
     return module.eval().requires_grad_(False)
 
 
