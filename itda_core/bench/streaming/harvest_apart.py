@@ -65,10 +65,11 @@ def _main(asked: dict) -> None:
     import torch
     from safetensors.torch import save_file
 
-    import itda_core.models.streamed.harvest  # what all ways need is imported before the clock starts
+    # What all ways need is imported before the clock starts.
     from itda_core.models import ModelSpec
     from itda_core.models.loading import load_model, load_skeleton
     from itda_core.models.sites import Site
+    from itda_core.models.streamed.harvest import LayerHarvest
     from itda_core.text import Corpus
     from itda_core.text.windows import windows as windows_of
 
@@ -88,8 +89,6 @@ def _main(asked: dict) -> None:
         return islice(full, plan.windows)
 
     if way == "streamed":
-        from itda_core.models.streamed.harvest import LayerHarvest
-
         model = load_skeleton(spec)
         read = list(taken(model))
         with tempfile.TemporaryDirectory(dir=scratch) as states:

@@ -203,6 +203,8 @@ class LayerHarvest:
                 coming = reader.submit(model.weights.read, names[layer + 1], buffers[(layer + 1 - begin) % 2])
             model.put(layer, tensors)
             del tensors
+            if layer:
+                model.forget_embeddings(self._batches[0])
             self._pass(layer)
             model.drop(layer)
             yield layer

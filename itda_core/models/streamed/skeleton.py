@@ -9,30 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
-from transformers.conversion_mapping import get_model_conversion_mapping
-from transformers.core_model_loading import (
-    WeightConverter,
-    WeightRenaming,
-    convert_and_load_state_dict_in_model,
-    rename_source_key,
-)
-from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, local_torch_dtype
 
 from itda_core.errors import UserError
-from itda_core.models.architecture import Blocks
 from itda_core.models.forward import PaddedWindows, forward, pad
 from itda_core.models.hooks import hooked
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
+from itda_core.models.streamed.conversion import empty_model, place, sorted_names
 from itda_core.models.streamed.weights import Weights
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
     from itda_core.text import Window
-
-_NEVER_REACHED = "pooler"  # it reads the last block's output, and the pass ends there
 
 
 class BlockPass(NamedTuple):
@@ -72,7 +62,7 @@ class Skeleton(LanguageModel):
                 f"Model {spec.name} is quantised, and its blocks' weights cannot be read one by one; give the "
                 "unquantised checkpoint, or load it whole (--placement spread)."
             )
-        module = _empty_model(config, spec, loader, dtype)
+        module = empty_model(config, spec, loader, dtype)
         super().__init__(
             spec,
             module,
@@ -87,9 +77,9 @@ class Skeleton(LanguageModel):
             raise UserError(f"{self.blocks.unknown} Without its blocks it cannot be streamed.")
         self._dtype = dtype
         self.weights = Weights(folder)
-        self._of_block, self._outside = _sorted(self.weights.names, module, self.blocks)
+        self._of_block, outside = sorted_names(self.weights.names, module, self.blocks.path)
         self._tuple_of = 0  # entries of the tuple that blocks return; 0: they return a tensor
-        self._load(self._outside)
+        place(module, self.weights.read(outside), device, dtype)
         for buffers in (child._buffers for child in module.modules()):
             for name, buffer in buffers.items():
                 if buffer is not None:
@@ -105,7 +95,7 @@ class Skeleton(LanguageModel):
 
     def put(self, layer: int, tensors: dict[str, torch.Tensor]) -> None:
         """Give a block its weights, by their names in the checkpoint. Raises UserError when some are missing."""
-        self._place(tensors)
+        place(self.module, tensors, self.device, self._dtype)
         block = self.blocks.modules[layer]
         lacking = [name for name, parameter in block.named_parameters() if parameter.is_meta]
         if lacking:
@@ -153,6 +143,11 @@ class Skeleton(LanguageModel):
         ):
             forward(self, padded.ids, padded.mask)
         missing = [site.name for site in sites if site not in found]
+        if output and output[0].dtype != self._dtype:
+            raise UserError(
+                f"Model {self.name} computes in {self._dtype} but hands {output[0].dtype} from block to block; choose "
+                "that --dtype, or load it whole (--placement spread)."
+            )
         if missing or not output:
             raise UserError(
                 f"Site {(missing or [own.name])[0]} of {self.name} was not reached by a forward pass; choose another."
@@ -175,7 +170,7 @@ class Skeleton(LanguageModel):
         filled[padded.mask.bool()] = given.to(self.device, self._dtype)
 
         def hand_on(*_: Any, **__: Any) -> Any:
-            return (filled, *[None] * (self._tuple_of - 1)) if self._tuple_of else filled
+            return self._formed(filled)
 
         def check(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if (args[0] if args else kwargs.get("hidden_states")) is not filled:
@@ -194,6 +189,10 @@ class Skeleton(LanguageModel):
             for block in blocks[:layer]:
                 block.__dict__.pop("forward", None)
 
+    def _formed(self, hidden: torch.Tensor) -> Any:
+        """As a block returns it."""
+        return (hidden, *[None] * (self._tuple_of - 1)) if self._tuple_of else hidden
+
     def _note_form(self, _: nn.Module, __: Any, output: Any) -> None:
         self._tuple_of = len(output) if isinstance(output, (tuple, list)) else 0
 
@@ -206,60 +205,57 @@ class Skeleton(LanguageModel):
     def form(self, entries: int) -> None:
         self._tuple_of = entries
 
-    def _load(self, names: Sequence[str]) -> None:
-        self._place(self.weights.read(names))
+    def forget_embeddings(self, windows: Sequence[Window]) -> bool:
+        """Let go of the embeddings' weights once all windows have passed block 0; whether that was done.
 
-    def _place(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Put tensors of the checkpoint where they belong, converted as transformers does when it loads a model."""
-        from itda_core.models.loading import quiet
+        What a model gives its blocks beside the hidden states (masks, positions) depends on the embeddings' shape
+        only, in most families; here it is made sure of on `windows`, and where it does not hold they stay.
+        """
+        embeddings = self.module.get_input_embeddings()
+        if not isinstance(embeddings, nn.Embedding) or embeddings.weight.is_meta:
+            return False
+        true = self._arguments(windows)
+        width, like = embeddings.embedding_dim, embeddings.weight
 
-        loading = LoadStateDictConfig(
-            device_map={"": str(self.device)},
-            dtype=self._dtype,
-            dtype_plan=self.module._get_dtype_plan(self._dtype),
-            weight_mapping=get_model_conversion_mapping(self.module),
-        )
-        with quiet():
-            convert_and_load_state_dict_in_model(self.module, tensors, loading)
-        self.module.requires_grad_(False)
+        def blank(ids: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(*ids.shape, width, dtype=like.dtype, device=ids.device)
 
+        embeddings.forward = blank
+        if not _equal(true, self._arguments(windows)):
+            del embeddings.forward
+            return False
+        embeddings.weight = nn.Parameter(torch.empty_like(like, device="meta"), False)
+        return True
 
-def _empty_model(config: PretrainedConfig, spec: ModelSpec, loader: str, dtype: torch.dtype) -> PreTrainedModel:
-    """The model with parameters that take no memory, and buffers that have their values."""
-    import transformers
-    from accelerate import init_empty_weights
+    def _arguments(self, windows: Sequence[Window]) -> list[Any]:
+        """All that every block is given for `windows`, beside the hidden states."""
+        padded = pad(self, windows)
+        given: list[Any] = []
 
-    auto: Any = getattr(transformers, loader)
-    with local_torch_dtype(dtype), init_empty_weights(include_buffers=False):
-        module = auto.from_config(config, dtype=dtype, trust_remote_code=spec.trust_remote_code)
-    return module.eval().requires_grad_(False)
+        def hand_on(*args: Any, **kwargs: Any) -> Any:
+            hidden = args[0] if args else kwargs.pop("hidden_states")
+            given.append((args[1:], kwargs))
+            return self._formed(hidden)
 
-
-def _sorted(
-    names: Sequence[str], module: PreTrainedModel, blocks: Blocks
-) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
-    """The checkpoint's names per block, and of what lies outside the blocks in the same tower."""
-    conversions = get_model_conversion_mapping(module)
-    renamings = [entry for entry in conversions if isinstance(entry, WeightRenaming)]
-    converters = [entry for entry in conversions if isinstance(entry, WeightConverter)]
-    own = module.state_dict()
-    tower = _tower(module, blocks.path)
-    of_block: list[list[str]] = [[] for _ in blocks.modules]
-    outside: list[str] = []
-    for name in names:
-        target, _ = rename_source_key(name, renamings, converters, module.base_model_prefix, own)
-        if target not in own and name in own:
-            target = name
-        if target.startswith(f"{blocks.path}."):
-            number = target.removeprefix(f"{blocks.path}.").partition(".")[0]
-            of_block[int(number)].append(name)
-        elif target in own and target.startswith(tower) and _NEVER_REACHED not in target:
-            outside.append(name)
-    return tuple(map(tuple, of_block)), tuple(outside)
+        blocks = self.blocks.modules
+        last = Site("resid_post", len(blocks) - 1)
+        try:
+            for block in blocks:
+                block.forward = hand_on
+            with hooked(self, [last], lambda *_: None, stop=True):
+                forward(self, padded.ids, padded.mask)
+        finally:
+            for block in blocks:
+                block.__dict__.pop("forward", None)
+        return given
 
 
-def _tower(module: nn.Module, path: str) -> str:
-    """The prefix of the innermost model that the blocks at `path` are in: of a model with several towers, theirs."""
-    prefixes = [path.rsplit(".", cut)[0] for cut in range(1, path.count(".") + 1)]
-    inner = next((prefix for prefix in prefixes if isinstance(module.get_submodule(prefix), PreTrainedModel)), None)
-    return "" if inner is None else f"{inner}."
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two nests of tuples, lists and dicts hold the same tensors; what is no tensor counts as itself."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.shape == b.shape and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    if isinstance(a, (tuple, list)):
+        return isinstance(b, (tuple, list)) and len(a) == len(b) and all(map(_equal, a, b))
+    return a is b or (isinstance(a, (int, float, str, bool)) and a == b)
