@@ -3,7 +3,7 @@
 import streamlit as st
 
 from itda_core.errors import UserError
-from pages.ui import job_form, job_watch, shell, training_cost
+from pages.ui import further_form, job_form, job_watch, shell, training_cost
 from pages.ui import trainer as parts
 from pages.ui.notice import problem
 from pages.ui.training_watch import VIEW
@@ -11,10 +11,15 @@ from pages.ui.training_watch import VIEW
 frame = shell.page("Train")
 shell.complain()
 job_id = st.query_params.get("job")
+from_run = st.query_params.get(further_form.ADDRESS)
 
 if job_id is not None:
     frame.share({"job": job_id})
     job_watch.one_job(frame, job_id, VIEW)
+    st.stop()
+
+if from_run is not None:
+    further_form.page(frame, from_run)
     st.stop()
 
 frame.share({})

@@ -12,10 +12,10 @@ from pages.ui.notice import notice
 from pages.ui.wording import duration, size
 
 
-def cost(request: TrainRequest) -> None:
-    """What the run would take. Raises UserError when the layers do not exist."""
+def cost(request: TrainRequest, *, read: int | None = None) -> None:
+    """What the run would take, `read` tokens of it done already. Raises UserError when the layers do not exist."""
     expected = estimate(request)
-    fact_table(cost_lines(expected), title="What it will cost", key="train.cost")
+    fact_table(cost_lines(expected, read), title="What it will cost", key="train.cost")
     if expected.fits(machine()) is False:
         notice(
             f"About {size(expected.memory or 0)} of memory would be needed, {size(machine().memory_free)} are free.",
@@ -36,12 +36,21 @@ def cost(request: TrainRequest) -> None:
             st.caption(note)
 
 
-def cost_lines(expected: Estimate) -> dict[str, str]:
-    """An estimate in words, unknown figures as a dash."""
+def cost_lines(expected: Estimate, read: int | None = None) -> dict[str, str]:
+    """An estimate in words, unknown figures as a dash.
+
+    `read`: tokens that were read earlier and are not read again; at a lower threshold, where there are no more than
+    those, all are.
+    """
+    tokens, left = "—", 1.0
+    if expected.tokens is not None:
+        tokens = f"about {expected.tokens:,}"
+        if read and read < expected.tokens:
+            tokens, left = f"{tokens}, {read:,} of them read already", 1 - read / expected.tokens
     lines = {
-        "Tokens": "—" if expected.tokens is None else f"about {expected.tokens:,}",
+        "Tokens": tokens,
         "Dictionaries": "—" if expected.layers is None else f"{expected.layers}",
-        "Time": "—" if expected.seconds is None else " to ".join(duration(seconds) for seconds in expected.seconds),
+        "Time": "—" if expected.seconds is None else " to ".join(duration(left * time) for time in expected.seconds),
         "Memory": "—" if expected.memory is None else f"about {size(expected.memory)}",
         "Disk": "—" if expected.disk is None else f"about {size(expected.disk)}",
     }

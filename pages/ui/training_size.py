@@ -11,12 +11,13 @@ from pages.ui.training_site import figures_of
 _WANTED_ATOMS = 1024
 
 
-def most_atoms(key: str, value: int | None = None) -> int | None:
+def most_atoms(key: str, value: int | None = None, *, disabled: bool = False) -> int | None:
     """Draws the limit, at first `value`; None: no limit."""
     most = st.number_input(
         "Stop growing at",
         min_value=0,
         value=value or 0,
+        disabled=disabled,
         step=500,
         key=key,
         persist_state="session",
