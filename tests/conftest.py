@@ -1,9 +1,14 @@
-"""Tiny models of six families, with random weights and tokenizers trained on the spot, as ordinary model folders."""
+"""What tests of several rooms need: a home of their own, the command line, and tiny models of six families.
+
+The models have random weights and tokenizers trained on the spot, and are ordinary model folders.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +18,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from itda_core.models import LanguageModel
+
+ROOT = Path(__file__).resolve().parents[1]
+Cli = Callable[..., tuple[int, str, str]]
+Start = Callable[..., subprocess.Popen[str]]
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "gemma2", "qwen2", "bert")
 N_LAYERS, D_MODEL, CONTEXT = 4, 32, 64
@@ -114,6 +123,47 @@ def _network(family: str, n_vocabulary: int) -> Any:
         return hf.Qwen2ForCausalLM(hf.Qwen2Config(**usual, **grouped))
     assert family == "bert"
     return hf.BertModel(hf.BertConfig(**{**usual, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty $ITDA_HOME."""
+    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def itda(capfd: pytest.CaptureFixture[str], home: Path) -> Cli:
+    """`itda(*arguments)` in this process: exit code, stdout, stderr, as the system sees them."""
+    from itda_core.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        output = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Start]:
+    """`start(*arguments)`: `python -m itda_core` as a process of its own, which does not outlive the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "itda_core", *map(str, arguments)]
+        pipe = subprocess.PIPE
+        processes.append(subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture
