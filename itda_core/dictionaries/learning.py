@@ -11,7 +11,7 @@ from torch import Tensor
 
 from itda_core.dictionaries.draws import draw, uniforms
 from itda_core.dictionaries.first_atoms import BLOCK, all_drawn, draw_round, energy_of
-from itda_core.dictionaries.means import Means, means_along
+from itda_core.dictionaries.means import ENTRIES, Means, means_along
 from itda_core.pursuit import SparseCode, matching_pursuit
 from itda_core.pursuit.chunks import exact_products
 from itda_core.pursuit.code import weighted_rows
@@ -119,6 +119,17 @@ def choosing_operations(n_atoms: int, n_tokens: int, d_model: int) -> float:
     batch = min(n_tokens, max(LEAST_BATCH, BATCH_PER_ATOM * n_atoms))
     products = DRAWS / 2 * n_tokens + 3 * (FREE + TIED) * batch + (len(TIES) + 1) * n_tokens
     return 2.0 * products * n_atoms * d_model
+
+
+def choosing_memory(n_atoms: int, n_tokens: int, d_model: int, members: int) -> int:
+    """About how many bytes `learn`, and labelling what it chose, hold at their highest beside x and what `room_for`
+    gives: a batch, the Gram matrix, directions and what moves them, all members, the codes of all tokens, and the
+    products of a block of directions with all tokens.
+    """
+    batch = min(n_tokens, max(LEAST_BATCH, BATCH_PER_ATOM * n_atoms))
+    rows = batch + (6 + members) * n_atoms
+    codes = 4 * n_tokens * 8 * MOST_K
+    return 4 * (rows * d_model + n_atoms**2 + 2 * min(ENTRIES, n_atoms * n_tokens)) + codes
 
 
 def _in_memory(x: Tensor, n_rows: int) -> Tensor:

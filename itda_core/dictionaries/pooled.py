@@ -18,7 +18,7 @@ from itda_core.dictionaries.means import Means
 from itda_core.dictionaries.pool import Pool, pool_room
 from itda_core.dictionaries.sinks import sinks_in
 from itda_core.errors import UserError
-from itda_core.pursuit import gram_matrix, matching_pursuit, reconstruct
+from itda_core.pursuit import matching_pursuit, reconstruct
 from itda_core.pursuit import relative_error as relative_errors
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class PooledGrowth(Growth):
 
     @property
     def gram(self) -> Tensor | None:
-        """atoms @ atoms.T (n_atoms, n_atoms) float32, where it fits."""
-        return gram_matrix(self.atoms)
+        """Not at hand: choosing needs none of the atoms it ends with."""
+        return None
 
     @property
     def begun(self) -> bool:
@@ -182,7 +182,8 @@ class PooledGrowth(Growth):
         """The labels of all atoms, each atom's in the order in which its members were taken."""
         own, slot = (means.members >= 0).nonzero(as_tuple=True)
         rows = means.members[own, slot]
-        unit = x[rows] / torch.linalg.vector_norm(x[rows], dim=1, keepdim=True)
+        unit = x[rows]
+        unit /= torch.linalg.vector_norm(unit, dim=1, keepdim=True)
         errors = errors_without(unit, own, means.atoms, self._config.k)
         return [
             replace(label, atom=atom, order=atom, error=error)

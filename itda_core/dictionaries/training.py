@@ -445,6 +445,8 @@ class _Run:
         dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, config, {}, gram=growth.gram)
         dictionary.stats.update(norm_median=growth.norm_median)
         measured = held_out.quality(dictionary, held)
+        if growth.gram is None:  # then it was made for this alone, and all layers' together would fill the memory
+            dictionary.forget_gram()
         dictionary.stats.update(
             tokens=totals.tokens,
             windows=now.windows,
