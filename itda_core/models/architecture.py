@@ -103,7 +103,7 @@ def stated_layers(config: PretrainedConfig) -> int:
 def width(module: PreTrainedModel, config: PretrainedConfig) -> int:
     """The residual stream's width: the config's `hidden_size`, or that of the token embeddings where it has none."""
     stated = getattr(config.get_text_config(), "hidden_size", None)
-    return stated if isinstance(stated, int) else int(module.get_input_embeddings().weight.shape[-1])
+    return stated if isinstance(stated, int) else module.get_input_embeddings().get_parameter("weight").shape[-1]
 
 
 def inside_block(block: nn.Module, kind: str, name: str, path: str = "") -> nn.Module:

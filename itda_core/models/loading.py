@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -13,6 +17,7 @@ from itda_core import files
 from itda_core.errors import UserError
 from itda_core.models.folders import model_folder, weight_files
 from itda_core.models.language_model import LanguageModel
+from itda_core.models.placement import Room, choose, limits, needed_bytes, room
 from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -30,33 +35,44 @@ def load_model(spec: ModelSpec | str, *, head: bool = True) -> LanguageModel:
 
     A causal language model comes with its head, anything else without one. `head=False` leaves it out: its memory is
     never taken, activations are the same to the bit, and sites keep their names. With dtype "auto" a CPU computes in
-    float32 whatever the checkpoint holds; CUDA computes half-precision checkpoints in bfloat16. Raises UserError when
-    the model is unknown, incomplete, damaged, gated, needs code of its own, or has only a slow tokenizer.
+    float32 whatever the checkpoint holds; CUDA computes half-precision checkpoints in bfloat16.
+
+    Placement "memory" puts all weights on the device. "spread" lets accelerate put them on every GPU (a device with a
+    number: on that one), into main memory and at last on disk, from where they are read for each forward batch;
+    activations come back to the first GPU and are those of "memory" up to the rounding of the devices that compute,
+    on one device exactly. "auto" is "memory" where that fits by the files' headers, and "spread" otherwise.
+
+    Raises UserError when the model is unknown, incomplete, damaged, gated, needs code of its own, has only a slow
+    tokenizer, or is to be streamed.
     """
     if isinstance(spec, str):
         spec = ModelSpec(spec)
-    device = _device(spec)
-    folder, revision = model_folder(spec)
+    if spec.placement == "stream":
+        raise UserError(
+            f"Model {spec.name} cannot be streamed here: only itda train reads a model layer by layer; choose another "
+            "placement, for example auto."
+        )
     with quiet():
-        config = _config(folder, spec)
-        tokenizer = _tokenizer(folder, spec)
-        whole = _whole_loader(config)
-        headless = whole is not None and not head and _has_base(config, spec)
-        loader = "AutoModel" if whole is None or headless else whole
-        module = _module(folder, spec, config, loader=loader, dtype=_dtype(spec, device, folder))
-    try:
-        module = module.to(device)  # pyright: ignore[reportArgumentType]
-    except torch.OutOfMemoryError as error:
-        raise UserError(f"Model {spec.name} does not fit into the memory of {device}; use device cpu.") from error
+        found = _found(spec, head=head)
+        folder, device, dtype = found.folder, found.device, found.dtype
+        place = _place(spec, folder, device, dtype, head=not found.headless)
+        module = _module(folder, spec, found.config, loader=found.loader, dtype=dtype, place=place)
+    if place is None:
+        try:
+            module = module.to(device)  # pyright: ignore[reportArgumentType]
+        except torch.OutOfMemoryError as error:
+            raise _too_large(spec, device) from error
+    elif place.gpus:
+        device = torch.device("cuda", next(iter(place.gpus)))  # one with a number, as accelerate has it
     module.eval().requires_grad_(False)
     return LanguageModel(
         spec,
         module,
-        tokenizer,
+        found.tokenizer,
         folder=folder,
-        revision=revision,
-        has_lm_head=loader != "AutoModel",
-        headless=headless,
+        revision=found.revision,
+        has_lm_head=found.loader != "AutoModel",
+        headless=found.headless,
         device=device,
     )
 
@@ -68,24 +84,72 @@ def load_skeleton(spec: ModelSpec) -> Skeleton:
     """
     from itda_core.models.streamed.skeleton import Skeleton
 
-    device = _device(spec)
-    folder, revision = model_folder(spec)
     with quiet():
-        config = _config(folder, spec)
-        tokenizer = _tokenizer(folder, spec)
-        whole = _whole_loader(config)
-        headless = whole is not None and _has_base(config, spec)
+        found = _found(spec, head=False)
         return Skeleton(
             spec,
-            config,
-            tokenizer,
-            folder=folder,
-            revision=revision,
-            loader="AutoModel" if whole is None or headless else whole,
-            headless=headless,
-            device=device,
-            dtype=_dtype(spec, device, folder),
+            found.config,
+            found.tokenizer,
+            folder=found.folder,
+            revision=found.revision,
+            loader=found.loader,
+            headless=found.headless,
+            device=found.device,
+            dtype=found.dtype,
         )
+
+
+def is_streamed(spec: ModelSpec) -> bool:
+    """Whether a training streams the model from the disk: asked to, or with placement "auto" when its weights fit
+    neither on the device nor on all GPUs and into main memory together. Raises UserError as `load_model` does."""
+    if spec.placement != "auto":
+        return spec.placement == "stream"
+    folder, device = model_folder(spec).path, _device(spec)
+    if device.type == "mps":  # its memory is the main memory
+        return False
+    needed = needed_bytes(weight_files(folder), _dtype(spec, device, folder).itemsize, head=False)
+    return choose(needed, room(device, others=":" not in spec.device)) == "disk"
+
+
+class _Found(NamedTuple):
+    """A model before its weights."""
+
+    folder: Path
+    revision: str | None
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerFast
+    loader: str  # transformers' class that makes the model
+    headless: bool  # it makes what lies below the head of the whole model
+    device: torch.device
+    dtype: torch.dtype
+
+
+def _found(spec: ModelSpec, *, head: bool) -> _Found:
+    device = _device(spec)
+    folder, revision = model_folder(spec)
+    config = _config(folder, spec)
+    tokenizer = _tokenizer(folder, spec)
+    whole = _whole_loader(config)
+    headless = whole is not None and not head and _has_base(config, spec)
+    loader = "AutoModel" if whole is None or headless else whole
+    return _Found(folder, revision, config, tokenizer, loader, headless, device, _dtype(spec, device, folder))
+
+
+def _place(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.dtype, *, head: bool) -> Room | None:
+    """What to spread the weights over; None for the device alone."""
+    if device.type == "mps":  # its memory is the main memory
+        if spec.placement == "spread":
+            raise UserError(
+                f"Model {spec.name} cannot be spread from {device}; choose device cpu, or placement memory."
+            )
+        return None
+    if spec.placement == "memory":
+        return None
+    there = room(device, others=":" not in spec.device)
+    if spec.placement == "spread":
+        return there
+    needed = needed_bytes(weight_files(folder), dtype.itemsize, head=head)
+    return None if choose(needed, there) == "memory" else there
 
 
 def _device(spec: ModelSpec) -> torch.device:
@@ -147,6 +211,12 @@ def _damaged(spec: ModelSpec, error: BaseException) -> UserError:
     return UserError(f"The weights of model {spec.name} cannot be loaded ({said}); fetch or save it again.")
 
 
+def _too_large(spec: ModelSpec, device: object) -> UserError:
+    return UserError(
+        f"Model {spec.name} does not fit into the memory of {device}; choose placement spread, or device cpu."
+    )
+
+
 def _tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
@@ -202,28 +272,44 @@ def _has_base(config: PretrainedConfig, spec: ModelSpec) -> bool:
 
 
 def _module(
-    folder: Path, spec: ModelSpec, config: PretrainedConfig, *, loader: str, dtype: torch.dtype
+    folder: Path, spec: ModelSpec, config: PretrainedConfig, *, loader: str, dtype: torch.dtype, place: Room | None
 ) -> PreTrainedModel:
     import transformers
     from safetensors import SafetensorError
 
     auto: Any = getattr(transformers, loader)
-    try:
-        module, report = auto.from_pretrained(
-            folder,
-            config=config,
-            dtype=dtype,  # left out, it would be the checkpoint's, and half precision on a CPU
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=spec.trust_remote_code,
-            output_loading_info=True,
-        )
-    except SafetensorError as error:
-        raise _damaged(spec, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError, RuntimeError) as error:
-        if "trust_remote_code" in str(error):
-            raise _needs_code(spec) from error
-        raise _damaged(spec, error) from error
+    with ExitStack() as undone:
+        placed: dict[str, Any] = {}
+        if place is not None:
+            # Weights on disk are read where they are, except those that are stored in another layout (experts).
+            offloaded = Path(tempfile.mkdtemp(prefix="itda-offload-"))
+            undone.callback(shutil.rmtree, offloaded, ignore_errors=True)
+            placed = {"device_map": "auto", "max_memory": limits(place), "offload_folder": offloaded}
+        try:
+            module, report = auto.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,  # left out, it would be the checkpoint's, and half precision on a CPU
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=spec.trust_remote_code,
+                output_loading_info=True,
+                **placed,
+            )
+        except SafetensorError as error:
+            raise _damaged(spec, error) from error
+        except torch.OutOfMemoryError as error:
+            raise _too_large(spec, "the GPUs") from error
+        except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError, RuntimeError) as error:
+            if "trust_remote_code" in str(error):
+                raise _needs_code(spec) from error
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UserError(
+                    f"The disk is full: {tempfile.gettempdir()} does not hold the weights of {spec.name} that do not "
+                    "fit into memory; free some space or set TMPDIR to another folder."
+                ) from error
+            raise _damaged(spec, error) from error
+        weakref.finalize(module, undone.pop_all().close)
     # A pooler reads the last block's output and is never asked for here, so it may be missing.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if missing:

@@ -123,7 +123,7 @@ def run(
     on_step("opening the corpus")
     corpus = Corpus.open(request.corpus)
     on_step("loading the model")
-    model = load_model(request.model)
+    model = load_model(request.model, head=False)
     layers = existing_layers(request.layers, model.n_layers, model.name)
     # A site that does not exist and a threshold that can add no atom are reported before anything is written.
     sites = [model.site(request.site, layer) for layer in layers]
