@@ -29,6 +29,8 @@ from itda_core.text.windows import Window
 from itda_core.text.windows import windows as windows_of
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from itda_core.dictionaries.source import ActivationBatch, ActivationSource, Site
     from itda_core.text.corpus import Corpus
     from itda_core.text.windows import TokenRef
@@ -134,6 +136,22 @@ def train(
     run = _Run(model, corpus, sites, config, extend, work)
     checkpoints = None if work is None else Checkpoints(work, run.identity())
     return run.progress(checkpoints, checkpoint_seconds, resume)
+
+
+def windows_to_read(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Iterator[Window]:
+    """The windows of which `train` asks its model for activations at most, those of the measuring at its end included;
+    whole forward batches of them."""
+    wanted = None if config.tokens is None else config.tokens + held_out.MOST_TOKENS
+    read = 0
+    windows = _windows(corpus, tokenizer, config)
+    while (wanted is None or read < wanted) and (batch := list(islice(windows, WINDOWS_PER_BATCH))):
+        read += sum(not special for window in batch for special in window.special)
+        yield from batch
+
+
+def _windows(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Iterator[Window]:
+    which = cast("Literal['all', 'first']", config.windows)
+    return windows_of(corpus, tokenizer, context=config.context, which=which)
 
 
 class _Run:
@@ -321,8 +339,7 @@ class _Run:
         return None if wanted is None else max(0, wanted - self._now.tokens_of_pass)
 
     def _windows(self) -> Iterator[Window]:
-        which = cast("Literal['all', 'first']", self._config.windows)
-        return windows_of(self._corpus, self._model.tokenizer, context=self._config.context, which=which)
+        return _windows(self._corpus, self._model.tokenizer, self._config)
 
     def _stream(self, windows: Iterable[Window]) -> Iterator[ActivationBatch]:
         return self._model.stream(windows, self._sites, windows_per_batch=WINDOWS_PER_BATCH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ from itda_core.runs.work import Work, work_for, work_in
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
+    from itda_core.dictionaries.source import ActivationSource
+    from itda_core.models.kept import KeptActivations
+    from itda_core.text import Corpus
 
 CHECKPOINT_SECONDS = 20.0
 NOTHING_FINISHED = (
@@ -31,10 +34,11 @@ NOTHING_FINISHED = (
 class Interrupted(Exception):
     """A training was asked to stop and did; what it had done is kept in its work folder."""
 
-    def __init__(self, tokens: int, total: int | None) -> None:
+    def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
+        """when: where tokens do not say it, as in "before block 3 was passed"."""
         self.tokens, self.total = tokens, total
         of = "" if total is None else f" of {total:,}"
-        super().__init__(f"Stopped after {tokens:,}{of} tokens; what was done is kept.")
+        super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,16 @@ def run(
     - `on_step`: "loading the model", "training" or "saving", as each begins;
     - `request.keep_activations`: what the model gives is written to the user's activations folder. Activations kept
       there by an earlier training on the same text are read in any case, which changes no result;
+    - a model that fits into no memory, or is to be streamed (`request.model.placement`), is read from the disk block
+      by block, see models.streamed; its layers are trained one after the other, each saved at once;
     - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted.
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
-    from itda_core.dictionaries import train
-    from itda_core.models import load_model
     from itda_core.models.kept import KeptActivations
+    from itda_core.models.loading import is_streamed, load_model, load_skeleton
+    from itda_core.models.streamed.skeleton import Skeleton
+    from itda_core.runs.streamed_run import train_streamed
     from itda_core.text import Corpus
 
     request = request.resolved()
@@ -123,7 +130,8 @@ def run(
     on_step("opening the corpus")
     corpus = Corpus.open(request.corpus)
     on_step("loading the model")
-    model = load_model(request.model, head=False)
+    spec = request.model
+    model = load_skeleton(spec) if is_streamed(spec) else load_model(spec, head=False)
     layers = existing_layers(request.layers, model.n_layers, model.name)
     # A site that does not exist and a threshold that can add no atom are reported before anything is written.
     sites = [model.site(request.site, layer) for layer in layers]
@@ -131,15 +139,18 @@ def run(
         threshold = request.config.threshold_for(model.d_model)
         assert threshold is not None, "this selection has one"
         on_note(meaning(threshold, model.d_model))
-    source = KeptActivations(
-        model,
-        corpus,
-        activations_folder(),
-        context=request.config.context,
-        windows=request.config.windows,
-        keep=request.keep_activations,
-        on_note=on_note,
-    )
+
+    def keeping(source: ActivationSource) -> KeptActivations:
+        return KeptActivations(
+            source,
+            corpus,
+            activations_folder(),
+            context=request.config.context,
+            windows=request.config.windows,
+            keep=request.keep_activations,
+            on_note=on_note,
+        )
+
     if request.keep_activations:
         check_room(request, len(sites), model.d_model, model.dtype.itemsize)
     workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work)
@@ -154,23 +165,69 @@ def run(
                 return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
             on_note(_beginning(extend))
         on_step("training")
-        events = train(
+        if isinstance(model, Skeleton):
+            trainings = train_streamed(
+                model,
+                corpus,
+                request,
+                sites,
+                kept.streamed,
+                done=[site for site in sites if (site.module or site.kind, site.layer) in kept.saved_sites()],
+                extend=extend,
+                resume=resume,
+                checkpoint_seconds=checkpoint_seconds,
+                keeping=keeping if request.keep_activations else nullcontext,
+                on_step=on_step,
+                on_note=on_note,
+                should_stop=should_stop,
+            )
+        else:
+            trainings = _in_memory(
+                keeping(model),
+                corpus,
+                layers,
+                request,
+                kept,
+                extend,
+                resume=resume and kept.begun,
+                seconds=checkpoint_seconds,
+            )
+        with closing(trainings):
+            for training in trainings:
+                dictionaries = _follow(training, on_progress, should_stop)
+                on_step("saving")
+                _save(dictionaries, library, kept)
+        results = _save((), library, kept)
+        kept.remove()
+    return results
+
+
+def _in_memory(
+    source: KeptActivations,
+    corpus: Corpus,
+    layers: Sequence[int],
+    request: TrainRequest,
+    work: Work,
+    extend: Sequence[AtomDictionary],
+    *,
+    resume: bool,
+    seconds: float,
+) -> Generator[Generator[TrainProgress]]:
+    """The one training of all layers that a model in memory gives."""
+    from itda_core.dictionaries import train
+
+    with source:
+        yield train(
             source,
             corpus,
             layers,
             request.config,
             site=request.site,
-            work=kept.state,
-            checkpoint_seconds=checkpoint_seconds,
-            resume=resume and kept.begun,
+            work=work.state,
+            checkpoint_seconds=seconds,
+            resume=resume,
             extend=extend,
         )
-        with source:
-            dictionaries = _follow(events, on_progress, should_stop)
-        on_step("saving")
-        results = _save(dictionaries, library, kept)
-        kept.remove()
-    return results
 
 
 def _beginning(extend: Sequence[AtomDictionary]) -> str:

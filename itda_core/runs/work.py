@@ -16,7 +16,8 @@ from itda_core.files import explained, read_json, write_json
 from itda_core.runs.home import work_folder
 from itda_core.runs.request import TrainRequest
 
-_STATE, _REQUEST, _SAVED, _LOCK = "state", "request.json", "saved.json", ".lock"
+_STATE, _STREAMED, _REQUEST, _SAVED, _LOCK = "state", "streamed", "request.json", "saved.json", ".lock"
+HIDDEN_STATES = "hidden-states"
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,36 @@ class Work:
         return self.folder / _STATE
 
     @property
+    def streamed(self) -> Path:
+        """What a streamed training keeps: the hidden states, and each layer's checkpoints."""
+        return self.folder / _STREAMED
+
+    @property
     def begun(self) -> bool:
-        """Whether there is something to continue: a checkpoint, whole."""
-        return self.state.is_dir() and any(not path.name.startswith(".") for path in self.state.iterdir())
+        """Whether there is something to continue: a checkpoint, whole, or a block that the text has passed."""
+        return bool(self._begun())
+
+    @property
+    def changed(self) -> float:
+        """When that was last changed, in seconds since the epoch."""
+        return max(path.stat().st_mtime for path in self._begun())
+
+    def _begun(self) -> list[Path]:
+        """The folders that hold something to continue."""
+        return [
+            folder
+            for folder in (self.state, self.streamed / HIDDEN_STATES)
+            if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+        ]
 
     def saved(self) -> list[dict]:
         """The results already in the library; a disk that was full between two of them leaves such a list."""
         path = self.folder / _SAVED
         return read_json(path) if path.exists() else []
+
+    def saved_sites(self) -> set[tuple[str, int | None]]:
+        """Site and layer of each of them that is still there."""
+        return {(result["site"], result["layer"]) for result in self.saved() if Path(result["path"]).is_dir()}
 
     def record_saved(self, results: list[dict]) -> None:
         write_json(self.folder / _SAVED, results)
@@ -69,7 +92,7 @@ def unfinished() -> list[Unfinished]:
                 request = TrainRequest.from_dict(read_json(folder / _REQUEST))
             except UserError:  # of another version of the software: it cannot be continued by this one
                 continue
-            found.append(Unfinished(folder, request, Work(folder).state.stat().st_mtime))
+            found.append(Unfinished(folder, request, Work(folder).changed))
     return sorted(found, key=lambda run: run.changed, reverse=True)
 
 
@@ -86,7 +109,7 @@ def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], No
         root.mkdir(parents=True, exist_ok=True)
     key = request.key()
     earlier = [path for path in root.glob(f"{key}*") if path.is_dir()]
-    begun = sorted((path for path in earlier if Work(path).begun), key=lambda path: -Work(path).state.stat().st_mtime)
+    begun = sorted((path for path in earlier if Work(path).begun), key=lambda path: -Work(path).changed)
     same = [folder for folder in begun if _config(folder) == request.config]
     if resume:
         for folder in dict.fromkeys([*same, *(folder for folder in begun if _leads_to(folder, request))]):

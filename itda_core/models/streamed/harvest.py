@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -151,6 +152,8 @@ class LayerHarvest:
         self._rows = [sum(map(len, batch)) for batch in self._batches]
         self._text_rows = [sum(len(window.tokens()) for window in batch) for batch in self._batches]
         self._folder.mkdir(parents=True, exist_ok=True)
+        self.passed = 0  # blocks, in this session
+        self.seconds = 0.0  # that took
 
     def __enter__(self) -> LayerHarvest:
         return self
@@ -198,6 +201,7 @@ class LayerHarvest:
         buffers = [torch.empty(room, dtype=torch.uint8, pin_memory=pinned) for _ in range(min(2, last + 1 - begin))]
         coming = reader.submit(model.weights.read, names[begin], buffers[0])
         for layer in range(begin, last + 1):
+            began = time.monotonic()
             tensors = coming.result()
             if layer < last:  # into the buffer of the block before, which is done with
                 coming = reader.submit(model.weights.read, names[layer + 1], buffers[(layer + 1 - begin) % 2])
@@ -207,6 +211,8 @@ class LayerHarvest:
                 model.forget_embeddings(self._batches[0])
             self._pass(layer)
             model.drop(layer)
+            self.passed += 1
+            self.seconds += time.monotonic() - began
             yield layer
             self._forget(layer)
 
