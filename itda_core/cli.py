@@ -39,6 +39,13 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub id.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use only what is already on this machine.")]
 RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run Python code that comes with the model.")]
+Placement = Annotated[
+    str,
+    typer.Option(
+        help="Where the weights go: memory (all on the device), spread (over GPUs, main memory and disk, by "
+        "accelerate), stream (itda train only: layer by layer from disk), or auto (memory if they fit)."
+    ),
+]
 OtherModel = Annotated[
     str | None, typer.Option("--model", help="Where the dictionary's model is now; its weights must be the same.")
 ]
@@ -195,6 +202,7 @@ def train(
     revision: Revision = None,
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
     library: LibraryFolder = None,
     resume: Annotated[
         bool,
@@ -224,7 +232,7 @@ def train(
 
     _go_offline(offline)
     request = TrainRequest(
-        model=ModelSpec(model, revision, device, dtype, offline, trust_remote_code),
+        model=ModelSpec(model, revision, device, dtype, offline, trust_remote_code, placement),
         layers=_layers(layers, site),
         corpus=corpus,
         config=TrainConfig(
@@ -329,6 +337,7 @@ def decompose(
     revision: Revision = None,
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
     library: LibraryFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -349,6 +358,8 @@ def decompose(
             dtype=dtype,
             offline=offline,
             trust_remote_code=trust_remote_code,
+            placement=placement,
+            head=False,
         )
         result = explain(language_model, loaded, prompt, k, method)
     if as_json:
@@ -508,6 +519,7 @@ def verify(
     revision: Revision = None,
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
     library: LibraryFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -530,6 +542,8 @@ def verify(
             dtype=dtype,
             offline=offline,
             trust_remote_code=trust_remote_code,
+            placement=placement,
+            head=False,
         )
         result = check_labels(loaded, language_model, text, sample)
     found = sum(check.cosine is not None for check in result.checks)

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from itda_core.errors import UserError
-from pages.ui import evaluation_watch as watch
 from pages.ui import evaluator as parts
-from pages.ui import shell
+from pages.ui import job_form, job_watch, shell
+from pages.ui.evaluation_watch import VIEW
 from pages.ui.notice import problem
 
 frame = shell.page("Evaluate")
@@ -14,7 +14,7 @@ job_id = st.query_params.get("job")
 if job_id is not None:
     shell.complain()
     frame.share({"job": job_id})
-    watch.one_job(frame, job_id)
+    job_watch.one_job(frame, job_id, VIEW)
     st.stop()
 
 form, cost = st.columns([5, 3], gap="large")
@@ -26,9 +26,10 @@ with cost, st.container(border=True):
     try:
         request = asked.request()
         parts.cost(request)
-        frame.export(parts.exports(request))
+        job_form.terminal(request)
+        frame.export(job_form.exports(request))
     except UserError as error:
         problem(error, key="evaluate.problem")
     else:
-        parts.start(request)
-watch.all_jobs()
+        job_form.start(request)
+job_watch.all_jobs(VIEW.kind)

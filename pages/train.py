@@ -3,18 +3,23 @@
 import streamlit as st
 
 from itda_core.errors import UserError
-from pages.ui import shell
+from pages.ui import further_form, job_form, job_watch, shell, training_cost
 from pages.ui import trainer as parts
-from pages.ui import training_watch as watch
 from pages.ui.notice import problem
+from pages.ui.training_watch import VIEW
 
 frame = shell.page("Train")
 shell.complain()
 job_id = st.query_params.get("job")
+from_run = st.query_params.get(further_form.ADDRESS)
 
 if job_id is not None:
     frame.share({"job": job_id})
-    watch.one_job(frame, job_id)
+    job_watch.one_job(frame, job_id, VIEW)
+    st.stop()
+
+if from_run is not None:
+    further_form.page(frame, from_run)
     st.stop()
 
 frame.share({})
@@ -24,10 +29,11 @@ with form:
 with cost, st.container(border=True):
     try:
         request = asked.request()
-        parts.cost(request)
-        frame.export(parts.exports(request))
+        training_cost.cost(request)
+        job_form.terminal(request)
+        frame.export(job_form.exports(request))
     except UserError as error:
         problem(error, key="train.problem")
     else:
-        parts.start(request)
-watch.all_jobs()
+        job_form.start(request)
+job_watch.all_jobs(VIEW.kind)

@@ -1,9 +1,14 @@
-"""Tiny models of six families, with random weights and tokenizers trained on the spot, as ordinary model folders."""
+"""What tests of several rooms need: a home of their own, the command line, and tiny models of six families.
+
+The models have random weights and tokenizers trained on the spot, and are ordinary model folders.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +18,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from itda_core.models import LanguageModel
+
+ROOT = Path(__file__).resolve().parents[1]
+Cli = Callable[..., tuple[int, str, str]]
+Start = Callable[..., subprocess.Popen[str]]
 
 FAMILIES = ("gpt2", "gpt_neox", "llama", "gemma2", "qwen2", "bert")
 N_LAYERS, D_MODEL, CONTEXT = 4, 32, 64
@@ -30,7 +39,7 @@ def generated_text(n_sentences: int, seed: int = 0) -> list[str]:
     ]
 
 
-def _byte_level(family: str) -> PreTrainedTokenizerFast:
+def byte_level(family: str) -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -55,7 +64,7 @@ def _byte_level(family: str) -> PreTrainedTokenizerFast:
     )
 
 
-def _word_piece() -> PreTrainedTokenizerFast:
+def word_piece() -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -117,6 +126,47 @@ def _network(family: str, n_vocabulary: int) -> Any:
 
 
 @pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty $ITDA_HOME."""
+    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def itda(capfd: pytest.CaptureFixture[str], home: Path) -> Cli:
+    """`itda(*arguments)` in this process: exit code, stdout, stderr, as the system sees them."""
+    from itda_core.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        output = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Start]:
+    """`start(*arguments)`: `python -m itda_core` as a process of its own, which does not outlive the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "itda_core", *map(str, arguments)]
+        pipe = subprocess.PIPE
+        processes.append(subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
 def use_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """`use_hub(address)` points huggingface_hub to a server (see fake_hub.py), with an empty cache of its own."""
     from huggingface_hub import constants
@@ -140,7 +190,7 @@ def model_folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
     def make(family: str) -> Path:
         if family not in made:
             folder = tmp_path_factory.mktemp("models") / f"tiny-{family}"
-            tokenizer = _word_piece() if family == "bert" else _byte_level(family)
+            tokenizer = word_piece() if family == "bert" else byte_level(family)
             torch.manual_seed(0)
             network = _network(family, len(tokenizer))
             with torch.no_grad():  # norms begin as ones and biases as zeros, which would hide mistakes about them

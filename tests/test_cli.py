@@ -7,10 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ import torch
 
 from itda_core.cli import main
 from itda_core.dictionaries import AtomDictionary
+from tests.conftest import ROOT, Cli, Start
 from tests.runs.samples import make_dictionary, write_corpus
 
-ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 240.0  # seconds; a loaded machine takes its time to import torch
 
 TRAIN_KEYS = [
@@ -44,49 +43,6 @@ ATOM_KEYS = {
         "further",
     ),
 }
-
-Cli = Callable[..., tuple[int, str, str]]
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty $ITDA_HOME."""
-    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def itda(capfd: pytest.CaptureFixture[str]) -> Cli:
-    """`itda(*arguments)` in this process: exit code, stdout, stderr, as the system sees them."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        output = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, output.out, output.err
-
-    return run
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """`start(*arguments)`: `python -m itda_core` as a process of its own, which does not outlive the test."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def run(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "itda_core", *map(str, arguments)]
-        pipe = subprocess.PIPE
-        processes.append(subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True))
-        return processes[-1]
-
-    yield run
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -16,38 +16,14 @@ import pytest
 from itda_core import AtomDictionary, Corpus, evaluate
 from itda_core.cli import main
 from itda_core.models import LanguageModel
+from tests.conftest import ROOT, Cli
 from tests.runs.samples import write_corpus
 
-ROOT = Path(__file__).resolve().parents[1]
 KEYS = [
     *("dictionary", "k", "method", "tokens", "fvu", "relative_error", "cosine", "l0", "dead_fraction", "ce_original"),
     *("ce_reconstructed", "ce_zero", "ce_score", "kl", "text", "corpus", "model", "layer", "site", "atoms"),
     "sinks_left_out",
 ]
-
-Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty $ITDA_HOME."""
-    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def itda(capfd: pytest.CaptureFixture[str]) -> Cli:
-    """`itda(*arguments)` in this process: exit code, stdout, stderr, as the system sees them."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        output = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, output.out, output.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

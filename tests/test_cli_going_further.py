@@ -11,10 +11,8 @@ import torch
 
 from itda_core.cli import main
 from itda_core.dictionaries import AtomDictionary
-from tests.test_cli import Cli, Start, expect_error, small_training, wait_for_checkpoint
-from tests.test_cli import home as home
-from tests.test_cli import itda as itda
-from tests.test_cli import start as start
+from tests.conftest import Cli, Start
+from tests.test_cli import expect_error, small_training, wait_for_checkpoint
 from tests.test_cli import text as text
 
 

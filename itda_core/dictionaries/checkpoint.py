@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from itda_core.dictionaries.growth import Growth
+from itda_core.dictionaries.growth import Growth, Kept
 from itda_core.dictionaries.predicted_size import GrowthCurve
 from itda_core.dictionaries.provenance import check, to_frame, to_labels
 from itda_core.dictionaries.snapshot import Snapshot
@@ -19,10 +19,17 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-VERSION = 2
+VERSION = 3
 _PREFIX = "checkpoint-"
-_KEYS = {"identity", "tensors", "norm_medians", "curves", *Snapshot._fields}
+_LABELLED, _MEAN = "labelled", "mean"
+_KEYS = {"identity", "tensors", "norm_medians", "curves", "facts", *Snapshot._fields}
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
+_POOL = ".pool-"  # of use only with a checkpoint that names it
+
+
+def pool_folder(work: Path, site: int) -> Path:
+    """Where site number `site` of a run keeps its pool on disk; its checkpoints name what of it counts."""
+    return work / f"{_POOL}{site}"
 
 
 class Checkpoints:
@@ -38,7 +45,7 @@ class Checkpoints:
         """Remove all checkpoints, or only what a killed process left unfinished."""
         for path in self._work.glob(f"{PARTIAL}*"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in () if only_partial else self._all():
+        for path in () if only_partial else (*self._all(), *self._work.glob(f"{_POOL}*")):
             shutil.rmtree(path)
 
     def save(self, snapshot: Snapshot, growths: Sequence[Growth]) -> None:
@@ -46,13 +53,16 @@ class Checkpoints:
 
         Raises UserError when the disk is full; the checkpoint before then stays.
         """
-        path = self._work / f"{_PREFIX}{snapshot.tokens:012d}"
-        earlier = [other for other in self._all() if other != path]
-        if not path.exists():
+        steps = f"-{snapshot.steps:06d}" if snapshot.steps else ""
+        path = self._work / f"{_PREFIX}{snapshot.tokens:012d}{steps}"
+        earlier, new = [other for other in self._all() if other != path], not path.exists()
+        if new:
             with new_folder(path) as folder:
                 self._write(folder, snapshot, growths)
         for other in earlier:
             shutil.rmtree(other)
+        for growth in growths if new else ():
+            growth.tidy()
 
     def load(self, growths: Sequence[Growth], device: torch.device) -> Snapshot | None:
         """Put the newest checkpoint into `growths` and say where it stood; None when there is none.
@@ -73,30 +83,36 @@ class Checkpoints:
         snapshot = Snapshot.from_dict({name: state[name] for name in Snapshot._fields})
         tensors = {name: tensor.to(device) for name, tensor in read_tensors(path / _TENSORS, state["tensors"]).items()}
         for i, (growth, totals) in enumerate(zip(growths, snapshot.layers, strict=True)):
-            if f"{i}.atoms" in tensors:
+            own = {name.partition(".")[2]: x for name, x in tensors.items() if name.partition(".")[0] == str(i)}
+            if own:
                 file = path / f"{i}.parquet"
-                kept = tensors[f"{i}.atoms"]
-                labels = to_labels(check(read_frame(file), len(kept), str(file)))
+                labelled, mean = own.pop(_LABELLED), own.pop(_MEAN, None)
+                labels = to_labels(check(read_frame(file), len(labelled), str(file)))
                 growth.norm_median = state["norm_medians"][i]
                 growth.curve = GrowthCurve(state["curves"][i])
-                growth.restore(kept, tensors.get(f"{i}.mean"), labels, totals)
+                growth.restore(Kept(labelled, labels, own, state["facts"][i]), mean, totals)
         return snapshot
 
     def _write(self, folder: Path, snapshot: Snapshot, growths: Sequence[Growth]) -> None:
         tensors: dict[str, Tensor] = {}
+        facts: list[dict[str, Any]] = []
         for i, (growth, totals) in enumerate(zip(growths, snapshot.layers, strict=True)):
+            facts.append({})
             if growth.begun:
-                kept, labels = growth.kept(totals)
-                tensors[f"{i}.atoms"] = kept.cpu()
+                kept = growth.kept(totals)
+                own = {_LABELLED: kept.labelled, **kept.more}
                 if growth.mean is not None:
-                    tensors[f"{i}.mean"] = growth.mean.cpu()
-                write_frame(folder / f"{i}.parquet", to_frame(labels))
+                    own[_MEAN] = growth.mean
+                tensors |= {f"{i}.{name}": tensor.cpu() for name, tensor in own.items()}
+                facts[i] = kept.facts
+                write_frame(folder / f"{i}.parquet", to_frame(kept.labels))
         write_tensors(folder / _TENSORS, tensors)
         state = {
             **snapshot._asdict(),
             "version": VERSION,
             "identity": self._identity,
             "tensors": sorted(tensors),
+            "facts": facts,
             "norm_medians": [growth.norm_median for growth in growths],
             "curves": [
                 growth.curve.points_until(totals.tokens)

@@ -170,6 +170,10 @@ class AtomDictionary:
         """
         self._gram_dtype, self._grams = dtype, {}
 
+    def forget_gram(self) -> None:
+        """Give up the Gram matrix until it is asked for again."""
+        self._grams = {}
+
     def label(self, atom: int) -> AtomLabel:
         """Where `atom` was seen (the first of its labels). Raises UserError when there is no such atom."""
         return self.labels(atom)[0]

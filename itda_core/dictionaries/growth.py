@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,6 +57,15 @@ class Totals(NamedTuple):
         return self.judged + self.skipped + self.sinks
 
 
+class Kept(NamedTuple):
+    """What a later session needs to go on."""
+
+    labelled: Tensor  # (n_rows, d_model): atoms, or activations that may become some
+    labels: list[AtomLabel]  # of its rows, at least one for each
+    more: dict[str, Tensor] = {}  # noqa: RUF012 (never changed)
+    facts: dict[str, Any] = {}  # noqa: RUF012 (JSON-able, never changed)
+
+
 class Growth:
     """A selection with the labels of what it accepted, and the totals of what it judged."""
 
@@ -103,9 +112,9 @@ class Growth:
         sinks, median = self._config.sinks, self.norm_median
         return None if sinks is None or median is None else sinks * median
 
-    def kept(self, totals: Totals) -> tuple[Tensor, list[AtomLabel]]:
-        """What a later session needs to go on from `totals`: atoms (n_atoms, d_model), and a label of each."""
-        return self.atoms[: totals.atoms], self.labels[: totals.atoms]
+    def kept(self, totals: Totals) -> Kept:
+        """What a later session needs to go on from `totals`: the atoms and a label of each."""
+        return Kept(self.atoms[: totals.atoms], self.labels[: totals.atoms])
 
     @property
     def step(self) -> tuple[int, int]:
@@ -116,10 +125,16 @@ class Growth:
         """What is left to do once the text is read; yields after each step."""
         return iter(())
 
-    def restore(self, kept: Tensor, mean: Tensor | None, labels: Sequence[AtomLabel], totals: Totals) -> None:
+    def release(self) -> None:
+        """Give up what only `settle` needed, once it has ended."""
+
+    def tidy(self) -> None:
+        """Remove from the disk what was `kept` once and is not any more."""
+
+    def restore(self, kept: Kept, mean: Tensor | None, totals: Totals) -> None:
         """Go on from what was `kept`; mean: (d_model,)."""
-        self.mean, self.labels, self.totals = mean, list(labels), totals
-        self._begin(kept).restore(kept)
+        self.mean, self.labels, self.totals = mean, list(kept.labels), totals
+        self._begin(kept.labelled).restore(kept.labelled)
 
     def take(self, tokens: Sequence[TokenRef], x: Tensor) -> int:
         """Judge one forward batch: activations x (n_tokens, d_model) of `tokens`.

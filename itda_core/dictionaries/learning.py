@@ -2,51 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from itda_core.dictionaries.draws import draw, uniforms
-from itda_core.dictionaries.means import Means, means_along
+from itda_core.dictionaries.first_atoms import BLOCK, all_drawn, draw_round, energy_of
+from itda_core.dictionaries.means import ENTRIES, Means, means_along
 from itda_core.pursuit import SparseCode, matching_pursuit
 from itda_core.pursuit.chunks import exact_products
 from itda_core.pursuit.code import weighted_rows
 
 DRAWS = 8  # rounds in which the first atoms are drawn
 FREE, TIED = 32, 24  # steps: directions learn freely, then bound more and more to real activations
+STEPS = DRAWS + FREE + TIED
 TIES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.9)  # how far directions are moved to their means, at equal distances within TIED
 MOST_K = 10  # atoms per token while learning: more would teach the dictionary to mend itself
 BATCH_PER_ATOM, LEAST_BATCH = 10, 4096  # tokens of a step
 MOMENTUM = 0.5  # what a step keeps of the sums of the one before
 CANDIDATES_PER_MEMBER = 12
-REDUNDANT = 1e-6  # relative squared error below which an activation has nothing to add to a dictionary
 _ENTRIES = 2**23  # of a matrix held at once
 
 
-class Learning(NamedTuple):
-    """Where the choice of atoms stands."""
+class Choosing(NamedTuple):
+    """Where the choice of atoms stands after some steps: all that the next one needs beside the activations."""
 
-    step: int
-    steps: int
-    relative_error: float  # of the tokens the step looked at: sum |x - x_hat|^2 / sum |x|^2
+    step: int  # steps done
+    directions: Tensor  # (n_directions, d_model) unit norm; fewer than n_atoms while they are drawn
+    drawn: Tensor  # (n_directions,) int64, the rows they are; empty once all are drawn
+    pull: Tensor  # (n_atoms, d_model) what directions move to, and
+    use: Tensor  # (n_atoms,) by how much they are used; both empty before directions learn
+    relative_error: float = 1.0  # of the tokens the last step looked at: sum |x - x_hat|^2 / sum |x|^2
+
+    @classmethod
+    def ended(cls, step: int, relative_error: float) -> Choosing:
+        """What is left to tell once the atoms are there."""
+        nothing = torch.zeros(0)
+        return cls(step, nothing, nothing, nothing, nothing, relative_error)
+
+
+class Learning(NamedTuple):
+    """A step in the choice of atoms."""
+
+    choosing: Choosing  # as it leaves it
     means: Means | None = None  # on the last step
 
+    @property
+    def step(self) -> int:
+        """0 for the first."""
+        return self.choosing.step - 1
 
-class TooFewActivations(Exception):
-    """There are not as many different activations as atoms were wanted; `found` are."""
-
-    def __init__(self, found: int) -> None:
-        super().__init__(found)
-        self.found = found
+    @property
+    def steps(self) -> int:
+        return STEPS
 
 
-def learn(x: Tensor, numbers: Tensor, n_atoms: int, k: int, members: int) -> Iterator[Learning]:
+def learn(
+    x: Tensor,
+    numbers: Tensor,
+    n_atoms: int,
+    k: int,
+    members: int,
+    *,
+    room_for: Callable[[int], Tensor] | None = None,
+    begun: Choosing | None = None,
+) -> Iterator[Learning]:
     """Choose n_atoms atoms, each the normalised mean of at most `members` of the activations.
 
-    x: (n_tokens, d_model) none of them zero, in an order that chance has given (Pool.contents); numbers: (n_tokens,)
-    int64 of their tokens, from which all that is random comes.
+    x: (n_tokens, d_model) none of them zero, in an order that chance has given (Pool.ordered); numbers: (n_tokens,)
+    int64 of their tokens, from which all that is random comes; room_for(n_tokens): an uninitialised tensor (n_tokens,
+    d_model) that may lie on disk (None: in memory), two of which are needed; begun: after which step of an earlier call
+    with the same activations to go on.
 
     1. Drawing: in DRAWS rounds, activations enter with probability proportional to the energy that matching pursuit
        with those before leaves of them, so that atoms are where the unexplained mass is.
@@ -63,53 +92,26 @@ def learn(x: Tensor, numbers: Tensor, n_atoms: int, k: int, members: int) -> Ite
     them lowers the error at 10 atoms per token by about 8% against spherical k-means with the same kind of means.
     Raises TooFewActivations.
     """
-    n_tokens, steps = len(x), DRAWS + FREE + TIED
     k = min(k, MOST_K, n_atoms)
-    x = x / x.square().mean().sqrt()
-    unit = x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    directions = x[:0]
-    energy = x.square().sum(dim=1)
-    whole = float(energy.sum())
-    drawn = torch.zeros(n_tokens, dtype=torch.bool, device=x.device)
-    for turn in range(DRAWS):
-        wanted = n_atoms * (turn + 1) // DRAWS - len(directions)
-        missing = _missing(x, directions, k)
-        weights = torch.where(drawn | (missing < REDUNDANT * energy), 0, missing)
-        rows = _different(draw(weights, uniforms(numbers, turn), wanted).to(x.device), unit)
-        drawn[rows] = True
-        directions = torch.cat([directions, unit[rows]])
-        yield Learning(turn, steps, float(missing.sum()) / whole)
-    directions = _all_drawn(directions, x, unit, energy, numbers, n_atoms, k)
-    batch = min(n_tokens, max(LEAST_BATCH, BATCH_PER_ATOM * n_atoms))
-    pull, use = torch.zeros_like(directions), x.new_zeros(n_atoms)
+    x, unit = _scaled(x, room_for or partial(_in_memory, x))
     candidates = CANDIDATES_PER_MEMBER * members
-    every, start = TIED // len(TIES), 0
-    for step in range(FREE + TIED):
-        rows = torch.arange(start, start + batch, device=x.device) % n_tokens
-        start = (start + batch) % n_tokens
-        part = x[rows]
-        code = matching_pursuit(part, directions, k)
-        residual = part - weighted_rows(code.indices, directions, code.coefficients)
-        left = residual.square().sum(dim=1)
-        new_pull, new_use = _pulls(code, residual, n_atoms)
-        pull, use = MOMENTUM * pull + new_pull, MOMENTUM * use + new_use
-        moved = directions + pull / use.clamp_min(1e-9)[:, None]
-        directions = moved / torch.linalg.vector_norm(moved, dim=1, keepdim=True).clamp_min(1e-12)
-        idle = (use < 1e-6 * use.mean()).nonzero()[:, 0]
-        if len(idle):
-            fresh = draw(left, uniforms(numbers[rows.cpu()], DRAWS + step), len(idle)).to(x.device)
-            directions[idle[: len(fresh)]] = unit[rows[fresh]]
-            pull[idle], use[idle] = 0, 0
-        tied = step + 1 - FREE
+    now = begun or Choosing(0, x[:0], numbers[:0], x[:0], x.new_zeros(0))
+    if now.step <= DRAWS:
+        energy = energy_of(x)
+        while now.step < DRAWS:
+            now = _drawn(now, x, unit, energy, numbers, n_atoms, k)
+            yield Learning(now)
+        directions = all_drawn(now.directions, x, unit, energy, numbers, n_atoms, k, STEPS)
+        now = now._replace(directions=directions, pull=torch.zeros_like(directions), use=x.new_zeros(n_atoms))
+    every = TIED // len(TIES)
+    while now.step < STEPS:
+        now = _learned(now, x, unit, numbers, k)
+        tied = now.step - DRAWS - FREE
         if tied > 0 and tied % every == 0:
-            tie = TIES[tied // every - 1]
-            means = means_along(directions, unit, members, candidates)
-            mixed = (1 - tie) * directions + tie * means.atoms
-            directions = mixed / torch.linalg.vector_norm(mixed, dim=1, keepdim=True).clamp_min(1e-12)
-        relative = float(left.sum() / part.square().sum())
-        last = step + 1 == FREE + TIED
-        means = means_along(directions, unit, members, candidates) if last else None
-        yield Learning(DRAWS + step, steps, relative, means)
+            now = _tied(now, TIES[tied // every - 1], means_along(now.directions, unit, members, candidates))
+        if now.step < STEPS:
+            yield Learning(now)
+    yield Learning(now, means_along(now.directions, unit, members, candidates))
 
 
 def choosing_operations(n_atoms: int, n_tokens: int, d_model: int) -> float:
@@ -119,61 +121,99 @@ def choosing_operations(n_atoms: int, n_tokens: int, d_model: int) -> float:
     return 2.0 * products * n_atoms * d_model
 
 
-def _missing(x: Tensor, directions: Tensor, k: int) -> Tensor:
-    """Energy (n_tokens,) of the activations that matching pursuit leaves."""
-    if len(directions) == 0:
-        return x.square().sum(dim=1)
-    code = matching_pursuit(x, directions, min(k, len(directions)))
-    return (x - weighted_rows(code.indices, directions, code.coefficients)).square().sum(dim=1)
+def choosing_memory(n_atoms: int, n_tokens: int, d_model: int, members: int) -> int:
+    """About how many bytes `learn`, and labelling what it chose, hold at their highest beside x and what `room_for`
+    gives: a batch, the Gram matrix, directions and what moves them, all members, the codes of all tokens, and the
+    products of a block of directions with all tokens.
+    """
+    batch = min(n_tokens, max(LEAST_BATCH, BATCH_PER_ATOM * n_atoms))
+    rows = batch + (6 + members) * n_atoms
+    codes = 4 * n_tokens * 8 * MOST_K
+    return 4 * (rows * d_model + n_atoms**2 + 2 * min(ENTRIES, n_atoms * n_tokens)) + codes
 
 
-def _different(rows: Tensor, unit: Tensor) -> Tensor:
-    """`rows` of the unit activations without those that are the same direction as an earlier one of them."""
-    if len(rows) == 0:
-        return rows
-    chosen = unit[rows]
-    keep = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
-    step = max(1, _ENTRIES // len(rows))
-    with exact_products():
-        for start in range(0, len(rows), step):
-            same = (chosen[start : start + step] @ chosen.T).abs() > 1 - REDUNDANT / 2
-            keep[start : start + step] = ~same.tril(diagonal=start - 1).any(dim=1)
-    return rows[keep]
+def _in_memory(x: Tensor, n_rows: int) -> Tensor:
+    return x.new_empty(n_rows, x.shape[1])
 
 
-def _all_drawn(
-    directions: Tensor, x: Tensor, unit: Tensor, energy: Tensor, numbers: Tensor, n_atoms: int, k: int
-) -> Tensor:
-    """Draws go on until there are n_atoms directions (rounds give fewer where many activations are the same)."""
-    turn = DRAWS + FREE + TIED  # none of these was used elsewhere
-    while len(directions) < n_atoms:
-        missing = _missing(x, directions, k)
-        weights = torch.where(missing < REDUNDANT * energy, 0, missing)
-        rows = _different(draw(weights, uniforms(numbers, turn), n_atoms - len(directions)).to(x.device), unit)
-        if len(rows) == 0:
-            raise TooFewActivations(len(directions))
-        directions = torch.cat([directions, unit[rows]])
-        turn += 1
-    return directions
+def _scaled(x: Tensor, room_for: Callable[[int], Tensor]) -> tuple[Tensor, Tensor]:
+    """Activations divided by their root mean square, and those of unit norm: (n_tokens, d_model) each."""
+    scaled, unit = room_for(len(x)), room_for(len(x))
+    # The mean of all at once, whose rounding no block has a part in; the place is needed anyway.
+    scale = torch.square(x, out=unit).mean().sqrt()
+    for part, into, direction in zip(x.split(BLOCK), scaled.split(BLOCK), unit.split(BLOCK), strict=True):
+        torch.div(part, scale, out=into)
+        torch.div(into, torch.linalg.vector_norm(into, dim=1, keepdim=True), out=direction)
+    return scaled, unit
 
 
-def _pulls(code: SparseCode, residual: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
-    """Per atom the sum of coefficient times residual (n_atoms, d_model), and of squared coefficients (n_atoms,).
+def _drawn(now: Choosing, x: Tensor, unit: Tensor, energy: Tensor, numbers: Tensor, n_atoms: int, k: int) -> Choosing:
+    """A round of drawing: the step after `now`."""
+    wanted = n_atoms * (now.step + 1) // DRAWS - len(now.directions)
+    chances, taken = uniforms(numbers, now.step), now.drawn.to(x.device)
+    rows, missing = draw_round(x, unit, energy, chances, now.directions, taken, wanted, k)
+    return now._replace(
+        step=now.step + 1,
+        directions=torch.cat([now.directions, unit[rows]]),
+        drawn=torch.cat([now.drawn, rows.to(now.drawn.device)]),
+        relative_error=missing / float(energy.sum()),
+    )
+
+
+def _learned(now: Choosing, x: Tensor, unit: Tensor, numbers: Tensor, k: int) -> Choosing:
+    """A step of learning on the next batch: the step after `now`."""
+    n_atoms = len(now.directions)
+    batch = min(len(x), max(LEAST_BATCH, BATCH_PER_ATOM * n_atoms))
+    start = (now.step - DRAWS) * batch % len(x)
+    rows = torch.arange(start, start + batch, device=x.device) % len(x)
+    part = x[start : start + batch] if start + batch <= len(x) else torch.cat([x[start:], x[: start + batch - len(x)]])
+    moved = _pulls(matching_pursuit(part, now.directions, k), part, now.directions)
+    pull, use = MOMENTUM * now.pull + moved.pull, MOMENTUM * now.use + moved.use
+    directions = _normalised(now.directions + pull / use.clamp_min(1e-9)[:, None])
+    idle = (use < 1e-6 * use.mean()).nonzero()[:, 0]
+    if len(idle):
+        fresh = draw(moved.left, uniforms(numbers[rows.cpu()], now.step), len(idle)).to(x.device)
+        directions[idle[: len(fresh)]] = unit[rows[fresh]]
+        pull[idle], use[idle] = 0, 0
+    relative = float(moved.left.sum() / energy_of(part).sum())
+    return Choosing(now.step + 1, directions, now.drawn[:0], pull, use, relative)
+
+
+def _tied(now: Choosing, tie: float, means: Means) -> Choosing:
+    """Directions moved by the share `tie` to their means."""
+    return now._replace(directions=_normalised((1 - tie) * now.directions + tie * means.atoms))
+
+
+def _normalised(rows: Tensor) -> Tensor:
+    return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(1e-12)
+
+
+class _Pulls(NamedTuple):
+    pull: Tensor  # (n_atoms, d_model) per atom the sum of coefficient times residual
+    use: Tensor  # (n_atoms,) and of squared coefficients
+    left: Tensor  # (n_tokens,) squared norm of each residual
+
+
+def _pulls(code: SparseCode, x: Tensor, directions: Tensor) -> _Pulls:
+    """To what the tokens x (n_tokens, d_model), encoded as `code`, pull the directions (n_atoms, d_model).
 
     A product of dense matrices, a block of tokens at a time: scattered additions would depend on the order of threads.
     """
-    pull, use = residual.new_zeros(n_atoms, residual.shape[1]), residual.new_zeros(n_atoms)
+    n_atoms = len(directions)
+    pull, use, left = x.new_zeros(n_atoms, x.shape[1]), x.new_zeros(n_atoms), []
     step = max(64, _ENTRIES // n_atoms)
-    code = code.merged()  # an atom taken again counts once, with what it took in all
+    merged = code.merged()  # an atom taken again counts once, with what it took in all
     with exact_products():
-        for start in range(0, len(residual), step):
-            indices, coefficients = code.indices[start : start + step], code.coefficients[start : start + step]
-            dense = residual.new_zeros(len(indices), n_atoms)
+        for start in range(0, len(x), step):
+            block = slice(start, start + step)
+            residual = x[block] - weighted_rows(code.indices[block], directions, code.coefficients[block])
+            left.append(residual.square().sum(dim=1))
+            dense = residual.new_zeros(len(residual), n_atoms)
             # Unused slots all name atom 0 with coefficient 0: added after the others, they must not overwrite one.
-            dense.scatter_add_(1, indices, coefficients)
-            pull.addmm_(dense.T, residual[start : start + step])
+            dense.scatter_add_(1, merged.indices[block], merged.coefficients[block])
+            pull.addmm_(dense.T, residual)
             use += dense.square().sum(dim=0)
-    return pull, use
+    return _Pulls(pull, use, torch.cat(left))
 
 
 def errors_without(x: Tensor, own: Tensor, atoms: Tensor, k: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from itda_core.pursuit.chunks import exact_products
 
 LEAST_GAIN = 1e-4  # of the cosine: a member that brings less is left out
-_ENTRIES = 2**25  # of a matrix held at once
+ENTRIES = 2**25  # of a matrix held at once
 
 
 class Means(NamedTuple):
@@ -29,12 +29,12 @@ def means_along(directions: Tensor, x: Tensor, most: int, candidates: int) -> Me
     direction it is nearest to has it, the other the next best. (With more directions than activations, some are.)
     """
     count, candidates = len(directions), min(candidates, len(x))
-    step = max(1, _ENTRIES // max(1, len(x)))
+    step = max(1, ENTRIES // max(1, len(x)))
     near = [_nearest(directions[start : start + step], x, candidates) for start in range(0, count, step)]
     cosines = torch.cat([part[0] for part in near])
     rows = torch.cat([part[1] for part in near])
     first = _first_members(cosines.cpu(), rows.cpu()).to(rows.device)
-    step = max(1, _ENTRIES // max(1, candidates * x.shape[1]))
+    step = max(1, ENTRIES // max(1, candidates * x.shape[1]))
     parts = [
         _joined(cosines[start : start + step], rows[start : start + step], first[start : start + step], x, most)
         for start in range(0, count, step)

@@ -49,6 +49,7 @@ class Snapshot(NamedTuple):
     seconds: float = 0.0  # of work, over all sessions
     layers: tuple[Totals, ...] = ()
     stages: tuple[Stage, ...] = ()
+    steps: int = 0  # of choosing atoms once the text is read, over all sites
 
     @property
     def tokens_of_pass(self) -> int:

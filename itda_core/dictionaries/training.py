@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from itda_core.dictionaries import held_out
-from itda_core.dictionaries.checkpoint import Checkpoints, differences
+from itda_core.dictionaries.checkpoint import Checkpoints, differences, pool_folder
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, SIZED, TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
-from itda_core.dictionaries.growth import Growth, LayerProgress, RunningMean
+from itda_core.dictionaries.growth import Growth, Kept, LayerProgress, RunningMean
 from itda_core.dictionaries.pooled import PooledGrowth
 from itda_core.dictionaries.provenance import to_frame, to_labels
+from itda_core.dictionaries.saving import Saving
 from itda_core.dictionaries.sinks import NORM_TOKENS, median_norm
 from itda_core.dictionaries.snapshot import Snapshot, Stage, snapshot_of
 from itda_core.dictionaries.threshold import cosine_of
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 WINDOWS_PER_BATCH = 16  # fixed: the last bits of a forward pass depend on it, and a resumed run must agree to the bit;
 # what selection="paper" makes of a text depends on it altogether
-_WORK_PER_SAVING = 20  # checkpoints take at most about a twentieth of the time, however large they are
 MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 
 
@@ -100,7 +100,7 @@ def train(
       bit, with the same dictionaries as a run left alone. Without `resume`, earlier checkpoints in the folder are
       removed;
     - `config.selection` of config.SIZED: see pooled.PooledGrowth. Atoms are chosen once the text is read, with a
-      progress for each step; a run that is resumed while choosing begins to choose anew;
+      progress for each step. With `work`, what they are chosen from lies there on disk; without, in memory;
     - going further: a run that is resumed, finished or not, may ask for more `tokens`, a lower `threshold` or more
       `atoms` than before (selections config.EXTENDED; nothing else may differ). The dictionary so far is kept as it
       is, and the stream goes on from where it stopped, under the new settings from there on. Where no text is left and
@@ -131,7 +131,7 @@ def train(
         config.threshold_for(model.d_model)
     if extend and config.selection not in EXTENDED:
         raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
-    run = _Run(model, corpus, sites, config, extend)
+    run = _Run(model, corpus, sites, config, extend, work)
     checkpoints = None if work is None else Checkpoints(work, run.identity())
     return run.progress(checkpoints, checkpoint_seconds, resume)
 
@@ -146,10 +146,15 @@ class _Run:
         sites: list[Site],
         config: TrainConfig,
         extend: Sequence[AtomDictionary] = (),
+        work: Path | None = None,
     ) -> None:
         self._model, self._corpus, self._sites, self._config, self._extend = model, corpus, sites, config, extend
-        growth_of = PooledGrowth if config.selection in SIZED else Growth
-        self._growths = [growth_of(site, config) for site in sites]
+        self._growths: list[Growth] = []
+        for i, site in enumerate(sites):
+            if config.selection in SIZED:
+                self._growths.append(PooledGrowth(site, config, None if work is None else pool_folder(work, i)))
+            else:
+                self._growths.append(Growth(site, config))
         self._before = self._now = self._safe = Snapshot(layers=tuple(growth.totals for growth in self._growths))
         # _before: where this session began; _now: where it stands; _safe: where a later session can go on
         self._special: deque[int] = deque()  # special tokens of each window handed out whose batch is yet to come
@@ -177,40 +182,61 @@ class _Run:
     ) -> Generator[TrainProgress, None, None]:
         self._started = time.monotonic()
         self._begin(checkpoints, resume)
-        saved, saved_at, wait = self._safe, time.monotonic(), checkpoint_seconds
+        saving = Saving(checkpoints, self._growths, checkpoint_seconds, self._safe)
         try:
-            while True:
-                batches = self._batches()
-                unused: Activations = {}
-                while not self._ended and (batch := next(batches, None)) is not None:
-                    unused = self._take(batch)
-                    self._safe = self._now
-                    if checkpoints is not None and time.monotonic() - saved_at >= wait:
-                        begun = time.monotonic()
-                        checkpoints.save(self._safe, self._growths)
-                        saved, saved_at = self._safe, time.monotonic()
-                        wait = max(checkpoint_seconds, _WORK_PER_SAVING * (saved_at - begun))
-                    if batch.tokens:
-                        yield self._report()
-                if not self._rewind():
-                    break
-            if checkpoints is not None and self._safe != saved:
-                checkpoints.save(self._safe, self._growths)
-                saved = self._safe
-            begun, read = time.monotonic(), self._now.seconds
-            for i, growth in enumerate(self._growths):
-                for _ in growth.settle():
-                    self._now = self._now._replace(seconds=read + time.monotonic() - begun)
-                    step, steps = growth.step
-                    done = (i * steps + step) / (steps * len(self._growths))
-                    yield replace(self._report(), eta=(time.monotonic() - begun) * (1 / done - 1))
-            self._now = self._now._replace(layers=tuple(growth.totals for growth in self._growths))
-            dictionaries = self._finish(chain([unused] if unused else [], (batch.activations for batch in batches)))
+            rest = yield from self._read(saving)
+            yield from self._choose(saving)
+            dictionaries = self._finish(rest)
         except BaseException:
-            if checkpoints is not None and self._safe != saved:
-                checkpoints.save(self._safe, self._growths)
+            saving.now(self._safe)
             raise
         yield self._report(dictionaries)
+
+    def _read(self, saving: Saving) -> Generator[TrainProgress, None, Iterator[Activations]]:
+        """Take the text in; returns the activations of what follows it."""
+        while True:
+            batches = self._batches()
+            unused: Activations = {}
+            while not self._ended and (batch := next(batches, None)) is not None:
+                unused = self._take(batch)
+                self._safe = self._now
+                saving.when_due(self._safe)
+                if batch.tokens:
+                    yield self._report()
+            if not self._rewind():
+                break
+        saving.now(self._safe)
+        return chain([unused] if unused else [], (batch.activations for batch in batches))
+
+    def _choose(self, saving: Saving) -> Generator[TrainProgress, None, None]:
+        """What is left to do once the text is read, site by site."""
+        begun, read = time.monotonic(), self._now.seconds
+        done_before = self._chosen
+        for growth in self._growths:
+            some = False
+            for _ in growth.settle():
+                some = True
+                self._chose_on(read + time.monotonic() - begun)
+                saving.when_due(self._safe)
+                done = self._chosen
+                eta = (time.monotonic() - begun) / (done - done_before) * (1 - done) if done > done_before else None
+                yield replace(self._report(), eta=eta)
+            if some:
+                self._chose_on(read + time.monotonic() - begun)
+                saving.now(self._safe)
+            growth.release()
+
+    def _chose_on(self, seconds: float) -> None:
+        """A step of choosing was done, `seconds` of work since the run began."""
+        layers = tuple(growth.totals for growth in self._growths)
+        self._now = self._safe = self._now._replace(seconds=seconds, layers=layers, steps=self._now.steps + 1)
+
+    @property
+    def _chosen(self) -> float:
+        """The share of all steps of choosing that is done, 0 to 1."""
+        return sum(step / steps for step, steps in (growth.step for growth in self._growths) if steps) / len(
+            self._growths
+        )
 
     def _begin(self, checkpoints: Checkpoints | None, resume: bool) -> None:
         loaded = None
@@ -279,7 +305,7 @@ class _Run:
             device = self._model.device
             growth.norm_median = dictionary.stats["norm_median"]
             mean = dictionary.mean.to(device) if dictionary.config.centre else None
-            growth.restore(dictionary.atoms.to(device), mean, to_labels(dictionary.provenance), totals)
+            growth.restore(Kept(dictionary.atoms.to(device), to_labels(dictionary.provenance)), mean, totals)
             growth.curve.add(totals.tokens, totals.atoms)
             growth.curve.restart()
         return snapshot
@@ -419,6 +445,8 @@ class _Run:
         dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, config, {}, gram=growth.gram)
         dictionary.stats.update(norm_median=growth.norm_median)
         measured = held_out.quality(dictionary, held)
+        if growth.gram is None:  # then it was made for this alone, and all layers' together would fill the memory
+            dictionary.forget_gram()
         dictionary.stats.update(
             tokens=totals.tokens,
             windows=now.windows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
@@ -9,59 +11,146 @@ from torch import nn
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DEFAULT_CONTEXT = 2048  # tokens, for models without any limit of their own
 _NO_LIMIT = 10**9  # tokenizers without a limit report an astronomical one
 _CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
-# Paths inside a block, the first that exists counts. BERT-like blocks add the residual and normalise inside
-# `attention` and `output`, so there the projection before this addition is the one that corresponds.
-_ATTENTION = ("attention.output.dense", "self_attn", "attn", "attention", "self_attention")
-_MLP = ("output.dense", "mlp", "feed_forward", "ffn", "block_sparse_moe", "feedforward", "fc2")
+# Paths inside a block, the first that exists counts. Where a submodule itself adds the residual (BERT, BLOOM, MPT) or
+# normalises (BERT, MPNet), the projection before this is the one that corresponds.
+_ATTENTION = (
+    "attention.output.dense",
+    "attention.attn",
+    "self_attention.dense",
+    "self_attn",
+    "attn",
+    "attention",
+    "self_attention",
+)
+_MLP = (
+    "output.dense",
+    "mlp.dense_4h_to_h",
+    "ffn.down_proj",
+    "mlp",
+    "feed_forward",
+    "ffn",
+    "block_sparse_moe",
+    "feedforward",
+    "fc2",
+)
+_POSITIONS_FIRST = ("xlnet",)  # their blocks work on (positions, batch, width)
+_MOST_LISTED = 40  # modules in one error message
 
 
 class Blocks(NamedTuple):
+    """A model's transformer blocks, or why they cannot be told."""
+
     path: str  # of the ModuleList inside the model
     modules: tuple[nn.Module, ...]
+    unknown: str | None = None  # one sentence; then there are no modules
 
 
 def find_blocks(module: nn.Module, config: PretrainedConfig, name: str) -> Blocks:
     """The transformer blocks: the one ModuleList as long as the config's `num_hidden_layers`.
 
-    Lists inside a block (experts) do not count; of a model with several towers the language model's counts. Raises
-    UserError, with the candidates, when there is none or more than one.
+    Lists inside a block (experts) do not count; of a model with several towers the language model's counts. Where there
+    is no such list, or more than one, `unknown` says so and what modules there are: they can still be read by path.
+    Raises UserError for encoder-decoders, for models whose layers share one block (ALBERT), and for those whose blocks
+    do not work on (batch, positions, width).
     """
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(
             f"Model {name} is an encoder-decoder ({config.model_type}), which has two stacks of blocks; give a decoder "
             "or an encoder."
         )
+    if config.model_type in _POSITIONS_FIRST:
+        raise UserError(
+            f"Model {name} ({config.model_type}) computes with positions before windows, which is not read here; give "
+            "another model."
+        )
     text_config = config.get_text_config()
     n_layers = getattr(text_config, "num_hidden_layers", None)
+    n_groups = getattr(text_config, "num_hidden_groups", n_layers)
+    if isinstance(n_layers, int) and n_groups is not None and n_groups < n_layers:
+        raise UserError(
+            f"Model {name} ({config.model_type}) runs {n_groups} block(s) {n_layers} times, so a block has no "
+            "activation of its own; give a model whose layers have their own weights, for example BERT."
+        )
     lists = {path: child for path, child in module.named_modules() if isinstance(child, nn.ModuleList)}
     fitting = [path for path, child in lists.items() if len(child) == n_layers]
     fitting = [path for path in fitting if not any(path.startswith(f"{other}.") for other in fitting)]
     if len(fitting) > 1 and text_config is not config:
         fitting = [path for path in fitting if "language_model" in path or "text_model" in path] or fitting
-    if len(fitting) != 1:
-        candidates = ", ".join(f"{path} ({len(child)})" for path, child in lists.items()) or "none"
-        raise UserError(
-            f"The blocks of model {name} ({config.model_type}) cannot be told: its config says {n_layers} layers, its "
-            f"lists of modules are: {candidates}. Give a model with one stack of blocks."
-        )
-    return Blocks(fitting[0], tuple(lists[fitting[0]]))
+    if len(fitting) == 1:
+        return Blocks(fitting[0], tuple(lists[fitting[0]]))
+    candidates = ", ".join(f"{path} ({len(child)})" for path, child in lists.items()) or "none"
+    listed = outline(module)
+    return Blocks(
+        "",
+        (),
+        f"The blocks of model {name} ({config.model_type}) cannot be told: its config says {n_layers} layers, its "
+        f"lists of modules are: {candidates}. Give as site the path of the module to read, for example "
+        f"{_example(listed)}; there are {', '.join(listed)}.",
+    )
 
 
-def inside_block(block: nn.Module, kind: str, name: str) -> nn.Module:
-    """The attention (kind "attn_out") or MLP ("mlp_out") of a block. Raises UserError when it has none of that name."""
-    for path in _ATTENTION if kind == "attn_out" else _MLP:
-        found = _submodule(block, path)
+def stated_layers(config: PretrainedConfig) -> int:
+    """How many layers the config says the language model has; 1 where it does not say."""
+    stated = getattr(config.get_text_config(), "num_hidden_layers", None)
+    return stated if isinstance(stated, int) and stated > 0 else 1
+
+
+def width(module: PreTrainedModel, config: PretrainedConfig) -> int:
+    """The residual stream's width: the config's `hidden_size`, or that of the token embeddings where it has none."""
+    stated = getattr(config.get_text_config(), "hidden_size", None)
+    return stated if isinstance(stated, int) else module.get_input_embeddings().get_parameter("weight").shape[-1]
+
+
+def inside_block(block: nn.Module, kind: str, name: str, path: str = "") -> nn.Module:
+    """The attention (kind "attn_out") or MLP ("mlp_out") of a block.
+
+    path: of the block, for the message. Raises UserError, with what the block consists of, when it has none such.
+    """
+    for inner in _ATTENTION if kind == "attn_out" else _MLP:
+        found = submodule(block, inner)
         if found is not None:
             return found
-    children = ", ".join(path for path, _ in block.named_children())
+    children = {child: sum(weight.numel() for weight in part.parameters()) for child, part in block.named_children()}
+    where = f"{path}." if path else ""
+    largest = max(children, key=lambda child: children[child], default="0")
     raise UserError(
-        f"Site {kind} is not known for model {name}: its blocks consist of {children}; give a module's path instead."
+        f"Site {kind} is not known for block {path or type(block).__name__} of model {name}, which consists of "
+        f"{', '.join(children) or 'nothing'}; give a module's path instead, for example {where}{largest}."
     )
+
+
+def outline(module: nn.Module) -> list[str]:
+    """The paths of the modules inside, outer ones first, the number of a list's members written as `{layer}`.
+
+    Modules in lists within lists (experts) are left out; at most 40, then how many more there are.
+    """
+    patterns: Counter[str] = Counter()
+    for path, _ in module.named_modules():
+        pattern = re.sub(r"(?:(?<=\.)|^)\d+(?=\.|$)", "{layer}", path)
+        if path and pattern.count("{layer}") < 2:
+            patterns[pattern] += 1
+    ordered = sorted(patterns, key=lambda pattern: pattern.count("."))
+    listed = [f"{one} ({patterns[one]})" if "{layer}" in one else one for one in ordered[:_MOST_LISTED]]
+    return listed + ([f"{len(ordered) - _MOST_LISTED} more inside these"] if len(ordered) > _MOST_LISTED else [])
+
+
+def submodule(module: nn.Module, path: str) -> nn.Module | None:
+    """The module at `path` inside `module`; None when there is none."""
+    try:
+        return module.get_submodule(path)
+    except AttributeError:
+        return None
+
+
+def _example(listed: list[str]) -> str:
+    """One of an outline's paths, of a list's member where there is one."""
+    numbered = next((one for one in listed if "{layer}" in one), None)
+    return (numbered or next(iter(listed), "")).partition(" ")[0]
 
 
 def context_length(module: nn.Module, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -76,10 +165,3 @@ def context_length(module: nn.Module, config: PretrainedConfig, tokenizer: PreTr
     if tokenizer.model_max_length < _NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
     return min((limit for limit in limits if limit), default=DEFAULT_CONTEXT)
-
-
-def _submodule(module: nn.Module, path: str) -> nn.Module | None:
-    try:
-        return module.get_submodule(path)
-    except AttributeError:
-        return None

@@ -90,7 +90,7 @@ def _replaced(model: LanguageModel, ids: torch.Tensor, site: Site, rows: torch.T
         return spliced
 
     ids = ids.expand(len(rows), -1)
-    with hooked(model, [site], visit):
+    with hooked(model, [site], visit, shape=ids.shape):
         return forward(model, ids, torch.ones_like(ids), last_only=True).logits[:, -1].float()
 
 

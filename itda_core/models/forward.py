@@ -67,9 +67,11 @@ def read(
                 f"Site {site.name} of {model.name} has shape {tuple(activation.shape)} for {n_windows} windows of "
                 f"{longest} tokens, not one vector per token; choose another."
             )
-        found[site] = activation[padded.wanted].float()
+        if site in found:
+            raise UserError(f"Site {site.name} of {model.name} is computed several times in one pass; choose another.")
+        found[site] = activation[padded.wanted.to(activation.device)].float().to(model.device)
 
-    with hooked(model, sites, visit, stop=not to_the_end):
+    with hooked(model, sites, visit, stop=not to_the_end, shape=padded.ids.shape):
         output = forward(model, padded.ids, padded.mask)
     missing = [site.name for site in sites if site not in found]
     if missing:

@@ -25,21 +25,36 @@ class _Enough(Exception):
 
 
 @contextmanager
-def hooked(model: LanguageModel, sites: Sequence[Site], visit: Visit, *, stop: bool = False) -> Iterator[None]:
+def hooked(
+    model: LanguageModel,
+    sites: Sequence[Site],
+    visit: Visit,
+    *,
+    stop: bool = False,
+    shape: torch.Size | None = None,
+) -> Iterator[None]:
     """Inside the block, each forward pass calls `visit(site, activation)` at every site.
 
     `activation` is (batch, positions, width) as the model computed it; a tensor of this shape that `visit` returns
-    takes its place, None leaves it. With `stop`, the forward pass (and with it the block) ends when every site has been
-    seen. Hooks are removed on the way out whatever happens. Threads that share a model take turns.
-    Raises UserError when the model has no such site, or it does not carry one vector per token.
+    takes its place, None leaves it. `shape` is that of the token ids (batch, positions): with it, modules that see the
+    tokens of a batch one after the other (batch * positions, width) are sites too. With `stop`, the forward pass (and
+    with it the block) ends when every site has been seen. Hooks are removed on the way out whatever happens. Threads
+    that share a model take turns. Raises UserError when the model has no such site, or it does not carry one vector per
+    token.
     """
     waiting = set(sites)
 
     def seen(site: Site, activation: object) -> torch.Tensor | None:
-        if not isinstance(activation, torch.Tensor) or activation.dim() != 3:
-            shape = tuple(activation.shape) if isinstance(activation, torch.Tensor) else type(activation).__name__
-            raise UserError(f"Site {site.name} of {model.name} is {shape}, not one vector per token; choose another.")
-        replaced = visit(site, activation)
+        if not isinstance(activation, torch.Tensor):
+            raise UserError(_no_vectors(model, site, type(activation).__name__))
+        tokens = activation
+        if shape is not None and activation.dim() == 2 and len(activation) == shape.numel():
+            tokens = activation.view(*shape, -1)
+        if tokens.dim() != 3:
+            raise UserError(_no_vectors(model, site, str(tuple(activation.shape))))
+        replaced = visit(site, tokens)
+        if replaced is not None:
+            replaced = replaced.reshape(activation.shape)
         waiting.discard(site)
         if stop and not waiting:
             raise _Enough
@@ -52,22 +67,43 @@ def hooked(model: LanguageModel, sites: Sequence[Site], visit: Visit, *, stop: b
             yield
 
 
+def _no_vectors(model: LanguageModel, site: Site, found: str) -> str:
+    return f"Site {site.name} of {model.name} is {found}, not one vector per token; choose another."
+
+
 def module_at(model: LanguageModel, site: Site) -> nn.Module:
     """The module whose output (for `resid_pre`: whose input) is the site. Raises UserError when there is none."""
-    if site.layer is not None and site.kind != "module" and site.layer >= model.n_layers:
-        raise UserError(f"layer {site.layer} of {model.name} does not exist; it has layers 0 to {model.n_layers - 1}")
     if site.kind == "module":
         assert site.module is not None
-        try:
-            return model.module.get_submodule(site.module)
-        except AttributeError:
-            raise UserError(
-                f"{site.module!r} of {model.name} does not exist; give {', '.join(KINDS)} or a module's path such as "
-                f"{model.blocks.path}.0."
-            ) from None
+        found = model.submodule(site.module)
+        if found is None:
+            raise UserError(_no_module(model, site.module))
+        return found
+    if model.blocks.unknown:
+        raise UserError(model.blocks.unknown)
     assert site.layer is not None
+    if site.layer >= model.n_layers:
+        raise UserError(f"layer {site.layer} of {model.name} does not exist; it has layers 0 to {model.n_layers - 1}")
     block = model.blocks.modules[site.layer]
-    return block if site.kind.startswith("resid") else inside_block(block, site.kind, model.name)
+    if site.kind.startswith("resid"):
+        return block
+    return inside_block(block, site.kind, model.name, model.whole_path(f"{model.blocks.path}.{site.layer}"))
+
+
+def _no_module(model: LanguageModel, path: str) -> str:
+    """Why there is no module at `path`: what the innermost module on the way to it consists of."""
+    parts = path.split(".")
+    known = ((n, model.submodule(".".join(parts[:n]))) for n in range(len(parts) - 1, 0, -1))
+    n, inner = next(((n, module) for n, module in known if module is not None), (0, model.module))
+    where = f"{'.'.join(parts[:n])} consists" if n else "the model consists"
+    children = ", ".join(name for name, _ in inner.named_children()) or "nothing"
+    if model.headless and not n:
+        where = f"without its head, which was not loaded, {where}"
+    usual = model.whole_path(f"{model.blocks.path}.0") if model.blocks.path else "encoder.layer.0"
+    return (
+        f"{path!r} of {model.name} does not exist; give {', '.join(KINDS)} or a module's path such as {usual} "
+        f"({where} of {children})."
+    )
 
 
 def _register(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.models import capture, prediction
-from itda_core.models.architecture import Blocks, context_length, find_blocks
+from itda_core.models.architecture import Blocks, context_length, find_blocks, stated_layers, submodule, width
 from itda_core.models.fingerprints import tokenizer_fingerprint, weights_fingerprint
 from itda_core.models.folders import weight_files
 from itda_core.models.hooks import module_at
@@ -18,6 +18,7 @@ from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from itda_core.text import Window
@@ -35,16 +36,24 @@ class LanguageModel:
         folder: Path,
         revision: str | None,
         has_lm_head: bool,
+        headless: bool = False,
+        device: torch.device | None = None,
     ) -> None:
-        """Raises UserError when the model's blocks cannot be found."""
+        """headless: `module` is what lies below the head of the whole model, whose names the sites keep;
+        device: where it computes, `module`'s own if None.
+
+        Raises UserError for architectures that cannot be read, see `find_blocks`.
+        """
         self.spec = spec
         self.module = module
         self.tokenizer = tokenizer
         self.folder = folder
         self.revision = revision  # the Hub's commit; None for a folder
         self.has_lm_head = has_lm_head  # whether it predicts the next token
+        self.headless = headless
+        self.device: torch.device = module.device if device is None else device  # activations come back to it
         self.blocks: Blocks = find_blocks(module, module.config, spec.name)
-        self.d_model: int = module.config.get_text_config().hidden_size
+        self.d_model: int = width(module, module.config)
         self.context: int = context_length(module, module.config, tokenizer)  # tokens, special ones included
         self.lock = threading.RLock()  # held while hooks are on the module
 
@@ -57,11 +66,7 @@ class LanguageModel:
 
     @property
     def n_layers(self) -> int:
-        return len(self.blocks.modules)
-
-    @property
-    def device(self) -> torch.device:
-        return self.module.device
+        return len(self.blocks.modules) or stated_layers(self.module.config)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -86,10 +91,32 @@ class LanguageModel:
         return 0
 
     def site(self, kind: str, layer: int | None = None) -> Site:
-        """The site that `Site.parse(kind, layer)` names. Raises UserError when this model has none such."""
+        """The site that `Site.parse(kind, layer)` names. Raises UserError when this model has none such.
+
+        A module's path may be that of the whole model (`transformer.h.3.mlp`) or of the model below its head
+        (`h.3.mlp`); the site has the former, however the model was loaded.
+        """
         site = Site.parse(kind, layer)
         module_at(self, site)
-        return site
+        if site.module is None:
+            return site
+        inner = next(path for path in self._readings(site.module) if submodule(self.module, path) is not None)
+        return Site(site.kind, site.layer, self.whole_path(inner))
+
+    def submodule(self, path: str) -> nn.Module | None:
+        """The module at `path` of the whole model or of the model below its head; None when there is none."""
+        found = (submodule(self.module, reading) for reading in self._readings(path))
+        return next((module for module in found if module is not None), None)
+
+    def whole_path(self, path: str) -> str:
+        """The path in the whole model of what is at `path` of `module`."""
+        return f"{self.module.base_model_prefix}.{path}" if self.headless else path
+
+    def _readings(self, path: str) -> list[str]:
+        """Where in `module` the path may lie, the likeliest first."""
+        prefix = f"{self.module.base_model_prefix}."
+        below = [path.removeprefix(prefix)] if path.startswith(prefix) else []
+        return [*below, path] if self.headless else [path, f"{prefix}{path}", *below]
 
     def stream(
         self,

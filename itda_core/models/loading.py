@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -13,38 +17,139 @@ from itda_core import files
 from itda_core.errors import UserError
 from itda_core.models.folders import model_folder, weight_files
 from itda_core.models.language_model import LanguageModel
+from itda_core.models.placement import Room, choose, limits, needed_bytes, room
 from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+    from itda_core.models.streamed.skeleton import Skeleton
 
 __all__ = ["LanguageModel", "load_model"]
 
 _HALF = ("F16", "BF16")  # as safetensors names them
 
 
-def load_model(spec: ModelSpec | str) -> LanguageModel:
+def load_model(spec: ModelSpec | str, *, head: bool = True) -> LanguageModel:
     """The model and tokenizer that `spec` names, in evaluation mode, on its device.
 
-    A causal language model comes with its head, anything else without one. With dtype "auto" a CPU computes in
-    float32 whatever the checkpoint holds; CUDA computes half-precision checkpoints in bfloat16. Raises UserError when
-    the model is unknown, incomplete, damaged, gated, needs code of its own, or has only a slow tokenizer.
+    A causal language model comes with its head, anything else without one. `head=False` leaves it out: its memory is
+    never taken, activations are the same to the bit, and sites keep their names. With dtype "auto" a CPU computes in
+    float32 whatever the checkpoint holds; CUDA computes half-precision checkpoints in bfloat16.
+
+    Placement "memory" puts all weights on the device. "spread" lets accelerate put them on every GPU (a device with a
+    number: on that one), into main memory and at last on disk, from where they are read for each forward batch;
+    activations come back to the first GPU and are those of "memory" up to the rounding of the devices that compute,
+    on one device exactly. "auto" is "memory" where that fits by the files' headers, and "spread" otherwise.
+
+    Raises UserError when the model is unknown, incomplete, damaged, gated, needs code of its own, has only a slow
+    tokenizer, or is to be streamed.
     """
     if isinstance(spec, str):
         spec = ModelSpec(spec)
+    if spec.placement == "stream":
+        raise UserError(
+            f"Model {spec.name} cannot be streamed here: only itda train reads a model layer by layer; choose another "
+            "placement, for example auto."
+        )
+    with quiet():
+        found = _found(spec, head=head)
+        folder, device, dtype = found.folder, found.device, found.dtype
+        place = _place(spec, folder, device, dtype, head=not found.headless)
+        module = _module(folder, spec, found.config, loader=found.loader, dtype=dtype, place=place)
+    if place is None:
+        try:
+            module = module.to(device)  # pyright: ignore[reportArgumentType]
+        except torch.OutOfMemoryError as error:
+            raise _too_large(spec, device) from error
+    elif place.gpus:
+        device = torch.device("cuda", next(iter(place.gpus)))  # one with a number, as accelerate has it
+    module.eval().requires_grad_(False)
+    return LanguageModel(
+        spec,
+        module,
+        found.tokenizer,
+        folder=folder,
+        revision=found.revision,
+        has_lm_head=found.loader != "AutoModel",
+        headless=found.headless,
+        device=device,
+    )
+
+
+def load_skeleton(spec: ModelSpec) -> Skeleton:
+    """The same model for a harvest block by block (models.streamed): only what comes before its blocks is loaded.
+
+    Raises UserError as `load_model` does, and when a checkpoint of its kind cannot be streamed.
+    """
+    from itda_core.models.streamed.skeleton import Skeleton
+
+    with quiet():
+        found = _found(spec, head=False)
+        return Skeleton(
+            spec,
+            found.config,
+            found.tokenizer,
+            folder=found.folder,
+            revision=found.revision,
+            loader=found.loader,
+            headless=found.headless,
+            device=found.device,
+            dtype=found.dtype,
+        )
+
+
+def is_streamed(spec: ModelSpec) -> bool:
+    """Whether a training streams the model from the disk: asked to, or with placement "auto" when its weights fit
+    neither on the device nor on all GPUs and into main memory together. Raises UserError as `load_model` does."""
+    if spec.placement != "auto":
+        return spec.placement == "stream"
+    folder, device = model_folder(spec).path, _device(spec)
+    if device.type == "mps":  # its memory is the main memory
+        return False
+    needed = needed_bytes(weight_files(folder), _dtype(spec, device, folder).itemsize, head=False)
+    return choose(needed, room(device, others=":" not in spec.device)) == "disk"
+
+
+class _Found(NamedTuple):
+    """A model before its weights."""
+
+    folder: Path
+    revision: str | None
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerFast
+    loader: str  # transformers' class that makes the model
+    headless: bool  # it makes what lies below the head of the whole model
+    device: torch.device
+    dtype: torch.dtype
+
+
+def _found(spec: ModelSpec, *, head: bool) -> _Found:
     device = _device(spec)
     folder, revision = model_folder(spec)
-    with _quiet():
-        config = _config(folder, spec)
-        tokenizer = _tokenizer(folder, spec)
-        causal = _is_causal(config)
-        module = _module(folder, spec, config, causal=causal, dtype=_dtype(spec, device, folder))
-    try:
-        module = module.to(device)  # pyright: ignore[reportArgumentType]
-    except torch.OutOfMemoryError as error:
-        raise UserError(f"Model {spec.name} does not fit into the memory of {device}; use device cpu.") from error
-    module.eval().requires_grad_(False)
-    return LanguageModel(spec, module, tokenizer, folder=folder, revision=revision, has_lm_head=causal)
+    config = _config(folder, spec)
+    tokenizer = _tokenizer(folder, spec)
+    whole = _whole_loader(config)
+    headless = whole is not None and not head and _has_base(config, spec)
+    loader = "AutoModel" if whole is None or headless else whole
+    return _Found(folder, revision, config, tokenizer, loader, headless, device, _dtype(spec, device, folder))
+
+
+def _place(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.dtype, *, head: bool) -> Room | None:
+    """What to spread the weights over; None for the device alone."""
+    if device.type == "mps":  # its memory is the main memory
+        if spec.placement == "spread":
+            raise UserError(
+                f"Model {spec.name} cannot be spread from {device}; choose device cpu, or placement memory."
+            )
+        return None
+    if spec.placement == "memory":
+        return None
+    there = room(device, others=":" not in spec.device)
+    if spec.placement == "spread":
+        return there
+    needed = needed_bytes(weight_files(folder), dtype.itemsize, head=head)
+    return None if choose(needed, there) == "memory" else there
 
 
 def _device(spec: ModelSpec) -> torch.device:
@@ -106,6 +211,12 @@ def _damaged(spec: ModelSpec, error: BaseException) -> UserError:
     return UserError(f"The weights of model {spec.name} cannot be loaded ({said}); fetch or save it again.")
 
 
+def _too_large(spec: ModelSpec, device: object) -> UserError:
+    return UserError(
+        f"Model {spec.name} does not fit into the memory of {device}; choose placement spread, or device cpu."
+    )
+
+
 def _tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
@@ -127,45 +238,78 @@ def _tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _is_causal(config: PretrainedConfig) -> bool:
-    """Whether the checkpoint says that it predicts the next token."""
+def _whole_loader(config: PretrainedConfig) -> str | None:
+    """Transformers' class that loads the checkpoint with the head that predicts the next token; None without one."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
 
     architectures = config.architectures or []
+    kind = config.model_type
     if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
-        return True
-    head = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type)
+        return "AutoModelForCausalLM"
     # BERT and its kin have a causal head too, which reads both ways unless the config makes a decoder of it.
-    two_way = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
-    return head is not None and head in architectures and not two_way
+    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        return None
+    if MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind) in architectures:
+        return "AutoModelForCausalLM"
+    if MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind) in architectures:  # given text, they read text
+        return "AutoModelForImageTextToText"
+    return None
+
+
+def _has_base(config: PretrainedConfig, spec: ModelSpec) -> bool:
+    """Whether transformers has a class for the model below its head."""
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    own_code = (getattr(config, "auto_map", None) or {}) if spec.trust_remote_code else {}
+    if "AutoModelForCausalLM" in own_code:
+        return "AutoModel" in own_code
+    base = MODEL_MAPPING_NAMES.get(config.model_type)
+    return base is not None and base not in (config.architectures or [])
 
 
 def _module(
-    folder: Path, spec: ModelSpec, config: PretrainedConfig, *, causal: bool, dtype: torch.dtype
+    folder: Path, spec: ModelSpec, config: PretrainedConfig, *, loader: str, dtype: torch.dtype, place: Room | None
 ) -> PreTrainedModel:
+    import transformers
     from safetensors import SafetensorError
-    from transformers import AutoModel, AutoModelForCausalLM
 
-    loader: Any = AutoModelForCausalLM if causal else AutoModel
-    try:
-        module, report = loader.from_pretrained(
-            folder,
-            config=config,
-            dtype=dtype,  # left out, it would be the checkpoint's, and half precision on a CPU
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=spec.trust_remote_code,
-            output_loading_info=True,
-        )
-    except SafetensorError as error:
-        raise _damaged(spec, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError, RuntimeError) as error:
-        if "trust_remote_code" in str(error):
-            raise _needs_code(spec) from error
-        raise _damaged(spec, error) from error
+    auto: Any = getattr(transformers, loader)
+    with ExitStack() as undone:
+        placed: dict[str, Any] = {}
+        if place is not None:
+            # Weights on disk are read where they are, except those that are stored in another layout (experts).
+            offloaded = Path(tempfile.mkdtemp(prefix="itda-offload-"))
+            undone.callback(shutil.rmtree, offloaded, ignore_errors=True)
+            placed = {"device_map": "auto", "max_memory": limits(place), "offload_folder": offloaded}
+        try:
+            module, report = auto.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,  # left out, it would be the checkpoint's, and half precision on a CPU
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=spec.trust_remote_code,
+                output_loading_info=True,
+                **placed,
+            )
+        except SafetensorError as error:
+            raise _damaged(spec, error) from error
+        except torch.OutOfMemoryError as error:
+            raise _too_large(spec, "the GPUs") from error
+        except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError, RuntimeError) as error:
+            if "trust_remote_code" in str(error):
+                raise _needs_code(spec) from error
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UserError(
+                    f"The disk is full: {tempfile.gettempdir()} does not hold the weights of {spec.name} that do not "
+                    "fit into memory; free some space or set TMPDIR to another folder."
+                ) from error
+            raise _damaged(spec, error) from error
+        weakref.finalize(module, undone.pop_all().close)
     # A pooler reads the last block's output and is never asked for here, so it may be missing.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if missing:
@@ -177,7 +321,7 @@ def _module(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps transformers' progress bars and remarks on unused weights off the screen."""
     from transformers.utils import logging
 

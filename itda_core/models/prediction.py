@@ -65,10 +65,10 @@ def predict_spliced(
                 "for these windows; give one row per token of text."
             )
         spliced = activation.clone()
-        spliced[padded.wanted] = replacement.to(activation)
+        spliced[padded.wanted.to(spliced.device)] = replacement.to(activation)
         return spliced
 
-    with hooked(model, [site], visit):
+    with hooked(model, [site], visit, shape=padded.ids.shape):
         return forward(model, padded.ids, padded.mask).logits[_counted(padded)]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from itda_core.errors import UserError
 
 DEMO_MODELS = tuple(f"demo:{i}" for i in range(5))
+PLACEMENTS = ("auto", "memory", "spread", "stream")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _DEMO_FOLDERS = Path(__file__).resolve().parents[2] / "assets" / "demo" / "models"
 
@@ -17,7 +18,7 @@ _DEMO_FOLDERS = Path(__file__).resolve().parents[2] / "assets" / "demo" / "model
 class ModelSpec:
     """A model by name, and how to load it.
 
-    Raises UserError when the name is empty or the dtype or the device is none that exists.
+    Raises UserError when the name is empty or the dtype, the device or the placement is none that exists.
     """
 
     name: str  # "demo:0" .. "demo:4", a local folder, or a Hugging Face id
@@ -26,12 +27,15 @@ class ModelSpec:
     dtype: str = "auto"  # one of DTYPES
     offline: bool = False  # use only what is already on this machine
     trust_remote_code: bool = False  # run Python that comes with the model; never on by itself
+    placement: str = "auto"  # of the weights, one of PLACEMENTS, see load_model; it changes no result
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise UserError("No model was named; give demo:0, a local model folder or a Hugging Face id.")
         if self.dtype not in DTYPES:
             raise UserError(f"dtype {self.dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+        if self.placement not in PLACEMENTS:
+            raise UserError(f"Placement {self.placement!r} is unknown; choose one of {', '.join(PLACEMENTS)}.")
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise UserError(f"Device {self.device!r} is unknown; choose auto, cpu, cuda, cuda:0, ... or mps.")
 

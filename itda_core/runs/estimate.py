@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.dictionaries.config import SIZED
 from itda_core.dictionaries.threshold import meaning
@@ -25,6 +25,9 @@ from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
 from itda_core.runs.request import TrainRequest
 
+if TYPE_CHECKING:
+    from itda_core.dictionaries.config import TrainConfig
+
 _CHARACTERS_PER_TOKEN = 4.0
 _DEMO_SAMPLE = 200  # passages read to guess the bundled corpus's length
 _ATOMS_PER_TOKEN = 0.1  # where nothing better is known
@@ -33,6 +36,8 @@ _WINDOWS_PER_BATCH = 16
 _LIVE_VECTORS = 12  # of d_model per token that a block's forward pass holds at its widest (MLP in and out, Q, K, V)
 _BUFFER_ROOM = 1.25  # buffers of atoms are at most so much larger than what is in them
 _LABEL_BYTES = 250  # of provenance, packed
+_LABEL_OBJECT_BYTES = 1000  # and as it is in Python
+_INDEX_BYTES = 3 * 8  # of an activation that is held on disk
 _FLOPS_PER_CORE = (2e9, 20e9)  # a CPU core on matrices of this size, from unlucky to good
 _FLOPS_GPU = (2e12, 40e12)
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -57,7 +62,7 @@ class Estimate:
     tokens: int | None  # that will be read
     layers: int | None
     memory: int | None  # bytes, at its highest
-    disk: int | None  # bytes of the dictionaries, and as much again for checkpoints while it runs
+    disk: int | None  # bytes of the dictionaries, as much again for checkpoints while it runs, and what is chosen from
     tokens_per_second: tuple[float, float] | None  # slow, fast
     seconds: tuple[float, float] | None  # fast, slow
     measured: bool  # whether the rate comes from earlier runs on this model
@@ -83,9 +88,12 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
       threshold took, else a tenth of the tokens (rough, rather too many);
     - memory: Python and torch, the weights in the dtype they run in, one batch of 16 windows at 12 vectors per token,
       and per layer the atoms in float64 and their Gram matrix in float32 in buffers with a quarter of spare room, one
-      layer's twice (buffers grow by copying);
+      layer's twice (buffers grow by copying). "sampled" and "consensus" hold the atoms in float32 instead, a part
+      of each layer's activations (the others are on disk), and what choosing the atoms of one layer takes; the
+      activations it reads from mapped files are not counted, because the system holds what it has room for;
     - activations, where they are kept: one number per token, layer and dimension in the dtype the model runs in;
-    - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept;
+    - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept; "sampled" and
+      "consensus" also up to 3.25 times the activations they choose from, and three times one layer's;
     - time: the rate of earlier runs on this model in the library, give or take half of it; else the forward pass
       (2 operations per parameter and token) and the pursuit (2 x atoms x (d_model + k) per token and layer, with half
       the atoms on average) at 2 to 20 billion operations per core and second, 2 to 40 trillion on a GPU.
@@ -119,20 +127,14 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         rate = _rough_rate(figures, n_layers, atoms or 0, request.config.k, here, request.model.device)
         notes.append("The speed is a rough guess: there is no earlier run on this model to go by.")
     memory = disk = None
-    if atoms is not None:
-        memory, disk = _memory(request, figures, n_layers, atoms, here), _disk(figures, n_layers, atoms)
-        if request.config.selection in SIZED:  # checkpoints hold what atoms are chosen from
-            from itda_core.dictionaries.pool import pool_room
-
-            disk += _disk(figures, n_layers, min(tokens or sys.maxsize, pool_room(atoms)))
     seconds = None if tokens is None else (tokens / rate[1], tokens / rate[0])
-    if seconds and atoms and request.config.selection in SIZED:
-        from itda_core.dictionaries.learning import choosing_operations  # torch comes with it
-        from itda_core.dictionaries.pool import pool_room
-
-        slow, fast = operations_per_second(here, request.model.device)
-        work = n_layers * choosing_operations(atoms, min(tokens or 0, pool_room(atoms)), figures.d_model)
-        seconds = (seconds[0] + work / fast, seconds[1] + work / slow)
+    if atoms is not None:
+        choosing = _choosing(request.config, figures, n_layers, atoms, tokens)
+        memory = _memory(request, figures, n_layers, atoms, here) + choosing.memory
+        disk = _disk(figures, n_layers, atoms) + choosing.disk
+        if seconds:
+            slow, fast = operations_per_second(here, request.model.device)
+            seconds = (seconds[0] + choosing.operations / fast, seconds[1] + choosing.operations / slow)
     kept = 0
     if request.keep_activations:
         kept = None if tokens is None else tokens * n_layers * figures.d_model * _number_bytes(request, figures, here)
@@ -230,15 +232,43 @@ def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_
 def _memory(request: TrainRequest, figures: ModelFigures, n_layers: int, atoms: int, here: Machine) -> int:
     size = _number_bytes(request, figures, here)
     batch = _WINDOWS_PER_BATCH * request.config.context * figures.d_model * (_LIVE_VECTORS * size + 4 * n_layers)
-    room = _BUFFER_ROOM * atoms
-    dictionaries = (n_layers + 1) * (room * figures.d_model * 8 + room * room * 4)
-    pools = 0
-    if request.config.selection in SIZED:  # those of all layers, and a copy of the one that is being chosen from
-        from itda_core.dictionaries.pool import SLACK, pool_room
+    if request.config.selection in SIZED:  # no buffers; two copies while a checkpoint is written
+        dictionaries = 2 * n_layers * atoms * figures.d_model * 4
+    else:
+        room = _BUFFER_ROOM * atoms
+        dictionaries = (n_layers + 1) * (room * figures.d_model * 8 + room * room * 4)
+    return _BASE_MEMORY + figures.parameters * size + batch + round(dictionaries)
 
-        held = (n_layers * (1 + SLACK) + 2) * min(request.config.tokens or sys.maxsize, pool_room(atoms))
-        pools = round(held * (figures.d_model * 4 + _LABEL_BYTES))
-    return _BASE_MEMORY + figures.parameters * size + batch + round(dictionaries) + pools
+
+class _Choosing(NamedTuple):
+    """What it costs beside to choose atoms once the text is read."""
+
+    memory: int = 0  # bytes
+    disk: int = 0  # bytes
+    operations: float = 0.0
+
+
+def _choosing(config: TrainConfig, figures: ModelFigures, n_layers: int, atoms: int, tokens: int | None) -> _Choosing:
+    """For the selections that do (SIZED). tokens: to read; None: not known, and more than enough is assumed."""
+    if config.selection not in SIZED:
+        return _Choosing()
+    from itda_core.dictionaries.learning import choosing_memory, choosing_operations  # torch comes with it
+    from itda_core.dictionaries.pool import MOST_ON_DISK, SEGMENT_BYTES, SLACK, pool_room
+    from itda_core.dictionaries.pooled import MEMBERS
+
+    row = figures.d_model * 4
+    tokens = sys.maxsize if tokens is None else tokens
+    held = min(tokens, pool_room(atoms))
+    most = min(tokens, round((1 + SLACK) * held))
+    in_memory = min(most, 2 * SEGMENT_BYTES // row)  # of each layer; being joined, they are there twice
+    working = choosing_memory(atoms, held, figures.d_model, MEMBERS[config.selection])
+    # When segments are written anew, the old ones stay until the next checkpoint.
+    on_disk = min(tokens, round((MOST_ON_DISK + 1 + SLACK) * held))
+    return _Choosing(
+        memory=n_layers * (in_memory * (row + _LABEL_OBJECT_BYTES) + most * _INDEX_BYTES) + working,
+        disk=n_layers * on_disk * (row + _LABEL_BYTES) + 3 * held * row,
+        operations=n_layers * choosing_operations(atoms, held, figures.d_model),
+    )
 
 
 def _number_bytes(request: TrainRequest, figures: ModelFigures, here: Machine) -> int:

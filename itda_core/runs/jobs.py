@@ -28,7 +28,7 @@ from filelock import FileLock
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, read_json, write_json
 from itda_core.runs.home import home as user_home
-from itda_core.runs.job_kinds import KINDS, TRAINING, JobKind, R, S, kind_of
+from itda_core.runs.job_kinds import KINDS, TRAINING, JobKind, JobRequest, R, S, kind_of
 from itda_core.runs.reporter import CANCEL, STATUS
 
 TERMINATE_AFTER = 10.0  # seconds from the cancel file to SIGTERM: the worker looks at the file after each batch
@@ -67,13 +67,16 @@ class Jobs:
         self.home = user_home() if home is None else Path(home).absolute()
         self.folder = self.home / "jobs"
 
-    def start(self, request: R) -> Job[R, Any]:
-        """Start a worker for `request`.
+    def start(self, request: R, *, further: bool = False) -> Job[R, Any]:
+        """Start a worker for `request`; with `further`, a training that goes on from finished dictionaries.
 
-        Raises UserError when the job's folder cannot be written, or the request names a dictionary that does not exist.
+        Raises UserError when the job's folder cannot be written, the request names a dictionary that does not exist, or
+        a job of this kind cannot go further.
         """
         kind = kind_of(request)
-        order = {"kind": kind.name, "request": request.resolved().to_dict()}
+        if further and not kind.continues:
+            raise UserError(f"Only a training can go further; start a new {kind.noun}.")
+        order = {"kind": kind.name, "request": request.resolved().to_dict(), "further": further}
         now = datetime.datetime.now(datetime.UTC)
         job: Job[R, Any] = Job(self.folder / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}")
         with new_folder(job.folder) as partial:
@@ -136,6 +139,16 @@ class Job(Generic[R, S]):
     @cached_property
     def request(self) -> R:
         return self.kind.request.from_dict(self._order["request"])
+
+    @property
+    def further(self) -> bool:
+        """Whether it goes on from finished dictionaries in the library (training_run.run)."""
+        return self._order.get("further", False) is True  # older jobs do not say
+
+    @property
+    def command(self) -> str:
+        """The same work as a line for a terminal."""
+        return command_of(self.request, further=self.further)
 
     @property
     def state(self) -> str:
@@ -275,6 +288,11 @@ class Job(Generic[R, S]):
         elif waited > TERMINATE_AFTER and cancel["terminated"] is None:
             write_json(path, {**cancel, "terminated": time.time()})
             _signal(process, signal.SIGTERM)
+
+
+def command_of(request: JobRequest, *, further: bool = False) -> str:
+    """What a job of `request` does, as a line for a terminal."""
+    return f"{request.command()} --resume" if further else request.command()
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
+from itda_core.models.memory import host_memory, read_cgroup
 
 _TRUE = {"1", "on", "yes", "true"}
 
@@ -32,11 +32,8 @@ class Machine:
 def machine() -> Machine:
     """Look at the machine now. Makes no request and loads no torch; cheap enough for every page."""
     device, name = _device()
-    memory = psutil.virtual_memory()
-    limit, used = _container_memory()
-    total = min(memory.total, limit) if limit else memory.total
-    free = min(memory.available, max(limit - used, 0)) if limit else memory.available
-    return Machine(device, name, _cores(), total, free, model_cache(), offline())
+    memory = host_memory()
+    return Machine(device, name, _cores(), memory.total, memory.free, model_cache(), offline())
 
 
 def model_cache() -> Path:
@@ -101,20 +98,7 @@ def processor() -> str:
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = _read_cgroup("cpu.max").split()
+    quota = read_cgroup("cpu.max").split()
     if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit() and int(quota[1]):
         cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
     return cores
-
-
-def _container_memory() -> tuple[int | None, int]:
-    """A container's limit and use in bytes; None for no limit."""
-    limit, used = _read_cgroup("memory.max"), _read_cgroup("memory.current")
-    return (int(limit), int(used) if used.isdigit() else 0) if limit.isdigit() else (None, 0)
-
-
-def _read_cgroup(name: str) -> str:
-    try:
-        return (Path("/sys/fs/cgroup") / name).read_text().strip()
-    except OSError:
-        return ""

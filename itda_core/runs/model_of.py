@@ -20,9 +20,12 @@ def model_of(
     dtype: str = "auto",
     offline: bool = False,
     trust_remote_code: bool = False,
+    placement: str = "auto",
+    head: bool = True,
 ) -> LanguageModel:
     """Load the model of `dictionary`, or its copy under another `name` (a folder that moved, a mirror).
 
+    `head`: see `load_model`; only predictions need one.
     Raises UserError when it cannot be loaded, or when what is loaded has other weights: the atoms would be read as
     something they are not.
     """
@@ -32,9 +35,9 @@ def model_of(
     spec = dictionary.spec
     if name is None:
         name, revision = spec.model, revision or spec.revision
-    wanted = ModelSpec(name, revision, device, dtype, offline, trust_remote_code)
+    wanted = ModelSpec(name, revision, device, dtype, offline, trust_remote_code, placement)
     try:
-        model = load_model(wanted)
+        model = load_model(wanted, head=head)
     except UserError as error:
         if name != spec.model:
             raise

@@ -46,6 +46,8 @@ class TrainRequest:
         """Raises UserError for keys that no request has, and for those that are missing."""
         if isinstance(value, dict):
             value = {"keep_activations": False, **value}  # older requests do not say
+            if isinstance(value.get("model"), dict):
+                value["model"] = {"placement": "auto", **value["model"]}
         check_keys(value, {own.name for own in fields(cls)}, "training request")
         check_keys(value["model"], {own.name for own in fields(ModelSpec)}, "training request's model")
         return cls(
@@ -101,7 +103,7 @@ class TrainRequest:
             elif name == "sinks" and (value is None or config.selection == "paper"):
                 value, default = 0, (0 if config.selection == "paper" else default)
             arguments += option(name, value, default)
-        for name in ("revision", "device", "dtype", "offline", "trust_remote_code"):
+        for name in ("revision", "device", "dtype", "offline", "trust_remote_code", "placement"):
             arguments += option(name, getattr(model, name), getattr(default_model, name))
         if self.library is not None:
             arguments += ["--library", self.library]

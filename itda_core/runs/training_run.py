@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.threshold import meaning
+from itda_core.errors import UserError
 from itda_core.runs.estimate import check_room
 from itda_core.runs.extension import ended, finished
 from itda_core.runs.home import activations_folder
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
 
 CHECKPOINT_SECONDS = 20.0
+NOTHING_FINISHED = (
+    "No dictionaries in the library lead to this training: they were deleted or had other settings, or the model, "
+    "its precision or the text has changed since; start a new training."
+)
 
 
 class Interrupted(Exception):
@@ -82,6 +87,7 @@ def run(
     request: TrainRequest,
     *,
     resume: bool = False,
+    further: bool = False,
     work: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     on_step: Callable[[str], None] = _ignore,
@@ -95,6 +101,8 @@ def run(
       see dictionaries.train; where there is none, the newest finished run of that kind whose dictionaries are in the
       library (they stay as they are, new ones are added; those of this very request are returned as they are); where
       there is none either, begin;
+    - `further`: where `work` holds nothing unfinished, go on from a finished run as `resume` does without `work`, but
+      never begin: where nothing leads to this training, that is an error;
     - `work`: where checkpoints are kept (None: in the user's work folder, one per request); removed at the end;
     - `checkpoint_seconds`: how often the state is saved, besides at an interruption;
     - `on_step`: "loading the model", "training" or "saving", as each begins;
@@ -115,7 +123,7 @@ def run(
     on_step("opening the corpus")
     corpus = Corpus.open(request.corpus)
     on_step("loading the model")
-    model = load_model(request.model)
+    model = load_model(request.model, head=False)
     layers = existing_layers(request.layers, model.n_layers, model.name)
     # A site that does not exist and a threshold that can add no atom are reported before anything is written.
     sites = [model.site(request.site, layer) for layer in layers]
@@ -137,8 +145,10 @@ def run(
     workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work)
     with workplace as kept:
         extend: tuple[AtomDictionary, ...] = ()
-        if resume and work is None and not kept.begun:
+        if (further or (resume and work is None)) and not kept.begun:
             extend = finished(library, model, corpus, sites, request.config)
+            if further and not extend:
+                raise UserError(NOTHING_FINISHED)
             if extend and ended(extend, request.config):
                 on_note("This training has ended already; its dictionaries are in the library.")
                 return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)

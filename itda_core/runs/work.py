@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
-from itda_core.files import PARTIAL, explained, read_json, write_json
+from itda_core.files import explained, read_json, write_json
 from itda_core.runs.home import work_folder
 from itda_core.runs.request import TrainRequest
 
@@ -32,7 +32,7 @@ class Work:
     @property
     def begun(self) -> bool:
         """Whether there is something to continue: a checkpoint, whole."""
-        return self.state.is_dir() and any(not path.name.startswith(PARTIAL) for path in self.state.iterdir())
+        return self.state.is_dir() and any(not path.name.startswith(".") for path in self.state.iterdir())
 
     def saved(self) -> list[dict]:
         """The results already in the library; a disk that was full between two of them leaves such a list."""

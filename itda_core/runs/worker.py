@@ -12,6 +12,7 @@ from itda_core.files import read_json
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation import measure
 from itda_core.runs.evaluation_status import EvaluationStatus
+from itda_core.runs.jobs import Job
 from itda_core.runs.reporter import STATUS, Reporter, ending
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary, run
@@ -33,7 +34,11 @@ def train_for_job(
     should_stop: Callable[[], bool],
     on_step: Callable[[str], None],
 ) -> tuple[TrainedDictionary, ...]:
-    """Do `request` for the job in `folder`. Raises what `run` raises, after the job's status says so."""
+    """Do `request` for the job in `folder`. Raises what `run` raises, after the job's status says so.
+
+    A worker that is started again (`resume`) goes on from the job's own checkpoint; one of a job that was asked to go
+    further, and has no checkpoint yet, from finished dictionaries in the library.
+    """
     earlier = TrainingStatus.from_dict(read_json(folder / STATUS)) if resume else None
     curves = Curves(earlier)
     reporter = Reporter(folder, replace(earlier or TrainingStatus(), state="running", error=None, results=()))
@@ -50,6 +55,7 @@ def train_for_job(
         results = run(
             request,
             resume=resume,
+            further=Job(folder).further,
             work=folder / WORK,
             checkpoint_seconds=checkpoint_seconds,
             on_step=step,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.runs.library import LibraryEntry
-from pages.ui import address, uploads
+from pages.ui import address, text_place
 from pages.ui.notice import notice
 
 _OWN, _OTHER = "Their own text", "Another text"
@@ -74,32 +73,14 @@ def choose(entries: Sequence[LibraryEntry]) -> Text:
 
 def _own(entries: Sequence[LibraryEntry]) -> Text:
     corpora = tuple(dict.fromkeys(entry.corpus or "" for entry in entries))
-    missing = tuple(name for name in corpora if not _findable(name))
+    missing = tuple(name for name in corpora if not text_place.findable(name))
     if missing and len(corpora) > 1:
         return Text(True, "", missing, True)
     given = ""
     if missing:
-        given = st.text_input(
-            "Where the file is now",
-            value=_uploaded(missing[0]),
-            key=f"{_WHERE}.{missing[0]}",
-            placeholder=f"/path/to/{missing[0]}",
-            help="A dictionary keeps the name of the file it was built on, not the folder it lay in.",
-        ).strip()
+        given = text_place.where_now(missing[0], _WHERE)
     _say_held_out(entries)
     return Text(True, given, missing, False)
-
-
-def _findable(corpus: str) -> bool:
-    """Whether the name alone leads to the text."""
-    return corpus == "demo" or corpus.startswith("hf:")
-
-
-def _uploaded(corpus: str) -> str:
-    """Where an uploaded file of this name is kept; "" if there is none."""
-    file, mark, column = corpus.partition("#")
-    path = uploads.uploads_folder() / Path(file).name
-    return f"{path}{mark}{column}" if path.is_file() else ""
 
 
 def _say_held_out(entries: Sequence[LibraryEntry]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -11,13 +10,10 @@ import streamlit as st
 from itda_core.analysis.evaluate import TOKENS
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
-from itda_core.models.spec import DTYPES
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation_estimate import estimate_evaluation
-from itda_core.runs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
-from pages.ui import address, engine, evaluation_text, shell
-from pages.ui.notice import problem
+from pages.ui import address, engine, evaluation_text, model_settings, shell
 from pages.ui.visible import visible
 from pages.ui.wording import duration
 
@@ -62,7 +58,7 @@ class Asked:
             methods=tuple(self.methods),
             tokens=None if self.tokens == TOKENS else self.tokens,
             model=self.model or None,
-            device=self.device or "auto",
+            device=self.device,
             dtype=self.dtype,
             offline=self.offline,
             trust_remote_code=self.trust_remote_code,
@@ -114,32 +110,12 @@ def form(frame: shell.Shell) -> Asked:
             placeholder="where it was when the dictionaries were built",
             help="A folder or a Hugging Face id, if the model has moved; its weights must be the same.",
         )
-        device = middle.text_input(
-            "Device",
-            value="auto",
-            key="evaluate.device",
-            persist_state="session",
-            help="auto, cpu, cuda, cuda:0, … or mps",
-        )
-        dtype = right.selectbox(
-            "Precision",
-            DTYPES,
-            key="evaluate.dtype",
-            persist_state="session",
-            help="In which the model runs; auto keeps what it was saved in, on a CPU float32.",
-        )
-        offline = st.toggle(
-            "Use only what is on this machine",
-            key="evaluate.offline",
-            persist_state="session",
-            help="Nothing is fetched from the Hub: neither a model nor a text.",
-        )
-        trust = st.toggle(
-            "Run Python code that comes with the model",
-            key="evaluate.trust",
-            help="Needed by few models. Such code can do anything on this machine: only for authors you trust.",
-        )
-    return Asked(names, ks, methods, text, int(tokens), model.strip(), device.strip(), dtype, offline, trust)
+        with middle:
+            device = model_settings.device("evaluate")
+        with right:
+            dtype = model_settings.precision("evaluate")
+        offline, trust = model_settings.offline("evaluate"), model_settings.trust("evaluate")
+    return Asked(names, ks, methods, text, int(tokens), model.strip(), device, dtype, offline, trust)
 
 
 def _dictionaries(frame: shell.Shell, by_name: dict[str, LibraryEntry]) -> Listed:
@@ -231,7 +207,7 @@ def permalink(frame: shell.Shell, asked: Asked) -> dict[str, object]:
 
 
 def cost(request: EvaluateRequest) -> None:
-    """What it would take, and how to start it from a terminal. Raises UserError for a k that cannot be."""
+    """What it would take. Raises UserError for a k that cannot be."""
     expected = estimate_evaluation(request)
     st.markdown("**What it will take**")
     count = f"{expected.results} result{'' if expected.results == 1 else 's'}"
@@ -240,35 +216,3 @@ def cost(request: EvaluateRequest) -> None:
     else:
         time = "roughly " + " to ".join(dict.fromkeys(map(duration, expected.seconds)))
     st.caption(f"{count}, {expected.passes} passes over {expected.tokens:,} tokens: {time}.")
-    st.markdown("**The same in a terminal**")
-    st.code(request.command(), language="bash", wrap_lines=True)
-
-
-def exports(request: EvaluateRequest) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
-    """The settings, to take along."""
-    return {
-        "Settings (JSON)": (
-            "itda-evaluation.json",
-            "application/json",
-            lambda: json.dumps(request.to_dict(), indent=2, ensure_ascii=False),
-        ),
-        "Command (shell script)": (
-            "itda-evaluation.sh",
-            "text/x-shellscript",
-            lambda: f"#!/bin/sh\n{request.command()}\n",
-        ),
-    }
-
-
-def start(request: EvaluateRequest) -> None:
-    """The Start button; a started job is shown at its own address."""
-    if not st.button(
-        "Start evaluation", type="primary", icon=":material/play_arrow:", width="stretch", key="evaluate.start"
-    ):
-        return
-    try:
-        job = Jobs().start(request)
-    except UserError as error:
-        problem(error, key="evaluate.start.problem")
-        return
-    shell.open_page("Evaluate", {"job": job.id, "dictionary": st.query_params.get("dictionary")})

@@ -2,23 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic
 
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.runs.job_kinds import JobKind, R, S
 from itda_core.runs.job_status import JobStatus
-from itda_core.runs.jobs import Job
+from itda_core.runs.jobs import Job, Jobs
 from pages.ui import shell
+from pages.ui.heading import heading
 from pages.ui.job_words import FILES, PAGES, STATES, subject
 from pages.ui.notice import notice, problem
 from pages.ui.wording import moment, progress_line
 
-SECONDS = 1.0  # between two looks at a running job
+_SECONDS = 1.0  # between two looks at a running job
 _MOST_LISTED = 20
 
 
-def standing(job: Job, status: JobStatus, *, finished: Callable[[], None] = lambda: None) -> None:
+@dataclass(frozen=True)
+class View(Generic[R, S]):
+    """How jobs of one kind are shown."""
+
+    kind: JobKind[R, S]
+    title: Callable[[Job[R, S]], str]
+    under: Callable[[R], str]  # the line below it, without when it was started
+    figures: Callable[[Job[R, S], S], None]  # what it has found so far, below its progress
+    leads_to: Callable[[Job[R, S], S], None]  # beside its buttons, once it has done its work
+    files: Callable[[Job[R, S]], Mapping[str, tuple[str, str, Callable[[], bytes | str]]]]  # of the Export button
+
+
+def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
+    """The job `id`, drawn again every second as long as it runs."""
+    name, noun = view.kind.name, view.kind.noun
+    try:
+        job = Jobs().get(id, view.kind)
+        status = job.status
+    except UserError as error:
+        problem(error, key=f"{name}.job.problem")
+        st.page_link(FILES[name], label=f"Start a new {noun}", icon=":material/add:")
+        all_jobs(view.kind)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            under = f"{view.under(job.request)}, started {moment(job.created)}"
+            heading(view.title(job), under=under, key=f"{name}.job.name")
+        st.page_link(FILES[name], label=f"New {noun}", icon=":material/add:")
+    st.fragment(_standing_and_figures, run_every=None if status.ended else _SECONDS)(id, view, status.ended)
+    settings_and_log(job)
+    frame.export(view.files(job))
+
+
+def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None:
+    try:
+        job = Jobs().get(id, view.kind)
+        status = job.status
+    except UserError as error:
+        problem(error, key=f"{view.kind.name}.job.problem")
+        return
+    if status.ended != ended_before:
+        st.rerun()
+    standing(job, status, finished=lambda: view.leads_to(job, status))
+    view.figures(job, status)
+
+
+def everything(job: Job) -> str:
+    """What was asked for and what came of it, as JSON."""
+    return json.dumps({"request": job.request.to_dict(), "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
+
+
+def all_jobs(kind: JobKind) -> None:
+    """Every job of a kind, newest first."""
+    jobs = Jobs().list(kind)
+    if jobs:
+        st.subheader(f"{kind.noun}s".capitalize(), anchor=False)
+        listed(jobs)
+
+
+def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> None:
     """Progress, notes, what went wrong, and what can be done about it; `finished` adds what a finished job leads to.
 
     Drawn inside a fragment.
@@ -64,7 +128,7 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None] = lamb
 def settings_and_log(job: Job) -> None:
     """The same in a terminal, and what the worker wrote there."""
     with st.expander("Settings and log", icon=":material/terminal:"):
-        st.code(job.request.command(), language="bash", wrap_lines=True)
+        st.code(job.command, language="bash", wrap_lines=True)
         st.code(job.log or "Nothing was written yet.", language=None, wrap_lines=True, height=240)
 
 

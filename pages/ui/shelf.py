@@ -16,7 +16,7 @@ from itda_core.errors import UserError
 from itda_core.runs.archive import write_zip
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.verify import Verification
-from pages.ui import engine, shell
+from pages.ui import engine, further_form, shell
 from pages.ui.fact_table import fact_table
 from pages.ui.heading import heading
 from pages.ui.notice import notice, problem
@@ -178,6 +178,8 @@ def _actions(entry: LibraryEntry) -> None:
         )
     if entry.bundled:
         return
+    if entry.problem is None:
+        further_form.link(entry.name, dictionary=entry.name)
     with st.popover("Rename", icon=":material/edit:"):
         name = st.text_input("New name", value=entry.name, key=f"library.rename.{entry.path}")
         if st.button("Rename", type="primary", key="library.rename.do"):

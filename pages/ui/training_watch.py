@@ -1,77 +1,39 @@
-"""A training as it happens: progress, curves, the atoms coming in; and the list of all trainings."""
+"""A training as it happens: progress, curves, the atoms coming in, as VIEW for job_watch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from itda_core import figures
-from itda_core.errors import UserError
 from itda_core.runs.job_kinds import TRAINING
-from itda_core.runs.jobs import Job, Jobs
+from itda_core.runs.jobs import Job
 from itda_core.runs.layers import format_layers
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_status import LayerStatus, TrainingStatus
-from pages.ui import job_watch, shell
+from pages.ui import further_form, job_watch, shell
 from pages.ui.charts import chart_config
-from pages.ui.heading import heading
 from pages.ui.label_list import label_list
-from pages.ui.notice import problem
 from pages.ui.visible import escaped
-from pages.ui.wording import duration, moment
+from pages.ui.wording import duration
 
 
-def one_job(frame: shell.Shell, id: str) -> None:
-    """The job `id`, drawn again every second as long as it runs."""
-    try:
-        job = Jobs().get(id, TRAINING)
-        status = job.status
-        request = job.request
-    except UserError as error:
-        problem(error, key="train.job.problem")
-        st.page_link("pages/train.py", label="Start a new training", icon=":material/add:")
-        all_jobs()
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        with st.container(width="stretch"):
-            layers = "all layers" if request.layers is None else f"layers {format_layers(request.layers)}"
-            under = f"{request.site}, {layers}, on {Path(request.corpus).name}, started {moment(job.created)}"
-            heading(request.model.name, under=under, key="train.job.name")
-        st.page_link("pages/train.py", label="New training", icon=":material/add:")
-    st.fragment(_job, run_every=None if status.ended else job_watch.SECONDS)(id, status.ended)
-    job_watch.settings_and_log(job)
-    frame.export({"JSON": (f"training-{id}.json", "application/json", lambda: _status_json(job))})
-
-
-def _status_json(job: Job[TrainRequest, TrainingStatus]) -> str:
-    import json
-
-    return json.dumps({"request": job.request.to_dict(), "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
-
-
-def _job(id: str, ended_before: bool) -> None:
-    try:
-        job = Jobs().get(id, TRAINING)
-        status = job.status
-    except UserError as error:
-        problem(error, key="train.job.problem")
-        return
-    if status.ended != ended_before:
-        st.rerun()
-    job_watch.standing(job, status, finished=lambda: _decompose_with_it(status))
+def _figures(_: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
     _numbers(status)
     if status.layers:
         _curves(status)
         _latest(status)
 
 
-def _decompose_with_it(status: TrainingStatus) -> None:
+def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
     for result in status.results:
         name = Path(result.path).name
         label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
         file, _, icon = shell.PAGES["Decompose"]
         st.page_link(file, label=f"**{label}**", icon=icon, query_params={"dictionary": name})
+    further_form.link(job.id)
 
 
 def _numbers(status: TrainingStatus) -> None:
@@ -153,9 +115,17 @@ def layer_name(layer: LayerStatus) -> str:
     return layer.site if layer.layer is None else f"layer {layer.layer}"
 
 
-def all_jobs() -> None:
-    """Every training, newest first."""
-    jobs = Jobs().list(TRAINING)
-    if jobs:
-        st.subheader("Trainings", anchor=False)
-        job_watch.listed(jobs)
+def _title(job: Job[TrainRequest, TrainingStatus]) -> str:
+    return job.request.model.name
+
+
+def _under(request: TrainRequest) -> str:
+    layers = "all layers" if request.layers is None else f"layers {format_layers(request.layers)}"
+    return f"{request.site}, {layers}, on {Path(request.corpus).name}"
+
+
+def _files(job: Job[TrainRequest, TrainingStatus]) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    return {"JSON": (f"training-{job.id}.json", "application/json", lambda: job_watch.everything(job))}
+
+
+VIEW = job_watch.View(TRAINING, _title, _under, _figures, _leads_to, _files)

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
 from itda_core.bench import limits, pursuit
 from itda_core.bench.cases import QUICK
 from itda_core.bench.training import reach, topk_sae
-from itda_core.cli import main
+from tests.conftest import Cli
 
 CONTRACT = {
     *("name", "n_atoms", "d_model", "k", "tokens", "seconds", "textbook_seconds", "speedup", "limit_seconds"),
     *("fraction_of_limit", "peak_bytes"),
 }
-Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def itda(capfd: pytest.CaptureFixture[str]) -> Cli:
-    """`itda(*arguments)` in this process: exit code, stdout, stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        output = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, output.out, output.err
-
-    return run
 
 
 def test_json_is_one_object_with_the_contracts_keys(itda: Cli) -> None:

@@ -6,7 +6,8 @@ import torch
 from torch.nn.functional import normalize
 
 from itda_core.dictionaries import learning
-from itda_core.dictionaries.learning import TooFewActivations, errors_without, learn
+from itda_core.dictionaries.first_atoms import TooFewActivations
+from itda_core.dictionaries.learning import STEPS, errors_without, learn
 from itda_core.dictionaries.means import Means
 from itda_core.pursuit import SparseCode, matching_pursuit, reconstruct
 
@@ -77,8 +78,9 @@ def test_pulls_are_those_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> Non
     indices = torch.randint(0, 9, (200, 4), generator=random)
     coefficients = torch.randn(200, 4, generator=random) * (torch.rand(200, 4, generator=random) < 0.8)
     indices[coefficients == 0] = 0
-    residual = torch.randn(200, 5, generator=random)
-    pull, use = learning._pulls(SparseCode(indices, coefficients), residual, 9)
+    x, directions = torch.randn(200, 5, generator=random), normalize(torch.randn(9, 5, generator=random))
+    pull, use, left = learning._pulls(SparseCode(indices, coefficients), x, directions)
+    residual = x - torch.einsum("ts,tsd->td", coefficients, directions[indices])
     expected, weight = np.zeros((9, 5)), np.zeros(9)
     for i in range(200):
         for atom in range(9):
@@ -87,6 +89,33 @@ def test_pulls_are_those_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> Non
             weight[atom] += c * c
     np.testing.assert_allclose(pull, expected, atol=1e-4)
     np.testing.assert_allclose(use, weight, rtol=1e-5)
+    np.testing.assert_allclose(left, residual.square().sum(dim=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("stopped_after", [1, 8, 9, 37, 63, 64])
+def test_choosing_goes_on_from_any_step(stopped_after: int) -> None:
+    """To the bit, from nothing but what the step left, in places of its own."""
+    x = torch.randn(3000, 8, generator=seeded(0))
+    numbers = torch.randint(0, 2**62, (len(x),), generator=seeded(1))
+    straight = list(learn(x, numbers, 40, 3, 4))
+    assert [step.step for step in straight] == list(range(STEPS))
+    begun = straight[stopped_after - 1].choosing
+    places: list[torch.Tensor] = []
+
+    def room_for(n_rows: int) -> torch.Tensor:
+        places.append(torch.full((n_rows, 8), float("nan")))
+        return places[-1]
+
+    rest = list(learn(x, numbers, 40, 3, 4, room_for=room_for, begun=begun))
+    assert len(places) == 2
+    assert [step.step for step in rest] == (list(range(stopped_after, STEPS)) or [STEPS - 1])
+    assert rest[-1].means is not None
+    assert straight[-1].means is not None
+    assert torch.equal(rest[-1].means.atoms, straight[-1].means.atoms)
+    assert torch.equal(rest[-1].means.members, straight[-1].means.members)
+    assert [one.choosing.relative_error for one in rest[:-1]] == [
+        one.choosing.relative_error for one in straight[stopped_after:-1]
+    ]
 
 
 @pytest.mark.parametrize("entries", [learning._ENTRIES, 40])

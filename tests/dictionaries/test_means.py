@@ -36,9 +36,9 @@ def plain(directions: np.ndarray, x: np.ndarray, most: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-@pytest.mark.parametrize("entries", [means._ENTRIES, 500])
+@pytest.mark.parametrize("entries", [means.ENTRIES, 500])
 def test_members_are_those_of_a_plain_search(most: int, entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(means, "_ENTRIES", entries)
+    monkeypatch.setattr(means, "ENTRIES", entries)
     x, directions = unit(120, 10, 0), unit(25, 10, 1)
     directions[7] = directions[3]  # two directions that are nearest to the same activation
     found = means_along(directions, x, most, candidates=120)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +109,74 @@ def test_a_run_that_was_stopped_ends_as_if_left_alone(
         assert_same(one, other)
 
 
+def bytes_on_disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("selection", "kills"), [("sampled", (3, 71, 90)), ("consensus", (9, 72))])
+def test_what_lies_on_disk_changes_nothing_and_a_kill_neither(
+    model: FakeModel, tmp_path: Path, selection: str, kills: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while reading, at several steps of choosing, between two layers, and before the end."""
+    corpus, asked = fake_corpus(), config(selection, centre=True)
+    undisturbed = finish(train(model, corpus, [0, 1], asked)).dictionaries
+    monkeypatch.setattr("itda_core.dictionaries.pool.SEGMENT_BYTES", 100 * 16 * 4)
+    monkeypatch.setattr("itda_core.dictionaries.pool.LEAST_ROOM", 300)
+    monkeypatch.setattr("itda_core.dictionaries.pool.ROOM_PER_ATOM", 7)  # of twice as many tokens
+    monkeypatch.setattr("itda_core.dictionaries.saving.WORK_PER_SAVING", 0.0)  # a checkpoint at each step
+    in_memory = finish(train(model, corpus, [0, 1], asked)).dictionaries
+    assert not torch.equal(undisturbed[0].atoms, in_memory[0].atoms)  # the room is another
+    work, killed = tmp_path / "work", []
+    pools = set()
+    for i, _ in enumerate(events := train(model, corpus, [0, 1], asked, work=work, checkpoint_seconds=0)):
+        pools.add(tuple(sorted(path.name for path in work.glob(".pool-*"))))
+        if i in kills:
+            killed.append((i, shutil.copytree(work, tmp_path / f"killed-{i}")))
+    assert list(events) == []
+    assert pools == {(".pool-0", ".pool-1"), (".pool-1",), ()}  # a layer that is done needs none
+    for i, folder in killed:
+        resumed = list(train(model, corpus, [0, 1], asked, work=folder, resume=True))
+        for a, b in zip(in_memory, resumed[-1].dictionaries, strict=True):
+            assert_same(a, b)
+        if i > 8:  # 8 batches, then 64 steps for each layer
+            again = i == 71  # the last step of the first layer, whose labels were still to be found
+            assert len(resumed) == 1 + 8 + 128 - (i + 1) + again
+            assert bytes_on_disk(folder) < 100_000
+
+
+def test_a_run_that_ended_in_choosing_keeps_its_eta(model: FakeModel, tmp_path: Path) -> None:
+    events = train(model, fake_corpus(), [0, 1], config("sampled"), work=tmp_path)
+    for _ in range(8 + 64 + 10):
+        next(events)
+    events.close()
+    (progress, *rest) = train(model, fake_corpus(), [0, 1], config("sampled"), work=tmp_path, resume=True)
+    assert progress.choosing == "choosing atoms of layer 1: step 11 of 64"
+    assert [layer.step for layer in progress.layers] == [64, 11]
+    assert progress.eta is not None
+    assert progress.eta > 0
+    assert rest[-2].eta == pytest.approx(0)
+
+
+def test_a_disk_that_is_full_while_choosing_keeps_what_was_done(
+    model: FakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, asked = fake_corpus(), config("sampled")
+    undisturbed = only(train(model, corpus, [0], asked))
+    monkeypatch.setattr("itda_core.dictionaries.pool.SEGMENT_BYTES", 100 * 16 * 4)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(UserError, match="disk is full"):
+            finish(train(model, corpus, [0], asked, work=tmp_path))
+    model.read = 0
+    resumed = only(train(model, corpus, [0], asked, work=tmp_path, resume=True))
+    assert_same(undisturbed, resumed)
+    assert model.read == 120  # for the measurement only
+
+
 def test_progress_tells_how_far_choosing_is(model: FakeModel) -> None:
     seen = list(train(model, fake_corpus(), [0, 2], config("consensus")))
     words = [progress.choosing for progress in seen]
@@ -124,7 +195,9 @@ def test_two_models_that_read_one_text_choose_from_the_same_prefixes() -> None:
     seen = []
     for seed in (0, 1):
         growth = pooled(FakeModel(seed), corpus, room=500)
-        seen.append({(label.document, label.window_start, label.position) for label in growth.kept(growth.totals)[1]})
+        growth._pool.ordered()
+        labels = growth.kept(growth.totals).labels
+        seen.append({(label.document, label.window_start, label.position) for label in labels})
         assert len(seen[-1]) == 500
     assert seen[0] == seen[1]
 

@@ -363,7 +363,7 @@ def test_a_damaged_checkpoint_is_named(model, tmp_path: Path, file: str) -> None
 def test_a_full_disk_keeps_the_checkpoint_before(model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = fake_corpus()
     alone = finish(train(model, corpus, [0, 1], CONFIG)).dictionaries
-    monkeypatch.setattr("itda_core.dictionaries.training._WORK_PER_SAVING", 0.0)  # a checkpoint after each batch
+    monkeypatch.setattr("itda_core.dictionaries.saving.WORK_PER_SAVING", 0.0)  # a checkpoint after each batch
     events = train(model, corpus, [0, 1], CONFIG, work=tmp_path, checkpoint_seconds=0)
     next(events)
     next(events)

@@ -53,7 +53,7 @@ def started(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[EvaluateReq
     """The evaluations that were started, of which none runs."""
     requests: list[EvaluateRequest] = []
 
-    def start(self: Jobs, request: EvaluateRequest) -> Job:
+    def start(self: Jobs, request: EvaluateRequest, *, further: bool) -> Job:
         requests.append(request)
         return job_of(studio, request, EvaluationStatus())
 

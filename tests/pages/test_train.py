@@ -39,7 +39,7 @@ def filled(studio: Studio, folder: Path) -> AppTest:
 def test_form_to_request(studio: Studio, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[TrainRequest] = []
 
-    def start(self: Jobs, request: TrainRequest) -> Job:
+    def start(self: Jobs, request: TrainRequest, *, further: bool) -> Job:
         started.append(request)
         return _job(studio, request, TrainingStatus())
 

@@ -14,10 +14,8 @@ from tests.runs.samples import make_dictionary, write_corpus
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty $ITDA_HOME."""
-    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+def a_home_of_its_own(home: Path) -> None:
+    """For every test of these."""
 
 
 @pytest.fixture

@@ -107,13 +107,28 @@ def test_choosing_atoms_takes_memory_disk_and_time_of_its_own(tiny_folder: Path,
     chosen = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000, selection="consensus"))
     assert grown.memory is not None
     assert chosen.memory is not None
-    assert chosen.memory - grown.memory >= 10_000 * 32 * 4  # all tokens are held: 40 per atom, but at least 16,384
+    assert chosen.memory - grown.memory >= 10_000 * 32 * 4  # few enough to stay in memory
     assert grown.disk is not None
     assert chosen.disk is not None
     assert chosen.disk - grown.disk >= 10_000 * 32 * 4
     assert grown.seconds is not None
     assert chosen.seconds is not None
     assert chosen.seconds[0] > grown.seconds[0]
+
+
+def test_more_to_choose_from_takes_disk_and_hardly_any_memory(tiny_folder: Path, corpus_file: Path) -> None:
+    """16,000 atoms are chosen from 640,000 activations a layer: three more layers are on disk, not in memory."""
+    guesses = [
+        estimate(request(tiny_folder, corpus_file, layers, atoms=16_000, tokens=10**7, selection="sampled"))
+        for layers in ((0,), None)
+    ]
+    (memory, disk), (of_four, disk_of_four) = [(guess.memory or 0, guess.disk or 0) for guess in guesses]
+    activations = 640_000 * 32 * 4
+    assert disk - 4 * activations > 0
+    assert disk_of_four - disk == pytest.approx(3 * 3.25 * 640_000 * (32 * 4 + 250), rel=0.02)
+    assert memory > 16_000**2 * 4  # the Gram matrix, of one layer at a time
+    # So narrow activations are mostly their labels and numbers: 19 MB of numbers, 296 of two segments.
+    assert of_four - memory < 3 * 320e6
 
 
 def test_runs_that_chose_their_atoms_do_not_tell_how_fast_text_is_read(tiny_folder: Path, corpus_file: Path) -> None:

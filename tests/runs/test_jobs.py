@@ -19,7 +19,18 @@ from itda_core.dictionaries import AtomDictionary, TrainConfig
 from itda_core.errors import UserError
 from itda_core.files import write_json
 from itda_core.models import ModelSpec
-from itda_core.runs import Job, Jobs, JobStatus, TrainingStatus, TrainRequest, jobs, run
+from itda_core.runs import (
+    EvaluateRequest,
+    Interrupted,
+    Job,
+    Jobs,
+    JobStatus,
+    TrainingStatus,
+    TrainRequest,
+    jobs,
+    run,
+)
+from itda_core.runs.training_run import NOTHING_FINISHED
 from itda_core.runs.worker import train_for_job
 from tests.runs.samples import write_corpus
 
@@ -139,6 +150,63 @@ def test_a_job_that_fails_says_why(jobs_: Jobs, request_: TrainRequest) -> None:
     assert "Traceback" not in job.log
     later = made_job(jobs_, request_, TrainingStatus(state="done"), None)
     assert [job.id for job in jobs_.list()] == [later.id, job.id]
+
+
+def test_a_job_goes_further_than_a_finished_training(
+    jobs_: Jobs, request_: TrainRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(replace(request_, config=replace(request_.config, tokens=2000)))
+    launched: list[bool] = []
+    monkeypatch.setattr(Job, "launch", lambda _, *, resume: launched.append(resume))
+    job = jobs_.start(request_, further=True)
+    assert (launched, job.further, job.command) == ([False], True, f"{request_.resolved().command()} --resume")
+
+    def work(resume: bool, stop_after: int) -> None:
+        """What the worker that was launched does, here in this process."""
+        asked = iter(range(stop_after))
+        train_for_job(
+            job.folder,
+            job.request,
+            resume=resume,
+            should_stop=lambda: next(asked, None) is None,
+            on_step=lambda _: None,
+        )
+
+    with pytest.raises(Interrupted):
+        work(False, 1)
+    status = job.status
+    assert (status.state, status.resumable) == ("cancelled", True)
+    assert 2000 < status.tokens < 6000
+    names = ", ".join(Path(result.path).name for result in first)
+    assert status.notes == (f"Going on from {names}, 2,000 tokens into the training.",)
+    work(True, 10_000)
+    status = job.status
+    assert (status.state, status.tokens) == ("done", 6000)
+    undisturbed = run(replace(request_, library=str(tmp_path / "other")))
+    for one, two, before in zip(status.results, undisturbed, first, strict=True):
+        longer, alone, short = (AtomDictionary.load(result.path) for result in (one, two, before))
+        assert torch.equal(longer.atoms, alone.atoms)
+        assert longer.provenance.equals(alone.provenance)
+        assert torch.equal(short.atoms, alone.atoms[: len(short)])
+        assert [stage["tokens_read"] for stage in longer.stats["stages"]] == [2000, 4000]
+
+    again = jobs_.start(request_, further=True)
+    train_for_job(again.folder, again.request, resume=False, should_stop=lambda: False, on_step=lambda _: None)
+    assert again.status.results == status.results
+    assert again.status.notes == ("This training has ended already; its dictionaries are in the library.",)
+
+
+def test_a_job_with_nothing_to_go_on_from_fails_rather_than_begin(
+    jobs_: Jobs, request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Job, "launch", lambda _, *, resume: None)
+    job = jobs_.start(request_, further=True)
+    for resume in (False, True):
+        with pytest.raises(UserError, match="No dictionaries in the library lead to this training"):
+            train_for_job(job.folder, job.request, resume=resume, should_stop=lambda: False, on_step=lambda _: None)
+        assert (job.status.state, job.status.error) == ("failed", NOTHING_FINISHED)
+    with pytest.raises(UserError, match="Only a training can go further; start a new evaluation"):
+        jobs_.start(EvaluateRequest(("demo-0-L2",)), further=True)
 
 
 def made_job(jobs_: Jobs, request_: TrainRequest, status: JobStatus, process: dict | None) -> Job:

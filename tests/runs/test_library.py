@@ -210,7 +210,10 @@ def test_an_import_of_a_link_is_refused(library: Library, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("source", ["no/such/place", "nowhere", "../x", "a b/c"])
-def test_an_import_of_nothing_says_what_is_expected(library: Library, source: str) -> None:
+def test_an_import_of_nothing_says_what_is_expected(
+    library: Library, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # whatever lies beside the repository
     with pytest.raises(UserError, match="no folder, no zip file"):
         library.import_(source)
 

@@ -13,6 +13,7 @@ from itda_core.dictionaries import TrainConfig
 from itda_core.dictionaries.config import SIZED
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
+from itda_core.models.spec import PLACEMENTS
 from itda_core.runs import TrainRequest
 
 names = st.text("abcdefgh/-_.", min_size=1, max_size=12).filter(lambda text: not text.startswith("-"))
@@ -26,6 +27,7 @@ requests = st.builds(
         dtype=st.sampled_from(["auto", "float32"]),
         offline=st.booleans(),
         trust_remote_code=st.booleans(),
+        placement=st.sampled_from(PLACEMENTS),
     ),
     layers=st.none() | st.sets(st.integers(0, 40), min_size=1).map(lambda layers: tuple(sorted(layers))),
     corpus=names,
@@ -80,9 +82,11 @@ def test_unknown_and_missing_keys_are_refused() -> None:
         TrainRequest.from_dict({**value, "model": {**value["model"], "colour": "red"}})
 
 
-def test_a_request_of_before_activations_were_kept_is_read() -> None:
+def test_a_request_of_before_activations_were_kept_or_weights_spread_is_read() -> None:
     request = TrainRequest(ModelSpec("demo:0"), (2,), "demo")
     value = {name: part for name, part in request.to_dict().items() if name != "keep_activations"}
+    assert TrainRequest.from_dict(value) == request
+    value["model"] = {name: part for name, part in value["model"].items() if name != "placement"}
     assert TrainRequest.from_dict(value) == request
 
 
@@ -99,7 +103,9 @@ def test_paths_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: pytes
 
 def test_what_changes_the_result_changes_the_key_and_nothing_else_does() -> None:
     request = TrainRequest(ModelSpec("demo:0"), (2,), "demo")
-    same = replace(request, model=ModelSpec("demo:0", device="cpu", offline=True), library="/elsewhere")
+    same = replace(
+        request, model=ModelSpec("demo:0", device="cpu", offline=True, placement="spread"), library="/elsewhere"
+    )
     assert replace(same, keep_activations=True).key() == request.key()
     for config in (TrainConfig(tokens=5), TrainConfig(threshold=0.1), TrainConfig(atoms=9)):  # a run may go on so
         assert replace(request, config=config).key() == request.key()

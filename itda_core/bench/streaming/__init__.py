@@ -1,0 +1,1 @@
+"""A model streamed from the disk beside accelerate's offload."""

@@ -1,0 +1,156 @@
+"""One harvest in a process of its own, so that its memory is its own: seconds, bytes read, memory, what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+from itda_core.bench.streaming.plan import StreamPlan
+from itda_core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Harvested:
+    """What one way of harvesting took."""
+
+    seconds: float  # from the checkpoint's folder to the last activation; imports are not counted
+    asked_bytes: int | None  # of the checkpoint, counted where it is read; None: this way does not tell
+    disk_bytes: int | None  # that the system read from the disk; None where it does not say
+    peak_bytes: int  # resident memory of the process at its highest, Python and libraries included
+    projections: str  # a file: each activation along one fixed direction, layer after layer
+
+
+def harvest_apart(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harvested:
+    """Harvest resid_post of every layer up to `plan.layers`, in a process of its own, one of plan.WAYS.
+
+    Raises UserError, with what the process said last, when it fails.
+    """
+    root = str(Path(__file__).resolve().parents[3])
+    known = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    asked = {"plan": asdict(plan), "way": way, "model": str(model), "scratch": str(scratch)}
+    finished = subprocess.run(
+        [sys.executable, "-m", "itda_core.bench.streaming.harvest_apart", json.dumps(asked)],
+        env={**os.environ, "PYTHONPATH": known, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if finished.returncode != 0:
+        said = finished.stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise UserError(f"The harvest {way} failed and said: {said[0][:300]}")
+    return Harvested(**json.loads(finished.stdout))
+
+
+def forget(folder: Path) -> None:
+    """Empty the system's page cache of the checkpoint in `folder`, where it can be done."""
+    advise = getattr(os, "posix_fadvise", None)
+    for path in folder.glob("*.safetensors") if advise else ():
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            advise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
+def _main(asked: dict) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    # What all ways need is imported before the clock starts.
+    from itda_core.models import ModelSpec
+    from itda_core.models.loading import load_model, load_skeleton
+    from itda_core.models.sites import Site
+    from itda_core.models.streamed.harvest import LayerHarvest
+    from itda_core.text import Corpus
+    from itda_core.text.windows import windows as windows_of
+
+    plan, way = StreamPlan(**asked["plan"]), asked["way"]
+    folder, scratch = Path(asked["model"]), Path(asked["scratch"])
+    spec = ModelSpec(str(folder), device="cpu", dtype="float32")
+    sites = [Site("resid_post", layer) for layer in range(plan.layers)]
+    direction = torch.randn(plan.d_model, generator=torch.Generator().manual_seed(0))
+    if plan.cold:
+        forget(folder)
+    before, began, asked_bytes = _disk_reads(), time.perf_counter(), None
+    found: dict[str, list[torch.Tensor]] = {site.name: [] for site in sites}
+
+    def taken(model) -> Iterator:  # the windows, in the plan's number
+        corpus = Corpus.open("demo")
+        full = (w for w in windows_of(corpus, model.tokenizer, context=plan.context) if len(w) == plan.context)
+        return islice(full, plan.windows)
+
+    if way == "streamed":
+        model = load_skeleton(spec)
+        read = list(taken(model))
+        with tempfile.TemporaryDirectory(dir=scratch) as states:
+            harvest = LayerHarvest(model, read, sites, Path(states), windows_per_batch=plan.windows_per_batch)
+            with harvest:
+                for site, source in harvest.sources():
+                    for batch in source.stream(read, [site], windows_per_batch=plan.windows_per_batch):
+                        found[site.name].append(batch.activations[site] @ direction)
+        asked_bytes = model.weights.bytes_read
+    else:
+        model = load_model(spec) if way == "in_memory" else _offloaded(spec, plan, scratch)
+        for batch in model.stream(taken(model), sites, windows_per_batch=plan.windows_per_batch):
+            for site, x in batch.activations.items():
+                found[site.name].append(x @ direction)
+            if plan.cold and way == "accelerate_disk":
+                forget(folder)
+    seconds = time.perf_counter() - began
+    after, peak = _disk_reads(), _peak()
+    output = scratch / f"{way}-{plan.layers}-{plan.windows}.safetensors"
+    save_file({name: torch.cat(parts) for name, parts in found.items()}, output)
+    disk = None if before is None or after is None else after - before
+    sys.stdout.write(json.dumps(asdict(Harvested(seconds, asked_bytes, disk, peak, str(output)))))
+
+
+def _offloaded(spec, plan: StreamPlan, scratch: Path):
+    """The same model by accelerate: its blocks on the disk, brought in one by one for every batch."""
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    from itda_core.models.language_model import LanguageModel
+
+    logging.disable_progress_bar()
+    placed: dict[str, str | int] = {f"layers.{layer}": "disk" for layer in range(plan.layers)}
+    placed |= {"embed_tokens": "cpu", "norm": "cpu", "rotary_emb": "cpu"}
+    module = AutoModel.from_pretrained(
+        spec.name, dtype="float32", device_map=placed, offload_folder=str(scratch / "offload"), local_files_only=True
+    )
+    tokenizer = AutoTokenizer.from_pretrained(spec.name, local_files_only=True)
+    module.eval().requires_grad_(False)
+    return LanguageModel(spec, module, tokenizer, folder=Path(spec.name), revision=None, has_lm_head=False)
+
+
+def _disk_reads() -> int | None:
+    """Bytes that the system has read from the disk for this process."""
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("read_bytes")), None)
+
+
+def _peak() -> int:
+    """Bytes of resident memory at their highest since this program began."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # no such system: what follows may count the memory of whoever started this process
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    _main(json.loads(sys.argv[1]))

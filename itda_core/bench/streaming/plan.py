@@ -1,0 +1,58 @@
+"""What `itda bench stream` measures: sizes only, no tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from itda_core.errors import UserError
+
+WAYS = ("streamed", "accelerate_disk", "in_memory")
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """A whole run: a model of Llama's shape with random weights in float32, and the text it reads.
+
+    Many narrow blocks, so that a checkpoint of this size is streamed in steps as small, beside it, as those of a model
+    that no memory holds. Raises UserError for sizes that cannot work.
+    """
+
+    layers: int = 56
+    d_model: int = 768
+    d_mlp: int = 2048
+    heads: int = 12
+    vocabulary: int = 2048
+    shards: int = 10
+    windows: int = 64
+    context: int = 128
+    batches: int = 8  # forward batches that the windows are read in
+    cold: bool = True  # the page cache is emptied of the checkpoint before each pass over it, as if it did not fit
+    folder: str | None = None  # where the checkpoint and the hidden states lie for the time; None: a temporary folder
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "shards", "windows", "batches", "heads"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)} is too few; give at least 1.")
+        if self.windows % self.batches:
+            raise UserError(f"{self.windows} windows do not make {self.batches} equal batches; give a multiple.")
+        if self.d_model % self.heads:
+            raise UserError(f"d_model={self.d_model} cannot be split into {self.heads} heads; give a multiple.")
+
+    @property
+    def windows_per_batch(self) -> int:
+        return self.windows // self.batches
+
+    def part(self, *, layers: int | None = None, windows: int | None = None) -> StreamPlan:
+        """The same model read up to another layer, or on fewer windows in batches of the same size."""
+        read = self.windows if windows is None else windows
+        return replace(
+            self,
+            layers=self.layers if layers is None else layers,
+            windows=read,
+            batches=max(1, read // self.windows_per_batch),
+        )
+
+
+def quick_plan(plan: StreamPlan) -> StreamPlan:
+    """The same at tiny sizes: does it run? Its figures mean nothing."""
+    return replace(plan, layers=4, d_model=64, d_mlp=128, heads=4, shards=3, windows=8, context=32, batches=2)

@@ -1,0 +1,1 @@
+"""Models larger than memory: each block read from the disk once, for a whole corpus."""

@@ -1,0 +1,81 @@
+"""From a checkpoint's tensors to a model's parameters, the way transformers goes: the one place here that knows how it
+loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import (
+    WeightConverter,
+    WeightRenaming,
+    convert_and_load_state_dict_in_model,
+    rename_source_key,
+)
+from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, local_torch_dtype
+
+from itda_core.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+_NEVER_REACHED = "pooler"  # it reads the last block's output, and the pass ends there
+
+
+def empty_model(config: PretrainedConfig, spec: ModelSpec, loader: str, dtype: torch.dtype) -> PreTrainedModel:
+    """The model with parameters that take no memory, and buffers that have their values."""
+    import transformers
+    from accelerate import init_empty_weights
+
+    auto: Any = getattr(transformers, loader)
+    with local_torch_dtype(dtype), init_empty_weights(include_buffers=False):
+        module = auto.from_config(config, dtype=dtype, trust_remote_code=spec.trust_remote_code)
+    return module.eval().requires_grad_(False)
+
+
+def sorted_names(
+    names: Sequence[str], module: PreTrainedModel, path: str
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """The checkpoint's names per block, and of what lies outside the blocks in the same tower."""
+    conversions = get_model_conversion_mapping(module)
+    renamings = [entry for entry in conversions if isinstance(entry, WeightRenaming)]
+    converters = [entry for entry in conversions if isinstance(entry, WeightConverter)]
+    own = module.state_dict()
+    tower = _tower(module, path)
+    of_block: list[list[str]] = [[] for _ in cast(nn.ModuleList, module.get_submodule(path))]
+    outside: list[str] = []
+    for name in names:
+        target, _ = rename_source_key(name, renamings, converters, module.base_model_prefix, own)
+        if target not in own and name in own:
+            target = name
+        if target.startswith(f"{path}."):
+            number = target.removeprefix(f"{path}.").partition(".")[0]
+            of_block[int(number)].append(name)
+        elif target in own and target.startswith(tower) and _NEVER_REACHED not in target:
+            outside.append(name)
+    return tuple(map(tuple, of_block)), tuple(outside)
+
+
+def _tower(module: nn.Module, path: str) -> str:
+    """The prefix of the innermost model that the blocks at `path` are in: of a model with several towers, theirs."""
+    prefixes = [path.rsplit(".", cut)[0] for cut in range(1, path.count(".") + 1)]
+    inner = next((prefix for prefix in prefixes if isinstance(module.get_submodule(prefix), PreTrainedModel)), None)
+    return "" if inner is None else f"{inner}."
+
+
+def place(module: PreTrainedModel, tensors: dict[str, torch.Tensor], device: torch.device, dtype: torch.dtype) -> None:
+    """Put tensors of the checkpoint where they belong, converted as transformers does when it loads a model."""
+    from itda_core.models.loading import quiet
+
+    loading = LoadStateDictConfig(
+        device_map={"": str(device)},
+        dtype=dtype,
+        dtype_plan=module._get_dtype_plan(dtype),
+        weight_mapping=get_model_conversion_mapping(module),
+    )
+    with quiet():
+        convert_and_load_state_dict_in_model(module, tensors, loading)
+    module.requires_grad_(False)

@@ -1,0 +1,261 @@
+"""A model without its blocks' weights: what comes before the blocks is loaded, each block when its turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from itda_core.errors import UserError
+from itda_core.models.forward import PaddedWindows, forward, pad
+from itda_core.models.hooks import hooked
+from itda_core.models.language_model import LanguageModel
+from itda_core.models.sites import Site
+from itda_core.models.spec import ModelSpec
+from itda_core.models.streamed.conversion import empty_model, place, sorted_names
+from itda_core.models.streamed.weights import Weights
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
+    from itda_core.text import Window
+
+
+class BlockPass(NamedTuple):
+    """What one block made of one batch of windows."""
+
+    output: torch.Tensor  # (tokens of the batch, special ones too, d_model)
+    sites: dict[Site, torch.Tensor]  # each (tokens of text, width)
+
+
+class Skeleton(LanguageModel):
+    """A model whose blocks have no weights, except the one in work.
+
+    It runs a block by the model's own forward pass: blocks before it hand on what is given to them (activations kept
+    from the pass of the block before), the pass ends after it. So masks, positions, rotary embeddings and whatever else
+    a family gives its blocks are what the model itself makes of the windows, for every kind of layer.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        config: PretrainedConfig,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        folder: Path,
+        revision: str | None,
+        loader: str,
+        headless: bool,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """loader: transformers' class that makes the model; headless, device: see LanguageModel.
+
+        Raises UserError when a checkpoint of this kind cannot be streamed, or is not whole.
+        """
+        if getattr(config, "quantization_config", None):
+            raise UserError(
+                f"Model {spec.name} is quantised, and its blocks' weights cannot be read one by one; give the "
+                "unquantised checkpoint, or load it whole (--placement spread)."
+            )
+        module = empty_model(config, spec, loader, dtype)
+        super().__init__(
+            spec,
+            module,
+            tokenizer,
+            folder=folder,
+            revision=revision,
+            has_lm_head=False,
+            headless=headless,
+            device=device,
+        )
+        if self.blocks.unknown:
+            raise UserError(f"{self.blocks.unknown} Without its blocks it cannot be streamed.")
+        self._dtype = dtype
+        self.weights = Weights(folder)
+        self._of_block, outside = sorted_names(self.weights.names, module, self.blocks.path)
+        self._tuple_of = 0  # entries of the tuple that blocks return; 0: they return a tensor
+        place(module, self.weights.read(outside), device, dtype)
+        for buffers in (child._buffers for child in module.modules()):
+            for name, buffer in buffers.items():
+                if buffer is not None:
+                    buffers[name] = buffer.to(device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._dtype
+
+    def block_names(self, layer: int) -> tuple[str, ...]:
+        """The checkpoint's tensors of a block."""
+        return self._of_block[layer]
+
+    def put(self, layer: int, tensors: dict[str, torch.Tensor]) -> None:
+        """Give a block its weights, by their names in the checkpoint. Raises UserError when some are missing."""
+        place(self.module, tensors, self.device, self._dtype)
+        block = self.blocks.modules[layer]
+        lacking = [name for name, parameter in block.named_parameters() if parameter.is_meta]
+        if lacking:
+            raise UserError(
+                f"The weights of model {self.name} lack {len(lacking)} tensors of block {layer} "
+                f"({', '.join(lacking[:3])}); fetch or save it again, or load it whole (--placement spread) if its "
+                "blocks share weights."
+            )
+
+    def drop(self, layer: int) -> None:
+        """Let go of a block's weights."""
+        for module in self.blocks.modules[layer].modules():
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    module._parameters[name] = nn.Parameter(torch.empty_like(parameter, device="meta"), False)
+
+    def run(
+        self, layer: int, windows: Sequence[Window], sites: Sequence[Site], given: torch.Tensor | None
+    ) -> BlockPass:
+        """Block `layer`, which has its weights, on one batch of windows.
+
+        given: (tokens, special ones too, d_model), the output of the block before; None for block 0, which gets the
+        embeddings. Raises UserError when a site is not reached, or the model does something between its blocks.
+        """
+        padded = pad(self, windows)
+        real = padded.mask.bool()
+        own = Site("resid_post", layer)
+        found: dict[Site, torch.Tensor] = {}
+        output: list[torch.Tensor] = []
+
+        def visit(site: Site, activation: torch.Tensor) -> None:
+            if activation.shape[:2] != padded.ids.shape:
+                raise UserError(
+                    f"Site {site.name} of {self.name} has shape {tuple(activation.shape)}, not one vector per token; "
+                    "choose another."
+                )
+            if site in sites:
+                found[site] = activation[padded.wanted]
+            if site == own:
+                output.append(activation[real])
+
+        with (
+            self._handing_on(layer, padded, given),
+            hooked(self, [*sites, own], visit, stop=True, shape=padded.ids.shape),
+        ):
+            forward(self, padded.ids, padded.mask)
+        missing = [site.name for site in sites if site not in found]
+        if output and output[0].dtype != self._dtype:
+            raise UserError(
+                f"Model {self.name} computes in {self._dtype} but hands {output[0].dtype} from block to block; choose "
+                "that --dtype, or load it whole (--placement spread)."
+            )
+        if missing or not output:
+            raise UserError(
+                f"Site {(missing or [own.name])[0]} of {self.name} was not reached by a forward pass; choose another."
+            )
+        return BlockPass(output[0], found)
+
+    @contextmanager
+    def _handing_on(self, layer: int, padded: PaddedWindows, given: torch.Tensor | None) -> Iterator[None]:
+        """Inside the block, the blocks before `layer` compute nothing, and `layer` gets what is `given`."""
+        blocks = self.blocks.modules
+        if given is None:
+            assert layer == 0, "later blocks are given what came before"
+            handle = blocks[0].register_forward_hook(self._note_form)
+            try:
+                yield
+            finally:
+                handle.remove()
+            return
+        filled = torch.zeros(*padded.ids.shape, given.shape[1], dtype=self._dtype, device=self.device)
+        filled[padded.mask.bool()] = given.to(self.device, self._dtype)
+
+        def hand_on(*_: Any, **__: Any) -> Any:
+            return self._formed(filled)
+
+        def check(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if (args[0] if args else kwargs.get("hidden_states")) is not filled:
+                raise UserError(
+                    f"Model {self.name} ({self.module.config.model_type}) does something of its own between its "
+                    "blocks, so they cannot be streamed one by one; load it whole (--placement spread)."
+                )
+
+        handle = blocks[layer].register_forward_pre_hook(check, with_kwargs=True)
+        try:
+            for block in blocks[:layer]:
+                block.forward = hand_on
+            yield
+        finally:
+            handle.remove()
+            for block in blocks[:layer]:
+                block.__dict__.pop("forward", None)
+
+    def _formed(self, hidden: torch.Tensor) -> Any:
+        """As a block returns it."""
+        return (hidden, *[None] * (self._tuple_of - 1)) if self._tuple_of else hidden
+
+    def _note_form(self, _: nn.Module, __: Any, output: Any) -> None:
+        self._tuple_of = len(output) if isinstance(output, (tuple, list)) else 0
+
+    @property
+    def form(self) -> int:
+        """Entries of the tuple that blocks return, 0 for a tensor; known once block 0 has run."""
+        return self._tuple_of
+
+    @form.setter
+    def form(self, entries: int) -> None:
+        self._tuple_of = entries
+
+    def forget_embeddings(self, windows: Sequence[Window]) -> bool:
+        """Let go of the embeddings' weights once all windows have passed block 0; whether that was done.
+
+        What a model gives its blocks beside the hidden states (masks, positions) depends on the embeddings' shape
+        only, in most families; here it is made sure of on `windows`, and where it does not hold they stay.
+        """
+        embeddings = self.module.get_input_embeddings()
+        if not isinstance(embeddings, nn.Embedding) or embeddings.weight.is_meta:
+            return False
+        true = self._arguments(windows)
+        width, like = embeddings.embedding_dim, embeddings.weight
+
+        def blank(ids: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(*ids.shape, width, dtype=like.dtype, device=ids.device)
+
+        embeddings.forward = blank
+        if not _equal(true, self._arguments(windows)):
+            del embeddings.forward
+            return False
+        embeddings.weight = nn.Parameter(torch.empty_like(like, device="meta"), False)
+        return True
+
+    def _arguments(self, windows: Sequence[Window]) -> list[Any]:
+        """All that every block is given for `windows`, beside the hidden states."""
+        padded = pad(self, windows)
+        given: list[Any] = []
+
+        def hand_on(*args: Any, **kwargs: Any) -> Any:
+            hidden = args[0] if args else kwargs.pop("hidden_states")
+            given.append((args[1:], kwargs))
+            return self._formed(hidden)
+
+        blocks = self.blocks.modules
+        last = Site("resid_post", len(blocks) - 1)
+        try:
+            for block in blocks:
+                block.forward = hand_on
+            with hooked(self, [last], lambda *_: None, stop=True):
+                forward(self, padded.ids, padded.mask)
+        finally:
+            for block in blocks:
+                block.__dict__.pop("forward", None)
+        return given
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two nests of tuples, lists and dicts hold the same tensors; what is no tensor counts as itself."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.shape == b.shape and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    if isinstance(a, (tuple, list)):
+        return isinstance(b, (tuple, list)) and len(a) == len(b) and all(map(_equal, a, b))
+    return a is b or (isinstance(a, (int, float, str, bool)) and a == b)
