@@ -5,47 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
-import pytest
+from tests.conftest import ROOT, Cli
 
-from itda_core.cli import main
-
-ROOT = Path(__file__).resolve().parents[1]
 KEYS = {
     *("model", "parameters", "checkpoint_bytes", "stored_dtype", "dtype", "d_model", "n_layers", "layers", "tokens"),
     *("context", "windows", "positions", "atoms", "k", "forward_operations", "pursuit_operations", "machine", "best"),
     *("ways", "notes"),
 }
 WAY_KEYS = {
-    *("name", "bytes_read", "hidden_bytes", "disk_bytes", "host_memory", "device_memory", "read_seconds"),
+    *("name", "bytes_read", "hidden_bytes", "host_memory", "device_memory", "read_seconds"),
     *("move_seconds", "forward_seconds", "growth_seconds", "seconds", "bottleneck", "fits"),
 }
-
-Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty $ITDA_HOME."""
-    monkeypatch.setenv("ITDA_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def itda(capfd: pytest.CaptureFixture[str]) -> Cli:
-    """`itda(*arguments)` in this process: exit code, stdout, stderr, as the system sees them."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        output = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, output.out, output.err
-
-    return run
 
 
 def test_json_holds_the_plan(itda: Cli) -> None:

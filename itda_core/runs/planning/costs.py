@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itda_core.runs.planning.machines import PlannedMachine
 from itda_core.runs.planning.shape import BYTES, ModelShape, Part
 
-WINDOWS_PER_BATCH = 16  # of one forward pass, see models.capture.stream
 BASE_MEMORY = 700 * 2**20  # bytes: Python with torch and transformers, as runs.estimate counts
 DEVICE_BASE_MEMORY = 600 * 2**20  # bytes: a CUDA context with its libraries
 _LIVE_VECTORS = 12  # of d_model per token that a block's forward pass holds at its widest (MLP in and out, Q, K, V)
@@ -27,8 +26,9 @@ class Amount:
     context: int  # tokens per window
     last_layer: int  # the deepest one wanted
     n_layers: int  # how many are wanted
-    atoms: int  # of each dictionary at the end
+    atoms: int  # of each dictionary at the end; 0: activations are only read
     k: int  # atoms per token
+    windows_per_batch: int = 16  # of one forward pass, as models.capture.stream takes them
 
     @property
     def windows(self) -> int:
@@ -42,7 +42,7 @@ class Amount:
 
     @property
     def batches(self) -> int:
-        return math.ceil(self.windows / WINDOWS_PER_BATCH)
+        return math.ceil(self.windows / self.windows_per_batch)
 
 
 def run_blocks(shape: ModelShape, amount: Amount) -> tuple[Part, ...]:
@@ -92,6 +92,8 @@ def growth_seconds(d_model: int, amount: Amount, on: PlannedMachine) -> float:
     measured.
     """
     atoms, cpu = amount.atoms, on.device == "cpu"
+    if not atoms:
+        return 0.0
     product = amount.tokens * atoms * d_model / on.wide_matrix
     row = (_STEP_ON_CPU if cpu else 0.0) + 4 * (atoms / 2) / on.memory_read
     entry = (0.0 if cpu else _ENTRY_ON_GPU) + (atoms + _JUDGED_AT_ONCE) / 2 * d_model * 8 / on.memory_read
@@ -106,12 +108,12 @@ def dictionary_bytes(d_model: int, amount: Amount) -> int:
 
 def batch_bytes(shape: ModelShape, amount: Amount, dtype: str) -> int:
     """Of one forward batch inside a block."""
-    return WINDOWS_PER_BATCH * amount.context * shape.d_model * _LIVE_VECTORS * BYTES[dtype]
+    return amount.windows_per_batch * amount.context * shape.d_model * _LIVE_VECTORS * BYTES[dtype]
 
 
 def captured_bytes(shape: ModelShape, amount: Amount, layers: int) -> int:
     """Of one forward batch's activations at `layers` sites, in float32."""
-    return WINDOWS_PER_BATCH * amount.context * shape.d_model * 4 * layers
+    return amount.windows_per_batch * amount.context * shape.d_model * 4 * layers
 
 
 def hidden_bytes(shape: ModelShape, amount: Amount, dtype: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,28 +103,15 @@ def _config(folder: Path, spec: ModelSpec) -> PretrainedConfig:
 
 def _tensor_bytes(folder: Path) -> dict[str, int]:
     """Bytes of each tensor, from the headers of the weights alone."""
-    from safetensors import SafetensorError, safe_open
+    from itda_core.models.shards import read_header
 
     sizes: dict[str, int] = {}
     for file in weight_files(folder):
-        try:
-            with safe_open(file, framework="np") as weights:
-                for name in weights.keys():  # noqa: SIM118 - not a mapping
-                    tensor = weights.get_slice(name)
-                    sizes[name] = _count(tensor.get_shape()) * _bits(tensor.get_dtype()) // 8
-        except SafetensorError as error:
-            raise UserError(f"{file} is damaged (its header cannot be read); fetch or save the model again.") from error
+        header = read_header(file)
+        if not header:
+            raise UserError(f"{file} is damaged or not whole; fetch or save the model again.")
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                start, end = tensor["data_offsets"]
+                sizes[name] = end - start
     return sizes
-
-
-def _count(shape: list[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total
-
-
-def _bits(dtype: str) -> int:
-    """Of one number, from safetensors' own word for it: F32, BF16, F8_E4M3, I64, BOOL."""
-    digits = re.search(r"\d+", dtype)
-    return int(digits.group()) if digits else 8

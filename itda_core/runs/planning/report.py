@@ -10,8 +10,8 @@ from itda_core.runs.planning.plan import Plan
 from itda_core.runs.planning.ways import FORWARD, GROWING, MOVING, READING, Way
 from itda_core.runs.units import duration, size
 
-COLUMNS = ("way", "read", "hidden states", "memory", "GPU memory", "time", "most of it", "fits")
-NUMBERS = ("read", "memory", "GPU memory", "time")
+COLUMNS = ("way", "read", "disk", "memory", "GPU memory", "time", "most of it", "fits")
+NUMBERS = ("read", "disk", "memory", "GPU memory", "time")
 _WAYS = {
     "memory": "whole model in memory",
     "stream": "streamed layer by layer",
@@ -101,7 +101,7 @@ def rows(plan: Plan) -> list[tuple[object, ...]]:
         (
             _WAYS[way.name],
             size(way.bytes_read),
-            _hidden(way),
+            size(way.hidden_bytes) if way.hidden_bytes else None,
             size(way.host_memory),
             None if way.device_memory is None else size(way.device_memory),
             duration(way.seconds),
@@ -119,21 +119,17 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def _sentence(way: Way) -> str:
-    memory = size(way.host_memory) + (f" and {size(way.device_memory)} of the GPU" if way.device_memory else "")
-    disk = f", {size(way.disk_bytes)} of disk" if way.disk_bytes else ""
+    memory = f"{size(way.host_memory)} of memory" + (
+        f", {size(way.device_memory)} of the GPU's" if way.device_memory else ""
+    )
+    disk = f" and {size(way.hidden_bytes)} of disk" if way.hidden_bytes else ""
     name = _WAYS[way.name][0].upper() + _WAYS[way.name][1:]
     if not way.fits:
-        return f"{name}: does not fit, it takes {memory} of memory{disk}."
+        return f"{name}: does not fit, it takes {memory}{disk}."
     return (
         f"{name}: about {duration(way.seconds)}, mostly {_BOTTLENECKS[way.bottleneck]}; reads {size(way.bytes_read)}, "
-        f"takes {memory} of memory{disk}."
+        f"takes {memory}{disk}."
     )
-
-
-def _hidden(way: Way) -> str:
-    if not way.hidden_bytes:
-        return ""
-    return f"{size(way.hidden_bytes)} {'on disk' if way.disk_bytes else 'in memory'}"
 
 
 def _count(parameters: int) -> str:

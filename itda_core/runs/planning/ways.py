@@ -11,7 +11,6 @@ from itda_core.runs.planning.machines import PlannedMachine
 from itda_core.runs.planning.shape import ModelShape, Part
 
 READING, MOVING, FORWARD, GROWING = "reading", "moving", "forward", "growing"
-_HELD_SHARE = 4  # both copies of the hidden states are held in memory when they take at most a quarter of it
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,14 @@ class Way:
 
     name: str  # "memory", "stream" or "offload"
     bytes_read: int  # from the checkpoint
-    hidden_bytes: int  # hidden states of the whole text, the copies together; 0 where none are kept
-    disk_bytes: int  # of them on disk, at once; 0 where they are held in memory
+    hidden_bytes: int  # of disk for the hidden states of the whole text, both copies together; 0 where none are kept
     host_memory: int  # bytes of the host at the highest
     device_memory: int | None  # bytes of the device at the highest; None: the host computes
-    read_seconds: float  # from and to the disk
+    read_seconds: float  # the checkpoint from the disk, hidden states to it and back
     move_seconds: float  # from the host to the device and back
     forward_seconds: float  # the model's own work
     growth_seconds: float  # pursuits, and atoms that enter
-    seconds: float  # in all: the most of reading, moving and computing where these overlap, else their sum
+    seconds: float  # in all; less than the sum of the four where a block is read while another computes
     bottleneck: str  # READING, MOVING, FORWARD or GROWING
     fits: bool  # into memory, the device's and the disk as far as known
 
@@ -104,44 +102,47 @@ def in_memory(harvest: Harvest) -> Way:
         bytes_read=read,
         host=host,
         device=device,
-        read_seconds=read / on.disk_read,
+        alone_seconds=read / on.disk_read,
         move_seconds=harvest.moved(weights),
-        overlap=False,
     )
 
 
 def streamed(harvest: Harvest) -> Way:
-    """Layer by layer: every block is read once for the whole text, the next one while this one computes.
+    """Layer by layer (models.streamed): every block is read once for the whole text, the next one while this one
+    computes and its dictionary grows.
 
-    The hidden states of the whole text are kept between blocks, at most two copies of them: in memory where they take
-    at most a quarter of what is free, else on disk, written and read once per block. The head is never read. Reading,
-    moving and computing overlap, but for what comes ahead of the first block.
+    The hidden states of the whole text lie on the disk, twice at the highest: what goes into a block, and what comes
+    out. They are read once per block and once per dictionary, from the page cache where memory has room for both
+    copies, and written through to the disk once per block. The head is never read.
     """
-    shape, on, blocks = harvest.shape, harvest.on, harvest.blocks
-    hidden = costs.hidden_bytes(shape, harvest.amount, harvest.dtype)
-    held = 2 * hidden <= on.host_memory / _HELD_SHARE
+    shape, on, blocks, amount = harvest.shape, harvest.on, harvest.blocks, harvest.amount
     stored = max(part.stored_bytes for part in blocks)
     computed = max(harvest.computed([part]) for part in blocks)
-    converted = computed if computed != stored else 0
-    captured = costs.captured_bytes(shape, harvest.amount, 1)
+    embedding = harvest.computed([shape.embedding])
+    captured = costs.captured_bytes(shape, amount, 1)
     work = harvest.batch_bytes + captured + 2 * harvest.dictionary_bytes  # a buffer grows by copying
-    waiting = harvest.computed([shape.embedding]) + 2 * stored + (2 * hidden if held else 0)
-    host, device = _split(harvest, waiting, 2 * computed + work, alone=waiting + converted + work)
-    read = shape.embedding.stored_bytes + _stored(blocks)
-    first = (shape.embedding.stored_bytes + blocks[0].stored_bytes) / on.disk_read
-    kept = 0.0 if held else len(blocks) * hidden * (1 / on.disk_read + 1 / on.disk_write)
+    converted = computed if computed != stored else 0
+    host, device = _split(
+        harvest,
+        2 * stored + harvest.batch_bytes,
+        embedding + computed + work,
+        alone=embedding + 2 * stored + converted + work,
+    )
+    hidden = costs.hidden_bytes(shape, amount, harvest.dtype)
+    again = on.disk_read_again if host + 2 * hidden <= on.host_memory else on.disk_read
+    states = hidden * (len(blocks) * (1 / on.disk_write + 1 / again) + (amount.n_layers / again if amount.atoms else 0))
+    first = shape.embedding.stored_bytes + blocks[0].stored_bytes
     return _way(
         harvest,
         "stream",
-        bytes_read=read,
+        bytes_read=shape.embedding.stored_bytes + _stored(blocks),
         hidden=2 * hidden,
-        disk=0 if held else 2 * hidden,
         host=host,
         device=device,
-        read_seconds=read / on.disk_read + kept,
+        alone_seconds=first / on.disk_read,
+        ahead_seconds=_stored(blocks[1:]) / on.disk_read,
+        states_seconds=states,
         move_seconds=harvest.moved(harvest.computed(blocks) + 2 * len(blocks) * hidden),
-        overlap=True,
-        start=first,
     )
 
 
@@ -164,9 +165,8 @@ def offloaded(harvest: Harvest) -> Way:
         bytes_read=once * batches,
         host=host,
         device=device,
-        read_seconds=once / on.disk_read + once * (batches - 1) / again,
+        alone_seconds=once / on.disk_read + once * (batches - 1) / again,
         move_seconds=harvest.moved(batches * harvest.computed(parts)),
-        overlap=False,
     )
 
 
@@ -188,33 +188,28 @@ def _way(
     bytes_read: int,
     host: int,
     device: int | None,
-    read_seconds: float,
+    alone_seconds: float,
     move_seconds: float,
-    overlap: bool,
-    start: float = 0.0,
+    ahead_seconds: float = 0.0,
+    states_seconds: float = 0.0,
     hidden: int = 0,
-    disk: int = 0,
 ) -> Way:
-    """start: seconds of reading before anything can overlap."""
+    """Of reading: alone_seconds while nothing else is done, ahead_seconds beside everything else; states_seconds: of
+    writing and reading hidden states."""
     forward, growth = harvest.forward_seconds, harvest.growth_seconds
-    compute = forward + growth
-    slowest = max((read_seconds, READING), (move_seconds, MOVING), (compute, FORWARD if forward > growth else GROWING))
-    if overlap:
-        seconds = max(read_seconds, start + max(move_seconds, compute))
-    else:
-        seconds = read_seconds + move_seconds + compute
+    read = alone_seconds + ahead_seconds + states_seconds
+    slowest = max((read, READING), (move_seconds, MOVING), (forward, FORWARD), (growth, GROWING))
     return Way(
         name=name,
         bytes_read=bytes_read,
         hidden_bytes=hidden,
-        disk_bytes=disk,
         host_memory=host,
         device_memory=device,
-        read_seconds=read_seconds,
+        read_seconds=read,
         move_seconds=move_seconds,
         forward_seconds=forward,
         growth_seconds=growth,
-        seconds=seconds,
+        seconds=alone_seconds + max(ahead_seconds, states_seconds + move_seconds + forward + growth),
         bottleneck=slowest[1],
-        fits=harvest.fits(host, device, disk),
+        fits=harvest.fits(host, device, hidden),
     )
