@@ -96,7 +96,10 @@ def _no_module(model: LanguageModel, path: str) -> str:
     known = ((n, model.submodule(".".join(parts[:n]))) for n in range(len(parts) - 1, 0, -1))
     n, inner = next(((n, module) for n, module in known if module is not None), (0, model.module))
     where = f"{'.'.join(parts[:n])} consists" if n else "the model consists"
-    children = ", ".join(name for name, _ in inner.named_children()) or "nothing"
+    names = [name for name, _ in inner.named_children()]
+    if len(names) > 1 and all(name.isdecimal() for name in names):
+        names = [f"{names[0]} to {names[-1]}"]
+    children = ", ".join(names) or "nothing"
     if model.headless and not n:
         where = f"without its head, which was not loaded, {where}"
     usual = model.whole_path(f"{model.blocks.path}.0") if model.blocks.path else "encoder.layer.0"

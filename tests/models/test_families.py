@@ -253,10 +253,28 @@ def test_a_module_that_does_not_exist_is_met_with_those_that_do(tiny: Callable[[
     model = tiny("llama").ours
     said = refused(lambda: model.site("model.layers.1.mpl.up_proj"))
     assert "a module's path such as model.layers.0 (model.layers.1 consists of self_attn, mlp, input_layernorm" in said
+    assert "(model.layers consists of 0 to 2)" in refused(lambda: model.site("model.layers.7"))
     assert "(the model consists of model, lm_head)" in refused(lambda: model.site("decoder.layers.1"))
     below = load_model(ModelSpec(str(tiny("llama").folder), device="cpu"), head=False)
     said = refused(lambda: below.site("lm_head"))
     assert "such as model.layers.0 (without its head, which was not loaded, the model consists of embed_tokens" in said
+
+
+def test_a_dictionary_by_a_path_below_the_head_is_decomposed_by_the_whole_model(
+    tiny: Callable[[str], Tiny], tmp_path: Path
+) -> None:
+    from itda_core import Corpus, TrainConfig, decompose, train
+
+    text = tmp_path / "text.txt"
+    text.write_text(" ".join(TEXTS * 8))
+    below = load_model(ModelSpec(str(tiny("gpt2").folder), device="cpu"), head=False)
+    config = TrainConfig(k=4, context=24)
+    *_, last = train(below, Corpus.open(str(text)), (1,), config, site="h.{layer}.mlp")
+    (dictionary,) = last.dictionaries
+    assert dictionary.spec.site == "transformer.h.1.mlp"
+    whole = decompose(tiny("gpt2").ours, dictionary, TEXTS[0], k=4)
+    assert whole == decompose(below, dictionary, TEXTS[0], k=4)
+    assert whole.site == "transformer.h.1.mlp"
 
 
 def test_shared_blocks_and_positions_first_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,7 +63,8 @@ def test_what_does_not_fit_above_goes_below(room: Room, n_disk: int) -> None:
         layers = torch.nn.Sequential(*[torch.nn.Linear(25, 10, bias=False) for _ in range(8)])
     asked = limits(room)
     assert asked == {**{gpu: int(SHARE * free) for gpu, free in room.gpus.items()}, "cpu": int(SHARE * room.memory)}
-    placed = list(infer_auto_device_map(layers, max_memory=asked).values())
+    limited: Any = asked  # accelerate's own annotation is of None
+    placed: list[Any] = list(infer_auto_device_map(layers, max_memory=limited).values())
     if placed == ["disk"]:  # all together
         placed = ["disk"] * 8
     for place, limit in asked.items():
