@@ -841,3 +841,35 @@ def bench_train(
     typer.echo()
     for remark in report.remarks(found):
         typer.echo(visible(remark))
+
+
+@bench.command("stream")
+def bench_stream(
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where the model is written for the time, 1.6 GB; a temporary folder if left out."),
+    ] = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Leave the checkpoint in the page cache, as if memory held it.")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A model read from the disk block by block beside accelerate's offload: seconds, bytes read, memory. Minutes."""
+    with _stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.streaming import report
+        from itda_core.bench.streaming.plan import StreamPlan, quick_plan
+        from itda_core.bench.streaming.run import bench_stream
+
+        plan = StreamPlan(cold=not warm, folder=None if folder is None else str(folder))
+        found = bench_stream(quick_plan(plan) if quick else plan, line.step)
+    if as_json:
+        print_json(report.to_json(found))
+        return
+    print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
+    typer.echo("\nStreamed in parts, beside what itda plan says of them")
+    print_table(report.GROWTH_COLUMNS, report.growth_rows(found), numbers=report.GROWTH_COLUMNS)
+    typer.echo()
+    for remark in report.remarks(found):
+        typer.echo(visible(remark))

@@ -30,7 +30,9 @@ class Harvested:
 
 
 def harvest_apart(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harvested:
-    """Harvest resid_post of every layer up to `plan.layers`, in a process of its own, one of plan.WAYS.
+    """Harvest resid_post of every layer up to `plan.layers`, in a process of its own.
+
+    way: one of plan.WAYS, or "none": import what all of them need, and nothing else.
 
     Raises UserError, with what the process said last, when it fails.
     """
@@ -92,14 +94,14 @@ def _main(asked: dict) -> None:
         model = load_skeleton(spec)
         read = list(taken(model))
         with tempfile.TemporaryDirectory(dir=scratch) as states:
-            harvest = LayerHarvest(model, read, sites, Path(states), windows_per_batch=plan.windows_per_batch)
+            harvest = LayerHarvest(model, read, sites, Path(states), windows_per_batch=plan.streamed_windows)
             with harvest:
                 for site, source in harvest.sources():
-                    for batch in source.stream(read, [site], windows_per_batch=plan.windows_per_batch):
+                    for batch in source.stream(read, [site], windows_per_batch=plan.streamed_windows):
                         found[site.name].append(batch.activations[site] @ direction)
         asked_bytes = model.weights.bytes_read
-    else:
-        model = load_model(spec) if way == "in_memory" else _offloaded(spec, plan, scratch)
+    elif way != "none":
+        model = load_model(spec, head=False) if way == "in_memory" else _offloaded(spec, plan, scratch)
         for batch in model.stream(taken(model), sites, windows_per_batch=plan.windows_per_batch):
             for site, x in batch.activations.items():
                 found[site.name].append(x @ direction)
@@ -107,8 +109,8 @@ def _main(asked: dict) -> None:
                 forget(folder)
     seconds = time.perf_counter() - began
     after, peak = _disk_reads(), _peak()
-    output = scratch / f"{way}-{plan.layers}-{plan.windows}.safetensors"
-    save_file({name: torch.cat(parts) for name, parts in found.items()}, output)
+    output = scratch / f"{way}-{plan.layers}-{plan.windows}-{plan.context}.safetensors"
+    save_file({name: torch.cat(parts) for name, parts in found.items() if parts}, output)
     disk = None if before is None or after is None else after - before
     sys.stdout.write(json.dumps(asdict(Harvested(seconds, asked_bytes, disk, peak, str(output)))))
 

@@ -17,15 +17,17 @@ class StreamPlan:
     that no memory holds. Raises UserError for sizes that cannot work.
     """
 
-    layers: int = 56
-    d_model: int = 768
-    d_mlp: int = 2048
-    heads: int = 12
+    layers: int = 78
+    d_model: int = 640
+    d_mlp: int = 1792
+    heads: int = 10
     vocabulary: int = 2048
     shards: int = 10
     windows: int = 64
     context: int = 128
-    batches: int = 8  # forward batches that the windows are read in
+    short_context: int = 8  # tokens of the windows of a second comparison, in which reading is what takes the time
+    batches: int = 8  # forward batches that accelerate, and the model in memory, read the windows in
+    streamed_windows: int = 4  # of a forward batch of ours
     cold: bool = True  # the page cache is emptied of the checkpoint before each pass over it, as if it did not fit
     folder: str | None = None  # where the checkpoint and the hidden states lie for the time; None: a temporary folder
 
@@ -33,8 +35,11 @@ class StreamPlan:
         for name in ("layers", "shards", "windows", "batches", "heads"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)} is too few; give at least 1.")
-        if self.windows % self.batches:
-            raise UserError(f"{self.windows} windows do not make {self.batches} equal batches; give a multiple.")
+        if self.windows % self.batches or self.windows % self.streamed_windows:
+            raise UserError(
+                f"{self.windows} windows do not make {self.batches} equal batches, or batches of "
+                f"{self.streamed_windows}; give a multiple."
+            )
         if self.d_model % self.heads:
             raise UserError(f"d_model={self.d_model} cannot be split into {self.heads} heads; give a multiple.")
 
@@ -55,4 +60,6 @@ class StreamPlan:
 
 def quick_plan(plan: StreamPlan) -> StreamPlan:
     """The same at tiny sizes: does it run? Its figures mean nothing."""
-    return replace(plan, layers=4, d_model=64, d_mlp=128, heads=4, shards=3, windows=8, context=32, batches=2)
+    return replace(
+        plan, layers=4, d_model=64, d_mlp=128, heads=4, shards=3, windows=8, context=32, batches=2, streamed_windows=2
+    )
