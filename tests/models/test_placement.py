@@ -219,3 +219,20 @@ def test_streaming_is_for_training_only_and_other_words_are_unknown(tiny_folder:
         load_model(ModelSpec(str(tiny_folder), placement="stream"))
     with pytest.raises(UserError, match="Placement 'gpu' is unknown; choose one of auto, memory, spread, stream"):
         ModelSpec("demo:0", placement="gpu")
+
+
+def test_a_gpu_with_a_number_is_alone_and_another_is_joined_by_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {0: 5 * GB, 1: 20 * GB, 2: 7 * GB}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free[index], 24 * GB))
+    assert list(room(torch.device("cuda"), others=True).gpus.items()) == [(1, 20 * GB), (0, 5 * GB), (2, 7 * GB)]
+    assert room(torch.device("cuda", 2), others=False).gpus == {2: 7 * GB}
+    asked: list[bool] = []
+    monkeypatch.setattr(loading, "room", lambda _, *, others: asked.append(others) or Room({0: 0}, 0))
+    for device in ("auto", "cuda", "cuda:1"):
+        spec = ModelSpec("demo:0", device=device, placement="spread")
+        assert loading._place(spec, Path("."), torch.device("cuda"), torch.float32, head=True) == Room({0: 0}, 0)
+    assert asked == [True, True, False]
+    with pytest.raises(UserError, match="cannot be spread from mps; choose device cpu, or placement memory"):
+        loading._place(spec, Path("."), torch.device("mps"), torch.float32, head=True)
