@@ -13,9 +13,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from itda_core.bench.streaming.plan import StreamPlan
 from itda_core.errors import UserError
+
+if TYPE_CHECKING:
+    from itda_core.models import LanguageModel, ModelSpec
+    from itda_core.text import Window
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ def forget(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _main(asked: dict) -> None:
+def harvest_here(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harvested:
+    """The same in this process; `peak_bytes` is then that of all it has done so far."""
     import torch
     from safetensors.torch import save_file
 
@@ -75,47 +81,45 @@ def _main(asked: dict) -> None:
     from itda_core.text import Corpus
     from itda_core.text.windows import windows as windows_of
 
-    plan, way = StreamPlan(**asked["plan"]), asked["way"]
-    folder, scratch = Path(asked["model"]), Path(asked["scratch"])
-    spec = ModelSpec(str(folder), device="cpu", dtype="float32")
+    spec = ModelSpec(str(model), device="cpu", dtype="float32")
     sites = [Site("resid_post", layer) for layer in range(plan.layers)]
     direction = torch.randn(plan.d_model, generator=torch.Generator().manual_seed(0))
     if plan.cold:
-        forget(folder)
+        forget(model)
     before, began, asked_bytes = _disk_reads(), time.perf_counter(), None
     found: dict[str, list[torch.Tensor]] = {site.name: [] for site in sites}
 
-    def taken(model) -> Iterator:  # the windows, in the plan's number
+    def taken(loaded: LanguageModel) -> Iterator[Window]:
         corpus = Corpus.open("demo")
-        full = (w for w in windows_of(corpus, model.tokenizer, context=plan.context) if len(w) == plan.context)
+        full = (w for w in windows_of(corpus, loaded.tokenizer, context=plan.context) if len(w) == plan.context)
         return islice(full, plan.windows)
 
     if way == "streamed":
-        model = load_skeleton(spec)
-        read = list(taken(model))
+        skeleton = load_skeleton(spec)
+        read = list(taken(skeleton))
         with tempfile.TemporaryDirectory(dir=scratch) as states:
-            harvest = LayerHarvest(model, read, sites, Path(states), windows_per_batch=plan.streamed_windows)
+            harvest = LayerHarvest(skeleton, read, sites, Path(states), windows_per_batch=plan.streamed_windows)
             with harvest:
                 for site, source in harvest.sources():
                     for batch in source.stream(read, [site], windows_per_batch=plan.streamed_windows):
                         found[site.name].append(batch.activations[site] @ direction)
-        asked_bytes = model.weights.bytes_read
+        asked_bytes = skeleton.weights.bytes_read
     elif way != "none":
-        model = load_model(spec, head=False) if way == "in_memory" else _offloaded(spec, plan, scratch)
-        for batch in model.stream(taken(model), sites, windows_per_batch=plan.windows_per_batch):
+        loaded = load_model(spec, head=False) if way == "in_memory" else _offloaded(spec, plan, scratch)
+        for batch in loaded.stream(taken(loaded), sites, windows_per_batch=plan.windows_per_batch):
             for site, x in batch.activations.items():
                 found[site.name].append(x @ direction)
             if plan.cold and way == "accelerate_disk":
-                forget(folder)
+                forget(model)
     seconds = time.perf_counter() - began
     after, peak = _disk_reads(), _peak()
     output = scratch / f"{way}-{plan.layers}-{plan.windows}-{plan.context}.safetensors"
     save_file({name: torch.cat(parts) for name, parts in found.items() if parts}, output)
     disk = None if before is None or after is None else after - before
-    sys.stdout.write(json.dumps(asdict(Harvested(seconds, asked_bytes, disk, peak, str(output)))))
+    return Harvested(seconds, asked_bytes, disk, peak, str(output))
 
 
-def _offloaded(spec, plan: StreamPlan, scratch: Path):
+def _offloaded(spec: ModelSpec, plan: StreamPlan, scratch: Path) -> LanguageModel:
     """The same model by accelerate: its blocks on the disk, brought in one by one for every batch."""
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
@@ -155,4 +159,6 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    _main(json.loads(sys.argv[1]))
+    asked = json.loads(sys.argv[1])
+    done = harvest_here(StreamPlan(**asked["plan"]), asked["way"], Path(asked["model"]), Path(asked["scratch"]))
+    sys.stdout.write(json.dumps(asdict(done)))

@@ -28,6 +28,7 @@ class StreamPlan:
     short_context: int = 8  # tokens of the windows of a second comparison, in which reading is what takes the time
     batches: int = 8  # forward batches that accelerate, and the model in memory, read the windows in
     streamed_windows: int = 4  # of a forward batch of ours
+    parts: tuple[float, ...] = (0.25, 0.5, 0.75)  # of the layers and of the windows, to see how time and reading grow
     cold: bool = True  # the page cache is emptied of the checkpoint before each pass over it, as if it did not fit
     folder: str | None = None  # where the checkpoint and the hidden states lie for the time; None: a temporary folder
 
@@ -61,5 +62,15 @@ class StreamPlan:
 def quick_plan(plan: StreamPlan) -> StreamPlan:
     """The same at tiny sizes: does it run? Its figures mean nothing."""
     return replace(
-        plan, layers=4, d_model=64, d_mlp=128, heads=4, shards=3, windows=8, context=32, batches=2, streamed_windows=2
+        plan,
+        layers=4,
+        d_model=64,
+        d_mlp=128,
+        heads=4,
+        shards=3,
+        windows=8,
+        context=32,
+        batches=2,
+        streamed_windows=2,
+        parts=(0.5,),
     )

@@ -19,8 +19,6 @@ from itda_core.runs.planning.measured import this_machine
 from itda_core.runs.planning.shape import ModelShape, model_shape
 from itda_core.runs.planning.ways import Harvest, streamed
 
-_PARTS = (0.25, 0.5, 0.75)  # of the layers and of the windows, whose harvests show how time and reading grow
-
 
 def bench_stream(plan: StreamPlan, on_step: Callable[[str], None] = lambda _: None) -> StreamBench:
     """Make the plan's model, read it in every way, each in a process of its own, and the streamed way in parts.
@@ -38,9 +36,10 @@ def bench_stream(plan: StreamPlan, on_step: Callable[[str], None] = lambda _: No
         short = replace(plan, context=plan.short_context)
         shorts = _reads(short, WAYS[:2], model, scratch, on_step)
         on_step("measuring this machine")
+        this_machine("cpu", ["float32"], model, anew=True)
         shape = model_shape(describe(ModelSpec(str(model))), trust_remote_code=False)
         points = [_point(plan, shape, model, reads[0].harvested)]
-        for part in _PARTS:
+        for part in plan.parts:
             for cut in (
                 plan.part(layers=max(1, round(plan.layers * part))),
                 plan.part(windows=plan.windows_per_batch * max(1, round(plan.batches * part))),
