@@ -21,7 +21,10 @@ from pages.ui.notice import notice, problem
 from pages.ui.training_site import figures_of
 
 ADDRESS = "further"  # ?further= holds a finished training's job, or a dictionary of the library
-_KEPT = "Its atoms are kept, and reading goes on where it stopped. The dictionaries there are stay in the library."
+_KEPT = (
+    "Its atoms are kept, and reading goes on where it stopped. The dictionaries that are there stay in the library. "
+    "Anything but the limits below can only change in a new training."
+)
 
 
 @dataclass(frozen=True)
