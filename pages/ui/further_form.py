@@ -14,14 +14,17 @@ from itda_core.runs.job_kinds import TRAINING
 from itda_core.runs.jobs import Jobs
 from itda_core.runs.layers import format_layers
 from itda_core.runs.request import TrainRequest
-from pages.ui import job_form, shell, text_place, training_cost, training_size
+from pages.ui import job_form, job_watch, shell, text_place, training_cost, training_size, ways
 from pages.ui.fact_table import fact_table
 from pages.ui.heading import heading
 from pages.ui.notice import notice, problem
 from pages.ui.training_site import figures_of
 
 ADDRESS = "further"  # ?further= holds a finished training's job, or a dictionary of the library
-_KEPT = "Its atoms are kept, and reading goes on where it stopped. The dictionaries there are stay in the library."
+_KEPT = (
+    "Its atoms are kept, and reading goes on where it stopped. The dictionaries that are there stay in the library. "
+    "Anything but the limits below can only change in a new training."
+)
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,7 @@ class _Run:
 
 def link(name: str, **values: str) -> None:
     """The way to this form for the job or dictionary `name`; `values` are the rest of the address."""
-    file, _, _ = shell.PAGES["Train"]
-    st.page_link(file, label="Go further", icon=":material/fast_forward:", query_params={ADDRESS: name, **values})
+    ways.way("Train", "Go further", ":material/fast_forward:", {ADDRESS: name, **values}, key="further")
 
 
 def page(frame: shell.Shell, name: str) -> None:
@@ -46,12 +48,12 @@ def page(frame: shell.Shell, name: str) -> None:
         check_extended(run.request.config)
     except UserError as error:
         problem(error, key="further.problem")
-        st.page_link("pages/train.py", label="Start a new training", icon=":material/add:")
+        job_watch.new(TRAINING)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             heading(f"Go further with {run.request.model.name}", under=", ".join(run.dictionaries), key="further.name")
-        st.page_link("pages/train.py", label="New training", icon=":material/add:")
+        job_watch.new(TRAINING)
     st.caption(_KEPT)
     if gone := [name for name in run.dictionaries if name not in {entry.name for entry in frame.entries}]:
         notice(

@@ -11,7 +11,7 @@ from itda_core.errors import UserError
 from itda_core.runs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
-from pages.ui import engine, job_watch, shell
+from pages.ui import engine, job_watch, shell, ways
 from pages.ui.atom_list import atom_list
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import problem
@@ -43,7 +43,7 @@ def cards(frame: shell.Shell) -> None:
     )
     for column, (page, label, text) in zip(st.columns(3), texts, strict=True):
         with column.container(border=True, height="stretch"):
-            file, _, icon = shell.PAGES[page]
+            file, _, icon = ways.PAGES[page]
             given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else None
             st.page_link(file, label=f"**{label}**", icon=icon, query_params=given)
             st.caption(text)
@@ -86,7 +86,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
 
         address = {"dictionary": entry.name, "prompt": EXAMPLE, "token": str(token.index)}
         if (opened := st.session_state.pop(_OPENED, None)) is not None:
-            shell.open_page("Decompose", {**address, "atom": opened})
+            ways.open_page("Decompose", {**address, "atom": opened})
 
         st.caption("A live example. Click a token: below are the source tokens that explain its activation best.")
         token_row(tokens, colour="strongest", selected=token.index, pinned=None, on_pick=pick, key="home.tokens")
@@ -100,7 +100,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
             key="home.atoms",
         )
         st.page_link(
-            shell.PAGES["Decompose"][0],
+            ways.PAGES["Decompose"][0],
             label="Open in Decompose",
             icon=":material/open_in_new:",
             query_params=address,
@@ -122,10 +122,10 @@ def recent(frame: shell.Shell) -> None:
                 facts = [f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
                 facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
                 st.caption(" · ".join(fact for fact in facts if fact))
-                file, _, icon = shell.PAGES["Decompose"]
+                file, _, icon = ways.PAGES["Decompose"]
                 st.page_link(file, label="Open", icon=icon, query_params={"dictionary": entry.name})
             else:
-                st.page_link(shell.PAGES["Library"][0], label="Damaged: see the library", icon=":material/warning:")
+                st.page_link(ways.PAGES["Library"][0], label="Damaged: see the library", icon=":material/warning:")
     jobs = Jobs().list()[:4]
     if jobs:
         st.subheader("Recent jobs", anchor=False)

@@ -10,7 +10,7 @@ import streamlit as st
 from itda_core.errors import UserError
 from itda_core.runs.job_kinds import JobRequest, kind_of
 from itda_core.runs.jobs import Jobs, command_of
-from pages.ui import shell
+from pages.ui import ways
 from pages.ui.job_words import PAGES
 from pages.ui.notice import problem
 
@@ -49,4 +49,4 @@ def start(request: JobRequest, *, further: bool = False) -> None:
     except UserError as error:
         problem(error, key=f"{kind.name}.start.problem")
         return
-    shell.open_page(PAGES[kind.name], {"job": job.id, "dictionary": st.query_params.get("dictionary")})
+    ways.open_page(PAGES[kind.name], {"job": job.id, "dictionary": st.query_params.get("dictionary")})

@@ -13,9 +13,9 @@ from itda_core.errors import UserError
 from itda_core.runs.job_kinds import JobKind, R, S
 from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
-from pages.ui import shell
+from pages.ui import shell, ways
 from pages.ui.heading import heading
-from pages.ui.job_words import FILES, PAGES, STATES, subject
+from pages.ui.job_words import PAGES, STATES, subject
 from pages.ui.notice import notice, problem
 from pages.ui.wording import moment, progress_line
 
@@ -37,23 +37,28 @@ class View(Generic[R, S]):
 
 def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
     """The job `id`, drawn again every second as long as it runs."""
-    name, noun = view.kind.name, view.kind.noun
+    name = view.kind.name
     try:
         job = Jobs().get(id, view.kind)
         status = job.status
     except UserError as error:
         problem(error, key=f"{name}.job.problem")
-        st.page_link(FILES[name], label=f"Start a new {noun}", icon=":material/add:")
+        new(view.kind)
         all_jobs(view.kind)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             under = f"{view.under(job.request)}, started {moment(job.created)}"
             heading(view.title(job), under=under, key=f"{name}.job.name")
-        st.page_link(FILES[name], label=f"New {noun}", icon=":material/add:")
+        new(view.kind)
     st.fragment(_standing_and_figures, run_every=None if status.ended else _SECONDS)(id, view, status.ended)
     settings_and_log(job)
     frame.export(view.files(job))
+
+
+def new(kind: JobKind) -> None:
+    """The way to an empty form."""
+    ways.way(PAGES[kind.name], f"New {kind.noun}", ":material/add:", {}, key=f"{kind.name}.new")
 
 
 def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None:
@@ -96,7 +101,7 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
         notice(note, key=f"{name}.note.{number}")
     if status.error:
         problem(UserError(status.error), key=f"{name}.job.error")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if not status.ended:
             if st.button("Cancel", icon=":material/stop:", disabled=stopping, key=f"{name}.cancel"):
                 job.cancel()
@@ -122,7 +127,7 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
             except UserError as error:
                 problem(error, key=f"{name}.remove.problem")
             else:
-                shell.open_page(PAGES[name], {"dictionary": st.query_params.get("dictionary")})
+                ways.open_page(PAGES[name], {"dictionary": st.query_params.get("dictionary")})
 
 
 def settings_and_log(job: Job) -> None:
@@ -139,4 +144,5 @@ def listed(jobs: Sequence[Job]) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(f"{moment(job.created)}   {subject(job)}", width="stretch")
             st.caption(f"{STATES[status.state]} · {progress_line(status)}")
-            st.page_link(FILES[job.kind.name], label="Open", icon=":material/monitoring:", query_params={"job": job.id})
+            page = PAGES[job.kind.name]
+            ways.way(page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")

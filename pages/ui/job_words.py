@@ -10,7 +10,6 @@ from itda_core.runs.jobs import Job
 from itda_core.runs.request import TrainRequest
 
 PAGES = {TRAINING.name: "Train", EVALUATION.name: "Evaluate"}
-FILES = {TRAINING.name: "pages/train.py", EVALUATION.name: "pages/evaluate.py"}
 DOING = {TRAINING.name: "Training", EVALUATION.name: "Evaluating"}
 STATES = {
     "starting": "Starting",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from itda_core.runs.jobs import Job, Jobs
-from pages.ui.job_words import DOING, FILES
+from pages.ui import ways
+from pages.ui.job_words import DOING, PAGES
 from pages.ui.wording import progress_line
 
 SECONDS = 2.0
@@ -30,6 +31,6 @@ def _lines(ids: tuple[str, ...]) -> None:
         status = job.status
         st.caption("Stopping…" if job.cancelling else DOING[job.kind.name])
         st.progress(status.fraction or 0.0, text=progress_line(status))
-        st.page_link(FILES[job.kind.name], label="Watch", icon=":material/monitoring:", query_params={"job": job.id})
+        ways.way(PAGES[job.kind.name], "Watch", ":material/monitoring:", {"job": job.id}, key=f"watch.{job.id}")
     if {job.id for job in jobs} != set(ids):
         st.rerun()

@@ -16,7 +16,7 @@ from itda_core.errors import UserError
 from itda_core.runs.archive import write_zip
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.verify import Verification
-from pages.ui import engine, further_form, shell
+from pages.ui import engine, further_form, shell, ways
 from pages.ui.fact_table import fact_table
 from pages.ui.heading import heading
 from pages.ui.notice import notice, problem
@@ -165,7 +165,7 @@ def details(entry: LibraryEntry) -> None:
 
 def _actions(entry: LibraryEntry) -> None:
     if entry.problem is None:
-        file, _, icon = shell.PAGES["Decompose"]
+        file, _, icon = ways.PAGES["Decompose"]
         st.page_link(file, label="Decompose with it", icon=icon, query_params={"dictionary": entry.name})
         st.download_button(
             "Export zip",

@@ -6,24 +6,17 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from itda_core.errors import UserError
 from itda_core.runs.library import LibraryEntry
-from pages.ui import address, engine, jobs_line
+from pages.ui import address, engine, jobs_line, ways
 from pages.ui.notice import notice, problem
 from pages.ui.visible import escaped
+from pages.ui.ways import PAGES
 
-PAGES = {
-    "Home": ("app.py", "", ":material/home:"),
-    "Train": ("pages/train.py", "train", ":material/model_training:"),
-    "Library": ("pages/library.py", "library", ":material/folder_open:"),
-    "Decompose": ("pages/decompose.py", "decompose", ":material/account_tree:"),
-    "Evaluate": ("pages/evaluate.py", "evaluate", ":material/query_stats:"),
-}
 _GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Evaluate")))
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _STYLE = _ASSETS / "shell.css"
@@ -66,6 +59,7 @@ def page(name: str) -> Shell:
     st.set_page_config(
         page_title=f"{name} · ITDA Studio", page_icon="🧩", layout="wide", initial_sidebar_state="expanded"
     )
+    ways.arrive(name)
     st.html(_STYLE)
     st.logo(str(_ASSETS / "logo.svg"), size="large")
     listed = engine.entries()
@@ -121,11 +115,6 @@ def failed(
     st.page_link(file, label=label, icon=icon, query_params=dict(values) or None)
     with st.expander("Technical details"):
         st.code("".join(traceback.format_exception(error)), language=None, wrap_lines=True)
-
-
-def open_page(name: str, values: Mapping[str, Any]) -> None:
-    """Goes to another page with an address of its own."""
-    st.switch_page(PAGES[name][0], query_params={n: str(v) for n, v in values.items() if v not in (None, "")})
 
 
 def _navigation(current: LibraryEntry | None, default: LibraryEntry | None) -> None:

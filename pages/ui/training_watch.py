@@ -13,7 +13,7 @@ from itda_core.runs.jobs import Job
 from itda_core.runs.layers import format_layers
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_status import LayerStatus, TrainingStatus
-from pages.ui import further_form, job_watch, shell
+from pages.ui import further_form, job_watch, ways
 from pages.ui.charts import chart_config
 from pages.ui.label_list import label_list
 from pages.ui.visible import escaped
@@ -31,7 +31,7 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
     for result in status.results:
         name = Path(result.path).name
         label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
-        file, _, icon = shell.PAGES["Decompose"]
+        file, _, icon = ways.PAGES["Decompose"]
         st.page_link(file, label=f"**{label}**", icon=icon, query_params={"dictionary": name})
     further_form.link(job.id)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import torch
 from playwright.sync_api import Locator, expect
 
 from itda_core import AtomDictionary
-from itda_core.runs import EVALUATION, Jobs
+from itda_core.runs import EVALUATION, TRAINING, Jobs
 from itda_core.runs.library import BUNDLED, Library
 from tests.e2e.conftest import PATIENCE, Visit
 
@@ -106,6 +107,27 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     passage = page.locator(".atom[aria-selected=true] .passage").text_content()
     assert passage == label.context_before + label.token + label.context_after
     visit.settle()
+
+    # The training goes further: the dictionary there is stays, a longer one begins with its atoms.
+    [job] = Jobs(home).list(TRAINING)
+    visit.open(f"train?job={job.id}")
+    page.get_by_role("button", name="Go further").click()
+    expect(page.get_by_text("So far nothing more is asked for")).to_be_visible()
+    visit.settle()
+    field = page.get_by_role("spinbutton", name="Tokens to read")
+    expect(field).to_have_value("2000")
+    field.fill("3000")
+    field.press("Enter")
+    expect(page.get_by_test_id("stCode").first).to_contain_text("--tokens 3000 --resume")
+    visit.settle()
+    page.get_by_role("button", name="Go further").click()
+    expect(page.get_by_role("link", name="Decompose with it")).to_be_visible(timeout=3 * PATIENCE)
+    visit.settle()
+    expect(page.get_by_text(f"Going on from {path.name}, 2,000 tokens into the training.")).to_be_visible()
+    longer, shorter = (AtomDictionary.load(entry.path) for entry in Library(home / "library").entries()[:2])
+    assert [stage["tokens_read"] for stage in longer.stats["stages"]] == [2000, 1000]
+    assert torch.equal(longer.atoms[: len(own)], own.atoms)
+    assert torch.equal(shorter.atoms, own.atoms)
     visit.assert_stayed_here()
 
 

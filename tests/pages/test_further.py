@@ -59,8 +59,9 @@ def test_from_a_finished_job_to_a_longer_training(
     studio: Studio, request_: TrainRequest, started: list[tuple[TrainRequest, bool]]
 ) -> None:
     job = done(studio, request_)
-    assert page_links(studio.open("train", job=job.id))["Go further"] == f"further={job.id}"
-    test = studio.open("train", further=job.id)
+    test = studio.open("train", job=job.id)
+    test.button(key="further").click().run()
+    assert asked_for(test) == {"further": job.id}
     assert [field(test, name, job).value for name in ("tokens", "threshold", "atoms")] == [2000, 0.4, 64]
     assert notices(test) == ["So far nothing more is asked for than the training has done."]
     assert "train.start" not in [button.key for button in test.button]
@@ -127,13 +128,15 @@ def test_atoms_chosen_together_are_refused_with_a_way_on(
     job = done(studio, replace(request_, config=TrainConfig(selection=selection, atoms=64)))
     test = studio.open("train", further=job.id)
     assert f"A dictionary of selection='{selection}' cannot go further" in notices(test)[0]
-    assert "Start a new training" in page_links(test)
     assert not test.number_input
+    test.button(key="train.new").click().run()
+    assert asked_for(test) == {}
+    assert test.number_input
 
 
 def test_only_what_is_done_goes_further(studio: Studio, request_: TrainRequest) -> None:
     job = _job(studio, request_, _status("cancelled"))
-    assert "Go further" not in page_links(studio.open("train", job=job.id))
+    assert "further" not in [button.key for button in studio.open("train", job=job.id).button]
     assert "is not done (cancelled)" in notices(studio.open("train", further=job.id))[0]
     test = studio.open("train", further=HOSTILE[1])
     assert "There is no job" in notices(test)[0]
