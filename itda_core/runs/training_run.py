@@ -104,7 +104,8 @@ def run(
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
-    from itda_core.dictionaries import train
+    from itda_core.dictionaries import AtomDictionary, train
+    from itda_core.dictionaries.initial import fingerprint, placed
     from itda_core.models import load_model
     from itda_core.models.kept import KeptActivations
     from itda_core.text import Corpus
@@ -123,6 +124,8 @@ def run(
         threshold = request.config.threshold_for(model.d_model)
         assert threshold is not None, "this selection has one"
         on_note(meaning(threshold, model.d_model))
+    initial = [AtomDictionary.load(library.find(name)) for name in request.initial]
+    begun_with = fingerprint(placed(initial, sites, model, corpus, request.config))
     source = KeptActivations(
         model,
         corpus,
@@ -138,7 +141,7 @@ def run(
     with workplace as kept:
         extend: tuple[AtomDictionary, ...] = ()
         if resume and work is None and not kept.begun:
-            extend = finished(library, model, corpus, sites, request.config)
+            extend = finished(library, model, corpus, sites, request.config, begun_with)
             if extend and ended(extend, request.config):
                 on_note("This training has ended already; its dictionaries are in the library.")
                 return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
@@ -154,6 +157,7 @@ def run(
             checkpoint_seconds=checkpoint_seconds,
             resume=resume and kept.begun,
             extend=extend,
+            initial=initial,
         )
         with source:
             dictionaries = _follow(events, on_progress, should_stop)
