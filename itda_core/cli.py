@@ -214,6 +214,14 @@ def train(
             "dictionaries stay in the library.",
         ),
     ] = False,
+    initial: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DICTIONARY",
+            help="Begin with the atoms of this dictionary, a name in the library or a folder, of the same model, site "
+            "and corpus (sequential and paper only); once for each layer that is to have one.",
+        ),
+    ] = None,
     keep_activations: Annotated[
         bool,
         typer.Option(
@@ -250,6 +258,7 @@ def train(
         ),
         site=site,
         library=library,
+        initial=tuple(initial or ()),
         keep_activations=keep_activations,
     )
     _train(request, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job, as_json=as_json)

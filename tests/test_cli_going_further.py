@@ -56,6 +56,30 @@ def test_a_finished_training_goes_on_at_a_lower_threshold_through_a_kill(
     assert err == "note: This training has ended already; its dictionaries are in the library.\n"
 
 
+def test_a_training_begins_with_dictionaries_of_the_library(
+    itda: Cli, tiny_folder: Path, text: Path, tmp_path: Path
+) -> None:
+    training = small_training(tiny_folder, text, "--tokens", 2000)
+    code, out, err = itda(*training, "--selection", "consensus", "--atoms", 40, "--json")
+    assert (code, err) == (0, "")
+    first, other = map(Path, paths(out))
+    code, out, err = itda(*training, "--threshold", 0.2, "--initial", first.name, "--initial", other, "--json")
+    assert (code, err) == (0, "")
+    for made, initial in zip(
+        map(AtomDictionary.load, paths(out)), map(AtomDictionary.load, (first, other)), strict=True
+    ):
+        assert len(made) > 40
+        assert torch.equal(made.atoms[:40], initial.atoms)
+        assert made.stats["initial"]["name"] == initial.path.name  # type: ignore[union-attr]
+    grown = paths(out)[0]
+    assert f"'name': '{first.name}', 'atoms': 40" in itda("library", "show", grown)[1]
+    code, out, err = itda("library", "verify", grown, "--corpus", text, "--json")
+    checked = json.loads(out)
+    assert (code, err, checked["true"]) == (0, "", checked["atoms"])
+    expect_error(itda(*training, "--initial", "nothing"), "No dictionary is called 'nothing'")
+    expect_error(itda(*training, "--context", 32, "--initial", first), "had context 64 and not 32")
+
+
 def test_activations_are_kept_listed_read_and_removed(
     itda: Cli, tiny_folder: Path, text: Path, home: Path, tmp_path: Path
 ) -> None:

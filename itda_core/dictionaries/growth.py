@@ -13,11 +13,12 @@ from torch import Tensor
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.paper_rule import PaperSelection
 from itda_core.dictionaries.predicted_size import GrowthCurve
-from itda_core.dictionaries.provenance import AtomLabel
+from itda_core.dictionaries.provenance import AtomLabel, to_labels
 from itda_core.dictionaries.selection import Judged, SequentialSelection
 from itda_core.dictionaries.sinks import sinks_in
 
 if TYPE_CHECKING:
+    from itda_core.dictionaries.dictionary import AtomDictionary
     from itda_core.dictionaries.source import Site
     from itda_core.text.windows import TokenRef
 
@@ -69,12 +70,14 @@ class Kept(NamedTuple):
 class Growth:
     """A selection with the labels of what it accepted, and the totals of what it judged."""
 
-    def __init__(self, site: Site, config: TrainConfig) -> None:
-        self.site = site
-        self.totals = Totals()
-        self.mean: Tensor | None = None
+    def __init__(self, site: Site, config: TrainConfig, initial: AtomDictionary | None = None) -> None:
+        """initial: whose atoms and labels it begins with, and whose mean it takes over if it is centred."""
+        self.site, self.initial = site, initial
+        self.totals = Totals() if initial is None else Totals(atoms=len(initial))
+        self.mean: Tensor | None = initial.mean if initial is not None and config.centre else None
         self.norm_median: float | None = None  # of the site; None: not known, or nothing is left out for its norm
-        self.labels: list[AtomLabel] = []
+        self.labels: list[AtomLabel] = [] if initial is None else to_labels(initial.provenance)
+        self._more_labels = len(self.labels) - self.totals.atoms  # than atoms: one of the initial may have several
         self.curve = GrowthCurve()
         self._config = config
         self._selection: SequentialSelection | PaperSelection | None = None
@@ -107,6 +110,11 @@ class Growth:
         return self._selection is not None and self._selection.full
 
     @property
+    def _count(self) -> int:
+        """Atoms so far."""
+        return len(self.labels) - self._more_labels
+
+    @property
     def sink_norm(self) -> float | None:
         """Activations longer than this are left out; None: none is."""
         sinks, median = self._config.sinks, self.norm_median
@@ -114,7 +122,7 @@ class Growth:
 
     def kept(self, totals: Totals) -> Kept:
         """What a later session needs to go on from `totals`: the atoms and a label of each."""
-        return Kept(self.atoms[: totals.atoms], self.labels[: totals.atoms])
+        return Kept(self.atoms[: totals.atoms], self.labels[: totals.atoms + self._more_labels])
 
     @property
     def step(self) -> tuple[int, int]:
@@ -144,10 +152,14 @@ class Growth:
         sinks = sinks_in(x, self.sink_norm)
         kept = (~sinks).nonzero()[:, 0].tolist()
         x = x if len(kept) == len(x) else x[~sinks]
-        selection = self._begin(x) if self._selection is None else self._selection
+        selection = self._selection
+        if selection is None:
+            selection = self._begin(x)
+            if self.initial is not None:
+                selection.restore(self.initial.atoms.to(x.device))
         judged = selection.judge(x) if kept else Judged(torch.zeros(0), [], 0, 0)
         for row, error in judged.accepted:
-            self.labels.append(AtomLabel.of(tokens[kept[row]], len(self.labels), error))
+            self.labels.append(AtomLabel.of(tokens[kept[row]], self._count, error))
         if len(kept) == len(sinks):
             rows = judged.rows
         elif selection.full:
@@ -156,7 +168,7 @@ class Growth:
             rows = len(sinks)
         error_sum = float(judged.errors.sum())
         self.totals = Totals(
-            len(self.labels),
+            self._count,
             self.totals.judged + len(judged.errors),
             self.totals.skipped + judged.skipped,
             self.totals.error_sum + error_sum,
@@ -180,7 +192,7 @@ class Growth:
         return LayerProgress(
             site=self.site_name,
             layer=self.site.layer,
-            atoms=len(self.labels),
+            atoms=self._count,
             relative_error=sum(error for _, _, error in self._recent) / tokens if tokens else 1.0,
             acceptance_rate=sum(atoms for _, atoms, _ in self._recent) / tokens if tokens else 0.0,
             latest=tuple(self.labels[-LATEST:]),

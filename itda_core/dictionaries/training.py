@@ -18,6 +18,7 @@ from itda_core.dictionaries.checkpoint import Checkpoints, differences, pool_fol
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, SIZED, TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
 from itda_core.dictionaries.growth import Growth, Kept, LayerProgress, RunningMean
+from itda_core.dictionaries.initial import described, fingerprint, placed
 from itda_core.dictionaries.pooled import PooledGrowth
 from itda_core.dictionaries.provenance import to_frame, to_labels
 from itda_core.dictionaries.saving import Saving
@@ -86,6 +87,7 @@ def train(
     checkpoint_seconds: float = 20.0,
     resume: bool = False,
     extend: Sequence[AtomDictionary] = (),
+    initial: Sequence[AtomDictionary] = (),
 ) -> Generator[TrainProgress, None, None]:
     """Grow one dictionary per layer, all from the same forward passes; yields after each, and once more when done.
 
@@ -110,15 +112,20 @@ def train(
       beginning, judged by the dictionary as it stands. `stats["stages"]` tells each part, `stats["passes"]` how often
       the text was begun;
     - `extend`: the finished dictionaries of such a run, one per layer, to go on from where `work` has no checkpoint;
+    - `initial`: dictionaries to begin with, at most one per layer, for selections config.EXTENDED: their atoms and
+      labels come first and stay, whatever selected them, and count for `config.atoms`; a centred one gives its mean as
+      well. The published code can begin like this; it keeps no labels. What has to fit, see initial.placed. It is part
+      of what a run is: one that goes on must have begun with the same. `stats["initial"]` tells which it was;
     - `config.sinks`: attention sinks (module sinks) are neither judged nor taken as atoms, nor counted in the mean or
       in how well the dictionary does; `stats["sinks_left_out"]` counts them. The median norm is that of the first
       NORM_TOKENS tokens (of all, if fewer), `stats["norm_median"]`;
     - the finished dictionaries are measured on the next held_out.MOST_TOKENS tokens of the corpus; where fewer than
       held_out.FEWEST_TOKENS are left, on the first of the training text (`stats["fvu_text"]` says which).
 
-    Raises UserError at once for a layer or site the model does not have, a context longer than the model's and a
-    threshold that can add no atom; later for a corpus without any token or with fewer different activations than atoms
-    were wanted, a checkpoint of another run, a full disk, activations with NaN.
+    Raises UserError at once for a layer or site the model does not have, a context longer than the model's, a
+    threshold that can add no atom and an initial dictionary that does not fit; later for a corpus without any token or
+    with fewer different activations than atoms were wanted, a checkpoint of another run, a full disk, activations with
+    NaN.
     """
     if config.context > model.context:
         raise UserError(
@@ -133,7 +140,7 @@ def train(
         config.threshold_for(model.d_model)
     if extend and config.selection not in EXTENDED:
         raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
-    run = _Run(model, corpus, sites, config, extend, work)
+    run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work)
     checkpoints = None if work is None else Checkpoints(work, run.identity())
     return run.progress(checkpoints, checkpoint_seconds, resume)
 
@@ -163,16 +170,18 @@ class _Run:
         corpus: Corpus,
         sites: list[Site],
         config: TrainConfig,
-        extend: Sequence[AtomDictionary] = (),
-        work: Path | None = None,
+        extend: Sequence[AtomDictionary],
+        initial: Mapping[int, AtomDictionary],
+        work: Path | None,
     ) -> None:
         self._model, self._corpus, self._sites, self._config, self._extend = model, corpus, sites, config, extend
+        self._initial = fingerprint(initial)
         self._growths: list[Growth] = []
         for i, site in enumerate(sites):
             if config.selection in SIZED:
                 self._growths.append(PooledGrowth(site, config, None if work is None else pool_folder(work, i)))
             else:
-                self._growths.append(Growth(site, config))
+                self._growths.append(Growth(site, config, initial.get(i)))
         self._before = self._now = self._safe = Snapshot(layers=tuple(growth.totals for growth in self._growths))
         # _before: where this session began; _now: where it stands; _safe: where a later session can go on
         self._special: deque[int] = deque()  # special tokens of each window handed out whose batch is yet to come
@@ -367,7 +376,7 @@ class _Run:
             parts = [batch.activations[growth.site] for batch in ahead]
             if config.sinks:
                 growth.norm_median = median_norm(parts, min(NORM_TOKENS, config.tokens or NORM_TOKENS))
-            if config.centre:
+            if config.centre and growth.mean is None:
                 mean = RunningMean(min(MEAN_TOKENS, config.tokens or MEAN_TOKENS))
                 for part in parts:
                     mean.take(part, growth.sink_norm)
@@ -435,13 +444,14 @@ class _Run:
         return tuple(self._dictionary(i, held[growth.site], text) for i, growth in enumerate(self._growths))
 
     def _made(self) -> dict[str, Any]:
-        """How activations came about, where the last bits of one depend on it."""
-        return {"dtype": str(self._model.dtype), "windows per batch": WINDOWS_PER_BATCH}
+        """How activations came about, where the last bits of one depend on it, and what the run began with."""
+        made = {"dtype": str(self._model.dtype), "windows per batch": WINDOWS_PER_BATCH}
+        return made if self._initial is None else {**made, "initial": self._initial}
 
     def _dictionary(self, layer: int, held: Tensor, text: str) -> AtomDictionary:
         growth, now = self._growths[layer], self._now
         totals = growth.totals
-        if not totals.atoms:
+        if not totals.judged:
             raise UserError(
                 f"Every activation at {growth.site.name} of {self._model.name} was zero; choose another site."
             )
@@ -482,6 +492,8 @@ class _Run:
             stages=now.stage_list(layer),
             stream={**now.record(layer), "made": self._made()},
         )
+        if growth.initial is not None:
+            dictionary.stats["initial"] = described(growth.initial)
         if config.selection == "paper":
             assert config.threshold is not None, "it was just put in"
             dictionary.stats.update(

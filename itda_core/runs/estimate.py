@@ -85,7 +85,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     """What `request` will cost on this machine; nothing is loaded and nothing is fetched.
 
     - atoms of a layer: the wanted number, else as many per token as earlier runs with this model, k, selection and
-      threshold took, else a tenth of the tokens (rough, rather too many);
+      threshold took, else a tenth of the tokens (rough, rather too many); those of an initial dictionary beside;
     - memory: Python and torch, the weights in the dtype they run in, one batch of 16 windows at 12 vectors per token,
       and per layer the atoms in float64 and their Gram matrix in float32 in buffers with a quarter of spare room, one
       layer's twice (buffers grow by copying). "sampled" and "consensus" hold the atoms in float32 instead, a part
@@ -119,6 +119,8 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         assert threshold is not None, "this selection has one"
         notes.append(meaning(threshold, figures.d_model))
     atoms = None if tokens is None else _atoms(request, figures.d_model, tokens, earlier, notes)
+    if atoms is not None and request.config.atoms is None:
+        atoms += _initial_atoms(request)
     rates = [run.tokens_per_second for run in earlier if run.tokens_per_second > 0][:_RUNS_COUNTED]
     if rates:
         rate = (min(rates) / 1.5, max(rates) * 1.5)
@@ -227,6 +229,16 @@ def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_
     if not shares:
         notes.append("How many atoms a threshold gives is not known beforehand; a tenth of the tokens is assumed.")
     return max(1, round(tokens * (statistics.median(shares) if shares else _ATOMS_PER_TOKEN)))
+
+
+def _initial_atoms(request: TrainRequest) -> int:
+    """Of the largest dictionary the training begins with. Raises UserError when there is no such dictionary."""
+    if not request.initial:
+        return 0
+    from itda_core.dictionaries.storage import read_summary
+
+    library = Library(request.library)
+    return max(read_summary(library.find(name)).atoms for name in request.initial)
 
 
 def _memory(request: TrainRequest, figures: ModelFigures, n_layers: int, atoms: int, here: Machine) -> int:

@@ -20,9 +20,15 @@ _PER_LAYER = ("totals", "atoms_before", "atoms_added")  # what the dictionaries 
 
 
 def finished(
-    library: Library, model: LanguageModel, corpus: Corpus, sites: Sequence[Site], config: TrainConfig
+    library: Library,
+    model: LanguageModel,
+    corpus: Corpus,
+    sites: Sequence[Site],
+    config: TrainConfig,
+    initial: str | None = None,
 ) -> tuple[AtomDictionary, ...]:
-    """The dictionaries of one finished run in `library` that a training of `config` goes on from, one per site.
+    """The dictionaries of one finished run in `library` that a training of `config` goes on from, one per site;
+    initial: the fingerprint of what it begins with.
 
     Only the user's own count. Of several runs the one that read most text is taken, and of those the newest; empty
     where there is none that has all the sites.
@@ -39,7 +45,7 @@ def finished(
         if entry.bundled or entry.problem or place is None:
             continue
         said = read_json(entry.path / "dictionary.json")
-        if not _leads_to(said, model, corpus, config):
+        if not _leads_to(said, model, corpus, config, initial):
             continue
         run = _run_of(said["stats"])
         runs.setdefault(run, {}).setdefault(place, entry)
@@ -60,7 +66,9 @@ def ended(dictionaries: Sequence[AtomDictionary], config: TrainConfig) -> bool:
     return all(dictionary.config == wanted for dictionary, wanted in zip(dictionaries, resolved, strict=True))
 
 
-def _leads_to(said: dict[str, Any], model: LanguageModel, corpus: Corpus, config: TrainConfig) -> bool:
+def _leads_to(
+    said: dict[str, Any], model: LanguageModel, corpus: Corpus, config: TrainConfig, initial: str | None
+) -> bool:
     spec, stats = said["spec"], said["stats"]
     if not isinstance(stats.get("stream"), dict) or not isinstance(stats.get("stages"), list):
         return False
@@ -77,6 +85,7 @@ def _leads_to(said: dict[str, Any], model: LanguageModel, corpus: Corpus, config
         and config.goes_on_from(earlier)
         and not config.asks_less_than(earlier, (spec["d_model"],))
         and made.get("dtype") == str(model.dtype)
+        and made.get("initial") == initial
     )
 
 

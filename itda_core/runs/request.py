@@ -27,6 +27,7 @@ class TrainRequest:
     config: TrainConfig = field(default_factory=TrainConfig)
     site: str = DEFAULT_SITE
     library: str | None = None  # the folder the dictionaries go to; None: the user's library
+    initial: tuple[str, ...] = ()  # dictionaries to begin with, at most one per layer: names in the library or folders
     keep_activations: bool = False  # write down what the model gives, for the next training on the same text
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,6 +39,7 @@ class TrainRequest:
             "config": asdict(self.config),
             "site": self.site,
             "library": self.library,
+            "initial": list(self.initial),
             "keep_activations": self.keep_activations,
         }
 
@@ -45,7 +47,7 @@ class TrainRequest:
     def from_dict(cls, value: dict[str, Any]) -> TrainRequest:
         """Raises UserError for keys that no request has, and for those that are missing."""
         if isinstance(value, dict):
-            value = {"keep_activations": False, **value}  # older requests do not say
+            value = {"keep_activations": False, "initial": [], **value}  # older requests do not say
             if isinstance(value.get("model"), dict):
                 value["model"] = {"placement": "auto", **value["model"]}
         check_keys(value, {own.name for own in fields(cls)}, "training request")
@@ -57,6 +59,7 @@ class TrainRequest:
             config=TrainConfig.from_dict(value["config"]),
             site=value["site"],
             library=value["library"],
+            initial=tuple(value["initial"]),
             keep_activations=value["keep_activations"],
         )
 
@@ -67,6 +70,7 @@ class TrainRequest:
             model=replace(self.model, name=absolute_if_local(self.model.name)),
             corpus=absolute_if_local(self.corpus),
             library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+            initial=tuple(_absolute_if_dictionary(name) for name in self.initial),
         )
 
     def key(self) -> str:
@@ -86,6 +90,8 @@ class TrainRequest:
             "config": config,
             "site": value["site"],
         }
+        if self.initial:
+            counted["initial"] = value["initial"]
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
 
     def arguments(self) -> list[str]:
@@ -107,6 +113,8 @@ class TrainRequest:
             arguments += option(name, getattr(model, name), getattr(default_model, name))
         if self.library is not None:
             arguments += ["--library", self.library]
+        for name in self.initial:
+            arguments += ["--initial", name]
         return arguments + option("keep_activations", self.keep_activations, False)
 
     def command(self) -> str:
@@ -127,6 +135,12 @@ def absolute_if_local(name: str) -> str:
         if path and os.path.exists(path):
             return os.path.abspath(path) + rest
     return name
+
+
+def _absolute_if_dictionary(name: str) -> str:
+    """`name`, made absolute when it is a dictionary's folder; what a library calls a dictionary is kept."""
+    path = os.path.expanduser(name)
+    return os.path.abspath(path) if os.path.isfile(os.path.join(path, "dictionary.json")) else name
 
 
 def option(name: str, value: object, default: object) -> list[str]:

@@ -33,6 +33,7 @@ def train_streamed(
     *,
     done: Sequence[Site],
     extend: Sequence[AtomDictionary],
+    initial: Sequence[AtomDictionary],
     resume: bool,
     checkpoint_seconds: float,
     keeping: Callable[[Any], AbstractContextManager[Any]],
@@ -45,6 +46,7 @@ def train_streamed(
     - `folder`: hidden states and each training's checkpoints;
     - `done`: sites whose dictionaries are finished;
     - `extend`: finished dictionaries to go on from, in the order of `sites`, or none;
+    - `initial`: dictionaries to begin with, at most one per site;
     - `keeping`: makes of a source one that writes down what it gives.
 
     Raises UserError when the disk has no room for the hidden states, Interrupted when `should_stop` says so while
@@ -79,7 +81,7 @@ def train_streamed(
         for site, source in harvest.sources(skip=done):
             name = site.name if site.layer is None else f"layer {site.layer}"
             on_step(f"growing the dictionary of {name}")
-            number = sites.index(site)
+            number, growing = sites.index(site), (site.module or site.kind, site.layer)
             own = folder / f"state-{number}"
             with keeping(source) as given:
                 yield train(
@@ -92,6 +94,7 @@ def train_streamed(
                     checkpoint_seconds=checkpoint_seconds,
                     resume=resume and own.is_dir(),
                     extend=extend[number : number + 1],
+                    initial=[one for one in initial if (one.spec.site, one.spec.layer) == growing],
                 )
         on_note(
             f"{harvest.passed} blocks were read from the disk ({model.weights.bytes_read / 1e9:.2f} GB) and passed by "

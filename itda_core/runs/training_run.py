@@ -118,6 +118,8 @@ def run(
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries.initial import fingerprint, placed
     from itda_core.models.kept import KeptActivations
     from itda_core.models.loading import is_streamed, load_model, load_skeleton
     from itda_core.models.streamed.skeleton import Skeleton
@@ -139,6 +141,8 @@ def run(
         threshold = request.config.threshold_for(model.d_model)
         assert threshold is not None, "this selection has one"
         on_note(meaning(threshold, model.d_model))
+    initial = [AtomDictionary.load(library.find(name)) for name in request.initial]
+    begun_with = fingerprint(placed(initial, sites, model, corpus, request.config))
 
     def keeping(source: ActivationSource) -> KeptActivations:
         return KeptActivations(
@@ -157,7 +161,7 @@ def run(
     with workplace as kept:
         extend: tuple[AtomDictionary, ...] = ()
         if (further or (resume and work is None)) and not kept.begun:
-            extend = finished(library, model, corpus, sites, request.config)
+            extend = finished(library, model, corpus, sites, request.config, begun_with)
             if further and not extend:
                 raise UserError(NOTHING_FINISHED)
             if extend and ended(extend, request.config):
@@ -174,6 +178,7 @@ def run(
                 kept.streamed,
                 done=[site for site in sites if (site.module or site.kind, site.layer) in kept.saved_sites()],
                 extend=extend,
+                initial=initial,
                 resume=resume,
                 checkpoint_seconds=checkpoint_seconds,
                 keeping=keeping if request.keep_activations else nullcontext,
@@ -189,6 +194,7 @@ def run(
                 request,
                 kept,
                 extend,
+                initial,
                 resume=resume and kept.begun,
                 seconds=checkpoint_seconds,
             )
@@ -209,6 +215,7 @@ def _in_memory(
     request: TrainRequest,
     work: Work,
     extend: Sequence[AtomDictionary],
+    initial: Sequence[AtomDictionary],
     *,
     resume: bool,
     seconds: float,
@@ -227,6 +234,7 @@ def _in_memory(
             checkpoint_seconds=seconds,
             resume=resume,
             extend=extend,
+            initial=initial,
         )
 
 

@@ -36,12 +36,12 @@ def reconstructed(x: np.ndarray, atoms: np.ndarray, k: int) -> np.ndarray:
 
 
 def four_steps(
-    batches: Sequence[Tensor], k: int, threshold: float, most: int | None = None
+    batches: Sequence[Tensor], k: int, threshold: float, most: int | None = None, initial: np.ndarray | None = None
 ) -> tuple[list[tuple[int, int]], np.ndarray, list[float]]:
     """Atoms as (batch, row), the atoms themselves, and the relative error of every token in its batch's step 2."""
     d = batches[0].shape[1]
     places: list[tuple[int, int]] = []
-    atoms = np.zeros((0, d))
+    atoms = np.zeros((0, d)) if initial is None else initial
     relative = []
     for b, batch in enumerate(batches):
         x = batch.double().numpy()

@@ -35,7 +35,7 @@ def lowest(count: int, room: int, seed: int) -> list[int]:
     return sorted(range(count), key=lambda i: (drawn[i], i))[:room]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     count=st.integers(1, 120),
     room=st.integers(1, 60),

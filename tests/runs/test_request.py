@@ -49,6 +49,7 @@ requests = st.builds(
     | st.builds(TrainConfig, selection=st.sampled_from(SIZED), atoms=st.integers(1, 10**6), seed=st.integers(0, 9)),
     site=st.sampled_from(["resid_post", "mlp_out", "transformer.h.{layer}.mlp"]),
     library=st.none() | names,
+    initial=st.lists(names, max_size=2).map(tuple),
     keep_activations=st.booleans(),
 )
 
