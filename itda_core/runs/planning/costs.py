@@ -67,7 +67,7 @@ def forward_seconds(shape: ModelShape, amount: Amount, on: PlannedMachine, dtype
     the residual stream go through.
 
     The second was measured as what products leave unexplained of the forward pass of Llama blocks of width 512, 1,024
-    and 2,048 on a CPU in float32: 45 to 54 ns per token and dimension (30%, 20% and 11% of the pass).
+    and 2,048 on one thread of a CPU in float32: 45 to 54 ns per token and dimension (30%, 20% and 11% of the pass).
     """
     products = forward_operations(shape, amount) / on.matrix[dtype]
     touched = amount.positions * len(run_blocks(shape, amount)) * shape.d_model * _VECTORS_TOUCHED * BYTES[dtype]

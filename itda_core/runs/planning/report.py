@@ -91,7 +91,7 @@ def heading(plan: Plan) -> list[str]:
         f"{len(plan.layers)} x {amount.atoms:,} atoms, k={amount.k}.",
         f"{plan.forward_operations:.2e} operations of forward passes, {plan.pursuit_operations:.2e} of pursuits.",
         f"On {on.name}, {memory}: {', '.join(rates)}"
-        + (" (advertised figures, see the docstring of machines.py)." if on.measured is None else f" ({on.measured})."),
+        + (" (shares of public figures)." if on.measured is None else f" (measured {on.measured})."),
     ]
 
 

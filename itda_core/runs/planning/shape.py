@@ -66,6 +66,9 @@ def model_shape(model: ModelDescription, *, trust_remote_code: bool = False) -> 
     module = _empty(model, trust_remote_code)
     text_config = model.config.get_text_config()
     path = find_blocks(module, model.config, model.name).path
+    d_model = getattr(text_config, "hidden_size", None)
+    if not isinstance(d_model, int):
+        raise UserError(f"The config of model {model.name} names no width (hidden_size); name another model.")
     shares = _expert_share(text_config)
     parts: dict[str | int, Part] = {}
     dtype = _stored_dtype(model)
@@ -81,7 +84,7 @@ def model_shape(model: ModelDescription, *, trust_remote_code: bool = False) -> 
     total = sum(parts.values(), none)
     return ModelShape(
         name=model.name,
-        d_model=int(text_config.hidden_size),
+        d_model=d_model,
         attention_width=_attention_width(text_config),
         embedding=parts.get(EMBEDDING, none),
         blocks=blocks,
