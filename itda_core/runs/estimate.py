@@ -17,6 +17,7 @@ from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.models.folders import model_folder, weight_files
+from itda_core.models.placement import SHARE
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.home import activations_folder
@@ -42,6 +43,7 @@ _FLOPS_PER_CORE = (2e9, 20e9)  # a CPU core on matrices of this size, from unluc
 _FLOPS_GPU = (2e12, 40e12)
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _RUNS_COUNTED = 5
+_BLOCKS_HELD = 3  # of a streamed model at once: two blocks, and embeddings that are rarely larger than one
 _HEADER_BYTES = 100 * 2**20  # safetensors' own limit
 
 
@@ -92,6 +94,8 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
       of each layer's activations (the others are on disk), and what choosing the atoms of one layer takes; the
       activations it reads from mapped files are not counted, because the system holds what it has room for;
     - activations, where they are kept: one number per token, layer and dimension in the dtype the model runs in;
+    - of a model that is streamed, three blocks' weights and one dictionary at a time; on the disk, hidden states of the
+      text twice;
     - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept; "sampled" and
       "consensus" also up to 3.25 times the activations they choose from, and three times one layer's;
     - time: the rate of earlier runs on this model in the library, give or take half of it; else the forward pass
@@ -134,6 +138,9 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         choosing = _choosing(request.config, figures, n_layers, atoms, tokens)
         memory = _memory(request, figures, n_layers, atoms, here) + choosing.memory
         disk = _disk(figures, n_layers, atoms) + choosing.disk
+        if tokens is not None and _streamed(request, figures, here):
+            disk += 2 * tokens * figures.d_model * _number_bytes(request, figures, here)
+            notes.append("The model is read from the disk block by block, and the text's hidden states are kept there.")
         if seconds:
             slow, fast = operations_per_second(here, request.model.device)
             seconds = (seconds[0] + choosing.operations / fast, seconds[1] + choosing.operations / slow)
@@ -241,15 +248,25 @@ def _initial_atoms(request: TrainRequest) -> int:
     return max(read_summary(library.find(name)).atoms for name in request.initial)
 
 
+def _streamed(request: TrainRequest, figures: ModelFigures, here: Machine) -> bool:
+    """Whether blocks are read one by one, as far as main memory tells (loading.is_streamed counts GPUs as well)."""
+    if request.model.placement != "auto":
+        return request.model.placement == "stream"
+    return figures.parameters * _number_bytes(request, figures, here) > SHARE * here.memory_free
+
+
 def _memory(request: TrainRequest, figures: ModelFigures, n_layers: int, atoms: int, here: Machine) -> int:
     size = _number_bytes(request, figures, here)
+    weights = figures.parameters * size
+    if _streamed(request, figures, here):  # dictionaries grow one after the other; a block, the next, and embeddings
+        n_layers, weights = 1, _BLOCKS_HELD * weights // figures.n_layers
     batch = _WINDOWS_PER_BATCH * request.config.context * figures.d_model * (_LIVE_VECTORS * size + 4 * n_layers)
     if request.config.selection in SIZED:  # no buffers; two copies while a checkpoint is written
         dictionaries = 2 * n_layers * atoms * figures.d_model * 4
     else:
         room = _BUFFER_ROOM * atoms
         dictionaries = (n_layers + 1) * (room * figures.d_model * 8 + room * room * 4)
-    return _BASE_MEMORY + figures.parameters * size + batch + round(dictionaries)
+    return _BASE_MEMORY + weights + batch + round(dictionaries)
 
 
 class _Choosing(NamedTuple):

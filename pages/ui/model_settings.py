@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from itda_core.models.spec import DTYPES
+from itda_core.models.spec import DTYPES, PLACEMENTS
+
+_PLACEMENT_WORDS = {
+    "auto": "auto: where they fit",
+    "memory": "memory: all on the device",
+    "spread": "spread: GPUs, memory, disk",
+    "stream": "stream: one block at a time",
+}
 
 
 def device(form: str) -> str:
@@ -27,6 +34,20 @@ def precision(form: str) -> str:
         key=f"{form}.dtype",
         persist_state="session",
         help="In which the model runs; auto keeps what it was saved in, on a CPU float32.",
+    )
+
+
+def placement(form: str) -> str:
+    """Where the weights go while a training runs."""
+    return st.selectbox(
+        "Weights",
+        PLACEMENTS,
+        format_func=lambda kind: _PLACEMENT_WORDS[kind],
+        key=f"{form}.placement",
+        persist_state="session",
+        help="Spread lets accelerate use every GPU, main memory and the disk. Stream reads each block from the disk "
+        "once, for the whole text, so that a model of any size can be read; auto streams what fits nowhere. The "
+        "dictionaries are the same.",
     )
 
 

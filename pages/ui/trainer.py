@@ -34,6 +34,7 @@ class Asked:
     revision: str | None
     device: str
     dtype: str
+    placement: str
     offline: bool
     trust_remote_code: bool
     layers: str
@@ -58,7 +59,15 @@ class Asked:
             raise UserError("No text was chosen yet; upload a file, give a path or use the bundled one.")
         if not self.layers:
             raise UserError("No layer was chosen; choose at least one.")
-        model = ModelSpec(self.model, self.revision, self.device, self.dtype, self.offline, self.trust_remote_code)
+        model = ModelSpec(
+            self.model,
+            self.revision,
+            self.device,
+            self.dtype,
+            self.offline,
+            self.trust_remote_code,
+            self.placement,
+        )
         config = TrainConfig(
             k=self.k,
             method=self.method,
@@ -136,6 +145,7 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         seed = middle.number_input("Seed", min_value=0, value=0, key="train.seed", persist_state="session")
         with right:
             device, dtype = model_settings.device("train"), model_settings.precision("train")
+            placement = model_settings.placement("train")
         sinks = left.number_input(
             "Attention sinks above",
             min_value=0.0,
@@ -170,6 +180,7 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         revision=revision,
         device=device,
         dtype=dtype,
+        placement=placement,
         offline=offline,
         trust_remote_code=trust,
         layers=layers,

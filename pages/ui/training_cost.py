@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
+from itda_core.errors import UserError
 from itda_core.runs.estimate import Estimate, estimate
 from itda_core.runs.machine import machine
 from itda_core.runs.request import TrainRequest
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import notice
 from pages.ui.wording import duration, size
+
+_PLANNED = "train.planned"  # in the session: a request, and what was said of it
 
 
 def cost(request: TrainRequest, *, read: int | None = None) -> None:
@@ -19,7 +24,8 @@ def cost(request: TrainRequest, *, read: int | None = None) -> None:
     if expected.fits(machine()) is False:
         notice(
             f"About {size(expected.memory or 0)} of memory would be needed, {size(machine().memory_free)} are free.",
-            step="Choose fewer layers, fewer tokens or a lower limit of atoms.",
+            step="Choose fewer layers, fewer tokens or a lower limit of atoms; or let the weights stream, one block "
+            "at a time.",
             kind="warning",
             key="train.memory",
         )
@@ -34,6 +40,36 @@ def cost(request: TrainRequest, *, read: int | None = None) -> None:
     with st.container(gap="xsmall"):
         for note in expected.notes:
             st.caption(note)
+    _ways(request)
+
+
+def _ways(request: TrainRequest) -> None:
+    """Each way to place the weights and what it would take, when asked for: this machine is measured once for it."""
+    planned = st.session_state.get(_PLANNED)
+    if st.button(
+        "Compare ways to run it",
+        key="train.ways",
+        icon=":material/compare_arrows:",
+        help="The whole model in memory, streamed block by block, or offloaded: time, memory and disk of each. The "
+        "first time, this machine's speed is measured for some seconds.",
+    ):
+        with st.spinner("Measuring this machine and reckoning"):
+            planned = request, _plan_sentences(request)
+        st.session_state[_PLANNED] = planned
+    if planned is not None and planned[0] == request:
+        with st.container(gap="xsmall"):
+            for sentence in planned[1]:
+                st.text(sentence)
+
+
+def _plan_sentences(request: TrainRequest) -> list[str]:
+    from itda_core.runs.planning import plan, plan_lines  # torch comes with it
+
+    tokens = request.config.tokens or estimate(request).tokens
+    try:
+        return plan_lines(plan(request.model, request.layers, replace(request.config, tokens=tokens)))
+    except UserError as error:
+        return [str(error)]
 
 
 def cost_lines(expected: Estimate, read: int | None = None) -> dict[str, str]:

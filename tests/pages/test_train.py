@@ -65,6 +65,24 @@ def test_form_to_request(studio: Studio, folder: Path, monkeypatch: pytest.Monke
     )
 
 
+def test_where_the_weights_go_and_what_each_way_takes(studio: Studio, folder: Path) -> None:
+    test = filled(studio, folder)
+    whole = dict(components(test, "fact_table")[0]["facts"])
+    assert "--placement" not in test.code[-1].value
+    test.selectbox(key="train.placement").set_value("stream")
+    test.number_input(key="train.tokens").set_value(50_000)
+    test.run()
+    assert "--placement stream" in test.code[-1].value
+    assert dict(components(test, "fact_table")[0]["facts"]) != whole
+    assert any("block by block" in caption.value for caption in test.caption)
+    test.button(key="train.ways").click().run(timeout=60)
+    said = [text.value for text in test.text]
+    assert sum("of memory" in sentence for sentence in said) == 3
+    assert any(sentence.startswith("Streamed layer by layer: ") for sentence in said)
+    test.number_input(key="train.tokens").set_value(60_000).run()
+    assert not any(text.value.startswith("Streamed") for text in test.text)  # it was said of another request
+
+
 def test_sinks_and_kept_activations(studio: Studio, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from itda_core.runs import estimate
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from itda_core.dictionaries import TrainConfig
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import Library, TrainRequest, estimate
-from itda_core.runs.estimate import model_figures
+from itda_core.runs.estimate import ModelFigures, model_figures
 from tests.runs.samples import make_dictionary
 
 if TYPE_CHECKING:
@@ -136,3 +137,26 @@ def test_runs_that_chose_their_atoms_do_not_tell_how_fast_text_is_read(tiny_fold
     dictionary.config = TrainConfig(k=3, selection="sampled", atoms=250)
     dictionary.save_pretrained(Library().folder / "chosen")
     assert not estimate(request(tiny_folder, corpus_file, tokens=6000, k=3)).measured
+
+
+def test_a_streamed_model_needs_a_few_blocks_and_room_for_its_hidden_states(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "text.txt"
+    corpus.write_text("word " * 1000)
+    config = TrainConfig(k=3, tokens=1000, context=32, atoms=50)
+    figures = ModelFigures(n_layers=4, d_model=32, parameters=4 * 10**9, stored_bytes=16 * 10**9)
+    monkeypatch.setattr(sys.modules[estimate.__module__], "model_figures", lambda _: figures)
+    found = {
+        placement: estimate(
+            TrainRequest(ModelSpec(str(tiny_folder), device="cpu", placement=placement), None, str(corpus), config)
+        )
+        for placement in ("memory", "stream")
+    }
+    whole, streamed = found["memory"], found["stream"]
+    assert whole.memory is not None
+    assert streamed.memory is not None
+    assert whole.disk is not None
+    assert whole.memory - streamed.memory == pytest.approx(16e9 / 4, rel=0.01)
+    assert streamed.disk == whole.disk + 2 * 1000 * 32 * 4
+    assert any("block by block" in note for note in streamed.notes)

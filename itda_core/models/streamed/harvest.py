@@ -21,7 +21,7 @@ from itda_core.models.forward import check_finite
 from itda_core.models.shards import digest_of
 from itda_core.models.sites import Site
 from itda_core.models.streamed.hidden import HiddenStates
-from itda_core.models.streamed.memory import give_back
+from itda_core.models.streamed.memory import Returns
 from itda_core.models.streamed.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ class LayerHarvest:
         self._rows = [sum(map(len, batch)) for batch in self._batches]
         self._text_rows = [sum(len(window.tokens()) for window in batch) for batch in self._batches]
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._returns = Returns()
         self.passed = 0  # blocks, in this session
         self.seconds = 0.0  # that took
 
@@ -235,7 +236,7 @@ class LayerHarvest:
                     writers[site].add(found.sites[site])
                 done += len(batch)
                 del found
-                give_back()
+                self._returns.now_and_then()
                 self._on_progress(HarvestProgress(layer, self._last, done, total, model.weights.bytes_read))
         self._note(layer + 1)
 

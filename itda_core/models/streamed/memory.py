@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import time
 from collections.abc import Callable
+
+_SECONDS_BETWEEN = 0.5  # it takes milliseconds, and what is given back has to be asked for again
 
 
 @functools.cache
@@ -15,10 +18,17 @@ def _trim() -> Callable[[int], int] | None:
         return None
 
 
-def give_back() -> None:
-    """What was freed and the C library keeps for later goes back to the system, where it can be told to.
+class Returns:
+    """Gives what was freed, and the C library keeps for later, back to the system where that can be asked for.
 
     Blocks come and go by the hundred in a harvest; glibc would keep more of each between the pieces that stay.
     """
-    if (trim := _trim()) is not None:
-        trim(0)
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def now_and_then(self) -> None:
+        """At most twice a second, however often it is called."""
+        if (trim := _trim()) is not None and time.monotonic() - self._last >= _SECONDS_BETWEEN:
+            trim(0)
+            self._last = time.monotonic()
