@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from itda_core.dictionaries.threshold import meaning
 from itda_core.runs.estimate import check_room
@@ -19,6 +19,13 @@ from itda_core.runs.work import Work, work_for, work_in
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
+    from itda_core.dictionaries.source import ActivationSource
+    from itda_core.models import LanguageModel
+    from itda_core.text import Corpus
+
+    class OpenedSource(ActivationSource, AbstractContextManager[ActivationSource], Protocol):
+        """Gives activations while its block runs."""
+
 
 CHECKPOINT_SECONDS = 20.0
 
@@ -88,6 +95,7 @@ def run(
     on_progress: Callable[[TrainProgress], None] = _ignore,
     on_note: Callable[[str], None] = _ignore,
     should_stop: Callable[[], bool] = _never,
+    source_of: Callable[[LanguageModel, Corpus], OpenedSource] | None = None,
 ) -> tuple[TrainedDictionary, ...]:
     """Train what `request` asks for and save one dictionary per layer into its library.
 
@@ -100,7 +108,8 @@ def run(
     - `on_step`: "loading the model", "training" or "saving", as each begins;
     - `request.keep_activations`: what the model gives is written to the user's activations folder. Activations kept
       there by an earlier training on the same text are read in any case, which changes no result;
-    - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted.
+    - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted;
+    - `source_of`: gives the activations in the model's stead (None: the model itself, or what was kept of it).
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
@@ -123,14 +132,18 @@ def run(
         threshold = request.config.threshold_for(model.d_model)
         assert threshold is not None, "this selection has one"
         on_note(meaning(threshold, model.d_model))
-    source = KeptActivations(
-        model,
-        corpus,
-        activations_folder(),
-        context=request.config.context,
-        windows=request.config.windows,
-        keep=request.keep_activations,
-        on_note=on_note,
+    source: OpenedSource = (
+        KeptActivations(
+            model,
+            corpus,
+            activations_folder(),
+            context=request.config.context,
+            windows=request.config.windows,
+            keep=request.keep_activations,
+            on_note=on_note,
+        )
+        if source_of is None
+        else source_of(model, corpus)
     )
     if request.keep_activations:
         check_room(request, len(sites), model.d_model, model.dtype.itemsize)
@@ -158,7 +171,7 @@ def run(
         with source:
             dictionaries = _follow(events, on_progress, should_stop)
         on_step("saving")
-        results = _save(dictionaries, library, kept)
+        results = save_all(dictionaries, library, kept)
         kept.remove()
     return results
 
@@ -186,7 +199,7 @@ def _follow(
     raise Interrupted(progress.tokens, progress.total)
 
 
-def _save(dictionaries: tuple[AtomDictionary, ...], library: Library, work: Work) -> tuple[TrainedDictionary, ...]:
+def save_all(dictionaries: Sequence[AtomDictionary], library: Library, work: Work) -> tuple[TrainedDictionary, ...]:
     """Into the library, each once, even when the disk was full in the middle of an earlier attempt."""
     saved: list[dict[str, Any]] = [result for result in work.saved() if Path(result["path"]).is_dir()]
     for dictionary in dictionaries:

@@ -32,8 +32,12 @@ def train_for_job(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     should_stop: Callable[[], bool],
     on_step: Callable[[str], None],
+    run: Callable[..., tuple[TrainedDictionary, ...]] = run,
 ) -> tuple[TrainedDictionary, ...]:
-    """Do `request` for the job in `folder`. Raises what `run` raises, after the job's status says so."""
+    """Do `request` for the job in `folder`. Raises what `run` raises, after the job's status says so.
+
+    `run`: training_run.run, or what takes and gives the same, as cluster.run does.
+    """
     earlier = TrainingStatus.from_dict(read_json(folder / STATUS)) if resume else None
     curves = Curves(earlier)
     reporter = Reporter(folder, replace(earlier or TrainingStatus(), state="running", error=None, results=()))
