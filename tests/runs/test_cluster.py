@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ pytest.importorskip("ray")
 from itda_core.cli import main
 from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
 from itda_core.models import ModelSpec
-from itda_core.runs import Interrupted, TrainRequest, cluster, run, unfinished
+from itda_core.runs import Interrupted, Library, TrainRequest, cluster, run, unfinished
 from tests.runs.samples import write_corpus
 
 TOKENS = 12_000
@@ -37,7 +37,7 @@ def address() -> Iterator[str]:
     nodes = Cluster(initialize_head=True, head_node_args=head)
     try:
         nodes.add_node(**small)
-        yield nodes.address
+        yield str(nodes.address)
     finally:
         nodes.shutdown()
 
@@ -62,7 +62,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def check_same(first: str, second: str) -> None:
+def check_same(first: str | Path, second: str | Path) -> None:
     one, two = AtomDictionary.load(first), AtomDictionary.load(second)
     assert torch.equal(one.atoms, two.atoms)
     assert torch.equal(one.mean, two.mean)
@@ -108,43 +108,45 @@ def test_layers_are_spread_and_a_killed_worker_changes_nothing(
     assert list((home / "work").iterdir()) == []
 
 
-def test_one_layers_forward_passes_are_spread_and_cancelling_keeps_what_is_there(
-    address: str, request_: TrainRequest, tmp_path: Path, capfd: pytest.CaptureFixture[str], home: Path
+def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
+    address: str,
+    request_: TrainRequest,
+    model_folder_of: Callable[[str], Path],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    request_ = replace(request_, layers=(3,))
-    alone = run(replace(request_, library=str(tmp_path / "alone")))
-    read: list[int] = []
+    """Two models at once; the first one's worker then computes for the second, whose one layer both share."""
+    llama = ModelSpec(str(model_folder_of("llama")), device="cpu")
+    short = replace(request_, model=llama, layers=(0, 1), config=replace(request_.config, tokens=TOKENS // 8))
+    long = replace(request_, layers=(3,))
+    alone = [run(replace(request, library=str(tmp_path / "alone"))) for request in (short, long)]
+    read = {0: 0, 1: 0}
+
+    def progressed(i: int, progress: TrainProgress) -> None:
+        read[i] = progress.tokens
+
+    def saved() -> list[Path]:
+        return [entry.path for entry in Library().entries() if entry.model == llama.name]
+
     with pytest.raises(Interrupted) as stopped:
-        cluster.run(
-            request_,
+        cluster.train_all(
+            [short, long],
             address=address,
-            on_progress=lambda progress: read.append(progress.tokens),
-            should_stop=lambda: bool(read) and read[-1] > TOKENS / 10,
+            on_progress=progressed,
+            should_stop=lambda: len(saved()) == 2 and read[1] > TOKENS / 4,
         )
     assert 0 < stopped.value.tokens < TOKENS
+    assert sorted(AtomDictionary.load(path).spec.layer or 0 for path in saved()) == [0, 1]
+    for one, path in zip(alone[0], sorted(saved()), strict=True):
+        check_same(one.path, path)
     (waiting,) = unfinished()
-    assert waiting.request == request_.resolved()
+    assert waiting.request == long.resolved()
 
     capfd.readouterr()
     with pytest.raises(SystemExit) as ended:
-        main(["train", *request_.arguments(), "--cluster", address, "--resume", "--json"])
+        main(["train", *long.arguments(), "--cluster", address, "--resume", "--json"])
     assert ended.value.code == 0
     (resumed,) = json.loads(capfd.readouterr().out)["dictionaries"]
-    check_same(alone[0].path, resumed["path"])
+    check_same(alone[1][0].path, resumed["path"])
     assert AtomDictionary.load(resumed["path"]).stats["tokens"] == TOKENS
     assert unfinished() == []
-
-
-def test_several_models_are_trained_at_once(
-    address: str, request_: TrainRequest, model_folder_of: Any, tmp_path: Path
-) -> None:
-    other = replace(request_, model=ModelSpec(str(model_folder_of("llama")), device="cpu"), layers=(0, 1))
-    requests = [replace(request_, layers=(1,)), other]
-    seen: set[int] = set()
-    found = cluster.train_all(requests, address=address, on_progress=lambda i, _: seen.add(i))
-    assert seen == {0, 1}
-    for request, results in zip(requests, found, strict=True):
-        alone = run(replace(request, library=str(tmp_path / "alone")))
-        assert len(alone) == len(results)
-        for one, two in zip(alone, results, strict=True):
-            check_same(one.path, two.path)

@@ -33,6 +33,11 @@ def ray_module() -> Any:
         ) from None
 
 
+def loopback_only() -> None:
+    """Have Ray, which must not be loaded yet, listen on and connect to this machine's loopback address only."""
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # its word for "no other machines"
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, joined to the cluster at `address` (host:port), or to one of this machine's cores for one of HERE.
@@ -41,8 +46,7 @@ def connected(address: str) -> Iterator[Any]:
     """
     host, port = ("127.0.0.1", 0) if address in HERE else _parsed(address)
     if _is_loopback(host):
-        # Ray takes this for "no other machines": it then listens to, and connects by, the loopback address only.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        loopback_only()
     ray = ray_module()
     if ray.is_initialized():
         yield ray

@@ -81,8 +81,9 @@ def train_all(
     - `address`: host:port of a Ray cluster that this machine belongs to; "auto" or "local": this machine's cores;
     - each worker has one core, or one GPU where the cluster has some and the request's device allows it. As many
       requests as there are workers are trained at once; a request's layers are spread over its workers (groups_of),
-      which share its forward passes. Hosts need the same itda-studio, and models and corpora under the same names; no
-      disk is shared: checkpoints and dictionaries are sent here as the bytes of their files;
+      which share its forward passes, and those whose request is done compute for others. Hosts need the same
+      itda-studio, and models and corpora under the same names; no disk is shared: checkpoints and dictionaries are
+      sent here as the bytes of their files;
     - `resume`: go on with unfinished runs of the same requests, each group of layers from its last checkpoint;
     - `work`: where checkpoints are kept (None: in the user's work folder, a run per group of layers);
     - `on_progress`, `on_note`: with the request's place in `requests`;
@@ -121,9 +122,12 @@ def train_all(
                         places.groups(len(given)),
                         given,
                         places.work_of,
+                        most=len(slots),
                         checkpoint_seconds=checkpoint_seconds,
                         on_note=partial(on_note, i),
                     )
+                for slot in free if teams else ():
+                    min(teams.values(), key=lambda team: len(team.slots)).join(slot)
                 for i, team in list(teams.items()):
                     ended = team.step()
                     if team.training and not training:

@@ -64,10 +64,12 @@ class Team:
         slots: Sequence[Slot],
         work_of: Callable[[TrainRequest], AbstractContextManager[Work]],
         *,
+        most: int,
         checkpoint_seconds: float,
         on_note: Callable[[str], None],
     ) -> None:
-        """slots: workers that are this team's until it has ended; work_of: the work folder of a group's request."""
+        """slots: workers that are this team's until it has ended, `most` if others join them later; work_of: the work
+        folder of a group's request."""
         self._ray, self._request, self._on_note = ray, request, on_note
         self._checkpoint_seconds = checkpoint_seconds
         self.slots = list(slots)
@@ -80,8 +82,8 @@ class Team:
             self._inside = entering.pop_all()
         self._computing: dict[Slot, Any] = {}  # workers without layers, with Ray's references
         self._exchange: Any = None
-        self._ahead = 2 * len(self.slots) + 2
-        if len(self.slots) > 1:
+        self._ahead = 2 * most + 2
+        if most > 1:
             place = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Exchange)
             self._exchange = place.remote(self._ahead)
         self._started = time.monotonic()
@@ -90,6 +92,10 @@ class Team:
         self._shown: dict[int, TrainProgress] = {}
         self._stopping = False
         self._hand_out(together=True)
+
+    def join(self, slot: Slot) -> None:
+        """One more worker, whose own training has ended: it takes a group that waits, or computes."""
+        self.slots.append(slot)
 
     @property
     def training(self) -> bool:
@@ -105,14 +111,17 @@ class Team:
             self._follow_computing(slot, outcome)
         if not self._stopping:
             self._hand_out()
-        return all(group.result is not None or (self._stopping and group.slot is None) for group in self._groups)
+        ended = all(group.result is not None or (self._stopping and group.slot is None) for group in self._groups)
+        # Told again at each look, because a worker that is just beginning forgets what it was told before.
+        for slot in self._computing if ended or self._stopping else ():
+            slot.actor.stop.remote()
+        for slot in [group.slot for group in self._groups if group.slot] if self._stopping else ():
+            slot.actor.stop.remote()
+        return ended and not self._computing
 
     def stop(self) -> None:
         """Let every worker end after its next batch and send its state; `step` until then."""
-        if not self._stopping:
-            self._stopping = True
-            for slot in [group.slot for group in self._groups if group.slot] + list(self._computing):
-                slot.actor.stop.remote()
+        self._stopping = True
 
     def progress(self) -> TrainProgress | None:
         """Of all layers; None before the first batch, and where nothing is new since the last call."""
@@ -262,9 +271,6 @@ class Team:
             raise UserError(outcome.error)
         if outcome.dictionaries:
             group.result = outcome
-            if all(other.result is not None for other in self._groups):
-                for slot in self._computing:
-                    slot.actor.stop.remote()
 
     def _there(self, reference: Any) -> bool:
         return bool(self._ray.wait([reference], timeout=0)[0])
