@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,7 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 a user's error in one line, 130 interrupted."""
     _prepare_streams()
     try:
-        code = cli(arguments, prog_name="itda", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        code = cli(_with_address(given), prog_name="itda", standalone_mode=False)
     except UserError as error:
         code = _error(str(error))
     except typer.TyperException as error:
@@ -71,6 +74,15 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _with_address(arguments: Sequence[str]) -> list[str]:
+    """The same, a `--cluster` that no address follows made `--cluster auto`: typer knows no optional values."""
+    following = [*arguments[1:], "-"]
+    bare = [one == "--cluster" and after.startswith("-") for one, after in zip(arguments, following, strict=True)]
+    return [
+        part for one, is_bare in zip(arguments, bare, strict=True) for part in ([one, "auto"] if is_bare else [one])
+    ]
 
 
 def _error(sentence: str) -> int:
@@ -230,6 +242,14 @@ def train(
             "model (itda library activations lists and removes them).",
         ),
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Spread the work over a Ray cluster (extra cluster): host:port of one that this machine belongs to, "
+            "or nothing (auto), which starts one of this machine's cores. The dictionaries are the same.",
+        ),
+    ] = None,
     checkpoint_seconds: Annotated[float, typer.Option(min=0, hidden=True)] = 20.0,
     job: Annotated[Path | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
@@ -261,7 +281,7 @@ def train(
         initial=tuple(initial or ()),
         keep_activations=keep_activations,
     )
-    _train(request, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job, as_json=as_json)
+    _train(request, cluster=cluster, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job, as_json=as_json)
 
 
 def _layers(text: str | None, site: str) -> tuple[int, ...] | None:
@@ -276,10 +296,21 @@ def _layers(text: str | None, site: str) -> tuple[int, ...] | None:
     return (named,)
 
 
-def _train(request: TrainRequest, *, resume: bool, checkpoint_seconds: float, job: Path | None, as_json: bool) -> None:
+def _train(
+    request: TrainRequest,
+    *,
+    cluster: str | None,
+    resume: bool,
+    checkpoint_seconds: float,
+    job: Path | None,
+    as_json: bool,
+) -> None:
+    from itda_core.runs import cluster as clusters
     from itda_core.runs.training_run import Interrupted, run
     from itda_core.runs.worker import train_for_job
 
+    train = run if cluster is None else partial(clusters.run, address=cluster)
+    more = "" if cluster is None else f" --cluster {shlex.quote(cluster)}"
     try:
         with _stdout_for_json(as_json), StopRequest() as stop, training_line() as line:
 
@@ -289,7 +320,7 @@ def _train(request: TrainRequest, *, resume: bool, checkpoint_seconds: float, jo
                     stop.defer()
 
             if job is None:
-                results = run(
+                results = train(
                     request,
                     resume=resume,
                     checkpoint_seconds=checkpoint_seconds,
@@ -306,9 +337,10 @@ def _train(request: TrainRequest, *, resume: bool, checkpoint_seconds: float, jo
                     checkpoint_seconds=checkpoint_seconds,
                     on_step=step,
                     should_stop=lambda: stop.requested,
+                    run=train,
                 )
     except Interrupted as interrupted:
-        typer.echo(f"{interrupted} To go on from there: {request.command()} --resume", err=True)
+        typer.echo(f"{interrupted} To go on from there: {request.command()}{more} --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted; an earlier checkpoint, if there is one, is kept.", err=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
@@ -21,8 +21,13 @@ from itda_core.runs.work import Work, work_for, work_in
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
     from itda_core.dictionaries.source import ActivationSource
+    from itda_core.models import LanguageModel
     from itda_core.models.kept import KeptActivations
     from itda_core.text import Corpus
+
+    class OpenedSource(ActivationSource, AbstractContextManager[ActivationSource], Protocol):
+        """Gives activations while its block runs."""
+
 
 CHECKPOINT_SECONDS = 20.0
 NOTHING_FINISHED = (
@@ -98,6 +103,7 @@ def run(
     on_progress: Callable[[TrainProgress], None] = _ignore,
     on_note: Callable[[str], None] = _ignore,
     should_stop: Callable[[], bool] = _never,
+    source_of: Callable[[LanguageModel, Corpus], OpenedSource] | None = None,
 ) -> tuple[TrainedDictionary, ...]:
     """Train what `request` asks for and save one dictionary per layer into its library.
 
@@ -114,7 +120,8 @@ def run(
       there by an earlier training on the same text are read in any case, which changes no result;
     - a model that fits into no memory, or is to be streamed (`request.model.placement`), is read from the disk block
       by block, see models.streamed; its layers are trained one after the other, each saved at once;
-    - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted.
+    - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted;
+    - `source_of`: gives the activations in the model's stead (None: the model itself, or what was kept of it).
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
@@ -133,7 +140,8 @@ def run(
     corpus = Corpus.open(request.corpus)
     on_step("loading the model")
     spec = request.model
-    model = load_skeleton(spec) if is_streamed(spec) else load_model(spec, head=False)
+    streamed = source_of is None and is_streamed(spec)
+    model = load_skeleton(spec) if streamed else load_model(spec, head=False)
     layers = existing_layers(request.layers, model.n_layers, model.name)
     # A site that does not exist and a threshold that can add no atom are reported before anything is written.
     sites = [model.site(request.site, layer) for layer in layers]
@@ -188,7 +196,7 @@ def run(
             )
         else:
             trainings = _in_memory(
-                keeping(model),
+                keeping(model) if source_of is None else source_of(model, corpus),
                 corpus,
                 layers,
                 request,
@@ -202,14 +210,14 @@ def run(
             for training in trainings:
                 dictionaries = _follow(training, on_progress, should_stop)
                 on_step("saving")
-                _save(dictionaries, library, kept)
-        results = _save((), library, kept)
+                save_all(dictionaries, library, kept)
+        results = save_all((), library, kept)
         kept.remove()
     return results
 
 
 def _in_memory(
-    source: KeptActivations,
+    source: OpenedSource,
     corpus: Corpus,
     layers: Sequence[int],
     request: TrainRequest,
@@ -261,7 +269,7 @@ def _follow(
     raise Interrupted(progress.tokens, progress.total)
 
 
-def _save(dictionaries: tuple[AtomDictionary, ...], library: Library, work: Work) -> tuple[TrainedDictionary, ...]:
+def save_all(dictionaries: Sequence[AtomDictionary], library: Library, work: Work) -> tuple[TrainedDictionary, ...]:
     """Into the library, each once, even when the disk was full in the middle of an earlier attempt."""
     saved: list[dict[str, Any]] = [result for result in work.saved() if Path(result["path"]).is_dir()]
     for dictionary in dictionaries:

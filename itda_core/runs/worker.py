@@ -33,11 +33,14 @@ def train_for_job(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     should_stop: Callable[[], bool],
     on_step: Callable[[str], None],
+    run: Callable[..., tuple[TrainedDictionary, ...]] = run,
 ) -> tuple[TrainedDictionary, ...]:
     """Do `request` for the job in `folder`. Raises what `run` raises, after the job's status says so.
 
     A worker that is started again (`resume`) goes on from the job's own checkpoint; one of a job that was asked to go
     further, and has no checkpoint yet, from finished dictionaries in the library.
+
+    `run`: training_run.run, or what takes and gives the same, as cluster.run does.
     """
     earlier = TrainingStatus.from_dict(read_json(folder / STATUS)) if resume else None
     curves = Curves(earlier)

@@ -1,0 +1,117 @@
+"""A sweep over layers on two nodes of a cluster against one, one core each, on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from itda_core.dictionaries import AtomDictionary, TrainConfig
+from itda_core.models import ModelSpec
+from itda_core.runs import TrainRequest, cluster
+from itda_core.runs.cluster.connection import loopback_only, ray_module
+
+_STORE = 200 * 2**20  # bytes of each node for batches on their way
+
+
+@dataclass(frozen=True)
+class SweepTime:
+    """One run on a cluster that was up already."""
+
+    nodes: int
+    seconds: float  # from the call to dictionaries in the library
+    training_seconds: float  # of these, since the first worker had its model and began
+    load: float  # mean number of processes that wanted a core in the minute before it began
+
+
+@dataclass(frozen=True)
+class ClusterSweep:
+    """What `cluster_sweep` found."""
+
+    model: str
+    layers: int
+    tokens: int
+    cores: int  # of this machine; on fewer than the nodes have together they wait for each other
+    one: SweepTime
+    several: SweepTime
+    identical: bool  # whether atoms and labels of all layers are the same
+
+    @property
+    def speedup(self) -> float:
+        """One node's seconds over several nodes', worker start included."""
+        return self.one.seconds / self.several.seconds
+
+    @property
+    def training_speedup(self) -> float:
+        """Likewise, once workers are up: what a longer sweep comes to."""
+        return self.one.training_seconds / self.several.training_seconds
+
+
+def cluster_sweep(
+    model: str = "demo:0", *, layers: int = 6, tokens: int = 200_000, threshold: float = 0.3, nodes: int = 2
+) -> ClusterSweep:
+    """Train the first `layers` layers of `model` on `tokens` tokens of the bundled corpus, on one node and on `nodes`.
+
+    Each node is a Ray node of its own, with one core, on this machine. Raises UserError where Ray is not installed.
+    """
+    from itda_core.runs.machine import machine
+
+    with tempfile.TemporaryDirectory() as folder:
+        times, results = [], []
+        for count in (1, nodes):
+            place = Path(folder) / str(count)
+            request = TrainRequest(
+                ModelSpec(model, device="cpu"),
+                tuple(range(layers)),
+                "demo",
+                TrainConfig(tokens=tokens, threshold=threshold),
+                library=str(place / "library"),
+            )
+            with _nodes(count) as address:
+                timed = _timed(request, address, count, place / "work")
+            times.append(timed[0])
+            results.append(timed[1])
+        identical = all(_same(one, several) for one, several in zip(*results, strict=True))
+    return ClusterSweep(model, layers, tokens, machine().cores, times[0], times[1], identical)
+
+
+def _timed(request: TrainRequest, address: str, nodes: int, work: Path) -> tuple[SweepTime, list[Path]]:
+    begun: list[float] = []
+    load = os.getloadavg()[0]
+    start = time.perf_counter()
+    results = cluster.run(
+        request,
+        address=address,
+        work=work,
+        on_step=lambda name: begun.append(time.perf_counter()) if name == "training" else None,
+    )
+    end = time.perf_counter()
+    return SweepTime(nodes, end - start, end - begun[0], load), [Path(result.path) for result in results]
+
+
+def _same(one: Path, other: Path) -> bool:
+    first, second = AtomDictionary.load(one), AtomDictionary.load(other)
+    return first.atoms.equal(second.atoms) and first.provenance.equals(second.provenance)
+
+
+@contextmanager
+def _nodes(count: int) -> Iterator[str]:
+    """The address of a new cluster of so many nodes on this machine, one core each."""
+    loopback_only()
+    ray_module()
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
+
+    each: dict[str, Any] = {"num_cpus": 1, "object_store_memory": _STORE}
+    head = {**each, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+    found = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(count - 1):
+            found.add_node(**each)
+        yield str(found.address)
+    finally:
+        found.shutdown()

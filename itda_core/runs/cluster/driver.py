@@ -1,0 +1,268 @@
+"""Trainings on a cluster, from their requests to dictionaries in the library of this machine."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from itda_core.errors import UserError
+from itda_core.runs.cluster.connection import connected
+from itda_core.runs.cluster.groups import groups_of
+from itda_core.runs.layers import existing_layers, format_layers, parse_layers
+from itda_core.runs.library import Library
+from itda_core.runs.request import TrainRequest
+from itda_core.runs.training_run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary
+from itda_core.runs.work import Work, unfinished, work_for, work_in
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import TrainProgress
+    from itda_core.runs.cluster.team import Team
+    from itda_core.runs.cluster.workers import Slot
+
+_BETWEEN_LOOKS = 0.1  # seconds
+_SECONDS_TO_STOP = 120.0  # for a batch and a checkpoint of any size
+
+
+def _ignore(*_: object) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+def run(
+    request: TrainRequest,
+    *,
+    address: str = "auto",
+    resume: bool = False,
+    further: bool = False,
+    work: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    on_step: Callable[[str], None] = _ignore,
+    on_progress: Callable[[TrainProgress], None] = _ignore,
+    on_note: Callable[[str], None] = _ignore,
+    should_stop: Callable[[], bool] = _never,
+) -> tuple[TrainedDictionary, ...]:
+    """As training_run.run, on the cluster at `address`; see `train_all`. Raises UserError when it is to go `further`."""
+    if further:
+        raise UserError(
+            "A training on a cluster begins anew or goes on from its own checkpoints; to go further from finished "
+            "dictionaries, leave --cluster out."
+        )
+    (results,) = train_all(
+        [request],
+        address=address,
+        resume=resume,
+        work=work,
+        checkpoint_seconds=checkpoint_seconds,
+        on_step=on_step,
+        on_progress=lambda _, progress: on_progress(progress),
+        on_note=lambda _, note: on_note(note),
+        should_stop=should_stop,
+    )
+    return results
+
+
+def train_all(
+    requests: Sequence[TrainRequest],
+    *,
+    address: str = "auto",
+    resume: bool = False,
+    work: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    on_step: Callable[[str], None] = _ignore,
+    on_progress: Callable[[int, TrainProgress], None] = _ignore,
+    on_note: Callable[[int, str], None] = _ignore,
+    should_stop: Callable[[], bool] = _never,
+) -> list[tuple[TrainedDictionary, ...]]:
+    """Train all `requests` (models, revisions, corpora, layers) and save the dictionaries into their libraries here.
+
+    - `address`: host:port of a Ray cluster that this machine belongs to; "auto" or "local": this machine's cores;
+    - each worker has one core, or one GPU where the cluster has some and the request's device allows it. As many
+      requests as there are workers are trained at once; a request's layers are spread over its workers (groups_of),
+      which share its forward passes, and those whose request is done compute for others. Hosts need the same
+      itda-studio, and models and corpora under the same names; no disk is shared: checkpoints and dictionaries are
+      sent here as the bytes of their files;
+    - `resume`: go on with unfinished runs of the same requests, each group of layers from its last checkpoint;
+    - `work`: where checkpoints are kept (None: in the user's work folder, a run per group of layers);
+    - `on_progress`, `on_note`: with the request's place in `requests`;
+    - `should_stop`: asked several times a second; True makes all workers save their state and raises Interrupted.
+
+    Raises UserError for whatever cannot be done, Interrupted when told to stop; what was done is kept in both cases.
+    """
+    from itda_core.runs.cluster import workers
+    from itda_core.runs.cluster.team import Team
+
+    asked = [_checked(request) for request in requests]
+    if not asked:
+        return []
+    for request in asked:
+        Library(request.library).check_writable()
+    on_step("connecting to the cluster")
+    with connected(address) as ray:
+        slots = workers.start(ray, asked[0])
+        results: dict[int, tuple[TrainedDictionary, ...]] = {}
+        teams: dict[int, Team] = {}
+        try:
+            on_step(f"starting {len(slots)} {'worker' if len(slots) == 1 else 'workers'}")
+            workers.await_first(ray, slots)
+            training = False
+            pending = list(range(len(asked)))
+            while pending or teams:
+                free = [slot for slot in slots if not any(slot in team.slots for team in teams.values())]
+                while pending and free:
+                    i = pending.pop(0)
+                    given, free = _dealt(free, len(pending) + 1)
+                    request = _with_layers(asked[i], ray, given[0])
+                    places = _Places(request, resume=resume, work=_part(work, i, len(asked)), note=partial(on_note, i))
+                    teams[i] = Team(
+                        ray,
+                        request,
+                        places.groups(len(given)),
+                        given,
+                        places.work_of,
+                        most=len(slots),
+                        checkpoint_seconds=checkpoint_seconds,
+                        on_note=partial(on_note, i),
+                    )
+                for slot in free if teams else ():
+                    min(teams.values(), key=lambda team: len(team.slots)).join(slot)
+                for i, team in list(teams.items()):
+                    ended = team.step()
+                    if team.training and not training:
+                        training = True
+                        on_step("training")
+                    if progress := team.progress():
+                        on_progress(i, progress)
+                    if ended:
+                        on_step("saving")
+                        results[i] = team.results()
+                        teams.pop(i).close()
+                        training = False
+                if teams and should_stop():
+                    tokens, total = _stop(list(teams.values()))
+                    raise Interrupted(tokens, total)
+                time.sleep(_BETWEEN_LOOKS)
+        except UserError:
+            _stop(list(teams.values()))
+            raise
+        finally:
+            for team in teams.values():
+                team.close()
+            for slot in slots:
+                slot.kill()
+    if work is not None:
+        shutil.rmtree(work, ignore_errors=True)
+    return [results[i] for i in range(len(asked))]
+
+
+def _checked(request: TrainRequest) -> TrainRequest:
+    """`request` resolved. Raises UserError for what does not go with a cluster, or with no training at all."""
+    from itda_core.text import Corpus
+
+    if request.keep_activations:
+        raise UserError(
+            "Keeping activations does not go with a cluster, whose machines would each keep a part; leave out "
+            "--keep-activations or --cluster."
+        )
+    if ":" in request.model.device:
+        raise UserError(f"Device {request.model.device} names one card of one machine; give cuda, cpu or auto.")
+    request = request.resolved()
+    Corpus.open(request.corpus)
+    return request
+
+
+def _dealt(free: list[Any], pending: int) -> tuple[list[Any], list[Any]]:
+    """The next of `pending` requests gets its share of the free workers, at least one; and the rest."""
+    share = -(-len(free) // pending)
+    return free[:share], free[share:]
+
+
+def _part(work: Path | None, number: int, of: int) -> Path | None:
+    return work if work is None or of == 1 else work / str(number)
+
+
+def _with_layers(request: TrainRequest, ray: Any, slot: Slot) -> TrainRequest:
+    """`request` with its layers as numbers; a worker tells how many there are where this machine cannot know."""
+    from itda_core.runs.cluster.workers import n_layers
+    from itda_core.runs.estimate import model_figures
+
+    figures = model_figures(request.model)
+    count = n_layers(ray, slot, request) if figures is None else figures.n_layers
+    return replace(request, layers=existing_layers(request.layers, count, request.model.name))
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the groups of one request keep their checkpoints on this machine."""
+
+    request: TrainRequest  # with its layers
+    resume: bool
+    work: Path | None
+    note: Callable[[str], None]
+
+    def groups(self, workers: int) -> tuple[tuple[int, ...], ...]:
+        """The layers as groups: those of unfinished runs that go on, and the others newly cut."""
+        assert self.request.layers is not None, "they were looked up"
+        left = set(self.request.layers)
+        found: list[tuple[int, ...]] = []
+        for group in self._begun() if self.resume else ():
+            if left.issuperset(group):
+                found.append(group)
+                left -= set(group)
+        if left:
+            found += groups_of(sorted(left), max(1, workers - len(found)))
+        return tuple(found)
+
+    @contextmanager
+    def work_of(self, request: TrainRequest) -> Iterator[Work]:
+        """The work folder of a group, locked while the block runs."""
+        place: AbstractContextManager[Work]
+        if self.work is None:
+            place = work_for(request, resume=self.resume, on_note=self.note)
+        else:
+            place = work_in(self.work / format_layers(request.layers))
+        with place as kept:
+            if self.work is not None and not self.resume:
+                shutil.rmtree(kept.state, ignore_errors=True)
+            yield kept
+
+    def _begun(self) -> Iterator[tuple[int, ...]]:
+        """Groups of layers with a checkpoint, the newest first."""
+        if self.work is not None:
+            for folder in self.work.iterdir() if self.work.is_dir() else ():
+                if Work(folder).begun and (layers := parse_layers(folder.name)):
+                    yield layers
+            return
+        for run in unfinished():
+            layers = run.request.layers
+            if layers and replace(run.request, layers=self.request.layers).key() == self.request.key():
+                yield layers
+
+
+def _stop(teams: Sequence[Team]) -> tuple[int, int | None]:
+    """Have all teams save their state; how far they had come together, and how far they were to go."""
+    until = time.monotonic() + _SECONDS_TO_STOP
+    for team in teams:
+        team.stop()
+    going = list(teams)
+    while going and time.monotonic() < until:
+        for team in list(going):
+            try:
+                ended = team.step()
+            except UserError:  # the first one is being reported; what the others had done is kept
+                ended = True
+            if ended:
+                going.remove(team)
+        time.sleep(_BETWEEN_LOOKS)
+        for team in teams:
+            team.progress()
+    known = [team.total for team in teams if team.total is not None]
+    return sum(team.tokens for team in teams), sum(known) if len(known) == len(teams) else None
