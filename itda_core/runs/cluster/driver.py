@@ -50,7 +50,10 @@ def run(
     on_note: Callable[[str], None] = _ignore,
     should_stop: Callable[[], bool] = _never,
 ) -> tuple[TrainedDictionary, ...]:
-    """As training_run.run, on the cluster at `address`; see `train_all`. Raises UserError when it is to go `further`."""
+    """As training_run.run, on the cluster at `address`; see `train_all`.
+
+    Raises UserError as that does, and when it is to go `further`.
+    """
     if further:
         raise UserError(
             "A training on a cluster begins anew or goes on from its own checkpoints; to go further from finished "
