@@ -14,6 +14,7 @@ from filelock import Timeout
 from safetensors import SafetensorError, safe_open
 
 from itda_core.models.capture import ActivationBatch
+from itda_core.models.described import DescribedByModel
 from itda_core.models.shards import (
     SHARD_BYTES,
     Index,
@@ -28,14 +29,14 @@ from itda_core.models.shards import (
 )
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
     from itda_core.models.language_model import LanguageModel
     from itda_core.models.sites import Site
+    from itda_core.models.streamed.harvest import LayerActivations
     from itda_core.text import Corpus, Window
 
 
-class KeptActivations:
+class KeptActivations(DescribedByModel):
     """Streams what `model` would, to the bit: forward batches that were kept come from disk, the others from the model.
 
     For trainings, which ask nothing of a model but its description and its stream. With `keep`, what the model gives
@@ -49,7 +50,7 @@ class KeptActivations:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: LanguageModel | LayerActivations,
         corpus: Corpus,
         root: Path,
         *,
@@ -59,7 +60,9 @@ class KeptActivations:
         on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
         """root: the folder of all sets; context, windows: how `corpus` will be cut, see text.windows."""
-        self._model, self._corpus, self._root, self._keep, self._on_note = model, corpus, root, keep, on_note
+        super().__init__(model)
+        self._source = model
+        self._corpus, self._root, self._keep, self._on_note = corpus, root, keep, on_note
         self._key = SetKey(
             weights=model.fingerprint,
             tokenizer=model.tokenizer_fingerprint,
@@ -78,46 +81,6 @@ class KeptActivations:
         self._inside = ExitStack()
         self._open: tuple[Path, Any] | None = None  # the shard last read from
         self.read_batches = self.run_batches = 0  # forward batches that came from disk, and from the model
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def revision(self) -> str | None:
-        return self._model.revision
-
-    @property
-    def fingerprint(self) -> str:
-        return self._model.fingerprint
-
-    @property
-    def tokenizer_fingerprint(self) -> str:
-        return self._model.tokenizer_fingerprint
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerFast:
-        return self._model.tokenizer
-
-    @property
-    def d_model(self) -> int:
-        return self._model.d_model
-
-    @property
-    def context(self) -> int:
-        return self._model.context
-
-    @property
-    def device(self) -> torch.device:
-        return self._model.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self._model.dtype
-
-    def site(self, kind: str, layer: int | None = None) -> Site:
-        """See `LanguageModel.site`."""
-        return self._model.site(kind, layer)
 
     def __enter__(self) -> Self:
         """Raises UserError when the set cannot be written."""
@@ -153,7 +116,7 @@ class KeptActivations:
             digest = digest_of(batch)
             activations = self._read(digest, sites)
             if activations is None:
-                (computed,) = self._model.stream(batch, sites, windows_per_batch=len(batch))
+                (computed,) = self._source.stream(batch, sites, windows_per_batch=len(batch))
                 activations = computed.activations
                 self.run_batches += 1
                 self._take(digest, activations)

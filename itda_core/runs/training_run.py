@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from itda_core.dictionaries.source import ActivationSource
     from itda_core.models import LanguageModel
     from itda_core.models.kept import KeptActivations
+    from itda_core.models.streamed.harvest import LayerActivations
     from itda_core.text import Corpus
 
     class OpenedSource(ActivationSource, AbstractContextManager[ActivationSource], Protocol):
@@ -152,7 +153,7 @@ def run(
     initial = [AtomDictionary.load(library.find(name)) for name in request.initial]
     begun_with = fingerprint(placed(initial, sites, model, corpus, request.config))
 
-    def keeping(source: ActivationSource) -> KeptActivations:
+    def keeping(source: LanguageModel | LayerActivations) -> KeptActivations:
         return KeptActivations(
             source,
             corpus,

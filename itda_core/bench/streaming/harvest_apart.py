@@ -59,7 +59,9 @@ def harvest_apart(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Har
 def forget(folder: Path) -> None:
     """Empty the system's page cache of the checkpoint in `folder`, where it can be done."""
     advise = getattr(os, "posix_fadvise", None)
-    for path in folder.glob("*.safetensors") if advise else ():
+    if advise is None:
+        return
+    for path in folder.glob("*.safetensors"):
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

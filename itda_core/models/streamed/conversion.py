@@ -74,7 +74,7 @@ def place(module: PreTrainedModel, tensors: dict[str, torch.Tensor], device: tor
         device_map={"": str(device)},
         dtype=dtype,
         dtype_plan=module._get_dtype_plan(dtype),
-        weight_mapping=get_model_conversion_mapping(module),
+        weight_mapping=cast("list[WeightConverter | WeightRenaming]", get_model_conversion_mapping(module)),
     )
     with quiet():
         convert_and_load_state_dict_in_model(module, tensors, loading)

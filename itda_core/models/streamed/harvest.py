@@ -17,6 +17,7 @@ import torch
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, read_json, write_json
 from itda_core.models.capture import ActivationBatch
+from itda_core.models.described import DescribedByModel
 from itda_core.models.forward import check_finite
 from itda_core.models.shards import digest_of
 from itda_core.models.sites import Site
@@ -25,8 +26,6 @@ from itda_core.models.streamed.memory import Returns
 from itda_core.models.streamed.skeleton import Skeleton
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
     from itda_core.text import Window
 
 _STATE = "harvest.json"
@@ -43,7 +42,7 @@ class HarvestProgress:
     bytes_read: int  # of the checkpoint, in this session
 
 
-class LayerActivations:
+class LayerActivations(DescribedByModel):
     """The activations at one site, as a source for a training (dictionaries.ActivationSource): what the whole model in
     memory would give, read from the disk. It gives the windows that were harvested and no others, in their batches."""
 
@@ -51,47 +50,8 @@ class LayerActivations:
         self, model: Skeleton, site: Site, batches: dict[str, int], states: HiddenStates, *, all: bool
     ) -> None:
         """states: at `site`; all: whether they have special tokens too."""
-        self._model, self._site, self._batches, self._states, self._all = model, site, batches, states, all
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def revision(self) -> str | None:
-        return self._model.revision
-
-    @property
-    def fingerprint(self) -> str:
-        return self._model.fingerprint
-
-    @property
-    def tokenizer_fingerprint(self) -> str:
-        return self._model.tokenizer_fingerprint
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerFast:
-        return self._model.tokenizer
-
-    @property
-    def d_model(self) -> int:
-        return self._model.d_model
-
-    @property
-    def context(self) -> int:
-        return self._model.context
-
-    @property
-    def device(self) -> torch.device:
-        return self._model.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self._model.dtype
-
-    def site(self, kind: str, layer: int | None = None) -> Site:
-        """See `LanguageModel.site`."""
-        return self._model.site(kind, layer)
+        super().__init__(model)
+        self._skeleton, self._site, self._batches, self._states, self._all = model, site, batches, states, all
 
     def stream(
         self, windows: Iterable[Window], sites: Sequence[Site], *, windows_per_batch: int = 16
@@ -108,7 +68,7 @@ class LayerActivations:
             if self._all:
                 x = x[~torch.tensor([special for window in batch for special in window.special], device=x.device)]
             tokens = [token for window in batch for token in window.tokens()]
-            check_finite(self._model, self._site, tokens, x)
+            check_finite(self._skeleton, self._site, tokens, x)
             yield ActivationBatch(tokens, {self._site: x}, done)
 
 

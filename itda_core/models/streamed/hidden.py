@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from itda_core.files import PARTIAL, explained
 
 if TYPE_CHECKING:
     import torch
+    from typing_extensions import Buffer
 
 _AHEAD = 2  # batches that are being written while the next is computed
 
@@ -46,7 +47,7 @@ class HiddenStates:
         raw = torch.empty(self._rows[batch] * self.width * self.dtype.itemsize, dtype=torch.uint8)
         with self.path.open("rb", buffering=0) as file:
             file.seek(self._starts[batch] * self.width * self.dtype.itemsize)
-            view, done = memoryview(raw.numpy()), 0
+            view, done = memoryview(cast("Buffer", raw.numpy())), 0
             while done < len(view) and (count := file.readinto(view[done:])):
                 done += count
         assert done == len(view), "the file was whole when it was made"
@@ -116,6 +117,6 @@ class HiddenStatesWriter:
     def _write(self, held: torch.Tensor) -> None:
         import torch
 
-        view, done = memoryview(held.view(torch.uint8).numpy()).cast("B"), 0
+        view, done = memoryview(cast("Buffer", held.view(torch.uint8).numpy())).cast("B"), 0
         while done < len(view):
             done += os.write(self._descriptor, view[done:])

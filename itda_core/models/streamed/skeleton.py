@@ -217,8 +217,8 @@ class Skeleton(LanguageModel):
         true = self._arguments(windows)
         width, like = embeddings.embedding_dim, embeddings.weight
 
-        def blank(ids: torch.Tensor) -> torch.Tensor:
-            return torch.zeros(*ids.shape, width, dtype=like.dtype, device=ids.device)
+        def blank(input: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(*input.shape, width, dtype=like.dtype, device=input.device)
 
         embeddings.forward = blank
         if not _equal(true, self._arguments(windows)):

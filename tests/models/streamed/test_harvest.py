@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -141,7 +142,7 @@ def test_embeddings_are_let_go_where_nothing_later_depends_on_them(llama: Path, 
 
 def test_embeddings_stay_where_later_blocks_are_given_something_of_them(llama: Path, tmp_path: Path) -> None:
     skeleton = skeleton_of(llama)
-    model = skeleton.module
+    model: Any = skeleton.module
     rotary = model.rotary_emb.forward
 
     def rotary_of_content(x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
