@@ -38,11 +38,13 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
 
 def _numbers(status: TrainingStatus) -> None:
     speed, left, atoms, error = st.columns(4)
-    speed.metric("Tokens per second", f"{status.tokens_per_second:,.0f}" if status.tokens else "–", border=True)
+    speed.metric(
+        "Tokens per second", f"{status.tokens_per_second:,.0f}" if status.tokens else "–", border=True, height="stretch"
+    )
     if status.ended:
-        left.metric("Took", duration(status.seconds), border=True)
+        left.metric("Took", duration(status.seconds), border=True, height="stretch")
     else:
-        left.metric("Time left", "–" if status.eta is None else duration(status.eta), border=True)
+        left.metric("Time left", "–" if status.eta is None else duration(status.eta), border=True, height="stretch")
     atoms.metric(
         "Atoms",
         f"{sum(layer.atoms for layer in status.layers):,}" if status.layers else "–",
@@ -50,6 +52,7 @@ def _numbers(status: TrainingStatus) -> None:
         delta_color="off",
         delta_arrow="off",
         border=True,
+        height="stretch",
         help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
     )
     mean = sum(layer.relative_error for layer in status.layers) / len(status.layers) if status.layers else None
@@ -57,6 +60,7 @@ def _numbers(status: TrainingStatus) -> None:
         "Relative error",
         "–" if mean is None else f"{mean:.3f}",
         border=True,
+        height="stretch",
         help="Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers.",
     )
 
@@ -120,7 +124,10 @@ def _title(job: Job[TrainRequest, TrainingStatus]) -> str:
 
 
 def _under(request: TrainRequest) -> str:
-    layers = "all layers" if request.layers is None else f"layers {format_layers(request.layers)}"
+    if request.layers is None:
+        layers = "all layers"
+    else:
+        layers = f"layer{'' if len(request.layers) == 1 else 's'} {format_layers(request.layers)}"
     return f"{request.site}, {layers}, on {Path(request.corpus).name}"
 
 
