@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from itda_core.dictionaries import AtomDictionary, TrainConfig
 from itda_core.models import ModelSpec
 from itda_core.runs import TrainRequest, cluster
@@ -25,7 +27,8 @@ class SweepTime:
 
     nodes: int
     seconds: float  # from the call to dictionaries in the library
-    training_seconds: float  # of these, since the first worker had its model and began
+    training_seconds: float  # of these, since the first worker began to train
+    busiest_seconds: float  # processor time of the busiest worker in them; other work on the machine does not count
     load: float  # mean number of processes that wanted a core in the minute before it began
 
 
@@ -51,9 +54,17 @@ class ClusterSweep:
         """Likewise, once workers are up: what a longer sweep comes to."""
         return self.one.training_seconds / self.several.training_seconds
 
+    @property
+    def work_speedup(self) -> float:
+        """How evenly the work was shared: one node's processor time over that of the busiest of several.
+
+        What `training_speedup` comes to where every node has a core that nobody else uses and waiting is short.
+        """
+        return self.one.busiest_seconds / self.several.busiest_seconds
+
 
 def cluster_sweep(
-    model: str = "demo:0", *, layers: int = 6, tokens: int = 200_000, threshold: float = 0.3, nodes: int = 2
+    model: str = "demo:0", *, layers: int = 6, tokens: int = 400_000, threshold: float = 0.3, nodes: int = 2
 ) -> ClusterSweep:
     """Train the first `layers` layers of `model` on `tokens` tokens of the bundled corpus, on one node and on `nodes`.
 
@@ -81,17 +92,29 @@ def cluster_sweep(
 
 
 def _timed(request: TrainRequest, address: str, nodes: int, work: Path) -> tuple[SweepTime, list[Path]]:
-    begun: list[float] = []
+    seen: dict[str, tuple[float, dict[int, float]]] = {}
     load = os.getloadavg()[0]
     start = time.perf_counter()
     results = cluster.run(
         request,
         address=address,
         work=work,
-        on_step=lambda name: begun.append(time.perf_counter()) if name == "training" else None,
+        on_step=lambda name: seen.update({name: (time.perf_counter(), _processor_seconds())}),
     )
     end = time.perf_counter()
-    return SweepTime(nodes, end - start, end - begun[0], load), [Path(result.path) for result in results]
+    (begun, before), (_, after) = seen["training"], seen["saving"]
+    busiest = max(spent - before.get(process, 0.0) for process, spent in after.items())
+    return SweepTime(nodes, end - start, end - begun, busiest, load), [Path(result.path) for result in results]
+
+
+def _processor_seconds() -> dict[int, float]:
+    """Processor time so far of each worker on this machine, by process."""
+    found = {}
+    for process in psutil.process_iter(["cmdline", "cpu_times"]):
+        times = process.info["cpu_times"]
+        if times and (process.info["cmdline"] or [""])[0].startswith("ray::Worker"):  # what Ray calls it
+            found[process.pid] = times.user + times.system
+    return found
 
 
 def _same(one: Path, other: Path) -> bool:

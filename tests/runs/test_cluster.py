@@ -84,7 +84,7 @@ def workers_here() -> list[int]:
 
 
 def test_layers_are_spread_and_a_killed_worker_changes_nothing(
-    address: str, request_: TrainRequest, tmp_path: Path, home: Path
+    address: str, request_: TrainRequest, tmp_path: Path
 ) -> None:
     alone = run(replace(request_, library=str(tmp_path / "alone")))
     seen: list[TrainProgress] = []
@@ -97,7 +97,14 @@ def test_layers_are_spread_and_a_killed_worker_changes_nothing(
             killed.append(min(workers_here()))
             os.kill(killed[0], signal.SIGKILL)
 
-    spread = cluster.run(request_, address=address, checkpoint_seconds=0.2, on_progress=kill_one, on_note=notes.append)
+    spread = cluster.run(
+        request_,
+        address=address,
+        work=tmp_path / "work",  # as a job has it
+        checkpoint_seconds=0.2,
+        on_progress=kill_one,
+        on_note=notes.append,
+    )
     assert killed
     assert any("died" in note for note in notes)
     assert [result.layer for result in spread] == [0, 2, 3]
@@ -105,7 +112,7 @@ def test_layers_are_spread_and_a_killed_worker_changes_nothing(
         check_same(one.path, two.path)
     assert [len(progress.layers) for progress in seen] == [3] * len(seen)
     assert (seen[-1].tokens, seen[-1].total) == (TOKENS, TOKENS)
-    assert list((home / "work").iterdir()) == []
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(

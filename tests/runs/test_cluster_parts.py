@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from itda_core.cli import main
 from itda_core.dictionaries import TrainConfig
 from itda_core.dictionaries.growth import LayerProgress
 from itda_core.dictionaries.training import TrainProgress
@@ -180,3 +181,23 @@ def test_ray_is_not_loaded_before_it_is_asked_for() -> None:
     program = "import sys, itda_core.cli, itda_core.runs.cluster; print('ray' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [(["--cluster", "--json"], "auto"), (["--json", "--cluster"], "auto"), (["--cluster", "host:6379"], "host:6379")],
+)
+def test_the_command_line_takes_an_address_or_none(
+    request_: TrainRequest, monkeypatch: pytest.MonkeyPatch, given: list[str], address: str
+) -> None:
+    asked: list[tuple[TrainRequest, str]] = []
+
+    def run(request: TrainRequest, *, address: str, **_: object) -> tuple[()]:
+        asked.append((request, address))
+        return ()
+
+    monkeypatch.setattr(cluster, "run", run)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *request_.arguments(), *given])
+    assert ended.value.code == 0
+    assert asked == [(request_, address)]
