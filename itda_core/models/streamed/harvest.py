@@ -18,6 +18,8 @@ from itda_core.errors import UserError
 from itda_core.files import PARTIAL, read_json, write_json
 from itda_core.models.capture import ActivationBatch
 from itda_core.models.described import DescribedByModel
+from itda_core.models.fingerprints import weights_fingerprint
+from itda_core.models.folders import weight_files
 from itda_core.models.forward import check_finite
 from itda_core.models.shards import digest_of
 from itda_core.models.sites import Site
@@ -100,8 +102,10 @@ class LayerHarvest:
     ) -> None:
         """windows: all that are to be read, in the corpus's order; sites: inside blocks.
 
-        Raises UserError when a site lies outside the blocks, or the disk has no room for the hidden states.
+        Raises UserError when a site lies outside the blocks, or there is no window.
         """
+        if not windows:
+            raise UserError(f"The text gave no token to {model.name}; choose one with more text.")
         self._model, self._folder, self._on_progress = model, folder, on_progress
         self._batches = [list(windows[i : i + windows_per_batch]) for i in range(0, len(windows), windows_per_batch)]
         self._sites: dict[int, list[Site]] = {}
@@ -235,7 +239,7 @@ class LayerHarvest:
         digest = hashlib.sha256("".join(self._digests).encode()).hexdigest()
         model = self._model
         return {
-            "model": model.fingerprint,
+            "model": weights_fingerprint(weight_files(model.folder), whole_up_to=0),  # each weight is read once
             "dtype": str(model.dtype),
             "device": model.device.type,
             "torch": torch.__version__,

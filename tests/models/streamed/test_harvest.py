@@ -291,3 +291,9 @@ def test_modules_inside_a_block_can_be_read(llama: Path, tmp_path: Path) -> None
     site = skeleton.site("model.layers.1.mlp.up_proj")
     assert site == whole.site("model.layers.1.mlp.up_proj")
     assert torch.equal(harvested(skeleton, [site], tmp_path)[site], in_memory(whole, [site])[site])
+
+
+def test_a_text_without_a_window_is_refused(llama: Path, tmp_path: Path) -> None:
+    skeleton = skeleton_of(llama)
+    with pytest.raises(UserError, match="gave no token"):
+        LayerHarvest(skeleton, [], [Site("resid_post", 1)], tmp_path)
