@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from itda_core.runs.cluster.team import Team
     from itda_core.runs.cluster.workers import Slot
 
-_BETWEEN_LOOKS = 0.1  # seconds
+_BETWEEN_LOOKS = 0.25  # seconds; each look costs the workers a moment
 _SECONDS_TO_STOP = 120.0  # for a batch and a checkpoint of any size
 
 
