@@ -27,8 +27,8 @@ class StreamPlan:
     context: int = 128
     short_context: int = 8  # tokens of the windows of a second comparison, in which reading is what takes the time
     batches: int = 8  # forward batches that accelerate, and the model in memory, read the windows in
-    streamed_windows: int = 4  # of a forward batch of ours
-    parts: tuple[float, ...] = (0.25, 0.5, 0.75)  # of the layers and of the windows, to see how time and reading grow
+    streamed_windows: int = 8  # of a forward batch of ours
+    parts: tuple[float, ...] = (0.25, 0.5)  # of the layers and of the windows, to see how time and reading grow
     cold: bool = True  # the page cache is emptied of the checkpoint before each pass over it, as if it did not fit
     folder: str | None = None  # where the checkpoint and the hidden states lie for the time; None: a temporary folder
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,6 +235,7 @@ class LayerHarvest:
             )
         return site.layer
 
+    @cached_property
     def _identity(self) -> dict[str, Any]:
         """What hidden states depend on."""
         digest = hashlib.sha256("".join(self._digests).encode()).hexdigest()
@@ -252,7 +254,7 @@ class LayerHarvest:
             state = read_json(self._folder / _STATE)
         except UserError:
             state = {}
-        depth = state.get("passed", 0) if state.get("of") == self._identity() else 0
+        depth = state.get("passed", 0) if state.get("of") == self._identity else 0
         if not depth or not self._states(depth).whole:
             self._clear()
             return 0
@@ -262,7 +264,7 @@ class LayerHarvest:
         return depth
 
     def _note(self, passed: int) -> None:
-        write_json(self._folder / _STATE, {"passed": passed, "form": self._model.form, "of": self._identity()})
+        write_json(self._folder / _STATE, {"passed": passed, "form": self._model.form, "of": self._identity})
 
     def _forget(self, layer: int) -> None:
         """What was kept for the sites of a block, and what went into it."""
