@@ -28,7 +28,7 @@ class SweepTime:
     nodes: int
     seconds: float  # from the call to dictionaries in the library
     training_seconds: float  # of these, since the first worker began to train
-    busiest_seconds: float  # processor time of the busiest worker in them; other work on the machine does not count
+    busiest_seconds: float  # processor time of the busiest worker in them; others' use of caches lengthens it too
     load: float  # mean number of processes that wanted a core in the minute before it began
 
 
@@ -58,7 +58,8 @@ class ClusterSweep:
     def work_speedup(self) -> float:
         """How evenly the work was shared: one node's processor time over that of the busiest of several.
 
-        What `training_speedup` comes to where every node has a core that nobody else uses and waiting is short.
+        An upper bound: what `training_speedup` comes to where every node has a core that nobody else uses, Ray's own
+        processes included, and no worker waits. Runs under unequal load cannot be compared; above `nodes` it is noise.
         """
         return self.one.busiest_seconds / self.several.busiest_seconds
 
