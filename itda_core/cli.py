@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _with_address(arguments: Sequence[str]) -> list[str]:
     """The same, a `--cluster` that no address follows made `--cluster auto`: typer knows no optional values."""
-    following = [*arguments[1:], "-"]
+    following = [*arguments[1:], "-"][: len(arguments)]
     bare = [one == "--cluster" and after.startswith("-") for one, after in zip(arguments, following, strict=True)]
     return [
         part for one, is_bare in zip(arguments, bare, strict=True) for part in ([one, "auto"] if is_bare else [one])

@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,12 @@ from itda_core.runs.cluster.exchange import Exchange, Key
 from itda_core.runs.cluster.groups import groups_of
 from itda_core.runs.cluster.parcels import Parcel, keep_newest, newest_in
 from itda_core.runs.cluster.progress import merged
+
+
+def acted(scene: Coroutine[Any, Any, None]) -> None:
+    """Plays a scene in a thread: the one of the tests may have a browser's event loop running."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, scene).result()
 
 
 def partitions(layers: tuple[int, ...], workers: int) -> Iterator[list[tuple[int, ...]]]:
@@ -89,7 +97,7 @@ def test_each_batch_is_computed_once_and_reaches_every_member() -> None:
         await exchange.publish(b, {0: ("b for 0",)})
         assert (await exchange.ask("w0", 0, b, [b])).part == ("b for 0",)
 
-    asyncio.run(scene())
+    acted(scene())
 
 
 def test_who_is_ahead_waits_for_room_and_who_is_last_never_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +117,7 @@ def test_who_is_ahead_waits_for_room_and_who_is_last_never_does(monkeypatch: pyt
         assert (await exchange.ask("w1", 1, row[3], [row[3]])).compute == row[3]
         assert (await exchange.ask("w0", 0, row[3], row[3:])).compute == row[4], "there is room again"
 
-    asyncio.run(scene())
+    acted(scene())
 
 
 def test_what_a_dead_worker_had_claimed_is_computed_by_another() -> None:
@@ -122,7 +130,7 @@ def test_what_a_dead_worker_had_claimed_is_computed_by_another() -> None:
         again = await exchange.ask("w1", 1, a, [a])
         assert (again.compute, again.members) == (a, (1,))
 
-    asyncio.run(scene())
+    acted(scene())
 
 
 def test_progress_of_groups_is_that_of_the_training() -> None:
