@@ -29,7 +29,6 @@ from itda_core.models.shards import (
 )
 
 if TYPE_CHECKING:
-
     from itda_core.models.language_model import LanguageModel
     from itda_core.models.sites import Site
     from itda_core.models.streamed.harvest import LayerActivations
