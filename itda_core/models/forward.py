@@ -61,12 +61,7 @@ def read(
     output: Any = None
 
     def visit(site: Site, activation: torch.Tensor) -> None:
-        if activation.shape[:2] != padded.ids.shape:
-            n_windows, longest = padded.ids.shape
-            raise UserError(
-                f"Site {site.name} of {model.name} has shape {tuple(activation.shape)} for {n_windows} windows of "
-                f"{longest} tokens, not one vector per token; choose another."
-            )
+        check_shape(model, site, activation, padded)
         if site in found:
             raise UserError(f"Site {site.name} of {model.name} is computed several times in one pass; choose another.")
         found[site] = activation[padded.wanted.to(activation.device)].float().to(model.device)
@@ -98,6 +93,16 @@ def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last
             f"The device's memory does not hold {ids.shape[0]} windows of {ids.shape[1]} tokens for {model.name}; use "
             "fewer windows per batch, a shorter context, or the CPU."
         ) from error
+
+
+def check_shape(model: LanguageModel, site: Site, activation: torch.Tensor, padded: PaddedWindows) -> None:
+    """Raises UserError when `activation` (n_windows, longest, width) does not carry one vector per token."""
+    if activation.shape[:2] != padded.ids.shape:
+        n_windows, longest = padded.ids.shape
+        raise UserError(
+            f"Site {site.name} of {model.name} has shape {tuple(activation.shape)} for {n_windows} windows of "
+            f"{longest} tokens, not one vector per token; choose another."
+        )
 
 
 def check_finite(model: LanguageModel, site: Site, tokens: Sequence[TokenRef], values: torch.Tensor) -> None:

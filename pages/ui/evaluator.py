@@ -13,9 +13,9 @@ from itda_core.errors import UserError
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation_estimate import estimate_evaluation
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.units import duration
 from pages.ui import address, engine, evaluation_text, model_settings, shell
 from pages.ui.visible import visible
-from pages.ui.wording import duration
 
 _KS = (10, 20, 40)
 _MOST_TOKENS = 10**9

@@ -11,13 +11,14 @@ from itda_core.errors import UserError
 from itda_core.runs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
+from itda_core.runs.units import size
 from pages.ui import engine, job_watch, shell, ways
 from pages.ui.atom_list import atom_list
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import problem
 from pages.ui.token_row import token_row
 from pages.ui.visible import visible_token
-from pages.ui.wording import moment, size
+from pages.ui.wording import moment
 
 EXAMPLE = "The old captain asked Maria to bring the lamp."
 _STRONGEST = 4

@@ -15,13 +15,14 @@ import streamlit as st
 from itda_core.errors import UserError
 from itda_core.runs.archive import write_zip
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.units import size
 from itda_core.runs.verify import Verification
 from pages.ui import engine, further_form, shell, ways
 from pages.ui.fact_table import fact_table
 from pages.ui.heading import heading
 from pages.ui.notice import notice, problem
 from pages.ui.visible import visible
-from pages.ui.wording import moment, size
+from pages.ui.wording import moment
 
 _SELECTED = "library.selected"
 _SAID, _REFUSED, _VERIFIED = "library.said", "library.refused", "library.verified"

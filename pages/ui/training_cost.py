@@ -10,9 +10,9 @@ from itda_core.errors import UserError
 from itda_core.runs.estimate import Estimate, estimate
 from itda_core.runs.machine import machine
 from itda_core.runs.request import TrainRequest
+from itda_core.runs.units import duration, size
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import notice
-from pages.ui.wording import duration, size
 
 _PLANNED = "train.planned"  # in the session: a request, and what was said of it
 

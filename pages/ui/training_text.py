@@ -7,9 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.runs.units import size
 from pages.ui import uploads
 from pages.ui.notice import problem
-from pages.ui.wording import size
 
 _SOURCES = ("Bundled", "Upload", "Path", "Hugging Face")
 

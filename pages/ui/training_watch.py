@@ -13,11 +13,11 @@ from itda_core.runs.jobs import Job
 from itda_core.runs.layers import format_layers
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_status import LayerStatus, TrainingStatus
+from itda_core.runs.units import duration
 from pages.ui import further_form, job_watch, ways
 from pages.ui.charts import chart_config
 from pages.ui.label_list import label_list
 from pages.ui.visible import escaped
-from pages.ui.wording import duration
 
 
 def _figures(_: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:

@@ -1,4 +1,4 @@
-"""Numbers, times and sizes as people read them."""
+"""Moments and jobs as people read them; durations and sizes: itda_core.runs.units."""
 
 from __future__ import annotations
 
@@ -7,26 +7,7 @@ from datetime import UTC, datetime
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.job_status import JobStatus
 from itda_core.runs.training_status import TrainingStatus
-
-
-def duration(seconds: float) -> str:
-    """`8 s`, `3 min 20 s`, `2 h 05 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def size(count: int | float) -> str:
-    """Bytes with a unit: `2.1 MB`."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+from itda_core.runs.units import duration
 
 
 def moment(iso: str | None) -> str:

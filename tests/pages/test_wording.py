@@ -4,7 +4,8 @@ import pytest
 
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.training_status import TrainingStatus
-from pages.ui.wording import duration, moment, progress_line, size
+from itda_core.runs.units import duration, size
+from pages.ui.wording import moment, progress_line
 
 
 @pytest.mark.parametrize(

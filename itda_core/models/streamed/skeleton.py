@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from itda_core.errors import UserError
-from itda_core.models.forward import PaddedWindows, forward, pad
+from itda_core.models.forward import PaddedWindows, check_shape, forward, pad
 from itda_core.models.hooks import hooked
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.sites import Site
@@ -78,7 +78,8 @@ class Skeleton(LanguageModel):
         self._dtype = dtype
         self.weights = Weights(folder)
         self._of_block, outside = sorted_names(self.weights.names, module, self.blocks.path)
-        self._tuple_of = 0  # entries of the tuple that blocks return; 0: they return a tensor
+        # Entries of the tuple that blocks return, 0: they return a tensor; known once block 0 has run.
+        self.form = 0
         place(module, self.weights.read(outside), device, dtype)
         for buffers in (child._buffers for child in module.modules()):
             for name, buffer in buffers.items():
@@ -127,11 +128,7 @@ class Skeleton(LanguageModel):
         output: list[torch.Tensor] = []
 
         def visit(site: Site, activation: torch.Tensor) -> None:
-            if activation.shape[:2] != padded.ids.shape:
-                raise UserError(
-                    f"Site {site.name} of {self.name} has shape {tuple(activation.shape)}, not one vector per token; "
-                    "choose another."
-                )
+            check_shape(self, site, activation, padded)
             if site in sites:
                 found[site] = activation[padded.wanted]
             if site == own:
@@ -181,29 +178,17 @@ class Skeleton(LanguageModel):
 
         handle = blocks[layer].register_forward_pre_hook(check, with_kwargs=True)
         try:
-            for block in blocks[:layer]:
-                block.forward = hand_on
-            yield
+            with _computing(blocks[:layer], hand_on):
+                yield
         finally:
             handle.remove()
-            for block in blocks[:layer]:
-                block.__dict__.pop("forward", None)
 
     def _formed(self, hidden: torch.Tensor) -> Any:
         """As a block returns it."""
-        return (hidden, *[None] * (self._tuple_of - 1)) if self._tuple_of else hidden
+        return (hidden, *[None] * (self.form - 1)) if self.form else hidden
 
     def _note_form(self, _: nn.Module, __: Any, output: Any) -> None:
-        self._tuple_of = len(output) if isinstance(output, (tuple, list)) else 0
-
-    @property
-    def form(self) -> int:
-        """Entries of the tuple that blocks return, 0 for a tensor; known once block 0 has run."""
-        return self._tuple_of
-
-    @form.setter
-    def form(self, entries: int) -> None:
-        self._tuple_of = entries
+        self.form = len(output) if isinstance(output, (tuple, list)) else 0
 
     def forget_embeddings(self, windows: Sequence[Window]) -> bool:
         """Let go of the embeddings' weights once all windows have passed block 0; whether that was done.
@@ -239,15 +224,21 @@ class Skeleton(LanguageModel):
 
         blocks = self.blocks.modules
         last = Site("resid_post", len(blocks) - 1)
-        try:
-            for block in blocks:
-                block.forward = hand_on
-            with hooked(self, [last], lambda *_: None, stop=True):
-                forward(self, padded.ids, padded.mask)
-        finally:
-            for block in blocks:
-                block.__dict__.pop("forward", None)
+        with _computing(blocks, hand_on), hooked(self, [last], lambda *_: None, stop=True):
+            forward(self, padded.ids, padded.mask)
         return given
+
+
+@contextmanager
+def _computing(blocks: Sequence[nn.Module], instead: Callable[..., Any]) -> Iterator[None]:
+    """While the block runs, `instead` is what `blocks` compute; their hooks and attributes stay."""
+    try:
+        for block in blocks:
+            block.forward = instead
+        yield
+    finally:
+        for block in blocks:
+            block.__dict__.pop("forward", None)
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.errors import UserError
 from itda_core.files import read_json
@@ -51,7 +51,6 @@ class Weights:
         self._files = {file: os.open(file, os.O_RDONLY) for file in files}
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="weights")
         self.bytes_read = 0
-        self.checkpoint_bytes = sum(file.stat().st_size for file in files)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,12 +97,6 @@ class Weights:
                     "then go on with --resume."
                 )
             done += count
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the files."""

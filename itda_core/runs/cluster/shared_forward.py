@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, cast
 
 import torch
 
+from itda_core.dictionaries.training import WINDOWS_PER_BATCH
 from itda_core.models.capture import ActivationBatch
+from itda_core.models.described import DescribedByModel
 from itda_core.models.shards import digest_of
 from itda_core.runs.cluster.connection import ray_module
 from itda_core.runs.cluster.exchange import Answer, Key
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from itda_core.runs.request import TrainRequest
     from itda_core.text import Corpus, Window
 
-WINDOWS_PER_BATCH = 16  # as in dictionaries.training
 _IDLE = 0.1  # seconds between two looks at whether there is something to do
 
 
@@ -35,7 +36,7 @@ class Share(NamedTuple):
     ahead: int  # batches that a worker looks ahead
 
 
-class SharedForward:
+class SharedForward(DescribedByModel):
     """Streams what `model` would, to the bit: each forward batch comes from this worker or from another of the team.
 
     Batches are made of the same windows as alone, so that activations do not depend on who computes them. Those that
@@ -46,11 +47,8 @@ class SharedForward:
     """
 
     def __init__(self, model: LanguageModel, corpus: Corpus, request: TrainRequest, share: Share) -> None:
-        self.name, self.revision = model.name, model.revision
-        self.fingerprint, self.tokenizer_fingerprint = model.fingerprint, model.tokenizer_fingerprint
-        self.tokenizer, self.d_model, self.context = model.tokenizer, model.d_model, model.context
-        self.device, self.dtype, self.site = model.device, model.dtype, model.site
-        self._model, self._corpus, self._config, self._share = model, corpus, request.config, share
+        super().__init__(model)
+        self._computer, self._corpus, self._config, self._share = model, corpus, request.config, share
         self._sites = [[model.site(request.site, layer) for layer in layers] for layers in share.layers]
         self._ray = ray_module()
         self._reading = 0
@@ -126,7 +124,7 @@ class SharedForward:
                 try:
                     (arrays,) = self._ray.get(list(answer.part))
                 except self._ray.exceptions.RayError:  # it went with the worker that had computed it
-                    (found,) = self._model.stream(batch, sites, windows_per_batch=len(batch))
+                    (found,) = self._computer.stream(batch, sites, windows_per_batch=len(batch))
                     return found.activations
                 return {
                     # Ray's arrays lie in memory shared by all processes and cannot be written to.
@@ -144,7 +142,7 @@ class SharedForward:
         sites = list(dict.fromkeys(site for member in answer.members for site in self._sites[member]))
         found: Mapping[Site, torch.Tensor] = {}
         if sites:
-            (computed,) = self._model.stream(batch, sites, windows_per_batch=len(batch))
+            (computed,) = self._computer.stream(batch, sites, windows_per_batch=len(batch))
             found = computed.activations
         parts = {
             member: (self._ray.put([found[site].cpu().numpy() for site in self._sites[member]]),)
