@@ -893,24 +893,36 @@ def bench_stream(
     warm: Annotated[
         bool, typer.Option("--warm", help="Leave the checkpoint in the page cache, as if memory held it.")
     ] = False,
+    nodes: Annotated[
+        int,
+        typer.Option(min=0, help="Also time training six layers on so many Ray nodes of one core against one; 0: no."),
+    ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A model read from the disk block by block beside accelerate's offload: seconds, bytes read, memory. Minutes."""
     with _stdout_for_json(as_json), training_line() as line:
         line.step("starting")
+        from itda_core.bench import cluster_sweep
         from itda_core.bench.streaming import report
         from itda_core.bench.streaming.plan import StreamPlan, quick_plan
         from itda_core.bench.streaming.run import bench_stream
+        from itda_core.runs.cluster.connection import ray_module
 
+        if nodes:
+            ray_module()  # that it is missing is said now, not after the other measurements
         plan = StreamPlan(cold=not warm, folder=None if folder is None else str(folder))
         found = bench_stream(quick_plan(plan) if quick else plan, line.step)
+        sweep = None
+        if nodes:
+            line.step(f"training on {nodes} nodes")
+            sweep = cluster_sweep.cluster_sweep(nodes=nodes, tokens=5_000 if quick else 400_000)
     if as_json:
-        print_json(report.to_json(found))
+        print_json(report.to_json(found) | {"cluster": None if sweep is None else cluster_sweep.to_json(sweep)})
         return
     print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
     typer.echo("\nStreamed in parts, beside what itda plan says of them")
     print_table(report.GROWTH_COLUMNS, report.growth_rows(found), numbers=report.GROWTH_COLUMNS)
     typer.echo()
-    for remark in report.remarks(found):
+    for remark in (*report.remarks(found), *([] if sweep is None else [cluster_sweep.remark(sweep)])):
         typer.echo(visible(remark))

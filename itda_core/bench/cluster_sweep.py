@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,24 @@ class ClusterSweep:
         processes included, and no worker waits. Runs under unequal load cannot be compared; above `nodes` it is noise.
         """
         return self.one.busiest_seconds / self.several.busiest_seconds
+
+
+def to_json(sweep: ClusterSweep) -> dict[str, Any]:
+    """Plain values only."""
+    speedups = ("speedup", "training_speedup", "work_speedup")
+    return asdict(sweep) | {name: getattr(sweep, name) for name in speedups}
+
+
+def remark(sweep: ClusterSweep) -> str:
+    """The sweep in a few sentences."""
+    one, several = sweep.one, sweep.several
+    same = "the same atoms and labels" if sweep.identical else "DIFFERENT dictionaries"
+    return (
+        f"{several.nodes} Ray nodes of one core each on {sweep.cores} cores, {sweep.layers} layers of {sweep.model}, "
+        f"{sweep.tokens:,} tokens: {one.seconds:.1f} s on one node, {several.seconds:.1f} s on {several.nodes}: "
+        f"{sweep.speedup:.2f}x, training alone {one.training_seconds:.1f} and {several.training_seconds:.1f} s "
+        f"({sweep.training_speedup:.2f}x), by the busiest worker's processor time {sweep.work_speedup:.2f}x; {same}."
+    )
 
 
 def cluster_sweep(

@@ -3,8 +3,8 @@ loads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -13,6 +13,7 @@ from transformers.core_model_loading import (
     WeightConverter,
     WeightRenaming,
     convert_and_load_state_dict_in_model,
+    dot_natural_key,
     rename_source_key,
 )
 from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, local_torch_dtype
@@ -36,27 +37,36 @@ def empty_model(config: PretrainedConfig, spec: ModelSpec, loader: str, dtype: t
     return module.eval().requires_grad_(False)
 
 
-def sorted_names(
-    names: Sequence[str], module: PreTrainedModel, path: str
-) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
-    """The checkpoint's names per block, and of what lies outside the blocks in the same tower."""
+class Places(NamedTuple):
+    """Where a checkpoint's tensors belong in a model."""
+
+    blocks: tuple[tuple[str, ...], ...]  # the checkpoint's names per block
+    outside: tuple[str, ...]  # of what lies outside the blocks in the same tower
+    plain: dict[str, str]  # of tensors that are a parameter as they are: its name in the model
+
+
+def places(names: Sequence[str], module: PreTrainedModel, path: str) -> Places:
+    """Where the tensors `names` belong in a model whose blocks are at `path`."""
     conversions = get_model_conversion_mapping(module)
     renamings = [entry for entry in conversions if isinstance(entry, WeightRenaming)]
     converters = [entry for entry in conversions if isinstance(entry, WeightConverter)]
-    own = module.state_dict()
+    own, parameters = module.state_dict(), {name for name, _ in module.named_parameters()}
     tower = _tower(module, path)
     of_block: list[list[str]] = [[] for _ in cast(nn.ModuleList, module.get_submodule(path))]
     outside: list[str] = []
-    for name in names:
-        target, _ = rename_source_key(name, renamings, converters, module.base_model_prefix, own)
+    plain: dict[str, str] = {}
+    for name in sorted(names, key=dot_natural_key):  # some renamings go by what came before
+        target, converted = rename_source_key(name, renamings, converters, module.base_model_prefix, own)
         if target not in own and name in own:
-            target = name
+            target, converted = name, None
+        if converted is None and target in parameters:
+            plain[name] = target
         if target.startswith(f"{path}."):
             number = target.removeprefix(f"{path}.").partition(".")[0]
             of_block[int(number)].append(name)
         elif target in own and target.startswith(tower) and _NEVER_REACHED not in target:
             outside.append(name)
-    return tuple(map(tuple, of_block)), tuple(outside)
+    return Places(tuple(map(tuple, of_block)), tuple(outside), plain)
 
 
 def _tower(module: nn.Module, path: str) -> str:
@@ -66,14 +76,33 @@ def _tower(module: nn.Module, path: str) -> str:
     return "" if inner is None else f"{inner}."
 
 
-def place(module: PreTrainedModel, tensors: dict[str, torch.Tensor], device: torch.device, dtype: torch.dtype) -> None:
-    """Put tensors of the checkpoint where they belong, converted as transformers does when it loads a model."""
+def place(
+    module: PreTrainedModel,
+    tensors: dict[str, torch.Tensor],
+    device: torch.device,
+    dtype: torch.dtype,
+    plain: Mapping[str, str],
+) -> None:
+    """Put tensors of the checkpoint where they belong, converted as transformers does when it loads a model.
+
+    plain: see Places. Where all of `tensors` are so, transformers' loader, which looks at the whole model for every
+    block, is not needed.
+    """
+    plan = module._get_dtype_plan(dtype)
+    if not plan and all(name in plain for name in tensors):
+        for name, tensor in tensors.items():
+            owner, _, own = plain[name].rpartition(".")
+            holder = module.get_submodule(owner)
+            empty = holder._parameters[own]
+            if empty is not None and empty.shape == tensor.shape:
+                holder._parameters[own] = nn.Parameter(tensor.to(device, empty.dtype), requires_grad=False)
+        return
     from itda_core.models.loading import quiet
 
     loading = LoadStateDictConfig(
         device_map={"": str(device)},
         dtype=dtype,
-        dtype_plan=module._get_dtype_plan(dtype),
+        dtype_plan=plan,
         weight_mapping=cast("list[WeightConverter | WeightRenaming]", get_model_conversion_mapping(module)),
     )
     with quiet():

@@ -16,7 +16,7 @@ from itda_core.models.hooks import hooked
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
-from itda_core.models.streamed.conversion import empty_model, place, sorted_names
+from itda_core.models.streamed.conversion import empty_model, place, places
 from itda_core.models.streamed.weights import Weights
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ class Skeleton(LanguageModel):
             raise UserError(f"{self.blocks.unknown} Without its blocks it cannot be streamed.")
         self._dtype = dtype
         self.weights = Weights(folder)
-        self._of_block, outside = sorted_names(self.weights.names, module, self.blocks.path)
+        self._places = places(self.weights.names, module, self.blocks.path)
         # Entries of the tuple that blocks return, 0: they return a tensor; known once block 0 has run.
         self.form = 0
-        place(module, self.weights.read(outside), device, dtype)
+        place(module, self.weights.read(self._places.outside), device, dtype, self._places.plain)
         for buffers in (child._buffers for child in module.modules()):
             for name, buffer in buffers.items():
                 if buffer is not None:
@@ -92,11 +92,11 @@ class Skeleton(LanguageModel):
 
     def block_names(self, layer: int) -> tuple[str, ...]:
         """The checkpoint's tensors of a block."""
-        return self._of_block[layer]
+        return self._places.blocks[layer]
 
     def put(self, layer: int, tensors: dict[str, torch.Tensor]) -> None:
         """Give a block its weights, by their names in the checkpoint. Raises UserError when some are missing."""
-        place(self.module, tensors, self.device, self._dtype)
+        place(self.module, tensors, self.device, self._dtype, self._places.plain)
         block = self.blocks.modules[layer]
         lacking = [name for name, parameter in block.named_parameters() if parameter.is_meta]
         if lacking:
