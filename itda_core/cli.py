@@ -20,7 +20,15 @@ from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
-from itda_core.terminal import print_decomposition, print_evaluations, print_json, print_table, training_line, visible
+from itda_core.terminal import (
+    print_decomposition,
+    print_evaluations,
+    print_jaccard,
+    print_json,
+    print_table,
+    training_line,
+    visible,
+)
 
 _OPTIONS = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 cli = typer.Typer(
@@ -489,6 +497,61 @@ def _whole(text: str) -> int:
         raise UserError(
             f"k={text[:40]} is not a whole number; give one or several, for example --k 10,20,40."
         ) from None
+
+
+@cli.command()
+def compare(
+    dictionaries: Annotated[list[str], typer.Argument(metavar="DICTIONARY...", help="Names or folders, at least two.")],
+    by: Annotated[
+        str, typer.Option(help="dictionary, or model: the dictionaries of each model united over its layers.")
+    ] = "dictionary",
+    corpus: Annotated[
+        str | None, typer.Option(help="Where their corpus is, to see what is comparable; looked for by its name.")
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Cut each two to the smaller one's size: the labels that entered first.")
+    ] = False,
+    null: Annotated[
+        str, typer.Option(help="The chance level: uniform, or token (each keeps how often it holds each token).")
+    ] = "uniform",
+    interval: Annotated[
+        bool, typer.Option("--interval/--no-interval", help="Bootstrap intervals over documents.")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """How much dictionaries have in common: the Jaccard matrix of their labels, with chance level and intervals."""
+    _go_offline(offline)
+    shelf = Library(library)
+    paths = [shelf.find(name) for name in dictionaries]
+    with _stdout_for_json(as_json), training_line() as line:
+        from itda_core.runs.comparing import compare as compare_all
+        from itda_core.runs.comparing import write_csv
+
+        found = compare_all(
+            paths,
+            by=by,
+            corpus=corpus,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+            null=null,
+            interval=interval,
+            crop=crop,
+            seed=seed,
+            on_step=line.step,
+        )
+        for note in found.notes:
+            line.note(visible(note))
+        if csv is not None:
+            write_csv(found.matrix, csv)
+    if as_json:
+        print_json({**found.matrix.to_dict(), "notes": list(found.notes)})
+    else:
+        print_jaccard(found.matrix)
 
 
 @library.command("list")
