@@ -977,3 +977,26 @@ def bench_stream(
     typer.echo()
     for remark in report.remarks(found):
         typer.echo(visible(remark))
+
+
+@bench.command("compare")
+def bench_compare(
+    dictionaries: Annotated[int, typer.Option(help="How many, all pairs of which are compared.")] = 240,
+    atoms: Annotated[int, typer.Option(help="Of each.")] = 20_000,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """All pairs of many dictionaries compared, beside pairwise Python sets: seconds, memory. A few minutes."""
+    with _stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.comparison import report
+        from itda_core.bench.comparison.plan import QUICK, ComparePlan
+        from itda_core.bench.comparison.run import bench_compare
+
+        found = bench_compare(QUICK if quick else ComparePlan(dictionaries=dictionaries, atoms=atoms), line.step)
+    if as_json:
+        print_json(report.to_json(found))
+        return
+    print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
+    for remark in report.remarks(found):
+        typer.echo(visible(remark))
