@@ -521,7 +521,7 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     orders: Annotated[
         int | None,
-        typer.Option(help="Grow each anew in so many orders of its corpus: what a Jaccard can reach. Takes trainings."),
+        typer.Option(help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
     device: Device = "auto",

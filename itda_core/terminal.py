@@ -109,7 +109,7 @@ def print_jaccard(matrix: JaccardMatrix) -> None:
 
 
 def print_orders(effect: OrderEffect) -> None:
-    """Every pair's mean and spread over orders of the corpus; a dictionary beside itself is what can be reached."""
+    """Every pair's mean and spread over orders of the corpus; of a dictionary beside itself, what can be reached."""
     typer.echo(f"\nJaccard over {effect.orders} orders of the corpus, percent: mean ± standard deviation")
     rows = []
     for i, one in enumerate(effect.labels):

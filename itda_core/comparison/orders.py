@@ -1,13 +1,13 @@
 """What the order of the corpus does to Jaccard: dictionaries grown on the same documents in several orders.
 
-A dictionary depends on the order in which text comes. The same model against itself, in another order, is the most that
-a Jaccard value can be expected to reach at these sizes: a ceiling to put beside every figure.
+A dictionary depends on the order in which text comes: of many occurrences of one thing, the first becomes the atom. So
+two models that read in the same order agree on more than two that do not, and the same model against itself in another
+order is the most that figures of different orders can be expected to reach.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -43,8 +43,8 @@ class OrderEffect:
     """Mean and standard deviation (n - 1) over orders of every cell; n dictionaries, named in `labels`.
 
     `same_*`: both dictionaries in the same order, one value per order. `other_*`: in two different orders, one value
-    per ordered pair of orders (per pair on the diagonal), which is the ceiling where row and column are one model's
-    one layer. Matrices (n, n); spreads are NaN where there is one value.
+    per ordered pair of orders (per pair on the diagonal); its diagonal is the ceiling of `other_*`. Matrices (n, n);
+    spreads are NaN where there is one value.
     """
 
     labels: tuple[str, ...]
@@ -125,15 +125,22 @@ def order_effect(
 
 
 def in_order(corpus: Corpus, documents: Sequence[Document], order: int, seed: int) -> Corpus:
-    """The documents in another order, under their own ids; order 0 is the one given.
+    """The documents in another order, under their own ids; order 0 is the one given. Two documents come in the same
+    order whatever others are there, so that dictionaries of longer and shorter stretches meet them alike.
 
     Its fingerprint is another one than the corpus's, because a training that goes on, goes on in the text's order.
     """
-    shuffled = list(documents)
+    ordered = list(documents)
     if order:
-        random.Random(f"{seed} {order}").shuffle(shuffled)
-    digest = hashlib.sha256(f"{corpus.fingerprint} {len(shuffled)} {seed} {order}".encode()).hexdigest()
-    return Corpus(corpus.id, lambda: iter(shuffled), lambda: digest)
+        ordered.sort(
+            key=lambda one: hashlib.sha256(f"{seed} {order} {one.id}".encode("utf-8", "surrogatepass")).digest()
+        )
+    digest = _digest(f"{corpus.fingerprint} {len(ordered)} {seed} {order}")
+    return Corpus(corpus.id, lambda: iter(ordered), lambda: digest)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _first_documents(corpus: Corpus, model: ActivationSource, config: TrainConfig) -> tuple[Document, ...]:

@@ -62,6 +62,8 @@ def test_an_order_has_the_same_documents_and_another_fingerprint() -> None:
     }
     assert list(texts[1]) == list(in_order(CORPUS, documents, 1, 0))
     assert len({text.fingerprint for text in (*texts, CORPUS)}) == 4
+    fewer = [document.id for document in in_order(CORPUS, documents[:10], 1, 0)]
+    assert [document.id for document in texts[1] if document.id in fewer] == fewer
 
 
 def test_progress_counts_the_trainings() -> None:
