@@ -68,7 +68,7 @@ class Moments:
     def covariance(self, one: int, two: int) -> Tensor:
         """(width of `one`, width of `two`) float64: the mean over tokens of the product of what is centred."""
         if one >= len(self._first) or two < self._first[one]:
-            assert two < len(self._first) and one >= self._first[two], "of two sites whose products were not wanted"
+            assert self._first[two] <= one, "of two sites whose products were wanted"
             return self.covariance(two, one).T
         start = self._slices[self._first[one]].start
         columns = slice(self._slices[two].start - start, self._slices[two].stop - start)

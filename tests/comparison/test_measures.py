@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from itda_core.comparison.cka import LinearCka, linear_cka
 from itda_core.comparison.moments import Covariances
+from itda_core.comparison.pairwise import similarities
 from itda_core.comparison.regression import LinearRegression, linear_regression
 from itda_core.comparison.relative import RelativeRepresentations, relative_representation
 from itda_core.comparison.svcca import Svcca, svcca
@@ -129,12 +130,12 @@ def test_the_order_of_the_two_does_not_matter(measure: Measure) -> None:
 def test_independent_noise_is_near_its_expectation() -> None:
     n, d_x, d_y = 4000, 20, 30
     x, y = normal(n, d_x), normal(n, d_y, seed=1)
-    # Of independent normal activations: E R^2 = d_x / (n - 1) (the beta distribution of R^2); E |cov|_F^2 = d_x d_y / n,
-    # and |cov(x, x)|_F^2 = d_x (1 + (d_x + 1) / n).
+    # Of independent normal activations E R^2 = d_x / (n - 1) (it has a beta distribution), E |cov|_F^2 = d_x d_y / n and
+    # E |cov(x, x)|_F^2 = d_x (1 + (d_x + 1) / n).
     assert linear_regression(x, y) == pytest.approx(d_x / (n - 1), rel=0.2)
     norms = (d_x * (1 + (d_x + 1) / n) * d_y * (1 + (d_y + 1) / n)) ** 0.5
     assert linear_cka(x, y) == pytest.approx(d_x * d_y / n / norms, rel=0.2)
-    # The squared canonical correlations sum to d_x d_y / n, so that their mean is at most the root of their mean square.
+    # The squared canonical correlations sum to d_x d_y / n, and their mean is at most the root of their mean square.
     assert 0.7 * (d_y / n) ** 0.5 < svcca(x, y, 1.0) < 1.1 * (d_y / n) ** 0.5
     assert relative_representation(x, y) == pytest.approx(0, abs=0.01)
 
@@ -147,7 +148,7 @@ def test_svcca_stays_in_zero_to_one_where_an_unsymmetric_form_does_not() -> None
         assert 0 <= svcca(x, y, variance) <= 1
     with pytest.raises(UserError, match="variance=0"):
         svcca(x, y, 0)
-    with pytest.raises(UserError, match="variance=1.5"):
+    with pytest.raises(UserError, match="variance=1"):
         svcca(x, y, 1.5)
 
 
@@ -156,20 +157,21 @@ def test_streamed_over_many_sites_they_are_the_same() -> None:
     sites = [x, y, x @ rotation(6), normal(400, 4, seed=8)]
     single = [site.float() for site in sites]
 
-    def blocks(chosen: list[int] | range) -> list[list[Tensor]]:
+    def blocks(chosen: Sequence[int]) -> list[list[Tensor]]:
         return [list(part) for part in zip(*(single[site].split(90) for site in chosen), strict=True)]
 
-    for streaming, plain in (
-        (LinearCka(), linear_cka),
-        (Svcca(), svcca),
-        (LinearRegression(), lambda one, two: linear_regression(two, one)),
+    covariances = Covariances(blocks, [site.shape[1] for site in sites])
+    for found, plain in zip(
+        similarities(covariances, [LinearCka(), Svcca(), LinearRegression()], ["a", "b", "c", "d"]),
+        (linear_cka, svcca, lambda one, two: linear_regression(two, one)),
+        strict=True,
     ):
-        covariances = Covariances(blocks, [site.shape[1] for site in sites])
-        prepared = [streaming.prepare(covariance) for _, covariance in covariances.own()]
-        for i, j, covariance in covariances:
-            one, two = streaming.between(prepared[i], prepared[j], covariance)
-            assert one == pytest.approx(plain(sites[i], sites[j]), abs=1e-5)
-            assert two == pytest.approx(plain(sites[j], sites[i]), abs=1e-5)
+        for i, one in enumerate(sites):
+            for j, two in enumerate(sites):
+                assert float(found.matrix[i, j]) == pytest.approx(plain(one, two), abs=1e-5)
+    constant = Covariances(lambda chosen: [[torch.full((9, 2), 0.3 + site) for site in chosen]], [2, 2])
+    with pytest.raises(UserError, match="activations of here are the same"):
+        similarities(constant, [LinearCka()], ["here", "there"])
     relative = RelativeRepresentations([site[:64] for site in single])
     for part in blocks(range(4)):
         relative.add(part)
