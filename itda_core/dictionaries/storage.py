@@ -46,6 +46,17 @@ class DictionarySummary:
     bytes: int  # of the three files
 
 
+@dataclass(frozen=True)
+class Labelling:
+    """A dictionary without its atoms: what it was grown from, how, and where its atoms were seen."""
+
+    spec: DictionarySpec
+    config: TrainConfig
+    stats: dict[str, Any]
+    provenance: pd.DataFrame
+    path: Path
+
+
 def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32") -> Path:
     """Write `dictionary` as the folder `path` in one rename; atoms are stored as `dtype`, the mean as float32.
 
@@ -120,6 +131,18 @@ def read_summary(path: str | Path) -> DictionarySummary:
         created=description["created"],
         bytes=sum(file.stat().st_size for file in files if file.is_file()),
     )
+
+
+def read_labelling(path: str | Path) -> Labelling:
+    """The labels of the dictionary in the folder `path`, without reading the atoms and without loading torch.
+
+    Raises UserError when the folder is no dictionary, is of another format version, or what is read is damaged.
+    """
+    path = Path(path)
+    description = _read_description(path)
+    frame = provenance.check(read_frame(path / PROVENANCE), description["atoms"], str(path / PROVENANCE))
+    spec = DictionarySpec.from_dict(description["spec"])
+    return Labelling(spec, _config(path, description), description["stats"], frame, path)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

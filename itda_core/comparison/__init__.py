@@ -1,0 +1,41 @@
+"""Dictionaries and representations of different models beside each other.
+
+Nothing here loads torch before it is used.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from itda_core.comparison.jaccard import JaccardMatrix, jaccard, jaccard_matrix
+    from itda_core.comparison.places import LabelSet
+
+_HOMES = {
+    "JaccardMatrix": "jaccard",
+    "jaccard": "jaccard",
+    "jaccard_matrix": "jaccard",
+    "LabelSet": "places",
+}
+
+__all__ = ["JaccardMatrix", "LabelSet", "jaccard", "jaccard_matrix"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class _Room(ModuleType):
+    """Python binds a file to its package when the file is first imported; a function of the same name must win."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Room
