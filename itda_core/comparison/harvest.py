@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
@@ -130,7 +130,7 @@ class Harvested(DescribedByModel):
         if not found or None in found or not set(sites) <= set(kept.sites):
             return None
         ranges = [part for part in found if part is not None]
-        if any(one.stop != two.start for one, two in zip(ranges, ranges[1:], strict=False)):
+        if any(one.stop != two.start for one, two in pairwise(ranges)):
             return None
         rows = slice(ranges[0].start, ranges[-1].stop)
         return {site: kept.of(kept.sites.index(site), rows).to(self.device) for site in sites}

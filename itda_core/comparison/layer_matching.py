@@ -64,7 +64,8 @@ def wilson(right: int, decisions: int) -> tuple[float, float]:
     share, squared = right / decisions, _NORMAL**2 / decisions
     centre = (share + squared / 2) / (1 + squared)
     half = _NORMAL * math.sqrt(share * (1 - share) / decisions + squared / (4 * decisions)) / (1 + squared)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Its ends are exactly 0 and 1 where none or all were right; rounding would miss them.
+    return centre - half if right else 0.0, centre + half if right < decisions else 1.0
 
 
 def same_layers(models: Sequence[str], n_layers: Sequence[int], layers: Sequence[int] | None) -> tuple[int, ...]:

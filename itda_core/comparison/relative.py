@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
+from itda_core.comparison.measures import ANCHORS
 from itda_core.comparison.moments import check_paired
 from itda_core.errors import UserError
 from itda_core.pursuit.chunks import exact_products
 
-ANCHORS = 512
 _ENTRIES = 2**24  # of relative vectors held at once
 
 
@@ -55,11 +56,9 @@ def relative_representation(
 class RelativeRepresentations:
     """The same for all pairs of many sites, summed while the tokens stream by."""
 
-    name = "relative"
-
     def __init__(self, anchors: Sequence[Tensor]) -> None:
         """anchors: the activations of the same anchor tokens at each site, (n_anchors, width) each."""
-        self._anchors = [_unit(part) for part in anchors]
+        self._anchors = [unit_rows(part) for part in anchors]
         self._sums = torch.zeros(len(anchors), len(anchors), dtype=torch.float64)
         self.count = 0  # tokens
 
@@ -75,17 +74,16 @@ class RelativeRepresentations:
 
     def _add(self, xs: Sequence[Tensor]) -> None:
         with exact_products():
-            relative = torch.stack(
-                [
-                    torch.nn.functional.normalize(_unit(x) @ anchors.T, dim=1).flatten()
-                    for x, anchors in zip(xs, self._anchors, strict=True)
-                ]
-            )
-            self._sums += (relative @ relative.T).double().cpu()
+            described = torch.stack([normalize(self._described(site, x), dim=1).flatten() for site, x in enumerate(xs)])
+            self._sums += (described @ described.T).double().cpu()
         self.count += len(xs[0])
 
+    def _described(self, site: int, x: Tensor) -> Tensor:
+        """What describes each of the activations x (n_tokens, width) by the anchors: (n_tokens, n_anchors)."""
+        return unit_rows(x) @ self._anchors[site].T
 
-def _unit(x: Tensor) -> Tensor:
+
+def unit_rows(x: Tensor) -> Tensor:
     """The rows of x (n, width) scaled to length 1. Raises UserError where one is zero."""
     x = x if x.dtype == torch.float64 else x.float()
     lengths = torch.linalg.vector_norm(x, dim=1, keepdim=True)

@@ -130,7 +130,7 @@ def test_the_order_of_the_two_does_not_matter(measure: Measure) -> None:
 def test_independent_noise_is_near_its_expectation() -> None:
     n, d_x, d_y = 4000, 20, 30
     x, y = normal(n, d_x), normal(n, d_y, seed=1)
-    # Of independent normal activations E R^2 = d_x / (n - 1) (it has a beta distribution), E |cov|_F^2 = d_x d_y / n and
+    # Of independent normal activations E R^2 = d_x / (n - 1) (it is beta distributed), E |cov|_F^2 = d_x d_y / n and
     # E |cov(x, x)|_F^2 = d_x (1 + (d_x + 1) / n).
     assert linear_regression(x, y) == pytest.approx(d_x / (n - 1), rel=0.2)
     norms = (d_x * (1 + (d_x + 1) / n) * d_y * (1 + (d_y + 1) / n)) ** 0.5

@@ -46,14 +46,15 @@ def harvested(
         context=CONTEXT,
         folder=folder,
     )
-    counts = []
-    while True:
-        try:
-            counts.append(next(steps))
-        except StopIteration as ended:
-            assert counts == sorted(counts)
-            assert counts[-1] == len(ended.value.x)
-            return ended.value
+    found: list[Harvest] = []
+
+    def ended() -> Iterator[int]:
+        found.append((yield from steps))
+
+    counts = list(ended())
+    assert counts == sorted(counts)
+    assert counts[-1] == len(found[0].x)
+    return found[0]
 
 
 @pytest.mark.parametrize("family", ["gpt2", "bert", "llama"])
