@@ -97,7 +97,7 @@ def test_json_csv_and_the_table_say_what_the_study_found(itda: Cli, request_: Ma
         (["demo:0", "demo:1", "--anchors", "0"], "anchors=0"),
         (["demo:0", "demo:1", "--tokens", "0"], "tokens=0"),
         (["demo:0", "demo:1", "--threshold", "2"], "threshold=2"),
-        (["demo:0", "demo:1", "--site", "nowhere"], "'nowhere' is unknown"),
+        (["demo:0", "demo:1", "--site", "nowhere"], "'nowhere' of demo:0 does not exist"),
         (["demo:0", "demo:1", "--corpus", "/no/such.txt"], "/no/such.txt does not exist"),
         (["demo:0", "/no/such/model"], "/no/such/model"),
     ],
