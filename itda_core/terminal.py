@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
+    from itda_core.comparison import JaccardMatrix, OrderEffect
     from itda_core.comparison.match import MatchProgress
     from itda_core.dictionaries import LayerProgress, TrainProgress
 
@@ -92,6 +93,35 @@ def print_evaluations(results: Sequence[Evaluation]) -> None:
         name = Path(result.dictionary).name
         rows.append((name, result.k, result.method, result.text, f"{result.tokens:,}", *shown))
     print_table(("dictionary", "k", "method", "text", *numbers[1:]), rows, numbers=numbers)
+
+
+def print_jaccard(matrix: JaccardMatrix) -> None:
+    """The matrix in percent, its columns numbered as its rows are, then what belongs to every figure."""
+    from itda_core.comparison.report import sentences
+
+    numbers = [str(i + 1) for i in range(len(matrix.labels))]
+    rows = [
+        (number, label, f"{size:,}", *(f"{100 * value:.1f}" for value in row))
+        for number, label, size, row in zip(numbers, matrix.labels, matrix.sizes, matrix.jaccard, strict=True)
+    ]
+    print_table(("#", "Jaccard, percent", "labels", *numbers), rows, numbers=("#", "labels", *numbers))
+    for sentence in sentences(matrix):
+        typer.echo(visible(sentence))
+
+
+def print_orders(effect: OrderEffect) -> None:
+    """Every pair's mean and spread over orders of the corpus; of a dictionary beside itself, what can be reached."""
+    typer.echo(f"\nJaccard over {effect.orders} orders of the corpus, percent: mean ± standard deviation")
+    rows = []
+    for i, one in enumerate(effect.labels):
+        for j, two in enumerate(effect.labels[i:], start=i):
+            figures = [
+                f"{100 * mean[i, j]:.1f}" + ("" if sd[i, j] != sd[i, j] else f" ± {100 * sd[i, j]:.1f}")
+                for mean, sd in ((effect.same_mean, effect.same_sd), (effect.other_mean, effect.other_sd))
+            ]
+            rows.append((one, two, *(figures if i != j else (None, figures[1]))))
+    columns = ("one", "two", "in the same order", "in different orders")
+    print_table(columns, rows, numbers=columns[2:])
 
 
 class TrainingLine:
