@@ -166,10 +166,13 @@ def assemble(
     rows: Tensor,
     surveyed: Survey,
     stretch: Stretch,
+    *,
+    with_errors: bool = True,
 ) -> AtomDictionary:
     """The dictionary of `labels` from activations at `site`.
 
-    x: (n_places, d_model) with the labels `places`; rows: (n_labels,) int64, the row of x of each label or -1.
+    x: (n_places, d_model) with the labels `places`; rows: (n_labels,) int64, the row of x of each label or -1. Without
+    `with_errors` the errors of its labels are 0: they take as long as encoding each label's token.
     Raises UserError when no label gives an activation to build from.
     """
     config, spec = labels.config, _spec(labels, model, corpus, site, x)
@@ -200,7 +203,9 @@ def assemble(
         labels.spec.layer,
         labels.spec.site,
     )
-    if as_it_was:
+    if not with_errors:
+        errors = [0.0] * len(met)
+    elif as_it_was:
         errors = labels.places["error"].to_numpy()[met.numpy()].tolist()
     else:
         errors = errors_without(directions, atom_of.to(x.device), atoms, config.k).tolist()
