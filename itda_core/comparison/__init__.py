@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from itda_core.comparison.checkpoints import DemoCheckpoint, demo_checkpoints
     from itda_core.comparison.cka import linear_cka
     from itda_core.comparison.comparable import Comparability, comparability
     from itda_core.comparison.convergence import Convergence, convergence
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from itda_core.comparison.regression import linear_regression
     from itda_core.comparison.relative import relative_representation
     from itda_core.comparison.svcca import svcca
+    from itda_core.comparison.transfer import Transfer, TransferTable, transfer, transfer_table
 
 _HOMES = {
+    "DemoCheckpoint": "checkpoints",
+    "demo_checkpoints": "checkpoints",
     "Comparability": "comparable",
     "comparability": "comparable",
     "Convergence": "convergence",
@@ -45,11 +49,16 @@ _HOMES = {
     "match": "match",
     "relative_representation": "relative",
     "svcca": "svcca",
+    "Transfer": "transfer",
+    "TransferTable": "transfer",
+    "transfer": "transfer",
+    "transfer_table": "transfer",
 }
 
 __all__ = [
     "Comparability",
     "Convergence",
+    "DemoCheckpoint",
     "Differences",
     "JaccardMatrix",
     "LabelSet",
@@ -57,8 +66,11 @@ __all__ = [
     "MatchTable",
     "OrderEffect",
     "OrderProgress",
+    "Transfer",
+    "TransferTable",
     "comparability",
     "convergence",
+    "demo_checkpoints",
     "differences",
     "jaccard",
     "jaccard_matrix",
@@ -68,6 +80,8 @@ __all__ = [
     "order_effect",
     "relative_representation",
     "svcca",
+    "transfer",
+    "transfer_table",
 ]
 
 
