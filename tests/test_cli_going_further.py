@@ -21,16 +21,12 @@ def paths(out: str) -> list[str]:
 
 
 def assert_same(one: list[str], two: list[str]) -> None:
-    """Of runs in several processes, see test_cli on why that is to 1e-4."""
     assert len(one) == len(two) == 2
-    places = ["atom", "document", "window_start", "position"]
     for a, b in zip(map(AtomDictionary.load, one), map(AtomDictionary.load, two), strict=True):
-        torch.testing.assert_close(a.atoms, b.atoms, atol=1e-4, rtol=0)
-        assert a.provenance[places].equals(b.provenance[places])
-        for name in ("tokens", "passes", "stages"):
+        assert torch.equal(a.atoms, b.atoms)
+        assert a.provenance.equals(b.provenance)
+        for name in ("tokens", "passes", "stages", "mean_relative_error", "fvu"):
             assert a.stats[name] == b.stats[name]
-        for name in ("mean_relative_error", "fvu"):
-            assert a.stats[name] == pytest.approx(b.stats[name], rel=1e-4)
 
 
 def test_a_finished_training_goes_on_at_a_lower_threshold_through_a_kill(
