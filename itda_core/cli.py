@@ -20,7 +20,15 @@ from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
-from itda_core.terminal import print_decomposition, print_evaluations, print_json, print_table, training_line, visible
+from itda_core.terminal import (
+    print_decomposition,
+    print_evaluations,
+    print_jaccard,
+    print_json,
+    print_table,
+    training_line,
+    visible,
+)
 
 _OPTIONS = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 cli = typer.Typer(
@@ -491,6 +499,61 @@ def _whole(text: str) -> int:
         ) from None
 
 
+@cli.command()
+def compare(
+    dictionaries: Annotated[list[str], typer.Argument(metavar="DICTIONARY...", help="Names or folders, at least two.")],
+    by: Annotated[
+        str, typer.Option(help="dictionary, or model: the dictionaries of each model united over its layers.")
+    ] = "dictionary",
+    corpus: Annotated[
+        str | None, typer.Option(help="Where their corpus is, to see what is comparable; looked for by its name.")
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Cut each two to the smaller one's size: the labels that entered first.")
+    ] = False,
+    null: Annotated[
+        str, typer.Option(help="The chance level: uniform, or token (each keeps how often it holds each token).")
+    ] = "uniform",
+    interval: Annotated[
+        bool, typer.Option("--interval/--no-interval", help="Bootstrap intervals over documents.")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """How much dictionaries have in common: the Jaccard matrix of their labels, with chance level and intervals."""
+    _go_offline(offline)
+    shelf = Library(library)
+    paths = [shelf.find(name) for name in dictionaries]
+    with _stdout_for_json(as_json), training_line() as line:
+        from itda_core.runs.comparing import compare as compare_all
+        from itda_core.runs.comparing import write_csv
+
+        found = compare_all(
+            paths,
+            by=by,
+            corpus=corpus,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+            null=null,
+            interval=interval,
+            crop=crop,
+            seed=seed,
+            on_step=line.step,
+        )
+        for note in found.notes:
+            line.note(visible(note))
+        if csv is not None:
+            write_csv(found.matrix, csv)
+    if as_json:
+        print_json({**found.matrix.to_dict(), "notes": list(found.notes)})
+    else:
+        print_jaccard(found.matrix)
+
+
 @library.command("list")
 def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
     """Your dictionaries, newest first, then the bundled ones."""
@@ -912,5 +975,28 @@ def bench_stream(
     typer.echo("\nStreamed in parts, beside what itda plan says of them")
     print_table(report.GROWTH_COLUMNS, report.growth_rows(found), numbers=report.GROWTH_COLUMNS)
     typer.echo()
+    for remark in report.remarks(found):
+        typer.echo(visible(remark))
+
+
+@bench.command("compare")
+def bench_compare(
+    dictionaries: Annotated[int, typer.Option(help="How many, all pairs of which are compared.")] = 240,
+    atoms: Annotated[int, typer.Option(help="Of each.")] = 20_000,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """All pairs of many dictionaries compared, beside pairwise Python sets: seconds, memory. A few minutes."""
+    with _stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.comparison import report
+        from itda_core.bench.comparison.plan import QUICK, ComparePlan
+        from itda_core.bench.comparison.run import bench_compare
+
+        found = bench_compare(QUICK if quick else ComparePlan(dictionaries=dictionaries, atoms=atoms), line.step)
+    if as_json:
+        print_json(report.to_json(found))
+        return
+    print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
     for remark in report.remarks(found):
         typer.echo(visible(remark))

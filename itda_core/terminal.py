@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
+    from itda_core.comparison import JaccardMatrix
     from itda_core.dictionaries import LayerProgress, TrainProgress
 
 _ATOMS_SHOWN = 3
@@ -91,6 +92,20 @@ def print_evaluations(results: Sequence[Evaluation]) -> None:
         name = Path(result.dictionary).name
         rows.append((name, result.k, result.method, result.text, f"{result.tokens:,}", *shown))
     print_table(("dictionary", "k", "method", "text", *numbers[1:]), rows, numbers=numbers)
+
+
+def print_jaccard(matrix: JaccardMatrix) -> None:
+    """The matrix in percent, its columns numbered as its rows are, then what belongs to every figure."""
+    from itda_core.comparison.report import sentences
+
+    numbers = [str(i + 1) for i in range(len(matrix.labels))]
+    rows = [
+        (number, label, f"{size:,}", *(f"{100 * value:.1f}" for value in row))
+        for number, label, size, row in zip(numbers, matrix.labels, matrix.sizes, matrix.jaccard, strict=True)
+    ]
+    print_table(("#", "Jaccard, percent", "labels", *numbers), rows, numbers=("#", "labels", *numbers))
+    for sentence in sentences(matrix):
+        typer.echo(visible(sentence))
 
 
 class TrainingLine:

@@ -22,7 +22,7 @@ from itda_core.bench.peak import peak_growth
 from itda_core.bench.synthetic import Atoms, atoms_of, inputs_of
 from itda_core.pursuit import SparseCode, encode
 
-_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}  # glibc
+GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}  # glibc
 
 
 def encode_case(case: Case, x: Tensor, dictionary: Atoms) -> SparseCode:
@@ -48,7 +48,7 @@ def encoding_bytes_apart(cases: Sequence[Case]) -> list[int] | None:
     described = json.dumps({"threads": torch.get_num_threads(), "cases": [asdict(case) for case in cases]})
     finished = subprocess.run(
         [sys.executable, "-m", "itda_core.bench.encoding_memory", described],
-        env={**os.environ, **_GIVE_BACK, "PYTHONPATH": known},
+        env={**os.environ, **GIVE_BACK, "PYTHONPATH": known},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

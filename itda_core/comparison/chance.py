@@ -46,7 +46,7 @@ def uniform(n_prefixes: int, first: int, second: int) -> Chance:
     if first == 0 or second == 0:
         return Chance(0.0, 0.0)
     mean = first * second / n_prefixes
-    spread = np.sqrt(_variance(np.array(n_prefixes), np.array(first), np.array(second)))
+    spread = np.sqrt(_variance(*(np.array([value], float) for value in (n_prefixes, first, second)))[0])
     low = max(0, first + second - n_prefixes, int(mean - _SPREADS * spread) - 2)
     high = min(first, second, int(mean + _SPREADS * spread) + 2)
     shared = np.arange(low, high + 1)
@@ -105,7 +105,7 @@ def _drawn(generator: np.random.Generator, kind: np.ndarray, begins: np.ndarray,
 
 
 def _variance(n: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Of a hypergeometric intersection."""
+    """Of a hypergeometric intersection; all float64, whose range the products need."""
     return first * second * (n - first) * (n - second) / np.maximum(n**2 * (n - 1.0), 1.0)
 
 

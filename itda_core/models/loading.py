@@ -99,6 +99,12 @@ def load_skeleton(spec: ModelSpec) -> Skeleton:
         )
 
 
+def load_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerFast:
+    """The tokenizer of the model that `spec` names; its weights are not read. Raises UserError as `load_model`."""
+    with quiet():
+        return _tokenizer(model_folder(spec).path, spec)
+
+
 def is_streamed(spec: ModelSpec) -> bool:
     """Whether a training streams the model from the disk: asked to, or with placement "auto" when its weights fit
     neither on the device nor on all GPUs and into main memory together. Raises UserError as `load_model` does."""

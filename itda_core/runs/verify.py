@@ -147,7 +147,12 @@ def _with_labels(cut: Iterator[Window], wanted: dict[_Place, list[int]]) -> Iter
 
 
 def corpus_of(dictionary: AtomDictionary, reference: str | None = None) -> Corpus:
-    """The corpus a dictionary was built on: by its id, or where `reference` says.
+    """The corpus a dictionary was built on: by its id, or where `reference` says. Raises UserError as corpus_named."""
+    return corpus_named(dictionary.spec.corpus, reference)
+
+
+def corpus_named(name: str, reference: str | None = None) -> Corpus:
+    """The corpus that dictionaries call `name`, or the one at `reference`.
 
     A dictionary holds the name of a corpus file, not the folder it lay in. Raises UserError when it is not found.
     """
@@ -155,7 +160,6 @@ def corpus_of(dictionary: AtomDictionary, reference: str | None = None) -> Corpu
 
     if reference is not None:
         return Corpus.open(reference)
-    name = dictionary.spec.corpus
     if name != "demo" and not name.startswith("hf:") and not Path(name.partition("#")[0]).is_file():
         raise UserError(f"The dictionary was built on the file {name}; say where it is with --corpus PATH.")
     return Corpus.open(name)

@@ -1,0 +1,1 @@
+"""Many dictionaries compared, beside pairwise Python sets."""

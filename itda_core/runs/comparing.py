@@ -1,0 +1,161 @@
+"""Dictionaries of the library compared: their labels, their corpus and the tokenizers they were read with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from itda_core.errors import UserError
+from itda_core.files import explained
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from itda_core.comparison import JaccardMatrix, LabelSet
+    from itda_core.comparison.comparable import Comparability
+    from itda_core.text import Corpus
+
+BY = ("dictionary", "model")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A Jaccard matrix, what it was made of, and what is to be said about it."""
+
+    matrix: JaccardMatrix
+    sets: tuple[LabelSet, ...]
+    comparable: Comparability
+    notes: tuple[str, ...]  # sentences
+
+
+def compare(
+    paths: Sequence[Path],
+    *,
+    by: str = "dictionary",
+    corpus: str | None = None,
+    offline: bool = False,
+    trust_remote_code: bool = False,
+    null: str = "uniform",
+    interval: bool = True,
+    crop: bool = False,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Comparison:
+    """The Jaccard matrix of dictionaries in folders.
+
+    - `by`: "dictionary", or "model": the dictionaries of one model united over its layers (paper, section 5.2);
+    - `corpus`: where their corpus is; None: by its name. Where it or a tokenizer is not at hand, the matrix is that of
+      all labels, and a note says so;
+    - `null`, `interval`, `crop`, `seed`: see comparison.jaccard_matrix.
+
+    Raises UserError as jaccard_matrix does, and when a folder is no dictionary or the corpus that was named another.
+    """
+    from itda_core.comparison import LabelSet, jaccard_matrix
+    from itda_core.comparison.chance import check_null
+    from itda_core.comparison.comparable import comparability
+    from itda_core.comparison.refusals import check
+
+    check_null(null)
+    if by not in BY:
+        raise UserError(f"Dictionaries cannot be compared by {by!r}; choose {' or '.join(BY)}.")
+    on_step("reading labels")
+    sets = named_apart([LabelSet.load(path) for path in paths])
+    if by == "model":
+        sets = by_model(sets)
+    check(sets)
+    on_step("reading the corpus")
+    notes: list[str] = []
+    text = tokenizers = None
+    try:
+        text = corpus_of_labels(sets, corpus)
+        tokenizers = tokenizers_of(sets, offline=offline, trust_remote_code=trust_remote_code)
+    except UserError as error:
+        if corpus is not None or null == "token":
+            raise
+        notes.append(f"All labels were compared, because what is comparable could not be looked up: {error}")
+    comparable = comparability(sets, None if tokenizers is None else text, tokenizers)
+    on_step("comparing")
+    matrix = jaccard_matrix(sets, comparable=comparable, null=null, interval=interval, crop=crop, seed=seed)
+    return Comparison(matrix, tuple(sets), comparable, tuple(notes))
+
+
+def write_csv(matrix: JaccardMatrix, path: Path) -> None:
+    """Every pair of a matrix as a row of the file `path`, which is replaced. Raises UserError when it cannot be."""
+    import csv
+
+    from itda_core.comparison.report import CELL_COLUMNS, cells
+
+    with explained(path), path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(CELL_COLUMNS)
+        writer.writerows(cells(matrix))
+
+
+def by_model(sets: Sequence[LabelSet]) -> list[LabelSet]:
+    """The sets of each model united over its layers, in the order in which the models come.
+
+    Raises UserError when the dictionaries of a model are of different corpora, contexts or windows.
+    """
+    from itda_core.comparison import LabelSet
+
+    groups: dict[str, list[LabelSet]] = {}
+    for one in sets:
+        groups.setdefault(one.specs[0].weights_fingerprint, []).append(one)
+    return named_apart([LabelSet.union(group, group[0].specs[0].model) for group in groups.values()])
+
+
+def named_apart(sets: Sequence[LabelSet]) -> list[LabelSet]:
+    """The same, a number put behind a name that came before."""
+    taken: set[str] = set()
+    found = []
+    for one in sets:
+        name, number = one.name, 2
+        while name in taken:
+            name, number = f"{one.name} ({number})", number + 1
+        taken.add(name)
+        found.append(replace(one, name=name))
+    return found
+
+
+def corpus_of_labels(sets: Sequence[LabelSet], reference: str | None = None) -> Corpus:
+    """The corpus of label sets, by its name or where `reference` says. Raises UserError when it is not found, or when
+    its text is another one.
+    """
+    from itda_core.comparison.refusals import described_corpus
+    from itda_core.runs.verify import corpus_named
+
+    corpus = corpus_named(sets[0].specs[0].corpus, reference)
+    if corpus.fingerprint != sets[0].corpus:
+        raise UserError(
+            f"The text of corpus {corpus.id} is not the one that {sets[0].name} was built on "
+            f"({described_corpus(sets[0])}); give the same file, unchanged, with --corpus PATH."
+        )
+    return corpus
+
+
+def tokenizers_of(
+    sets: Sequence[LabelSet], *, offline: bool = False, trust_remote_code: bool = False
+) -> dict[str, PreTrainedTokenizerBase]:
+    """The tokenizers of label sets by fingerprint, without their models.
+
+    Raises UserError when one cannot be loaded, or is not the one that a dictionary was built with any more.
+    """
+    from itda_core.models import ModelSpec
+    from itda_core.models.fingerprints import tokenizer_fingerprint
+    from itda_core.models.loading import load_tokenizer
+
+    found: dict[str, PreTrainedTokenizerBase] = {}
+    for one in sets:
+        spec = one.specs[0]
+        if spec.tokenizer_fingerprint in found:
+            continue
+        wanted = ModelSpec(spec.model, spec.revision, offline=offline, trust_remote_code=trust_remote_code)
+        tokenizer = load_tokenizer(wanted)
+        if tokenizer_fingerprint(tokenizer) != spec.tokenizer_fingerprint:
+            raise UserError(
+                f"{one.name} was built with another tokenizer than {spec.model} has now; load the same revision."
+            )
+        found[spec.tokenizer_fingerprint] = tokenizer
+    return found

@@ -1,0 +1,147 @@
+"""`itda compare`: dictionaries of a library, one or several models, with the corpus at hand and without."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from itda_core import AtomDictionary, Corpus
+from itda_core.cli import main
+from itda_core.runs import BUNDLED
+from itda_core.text import windows
+from tests.conftest import Cli
+from tests.runs.samples import write_corpus
+
+CONTRACT = ["labels", "sizes", "jaccard", "intersection", "comparable_fraction", "null_jaccard", "z"]
+Folders = dict[str, list[Path]]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("text") / "text.txt", documents=60)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, model_folder_of: Callable[[str], Path], text: Path) -> Folders:
+    """Two layers each of a model with a byte-level tokenizer and of one with WordPiece."""
+    found: Folders = {}
+    for family, tokens in (("gpt2", 600), ("bert", 500)):
+        library = tmp_path_factory.mktemp(family)
+        with pytest.raises(SystemExit):
+            main(
+                f"train {model_folder_of(family)} --layers 1,2 --corpus {text} --tokens {tokens} --context 32 --k 4 "
+                f"--threshold 0.2 --device cpu --library {library} --json".split()
+            )
+        found[family] = sorted(library.iterdir())
+    return found
+
+
+def prefixes(model: str, path: Path, text: Path, tokens: int, model_of: Callable) -> tuple[set, set]:
+    """What one dictionary read, and its labels, by Python."""
+    cut = windows(Corpus.open(str(text)), model_of(model).tokenizer, context=32)
+    read = [token for window in cut for token in window.tokens()][:tokens]
+    frame = AtomDictionary.load(path).provenance
+    ends = (frame["char_end"] - 1).tolist()
+    labels = zip(frame["document"].tolist(), frame["window_start"].tolist(), ends, strict=True)
+    return {tuple(token.prefix) for token in read}, set(labels)
+
+
+def test_two_tokenizers_are_compared_where_both_end_a_token(
+    itda: Cli, trained: Folders, text: Path, model_of: Callable
+) -> None:
+    paths = [*trained["gpt2"], *trained["bert"]]
+    code, out, err = itda("compare", *paths, "--corpus", text, "--json", "--no-interval")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert list(found)[: len(CONTRACT)] == CONTRACT
+    assert found["comparable"] == "exact"
+    assert found["labels"] == [path.name for path in paths]
+    sides = [("gpt2", 600), ("gpt2", 600), ("bert", 500), ("bert", 500)]
+    read = [prefixes(name, path, text, n, model_of) for (name, n), path in zip(sides, paths, strict=True)]
+    for i, (mine, a) in enumerate(read):
+        for j, (theirs, b) in enumerate(read):
+            common = mine & theirs
+            assert found["comparable_fraction"][i][j] == pytest.approx(len(common) / len(mine | theirs))
+            assert found["intersection"][i][j] == len(a & b)
+            assert found["jaccard"][i][j] == pytest.approx(len(a & b) / len((a | b) & common))
+    assert 0 < found["comparable_fraction"][0][2] < 0.9
+    assert found["low"] is None
+
+
+def test_without_the_corpus_all_labels_are_compared_and_it_says_so(itda: Cli, trained: Folders, text: Path) -> None:
+    code, out, err = itda("compare", *trained["gpt2"], "--json", "--no-interval")
+    assert code == 0
+    found = json.loads(out)
+    assert found["comparable"] == "estimated"
+    assert err.startswith("note: All labels were compared")
+    assert found["notes"] == [err.removeprefix("note: ").rstrip("\n")]
+    assert found["comparable_fraction"][0][1] == 1.0
+    code, out, err = itda("compare", *trained["gpt2"], "--null", "token")
+    assert (code, out) == (2, "")
+    assert "--corpus PATH" in err
+
+
+def test_bundled_dictionaries_as_a_table_with_what_belongs_to_it(itda: Cli, tmp_path: Path) -> None:
+    names = ["demo-0-L0", "demo-0-L5", "demo-1-L0"]
+    file = tmp_path / "cells.csv"
+    code, out, err = itda("compare", *names, "--crop", "--null", "token", "--csv", file)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == ["#", "Jaccard,", "percent", "labels", "1", "2", "3"]
+    assert "counted in the text" in out
+    assert "By chance (given how often each holds each token)" in out
+    assert "the first that entered" in out
+    assert "95% intervals" in out
+    with file.open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [(row["one"], row["two"]) for row in rows] == [
+        (names[0], names[1]),
+        (names[0], names[2]),
+        (names[1], names[2]),
+    ]
+    shown = [float(part) for part in out.splitlines()[1].split()[3:]]
+    assert shown == [100.0, *(round(100 * float(row["jaccard"]), 1) for row in rows[:2])]
+    for row in rows:
+        assert float(row["low"]) <= float(row["jaccard"]) <= float(row["high"])
+
+
+def test_models_are_compared_by_the_union_of_their_layers(itda: Cli) -> None:
+    names = [f"demo-{model}-L{layer}" for model in (0, 1) for layer in (0, 3)]
+    code, out, _ = itda("compare", *names, "--by", "model", "--json", "--no-interval")
+    assert code == 0
+    found = json.loads(out)
+    assert found["labels"] == ["demo:0", "demo:1"]
+    places = []
+    for name in names:
+        frame = AtomDictionary.load(BUNDLED / name).provenance
+        columns = (frame[column].tolist() for column in ("document", "window_start", "char_end"))
+        places.append(set(zip(*columns, strict=True)))
+    one, two = places[0] | places[1], places[2] | places[3]
+    assert found["sizes"] == [len(one), len(two)]
+    assert found["intersection"][0][1] == len(one & two)
+
+
+def test_names_that_come_twice_are_told_apart(itda: Cli) -> None:
+    code, out, _ = itda("compare", "demo-0-L0", "demo-0-L0", "--json", "--no-interval")
+    assert code == 0
+    assert json.loads(out)["labels"] == ["demo-0-L0", "demo-0-L0 (2)"]
+    assert json.loads(out)["jaccard"][0][1] == 1.0
+
+
+def test_what_cannot_be_compared_is_one_sentence(itda: Cli, trained: Folders) -> None:
+    for arguments, sentence in (
+        (["demo-0-L0"], "at least two"),
+        (["demo-0-L0", trained["gpt2"][0]], "different corpora"),
+        (["demo-0-L0", "demo-0-L1", "--by", "colour"], "'colour'"),
+        (["demo-0-L0", "demo-0-L1", "--null", "none"], "'none' does not exist"),
+        (["demo-0-L0", "nothing-such"], "No dictionary is called"),
+        (["demo-0-L0", "demo-0-L1", "--corpus", "/nowhere.txt"], "/nowhere.txt"),
+    ):
+        code, out, err = itda("compare", *arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert sentence in err
