@@ -11,17 +11,44 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from itda_core.comparison.comparable import Comparability, comparability
+    from itda_core.comparison.convergence import Convergence, convergence
+    from itda_core.comparison.differences import Differences, differences
     from itda_core.comparison.jaccard import JaccardMatrix, jaccard, jaccard_matrix
+    from itda_core.comparison.orders import OrderEffect, OrderProgress, order_effect
     from itda_core.comparison.places import LabelSet
 
 _HOMES = {
+    "Comparability": "comparable",
+    "comparability": "comparable",
+    "Convergence": "convergence",
+    "convergence": "convergence",
+    "Differences": "differences",
+    "differences": "differences",
     "JaccardMatrix": "jaccard",
     "jaccard": "jaccard",
     "jaccard_matrix": "jaccard",
+    "OrderEffect": "orders",
+    "OrderProgress": "orders",
+    "order_effect": "orders",
     "LabelSet": "places",
 }
 
-__all__ = ["JaccardMatrix", "LabelSet", "jaccard", "jaccard_matrix"]
+__all__ = [
+    "Comparability",
+    "Convergence",
+    "Differences",
+    "JaccardMatrix",
+    "LabelSet",
+    "OrderEffect",
+    "OrderProgress",
+    "comparability",
+    "convergence",
+    "differences",
+    "jaccard",
+    "jaccard_matrix",
+    "order_effect",
+]
 
 
 def __getattr__(name: str) -> Any:
