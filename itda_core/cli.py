@@ -18,6 +18,7 @@ import typer
 from itda_core.errors import UserError
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library, LibraryEntry
+from itda_core.runs.match_request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
 from itda_core.terminal import (
@@ -470,7 +471,7 @@ def _evaluate(request: EvaluateRequest, *, job: Path | None, as_json: bool) -> N
             if job is None:
                 said, results = 0, ()
                 for progress in measure(request, on_step=line.step):
-                    line.evaluation(progress)
+                    line.share(progress)
                     for note in progress.notes[said:]:
                         line.note(visible(note))
                     said, results = len(progress.notes), progress.results
@@ -483,6 +484,121 @@ def _evaluate(request: EvaluateRequest, *, job: Path | None, as_json: bool) -> N
         print_json({"results": [result.to_dict() for result in results]})
     else:
         print_evaluations(results)
+
+
+@cli.command()
+def match(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="demo:0 ... demo:4, local folders, Hub ids.")],
+    corpus: Annotated[
+        str,
+        typer.Option(help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN]."),
+    ],
+    layers: Annotated[str, typer.Option(help="For example 0,2-4, or all, if the models have equally many.")] = "all",
+    site: Annotated[
+        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out or a module path.")
+    ] = DEFAULT_SITE,
+    tokens: Annotated[int, typer.Option(help="Tokens to compare on, the first of the corpus.")] = 20_000,
+    measures: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="M[,M...]",
+            help="itda, itda_codes, linear_cka, svcca, relative, linear_regression; all of them if left out.",
+        ),
+    ] = None,
+    anchors: Annotated[
+        int, typer.Option(help="Tokens that relative representations and codes describe others by.")
+    ] = ANCHORS,
+    context: Annotated[int, typer.Option(help="Tokens per window.")] = DICTIONARIES.context,
+    windows: Annotated[str, typer.Option(help="all windows of a document, or only the first.")] = DICTIONARIES.windows,
+    k: Annotated[int, typer.Option("--k", help="Atoms per token, while dictionaries grow.")] = DICTIONARIES.k,
+    method: Annotated[str, typer.Option(help="The pursuit that judges: mp, omp or gp.")] = DICTIONARIES.method,
+    selection: Annotated[
+        str, typer.Option(help="sequential, paper, sampled or consensus, see itda train.")
+    ] = DICTIONARIES.selection,
+    threshold: Annotated[
+        float | None, typer.Option(help="Error above which an activation becomes an atom, see itda train.")
+    ] = None,
+    atoms: Annotated[int | None, typer.Option(help="Stop growing at this many atoms, see itda train.")] = None,
+    centre: Annotated[bool, typer.Option("--centre", help="Subtract the stream's mean first.")] = False,
+    sinks: Annotated[
+        float | None,
+        typer.Option(help="Leave out attention sinks, norms above so many medians; 10 if left out, 0: leave out none."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the anchors, and of selections that draw at random.")] = 0,
+    csv: Annotated[Path | None, typer.Option(help="Write every similarity into this file.")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
+    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Is a layer most like the same layer of another model? Every measure of similarity put to that task."""
+    from itda_core.dictionaries.config import TrainConfig
+    from itda_core.runs.layers import parse_layers
+
+    _go_offline(offline)
+    request = MatchRequest(
+        models=tuple(models),
+        corpus=corpus,
+        config=TrainConfig(
+            k=k,
+            method=method,
+            selection=selection,
+            threshold=threshold,
+            atoms=atoms,
+            centre=centre,
+            tokens=tokens,
+            context=context,
+            windows=windows,
+            seed=seed,
+            **({} if sinks is None else {"sinks": sinks}),
+        ),
+        layers=parse_layers(layers),
+        site=site,
+        measures=tuple(_listed(measures)) or MEASURES,
+        anchors=anchors,
+        revision=revision,
+        device=device,
+        dtype=dtype,
+        offline=offline,
+        trust_remote_code=trust_remote_code,
+        placement=placement,
+    )
+    _match(request, csv=csv, job=job, as_json=as_json)
+
+
+def _match(request: MatchRequest, *, csv: Path | None, job: Path | None, as_json: bool) -> None:
+    from itda_core.files import write_text
+    from itda_core.runs.matching import COLUMNS, match_models, remarks, rows, similarities_csv
+    from itda_core.runs.training_run import Interrupted
+    from itda_core.runs.worker import match_for_job
+
+    try:
+        with _stdout_for_json(as_json), StopRequest(), training_line() as line:
+            if job is None:
+                said, table = 0, None
+                for progress in match_models(request, on_step=line.step):
+                    line.share(progress)
+                    for note in progress.notes[said:]:
+                        line.note(visible(note))
+                    said, table = len(progress.notes), progress.table
+                assert table is not None, "a study ends with its table"
+            else:
+                table = match_for_job(job, request, on_step=line.step)
+    except (KeyboardInterrupt, Interrupted):
+        typer.echo("Interrupted; a layer matching cannot be continued, only begun again.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if csv is not None:
+        write_text(csv, similarities_csv(table))
+    if as_json:
+        print_json(table.to_dict())
+        return
+    print_table(COLUMNS, rows(table), numbers=COLUMNS[1:])
+    for remark in remarks(table):
+        typer.echo(visible(remark))
 
 
 def _listed(given: list[str] | None) -> list[str]:

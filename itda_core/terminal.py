@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
     from itda_core.comparison import JaccardMatrix
+    from itda_core.comparison.match import MatchProgress
     from itda_core.dictionaries import LayerProgress, TrainProgress
 
 _ATOMS_SHOWN = 3
@@ -132,7 +133,8 @@ class TrainingLine:
             f"{_atoms(training.layers[0])}  error {training.relative_error:.3f}",
         )
 
-    def evaluation(self, progress: EvaluationProgress) -> None:
+    def share(self, progress: EvaluationProgress | MatchProgress) -> None:
+        """Of work that knows how much of it is done."""
         if self._progress is None or self._task is None:
             return
         self._progress.update(

@@ -5,12 +5,15 @@ from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation import evaluate_dictionaries, measure
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.home import home
-from itda_core.runs.job_kinds import EVALUATION, TRAINING, JobKind
+from itda_core.runs.job_kinds import EVALUATION, MATCHING, TRAINING, JobKind
 from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import BUNDLED, Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
+from itda_core.runs.match_request import MatchRequest
+from itda_core.runs.match_status import MatchStatus
+from itda_core.runs.matching import match_models
 from itda_core.runs.model_of import model_of
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_run import Interrupted, TrainedDictionary, run
@@ -21,6 +24,7 @@ from itda_core.runs.work import Unfinished, unfinished
 __all__ = [
     "BUNDLED",
     "EVALUATION",
+    "MATCHING",
     "TRAINING",
     "Estimate",
     "EvaluateRequest",
@@ -35,6 +39,8 @@ __all__ = [
     "Library",
     "LibraryEntry",
     "Machine",
+    "MatchRequest",
+    "MatchStatus",
     "TrainRequest",
     "TrainedDictionary",
     "TrainingStatus",
@@ -46,6 +52,7 @@ __all__ = [
     "format_layers",
     "home",
     "machine",
+    "match_models",
     "measure",
     "model_of",
     "parse_layers",

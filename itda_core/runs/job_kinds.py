@@ -10,6 +10,8 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.job_status import JobStatus
+from itda_core.runs.match_request import MatchRequest
+from itda_core.runs.match_status import MatchStatus
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_status import TrainingStatus
 
@@ -46,7 +48,10 @@ class JobKind(Generic[R, S]):
 
 TRAINING = JobKind("train", "training", TrainRequest, TrainingStatus, continues=True)
 EVALUATION = JobKind("evaluate", "evaluation", EvaluateRequest, EvaluationStatus, continues=False)
-KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType({kind.name: kind for kind in (TRAINING, EVALUATION)})
+MATCHING = JobKind("match", "layer matching", MatchRequest, MatchStatus, continues=False)
+KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType(
+    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING)}
+)
 
 
 def kind_of(request: R) -> JobKind[R, Any]:

@@ -1,18 +1,22 @@
-"""What a job's worker does: a training or an evaluation that reports to its folder and stops when asked to."""
+"""What a job's worker does: work that reports to the job's folder and stops when asked to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from itda_core.files import read_json
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation import measure
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.jobs import Job
+from itda_core.runs.match_request import MatchRequest
+from itda_core.runs.match_status import MatchStatus
+from itda_core.runs.matching import match_models
 from itda_core.runs.reporter import STATUS, Reporter, ending
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary, run
@@ -20,6 +24,7 @@ from itda_core.runs.training_status import Curves, TrainingStatus, with_progress
 
 if TYPE_CHECKING:
     from itda_core.analysis import Evaluation
+    from itda_core.comparison.match_table import MatchTable
     from itda_core.dictionaries import TrainProgress
 
 WORK = "work"
@@ -77,15 +82,37 @@ def evaluate_for_job(
 
     Raises what `measure` raises, and Interrupted, after the job's status says so.
     """
-    reporter = Reporter(folder, EvaluationStatus(state="running"))
+    return _followed(folder, EvaluationStatus(state="running"), partial(measure, request), on_step).results
+
+
+def match_for_job(folder: Path, request: MatchRequest, *, on_step: Callable[[str], None]) -> MatchTable:
+    """Do `request` for the job in `folder`; the table is in its status when it is done.
+
+    Raises what `match_models` raises, and Interrupted, after the job's status says so.
+    """
+    table = _followed(folder, MatchStatus(state="running"), partial(match_models, request), on_step).table
+    assert table is not None, "a study ends with its table"
+    return table
+
+
+class _Work(Protocol):
+    def __call__(self, *, on_step: Callable[[str], None]) -> Generator[Any, None, None]: ...
+
+
+Followed = TypeVar("Followed", EvaluationStatus, MatchStatus)
+
+
+def _followed(folder: Path, status: Followed, work: _Work, on_step: Callable[[str], None]) -> Followed:
+    """Report each progress of `work` to the job in `folder`, until it ends or is to stop; the last status."""
+    reporter = Reporter(folder, status)
 
     def step(name: str) -> None:
         on_step(name)
         reporter.step(name)
 
-    with ending(reporter), closing(measure(request, on_step=step)) as progresses:
+    with ending(reporter), closing(work(on_step=step)) as progresses:
         for progress in progresses:
             reporter.report(reporter.status.at(progress), soon=False)
             if reporter.cancelled() and not progress.done:
                 raise Interrupted(progress.tokens, None)
-    return reporter.status.results
+    return reporter.status

@@ -1,0 +1,106 @@
+"""Matching the layers of several models."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from itda_core.comparison.layer_matching import same_layers
+from itda_core.runs.estimate import model_figures
+from itda_core.runs.home import work_folder
+from itda_core.runs.layers import format_layers
+from itda_core.runs.match_request import MatchRequest
+from itda_core.runs.units import duration
+
+if TYPE_CHECKING:
+    from itda_core.comparison.match import MatchProgress
+    from itda_core.comparison.match_table import MatchTable
+
+_IN_MEMORY = 0.25  # of the free memory: activations that need less stay there
+COLUMNS = ("measure", "all pairs", "different models", "95% interval", "seconds")
+
+
+def match_models(
+    request: MatchRequest, *, on_step: Callable[[str], None] = lambda _: None
+) -> Generator[MatchProgress, None, None]:
+    """`comparison.match` of what `request` names. Raises UserError as that does, and for a corpus that cannot be read.
+
+    Models whose depths are known without loading them and do not fit together are refused before the first is loaded.
+    """
+    from itda_core.comparison.match import match
+    from itda_core.models.memory import host_memory
+    from itda_core.text import Corpus
+
+    specs = request.specs()
+    figures = [model_figures(spec) for spec in specs]
+    known = [(spec.name, found) for spec, found in zip(specs, figures, strict=True) if found is not None]
+    n_bytes = 0
+    if known:
+        layers = same_layers([name for name, _ in known], [found.n_layers for _, found in known], request.layers)
+        tokens = request.config.tokens or 0
+        n_bytes = sum(tokens * len(layers) * found.d_model * 4 for _, found in known)
+    on_step("opening the corpus")
+    corpus = Corpus.open(request.corpus)
+    small = len(known) == len(specs) and n_bytes < _IN_MEMORY * host_memory().free
+    yield from match(
+        specs,
+        corpus,
+        request.config,
+        layers=request.layers,
+        site=request.site,
+        measures=request.measures,
+        anchors=request.anchors,
+        folder=None if small else work_folder() / "match",
+    )
+
+
+def rows(table: MatchTable) -> list[tuple[str, str, str | None, str | None, str]]:
+    """The table for people, one row per measure, see COLUMNS."""
+    found = []
+    for measure in table.measures:
+        accuracy = measure.accuracy
+        different, interval = accuracy.different_models, accuracy.interval
+        found.append(
+            (
+                measure.name,
+                f"{accuracy.all_pairs:.3f}",
+                None if different is None else f"{different:.3f}",
+                None if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}",
+                f"{measure.seconds:.1f}",
+            )
+        )
+    return found
+
+
+def remarks(table: MatchTable) -> list[str]:
+    """What has to be known to read the table."""
+    first = table.measures[0].accuracy
+    said = [
+        f"{table.tokens:,} tokens of {table.corpus}, {table.site}, layers {format_layers(table.layers)}; running the "
+        f"models took {duration(table.harvest_seconds)}, everything {duration(table.seconds)}.",
+        f"All pairs: {first.decisions_all_pairs} decisions, a model against itself among them; different models: "
+        f"{first.decisions_different_models}. By chance {1 / len(table.layers):.2f} would be right.",
+        "The intervals take decisions as independent, which those of one model are not.",
+    ]
+    if table.sizes:
+        sizes = [size for one in table.sizes for size in one]
+        said.append(f"The dictionaries have {min(sizes):,} to {max(sizes):,} atoms.")
+    if table.sinks_left_out:
+        said.append(f"{table.sinks_left_out:,} attention sinks were left out.")
+    return said
+
+
+def similarities_csv(table: MatchTable) -> str:
+    """Every similarity of every measure, one a line."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("measure", "model", "layer", "other_model", "other_layer", "similarity"))
+    for measure in table.measures:
+        for model, others in zip(table.models, measure.similarity, strict=True):
+            for other, values in zip(table.models, others, strict=True):
+                for layer, row in zip(table.layers, values, strict=True):
+                    for other_layer, value in zip(table.layers, row, strict=True):
+                        writer.writerow((measure.name, model, layer, other, other_layer, value))
+    return text.getvalue()
