@@ -27,6 +27,7 @@ from itda_core.terminal import (
     print_jaccard,
     print_json,
     print_table,
+    print_transfer,
     training_line,
     visible,
 )
@@ -809,11 +810,132 @@ def import_(
 def export(
     dictionary: Reference,
     target: Annotated[str | None, typer.Argument(metavar="[TARGET]", help="A file, or a folder for NAME.zip.")] = None,
+    labels_only: Annotated[
+        bool,
+        typer.Option(
+            "--labels-only",
+            help="The labels alone (NAME.labels.json.gz, a few kilobytes, no text and no vectors): who has the model "
+            "and the corpus can build the dictionary from it again, see itda library rebuild.",
+        ),
+    ] = False,
     library: LibraryFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a dictionary as one zip file."""
-    _say_path(Library(library).export(dictionary, target), "Exported to", as_json)
+    with _stdout_for_json(as_json):
+        path = Library(library).export(dictionary, target, labels_only=labels_only)
+    _say_path(path, "Exported to", as_json)
+
+
+@library.command()
+def rebuild(
+    labels: Annotated[
+        str,
+        typer.Argument(metavar="FILE|DICTIONARY", help="What --labels-only wrote, or a dictionary's name or folder."),
+    ],
+    model: Annotated[str, typer.Option(help="demo:0 ... demo:4, a local folder or a Hub id.")],
+    corpus: Annotated[str | None, typer.Option(help="Where the labels' text is now.")] = None,
+    layer: Annotated[int | None, typer.Option(help="Of the model; the labels' own if left out.")] = None,
+    site: Annotated[str | None, typer.Option(help="Of the model; the labels' own if left out.")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build a dictionary from labels alone: a model's activations at the places they name, in the same text."""
+    from itda_core.models.spec import ModelSpec
+
+    _go_offline(offline)
+    spec = ModelSpec(model, revision, device, dtype, offline, trust_remote_code, placement)
+    with _stdout_for_json(as_json), training_line() as line:
+        from itda_core.runs.rebuilding import rebuild_into_library
+
+        found = rebuild_into_library(
+            labels, spec, corpus=corpus, layer=layer, site=site, library=library, on_step=line.step
+        )
+    if as_json:
+        print_json(found.to_dict())
+        return
+    told = found.rebuilt
+    reasons = {
+        "not_comparable": "at no place both have read",
+        "sinks": "at attention sinks",
+        "zero": "without activation",
+    }
+    left_out = [f"{n:,} {reasons[why]}" for why, n in told["labels_left_out"].items() if n]
+    typer.echo(
+        f"{found.atoms:,} of {told['atoms']:,} atoms of {visible(str(told['model']))} rebuilt in {visible(found.model)}"
+        + (f" (labels left out: {', '.join(left_out)})." if left_out else ".")
+    )
+    _say_path(found.path, "Saved as", as_json)
+
+
+@cli.command()
+def transfer(
+    labels: Annotated[
+        list[str],
+        typer.Argument(metavar="LABELS...", help="Dictionaries, by name or folder, or files of labels alone."),
+    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="demo:0 ... demo:4, a local folder or a Hub id.")],
+    layers: Annotated[
+        str | None, typer.Option(help="Of MODEL, for example 0,2-4, or all; those of the labels if left out.")
+    ] = None,
+    k: Annotated[
+        list[str] | None, typer.Option("--k", metavar="N[,N...]", help="Atoms per token; the labels' own k.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="mp, omp or gp; the labels' own if left out.")] = None,
+    own: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DICTIONARY", help="MODEL's own dictionary of a layer; looked for in the library."),
+    ] = None,
+    corpus: Annotated[str | None, typer.Option(help="Where the labels' text is now.")] = None,
+    held_out: Annotated[
+        str | None, typer.Option(metavar="CORPUS", help="Text to measure on; what follows the labels' if left out.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to measure on; 4096 if left out.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Random dictionaries to compare with; 3 if left out.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the random dictionaries.")] = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """How well labels of one model explain another: rebuilt there, beside its own dictionary and random ones."""
+    from itda_core.models.spec import ModelSpec
+    from itda_core.runs.layers import parse_layers
+
+    _go_offline(offline)
+    spec = ModelSpec(model, revision, device, dtype, offline, trust_remote_code, placement)
+    with _stdout_for_json(as_json), training_line() as line:
+        from itda_core.runs.transferring import OWN_LAYERS, transfer_labels
+
+        table = transfer_labels(
+            labels,
+            spec,
+            layers=OWN_LAYERS if layers is None else parse_layers(layers),
+            corpus=corpus,
+            ks=[_whole(part) for part in _listed(k)] or None,
+            method=method,
+            own=own or (),
+            tokens=tokens,
+            draws=draws,
+            seed=seed,
+            held_out=held_out,
+            library=library,
+            on_step=line.step,
+        )
+    if as_json:
+        print_json(table.to_dict())
+    else:
+        print_transfer(table)
 
 
 @library.command()

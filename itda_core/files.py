@@ -20,11 +20,17 @@ PARTIAL = ".partial-"  # what an unfinished file or folder is called, so that re
 
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text` in one rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` in one rename. Raises UserError when it cannot be written or the disk is full."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
     try:
-        with explained(path), os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with explained(path), os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

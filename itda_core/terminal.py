@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
     from itda_core.comparison import JaccardMatrix
     from itda_core.comparison.match import MatchProgress
+    from itda_core.comparison.transfer import TransferTable
     from itda_core.dictionaries import LayerProgress, TrainProgress
 
 _ATOMS_SHOWN = 3
@@ -107,6 +108,22 @@ def print_jaccard(matrix: JaccardMatrix) -> None:
     print_table(("#", "Jaccard, percent", "labels", *numbers), rows, numbers=("#", "labels", *numbers))
     for sentence in sentences(matrix):
         typer.echo(visible(sentence))
+def print_transfer(table: TransferTable) -> None:
+    """One row per labels, site and k, FVU beside that of the model's own dictionary and of random ones."""
+    numbers = ("layer", "k", "atoms", "usable", "FVU", "own FVU", "random FVU", "sd", "gain", "L0")
+    rows = []
+    for cell in table.cells:
+        figures = (cell.fvu, cell.own_fvu, cell.random_fvu, cell.random_sd, cell.gain, cell.l0)
+        shown = [None if figure is None else f"{figure:.3f}" for figure in figures]
+        rows.append((cell.labels, cell.layer, cell.k, f"{cell.atoms:,}", f"{cell.comparable:.0%}", *shown))
+    print_table(("labels of", *numbers), rows, numbers=numbers)
+    typer.echo(
+        visible(
+            f"Rebuilt in {table.model}, measured on {table.tokens:,} held-out tokens of {table.held_out}; random: mean "
+            f"and standard deviation of {table.draws} draws. gain: 0 as a random draw, 1 as the model's own "
+            "dictionary; none where its own is no better than a draw."
+        )
+    )
 
 
 class TrainingLine:

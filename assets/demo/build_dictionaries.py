@@ -1,10 +1,14 @@
 """Builds the bundled dictionaries: every layer of every bundled model, on the first tokens of the bundled corpus.
 
     python assets/demo/build_dictionaries.py [--models 0 1 2 3 4]
+    python assets/demo/build_dictionaries.py --checkpoints DIR
 
 One setting for all five models, so that they can be compared: k=8 (at d_model 128 the paper's k=40 needs only about a
 hundred atoms), and per layer a threshold at which every model reaches 1,024 atoms, where growth stops. Atoms
 are stored in float16. A dictionary that exists is replaced only when its successor is complete.
+
+With --checkpoints, dictionaries of the same settings are grown of the checkpoints that train_models.py --checkpoints
+left in DIR, and only their labels are kept, in assets/demo/checkpoints; comparison.checkpoints reads them.
 """
 
 from __future__ import annotations
@@ -14,9 +18,14 @@ import itertools
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from itda_core import AtomDictionary, Corpus, ModelSpec, TrainConfig, load_model, train
+from itda_core.comparison.checkpoints import CHECKPOINTS, LIST, labels_file
+from itda_core.dictionaries import LabelsOnly, write_labels
+from itda_core.files import read_json, write_json
 
 K = 8
 TOKENS = 200_000
@@ -26,17 +35,40 @@ FOLDER = Path(__file__).parent / "dictionaries"
 
 
 def build(number: int) -> None:
-    """The dictionaries of demo:`number`; layers that share a threshold grow from the same forward passes."""
-    model = load_model(ModelSpec(f"demo:{number}", device="cpu"))
+    """The dictionaries of demo:`number`."""
+    name = f"demo:{number}"
+    for dictionary in grown(name, name):
+        keep(dictionary, FOLDER / f"demo-{number}-L{dictionary.spec.layer}")
+
+
+def build_checkpoints(folder: Path) -> None:
+    """The labels of every checkpoint in `folder`, and its list of them."""
+    about = read_json(folder / LIST)
+    CHECKPOINTS.mkdir(exist_ok=True)
+    for checkpoint in about["checkpoints"]:
+        step = checkpoint["step"]
+        for dictionary in grown(str(folder / f"step-{step}"), f"{about['model']} step {step}"):
+            labels = LabelsOnly.of(dictionary)
+            # Where the weights lay while this was made means nothing to anyone else.
+            labels = replace(labels, spec=replace(labels.spec, model=f"{about['model']} step {step}"))
+            path = labels_file(CHECKPOINTS, step, labels.spec.layer)
+            path.unlink(missing_ok=True)
+            write_labels(labels, path)
+            print(f"\n{path.name}: {len(labels)} atoms, {path.stat().st_size:,} bytes", file=sys.stderr)
+    write_json(CHECKPOINTS / LIST, about)
+
+
+def grown(reference: str, name: str) -> Iterator[AtomDictionary]:
+    """A dictionary per layer of a model; layers that share a threshold grow from the same forward passes."""
+    model = load_model(ModelSpec(reference, device="cpu"))
     corpus = Corpus.open("demo")
     by_threshold = itertools.groupby(sorted(range(model.n_layers), key=THRESHOLDS.__getitem__), THRESHOLDS.__getitem__)
     for threshold, layers in by_threshold:
         config = TrainConfig(k=K, threshold=threshold, atoms=ATOMS, tokens=TOKENS)
         for progress in train(model, corpus, list(layers), config):
             atoms = ", ".join(f"L{layer.layer} {layer.atoms}" for layer in progress.layers)
-            print(f"\rdemo:{number} {progress.tokens:,} tokens: {atoms}  ", end="", file=sys.stderr, flush=True)
-            for dictionary in progress.dictionaries:
-                keep(dictionary, FOLDER / f"demo-{number}-L{dictionary.spec.layer}")
+            print(f"\r{name} {progress.tokens:,} tokens: {atoms}  ", end="", file=sys.stderr, flush=True)
+            yield from progress.dictionaries
         print(file=sys.stderr)
 
 
@@ -54,8 +86,13 @@ def keep(dictionary: AtomDictionary, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="of these instead, their labels only")
+    options = parser.parse_args()
+    if options.checkpoints is not None:
+        build_checkpoints(options.checkpoints)
+        return
     FOLDER.mkdir(exist_ok=True)
-    for number in parser.parse_args().models:
+    for number in options.models:
         build(number)
 
 

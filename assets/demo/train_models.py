@@ -1,6 +1,7 @@
 """Trains the five bundled language models: one architecture, one text, five seeds.
 
     python assets/demo/train_models.py --english FILE [FILE ...] --work DIR [--seeds 0 1 2 3 4]
+    python assets/demo/train_models.py --english FILE [FILE ...] --work DIR --seeds 0 --checkpoints 8 --into DIR
 
 The text is the generator's passages (itda_core.text.passages, seed 1; the bundled corpus is seed 0, so no model has
 seen a passage its dictionaries are built on) mixed with real English: the plain-text files given by --english (the
@@ -11,12 +12,17 @@ Deterministic for a given processor and torch version (one thread; seeds can be 
 their own). Resumable: started again with the same --work after an interruption, it goes on from the last checkpoint.
 Progress goes to stderr. Models land in assets/demo/models as
 ordinary Hugging Face folders, weights in float16; assets/demo/models/training.json tells their losses.
+
+With --checkpoints the bundled models are left as they are: the training is gone through again, and the model as it
+stands at so many steps on the way (see `checkpoint_steps`) is written into --into as a folder like theirs, with a
+checkpoints.json that says when each was and what its loss is. build_dictionaries.py grows dictionaries of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import copy
 import hashlib
 import json
 import math
@@ -27,7 +33,7 @@ import shutil
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +59,7 @@ PEAK_RATE_OTHERS = 1.5e-2
 WARM_UP = 0.03
 CHECKPOINT_EVERY = 50
 TARGET = Path(__file__).parent / "models"
+WEIGHTS = "model.safetensors"
 
 
 def english_documents(files: Iterable[Path]) -> Iterator[tuple[str, str]]:
@@ -185,11 +192,33 @@ def _tidy(folder: Path) -> None:
     write_json(settings, read_json(settings) | {"tokenizer_class": "PreTrainedTokenizerFast"})
 
 
-def train_model(seed: int, work: Path, sources: list[str]) -> tuple[GPT2LMHeadModel, float]:
-    """One pass over all rows in an order of the seed's own. Returns the model and the seconds this call took."""
-    train = np.concatenate(
+def training_rows(work: Path, sources: list[str]) -> np.ndarray:
+    """(n_rows, ROW) uint16: all that a model is trained on, in the sources' order."""
+    return np.concatenate(
         [np.load(work / f"{source}.train.npy") for source in sources for _ in range(REPEATS.get(source, 1))]
     )
+
+
+def checkpoint_steps(steps: int, count: int) -> list[int]:
+    """`count` steps of a training of `steps`, ascending, the last its end: every halving of it (1/2, 1/4, ...), because
+    early layers settle within the first hundredths, and 3/4, because the last half is long.
+    """
+    halvings = [steps >> n for n in range(count - 1 if count > 2 else count)]
+    return sorted({*halvings, *([3 * steps // 4] if count > 2 else [])} - {0})
+
+
+def train_model(
+    seed: int,
+    work: Path,
+    sources: list[str],
+    visit: Callable[[GPT2LMHeadModel, int], None] = lambda model, step: None,
+    visited: Collection[int] = (),
+) -> tuple[GPT2LMHeadModel, float]:
+    """One pass over all rows in an order of the seed's own. Returns the model and the seconds this call took.
+
+    After each of the steps `visited` (1 for the first), `visit` gets a copy of the model and the step.
+    """
+    train = training_rows(work, sources)
     order = np.random.default_rng(seed).permutation(len(train))
     steps = len(train) // ROWS_PER_STEP
     torch.manual_seed(seed)
@@ -219,6 +248,8 @@ def train_model(seed: int, work: Path, sources: list[str]) -> tuple[GPT2LMHeadMo
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
+        if step + 1 in visited:
+            visit(copy.deepcopy(model).eval(), step + 1)
         if step % 20 == 0 or step == steps - 1:
             speed = (step + 1 - first) * ROWS_PER_STEP * ROW / (time.monotonic() - started)
             print(
@@ -306,18 +337,62 @@ def held_out_losses(model: GPT2LMHeadModel, work: Path, sources: list[str]) -> d
     return report
 
 
+def save_model(model: GPT2LMHeadModel, work: Path, folder: Path) -> None:
+    """As an ordinary Hugging Face folder, weights in float16."""
+    with new_folder(folder) as partial:
+        model.half().save_pretrained(partial)
+        for file in (work / "tokenizer").iterdir():
+            shutil.copy(file, partial / file.name)
+
+
+def keep_checkpoints(seed: int, count: int, work: Path, sources: list[str], into: Path) -> None:
+    """Train the model of `seed` again and write it into `into` as it stands at `count` steps of the way.
+
+    Says on stderr whether the last checkpoint's weights are
+    the bundled model's.
+    """
+    steps = checkpoint_steps(len(training_rows(work, sources)) // ROWS_PER_STEP, count)
+
+    def keep(model: GPT2LMHeadModel, step: int) -> None:
+        folder = into / f"step-{step}"
+        if folder.exists():
+            return
+        model.half().float()
+        loss = held_out_losses(model, work, sources)["all"]["loss"]
+        save_model(model, work, folder)
+        write_json(
+            into / f"step-{step}.json", {"step": step, "tokens": step * ROWS_PER_STEP * ROW, "held_out_loss": loss}
+        )
+        print(f"demo-{seed} checkpoint {step}: held-out loss {loss:.3f}", file=sys.stderr, flush=True)
+
+    into.mkdir(parents=True, exist_ok=True)
+    train_model(seed, work, sources, keep, steps)
+    kept = [read_json(into / f"step-{step}.json") for step in steps]
+    write_json(into / "checkpoints.json", {"model": f"demo:{seed}", "checkpoints": kept})
+    same = load_file(TARGET / f"demo-{seed}" / WEIGHTS), load_file(into / f"step-{steps[-1]}" / WEIGHTS)
+    equal = same[0].keys() == same[1].keys() and all(torch.equal(same[0][name], same[1][name]) for name in same[0])
+    print(f"demo-{seed}: the last checkpoint {'is' if equal else 'is not'} the bundled model", file=sys.stderr)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--english", nargs="+", type=Path, required=True, help="plain-text files of real English")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and packed text")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(MODELS)), help="the models to train now")
+    parser.add_argument("--checkpoints", type=int, metavar="N", help="keep the model at so many steps; needs --into")
+    parser.add_argument("--into", type=Path, metavar="DIR", help="folder for the checkpoints of one seed")
     options = parser.parse_args()
+    if options.checkpoints is not None and (options.into is None or len(options.seeds) != 1 or options.checkpoints < 1):
+        parser.error("--checkpoints N (at least 1) needs --into DIR and one seed, for example --seeds 0")
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # sums depend on the number of threads; train several seeds side by side instead
     torch.use_deterministic_algorithms(True)
     texts = prepare(options.english, options.work)
     sources = sorted(texts)
     print(json.dumps(texts, indent=2), file=sys.stderr)
+    if options.checkpoints is not None:
+        keep_checkpoints(options.seeds[0], options.checkpoints, options.work, sources, options.into)
+        return
     for seed in options.seeds:
         folder, figures = TARGET / f"demo-{seed}", options.work / f"figures-{seed}.json"
         if figures.exists() and folder.exists():
@@ -328,10 +403,7 @@ def main() -> None:
         print(f"demo-{seed}: {report['all']}", file=sys.stderr, flush=True)
         if folder.exists():
             shutil.rmtree(folder)
-        with new_folder(folder) as partial:
-            model.half().save_pretrained(partial)
-            for file in (options.work / "tokenizer").iterdir():
-                shutil.copy(file, partial / file.name)
+        save_model(model, options.work, folder)
         write_json(figures, {"seed": seed, "seconds": seconds, "held_out": report})
     figures = [options.work / f"figures-{seed}.json" for seed in range(MODELS)]
     if not all(path.exists() for path in figures):

@@ -34,7 +34,7 @@ class _Built(NamedTuple):
 
     @classmethod
     def of(cls, dictionary: AtomDictionary) -> _Built:
-        from itda_core.dictionaries.training import MEAN_TOKENS
+        from itda_core.dictionaries.survey import MEAN_TOKENS
 
         stats, config = dictionary.stats, dictionary.config
         windows, tokens = stats.get("windows"), stats.get("tokens")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from itda_core.dictionaries.config import METHODS, SELECTIONS, TrainConfig
     from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
+    from itda_core.dictionaries.labels_only import LabelsOnly, read_labels, write_labels
     from itda_core.dictionaries.provenance import AtomLabel
+    from itda_core.dictionaries.rebuilding import rebuild
     from itda_core.dictionaries.storage import DictionarySummary, read_summary
     from itda_core.dictionaries.threshold import cosine_of
     from itda_core.dictionaries.training import LayerProgress, TrainProgress, train
@@ -22,7 +24,11 @@ _HOMES = {
     "TrainConfig": "config",
     "AtomDictionary": "dictionary",
     "DictionarySpec": "dictionary",
+    "LabelsOnly": "labels_only",
+    "read_labels": "labels_only",
+    "write_labels": "labels_only",
     "AtomLabel": "provenance",
+    "rebuild": "rebuilding",
     "DictionarySummary": "storage",
     "read_summary": "storage",
     "cosine_of": "threshold",
@@ -38,12 +44,16 @@ __all__ = [
     "AtomLabel",
     "DictionarySpec",
     "DictionarySummary",
+    "LabelsOnly",
     "LayerProgress",
     "TrainConfig",
     "TrainProgress",
     "cosine_of",
+    "read_labels",
     "read_summary",
+    "rebuild",
     "train",
+    "write_labels",
 ]
 
 

@@ -199,26 +199,3 @@ class Growth:
             sinks=self.totals.sinks,
             predicted_atoms=self.curve.predict(None if left is None else self.totals.tokens + left, self._config.atoms),
         )
-
-
-class RunningMean:
-    """The mean of the first `limit` activations of a stream."""
-
-    def __init__(self, limit: int) -> None:
-        self.room = limit
-        self._sum: Tensor | None = None
-        self._count = 0
-
-    def take(self, x: Tensor, sink_norm: float | None = None) -> None:
-        """x: (n_tokens, d_model); what exceeds the limit is left out, and what is longer than `sink_norm`."""
-        x = x[: self.room]
-        self.room -= len(x)
-        if sink_norm is not None:
-            x = x[~sinks_in(x, sink_norm)]
-        wide = x.double() if x.device.type != "mps" else x
-        self._sum = wide.sum(dim=0) if self._sum is None else self._sum + wide.sum(dim=0)
-        self._count += len(x)
-
-    def value(self) -> Tensor | None:
-        """(d_model,) float32; None when there was no activation."""
-        return None if self._sum is None or not self._count else (self._sum / self._count).to(torch.float32)

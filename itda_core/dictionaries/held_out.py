@@ -26,6 +26,7 @@ class Quality(NamedTuple):
     relative_error: float | None  # mean of |x - x_hat|^2 / |x|^2 (x after centring, if centred)
     tokens: int  # measured on
     sinks: int  # tokens left out because the dictionary leaves out attention sinks
+    l0: float | None = None  # mean number of distinct atoms per token
 
 
 def collect(parts: Iterable[Mapping[Site, Tensor]], most: int = MOST_TOKENS) -> dict[Site, Tensor]:
@@ -41,14 +42,15 @@ def collect(parts: Iterable[Mapping[Site, Tensor]], most: int = MOST_TOKENS) -> 
     return {site: torch.cat(xs) for site, xs in held.items()}
 
 
-def quality(dictionary: AtomDictionary, x: Tensor) -> Quality:
-    """How well `dictionary` reconstructs activations x (n_tokens, d_model), by its own k and method."""
+def quality(dictionary: AtomDictionary, x: Tensor, k: int | None = None, method: str | None = None) -> Quality:
+    """How well `dictionary` reconstructs activations x (n_tokens, d_model), by k and method, its own if left out."""
     n_tokens = len(x)
     x = x[~sinks_in(x, dictionary.sink_norm)]
     sinks = n_tokens - len(x)
     if len(x) == 0:
         return Quality(None, None, 0, sinks)
-    x_hat = dictionary.decode(dictionary.encode(x))
+    code = dictionary.encode(x, k=k, method=method)
+    x_hat = dictionary.decode(code)
     mean = dictionary.mean.to(x.device)
     errors = relative_error(x - mean, x_hat - mean)
     # Sums of squares over thousands of tokens lose digits in float32.
@@ -56,4 +58,5 @@ def quality(dictionary: AtomDictionary, x: Tensor) -> Quality:
     wide = x.cpu().double()
     variance = (wide - wide.mean(dim=0)).square().sum()
     fvu = float(residual / variance) if variance > 0 else None
-    return Quality(fvu, float(errors.cpu().double().mean()), len(x), sinks)
+    l0 = float((code.merged().coefficients != 0).sum(dim=1).double().mean())
+    return Quality(fvu, float(errors.cpu().double().mean()), len(x), sinks, l0)

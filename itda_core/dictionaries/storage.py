@@ -98,7 +98,7 @@ def load(path: Path) -> AtomDictionary:
     """
     description = _read_description(path)
     spec = DictionarySpec.from_dict(description["spec"])
-    config = _config(path, description)
+    config = config_of(path / SPECIFICATION, description["config"])
     tensors = read_tensors(path / ATOMS, ("atoms", "mean"))
     atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"], description["atoms"], spec.d_model)
     frame = provenance.check(read_frame(path / PROVENANCE), len(atoms), str(path / PROVENANCE))
@@ -112,7 +112,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
     """
     path = Path(path)
     description = _read_description(path)
-    spec, config = DictionarySpec.from_dict(description["spec"]), _config(path, description)
+    spec, config = DictionarySpec.from_dict(description["spec"]), config_of(path / SPECIFICATION, description["config"])
     files = (path / name for name in (SPECIFICATION, ATOMS, PROVENANCE))
     return DictionarySummary(
         path=path,
@@ -202,15 +202,21 @@ def _read_description(path: Path) -> dict[str, Any]:
     for key, kind in (("atoms", int), ("spec", dict), ("config", dict), ("stats", dict), ("created", str)):
         if not isinstance(description.get(key), kind) or isinstance(description[key], bool):
             raise UserError(f"{file} is damaged ({key!r} is missing or of a wrong type); {_REMEDY}")
-    _check_spec(file, description["spec"])
-    for name in ("fvu", "norm_median"):
-        value = description["stats"].get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise UserError(f"{file} is damaged (stats.{name} is {value!r}, not a number); {_REMEDY}")
+    check_spec(file, description["spec"])
+    check_stats(file, description["stats"])
     return description
 
 
-def _check_spec(file: Path, spec: dict[str, Any]) -> None:
+def check_stats(file: Path, stats: dict[str, Any]) -> None:
+    """Raises UserError, naming `file`, when a figure that is computed with is none."""
+    for name in ("fvu", "norm_median"):
+        value = stats.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise UserError(f"{file} is damaged (stats.{name} is {value!r}, not a number); {_REMEDY}")
+
+
+def check_spec(file: Path, spec: dict[str, Any]) -> None:
+    """Raises UserError, naming `file`, unless `spec` has the fields of a DictionarySpec and no others."""
     optional = {"revision": str, "layer": int}
     for field in fields(DictionarySpec):
         kind = optional.get(field.name) or (int if field.name == "d_model" else str)
@@ -222,11 +228,12 @@ def _check_spec(file: Path, spec: dict[str, Any]) -> None:
         raise UserError(f"{file} is damaged (unknown keys spec.{', spec.'.join(unknown)}); {_REMEDY}")
 
 
-def _config(path: Path, description: dict[str, Any]) -> TrainConfig:
+def config_of(file: Path, values: dict[str, Any]) -> TrainConfig:
+    """The settings that `file` holds. Raises UserError, naming it, for unknown ones and bad values."""
     try:
-        return TrainConfig.from_dict({"sinks": None, **description["config"]})  # older ones left no sink out
+        return TrainConfig.from_dict({"sinks": None, **values})  # older ones left no sink out
     except UserError as error:
-        raise UserError(f"{path / SPECIFICATION} is damaged: {error}") from None
+        raise UserError(f"{file} is damaged: {error}") from None
 
 
 def _checked(file: Path, atoms: Tensor, mean: Tensor, n_atoms: int, d_model: int) -> tuple[Tensor, Tensor]:

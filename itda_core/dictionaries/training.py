@@ -17,13 +17,13 @@ from itda_core.dictionaries import held_out
 from itda_core.dictionaries.checkpoint import Checkpoints, differences, pool_folder
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, SIZED, TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
-from itda_core.dictionaries.growth import Growth, Kept, LayerProgress, RunningMean
+from itda_core.dictionaries.growth import Growth, Kept, LayerProgress
 from itda_core.dictionaries.initial import described, fingerprint, placed
 from itda_core.dictionaries.pooled import PooledGrowth
 from itda_core.dictionaries.provenance import to_frame, to_labels
 from itda_core.dictionaries.saving import Saving
-from itda_core.dictionaries.sinks import NORM_TOKENS, median_norm
 from itda_core.dictionaries.snapshot import Snapshot, Stage, snapshot_of
+from itda_core.dictionaries.survey import survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
 from itda_core.text.windows import Window
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 WINDOWS_PER_BATCH = 16  # fixed: the last bits of a forward pass depend on it, and a resumed run must agree to the bit;
 # what selection="paper" makes of a text depends on it altogether
-MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,8 @@ def train(
     - `model`: a models.LanguageModel, or whatever streams activations as one does;
     - `config.tokens` counts exactly the tokens read, special ones left out; a corpus with fewer is read to its end, and
       when `config.atoms` is reached in every layer, reading ends as well. A layer that is full judges no more;
-    - `config.centre`: the mean of the first MEAN_TOKENS tokens (of all, if fewer) is subtracted from every activation,
-      theirs included;
+    - `config.centre`: the mean of the first survey.MEAN_TOKENS tokens (of all, if fewer) is subtracted from every
+      activation, theirs included;
     - `config.selection="paper"` judges one forward batch, WINDOWS_PER_BATCH windows, after the other; with
       `config.tokens`, the last one ends at that token. The dictionary's config has the threshold that was used, its
       stats what that means (`threshold_cosine`) and how many atoms equal an earlier one (`duplicate_atoms`);
@@ -118,7 +117,7 @@ def train(
       of what a run is: one that goes on must have begun with the same. `stats["initial"]` tells which it was;
     - `config.sinks`: attention sinks (module sinks) are neither judged nor taken as atoms, nor counted in the mean or
       in how well the dictionary does; `stats["sinks_left_out"]` counts them. The median norm is that of the first
-      NORM_TOKENS tokens (of all, if fewer), `stats["norm_median"]`;
+      sinks.NORM_TOKENS tokens (of all, if fewer), `stats["norm_median"]`;
     - the finished dictionaries are measured on the next held_out.MOST_TOKENS tokens of the corpus; where fewer than
       held_out.FEWEST_TOKENS are left, on the first of the training text (`stats["fvu_text"]` says which).
 
@@ -366,22 +365,15 @@ class _Run:
 
     def _surveyed(self, batches: Iterator[ActivationBatch]) -> Iterator[ActivationBatch]:
         """The same batches; before the first, each site's median norm and mean are taken from as many as it needs."""
-        config = self._config
-        most = max(NORM_TOKENS if config.sinks else 0, MEAN_TOKENS if config.centre else 0)
-        most = min(most, config.tokens or most)
+        most = tokens_to_survey(self._config)
         ahead: deque[ActivationBatch] = deque()
         while sum(len(batch.tokens) for batch in ahead) < most and (batch := next(batches, None)) is not None:
             ahead.append(batch)
         for growth in self._growths:
-            parts = [batch.activations[growth.site] for batch in ahead]
-            if config.sinks:
-                growth.norm_median = median_norm(parts, min(NORM_TOKENS, config.tokens or NORM_TOKENS))
-            if config.centre and growth.mean is None:
-                mean = RunningMean(min(MEAN_TOKENS, config.tokens or MEAN_TOKENS))
-                for part in parts:
-                    mean.take(part, growth.sink_norm)
-                growth.mean = mean.value()
-            del parts
+            found = survey([batch.activations[growth.site] for batch in ahead], self._config)
+            growth.norm_median = found.norm_median
+            if growth.mean is None:
+                growth.mean = found.mean
         while ahead:
             yield ahead.popleft()
         yield from batches

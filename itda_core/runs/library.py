@@ -156,14 +156,22 @@ class Library:
 
         return self._import(name or (path.absolute().name if path.is_dir() else path.stem), name is not None, copy)
 
-    def export(self, reference: str | Path, target: str | Path | None = None) -> Path:
-        """Write a dictionary as a zip: to `target`, into the folder `target`, or into the working directory."""
+    def export(self, reference: str | Path, target: str | Path | None = None, *, labels_only: bool = False) -> Path:
+        """Write a dictionary as a zip: to `target`, into the folder `target`, or into the working directory.
+
+        labels_only: its labels alone, a few kilobytes, see dictionaries.labels_only.
+        """
         folder = self.find(reference)
         for name in DICTIONARY_FILES:
             if not (folder / name).is_file():
                 raise UserError(f"{folder} is damaged: {name} is missing; it cannot be exported.")
         path = Path.cwd() if target is None else Path(os.path.expanduser(target)).absolute()
-        return export_zip(folder, path / f"{folder.name}.zip" if path.is_dir() else path)
+        if not labels_only:
+            return export_zip(folder, path / f"{folder.name}.zip" if path.is_dir() else path)
+        from itda_core.dictionaries import AtomDictionary, write_labels
+        from itda_core.dictionaries.labels_only import SUFFIX
+
+        return write_labels(AtomDictionary.load(folder), path / f"{folder.name}{SUFFIX}" if path.is_dir() else path)
 
     def _import(self, wanted: str, exact: bool, write: Callable[[Path], object]) -> Path:
         stem = re.sub(r"[^\w .,+=@()-]+", "-", wanted).strip("-._ ") or "imported"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
-    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries import AtomDictionary, LabelsOnly
     from itda_core.models import LanguageModel
     from itda_core.text import Corpus, Window
 
@@ -146,8 +146,8 @@ def _with_labels(cut: Iterator[Window], wanted: dict[_Place, list[int]]) -> Iter
     return (window for window in cut if (window.document, window.char_start) in starts)
 
 
-def corpus_of(dictionary: AtomDictionary, reference: str | None = None) -> Corpus:
-    """The corpus a dictionary was built on: by its id, or where `reference` says. Raises UserError as corpus_named."""
+def corpus_of(dictionary: AtomDictionary | LabelsOnly, reference: str | None = None) -> Corpus:
+    """The corpus a dictionary (or its labels) was built on: by its id, or where `reference` says. Raises UserError as corpus_named."""
     return corpus_named(dictionary.spec.corpus, reference)
 
 

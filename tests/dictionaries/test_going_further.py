@@ -60,7 +60,7 @@ def without_stages(dictionary: AtomDictionary) -> AtomDictionary:
 def test_more_tokens_give_what_one_training_would_have_given(
     further: Further, model: FakeModel, tokens: int, settings: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("itda_core.dictionaries.training.NORM_TOKENS", 150)  # or the median is one of other tokens
+    monkeypatch.setattr("itda_core.dictionaries.survey.NORM_TOKENS", 150)  # or the median is one of other tokens
     config = replace(CONFIG, **settings)
     extended = further(replace(config, tokens=tokens), replace(config, tokens=1000))
     straight = finish(train(model, fake_corpus(), LAYERS, replace(config, tokens=1000))).dictionaries

@@ -36,7 +36,7 @@ def test_what_follows_is_judged_by_the_initial_atoms_too(
     model: FakeModel, tmp_path: Path, centre: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     initial = AtomDictionary.load(consensus(model, centre=centre).save_pretrained(tmp_path / "initial"))
-    monkeypatch.setattr("itda_core.dictionaries.training.MEAN_TOKENS", 100)  # which would give another mean
+    monkeypatch.setattr("itda_core.dictionaries.survey.MEAN_TOKENS", 100)  # which would give another mean
     dictionary = only(train(model, fake_corpus(), [1], replace(CONFIG, centre=centre), initial=[initial]))
     x = (activations(model, fake_corpus(), 1) - initial.mean).numpy()
     atoms, errors = sequential(x, list(initial.atoms.numpy()), 0.2)

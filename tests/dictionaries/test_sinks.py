@@ -95,7 +95,7 @@ def test_the_mean_is_taken_without_sinks(model: SinkModel, monkeypatch: pytest.M
     sinks = torch.tensor([id == SINKING for id in tokens_of(model, corpus)])
     dictionary = only(train(model, corpus, [0], replace(CONFIG, centre=True)))
     torch.testing.assert_close(dictionary.mean, x[~sinks].mean(dim=0))
-    monkeypatch.setattr("itda_core.dictionaries.training.MEAN_TOKENS", 333)
+    monkeypatch.setattr("itda_core.dictionaries.survey.MEAN_TOKENS", 333)
     dictionary = only(train(model, corpus, [0], replace(CONFIG, centre=True)))
     torch.testing.assert_close(dictionary.mean, x[:333][~sinks[:333]].mean(dim=0))
 

@@ -158,7 +158,7 @@ def test_the_mean_is_that_of_the_first_tokens(model: FakeModel, monkeypatch: pyt
     corpus, config = fake_corpus(), TrainConfig(k=4, threshold=0.15, context=12, centre=True)
     x = activations(model, corpus, 0)
     torch.testing.assert_close(only(train(model, corpus, [0], config)).mean, x.mean(dim=0))
-    monkeypatch.setattr("itda_core.dictionaries.training.MEAN_TOKENS", 333)
+    monkeypatch.setattr("itda_core.dictionaries.survey.MEAN_TOKENS", 333)
     dictionary = only(train(model, corpus, [0], config))
     torch.testing.assert_close(dictionary.mean, x[:333].mean(dim=0))
     _, _, atoms = one_at_a_time(x - dictionary.mean, 4, 0.15)

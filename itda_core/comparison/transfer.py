@@ -1,0 +1,183 @@
+"""Do labels carry over: one model's labels, atoms of another model at the same places, and how well these explain it.
+
+A dictionary's labels say where in a text its model showed something of its own. Rebuilt from another model's
+activations at the same prefixes, they are a dictionary of that model. Where it reconstructs the other model's held-out
+activations nearly as well as that model's own dictionary, and better than a random draw of activations from the same
+text, the two models single out the same places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from itda_core.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from itda_core.dictionaries import AtomDictionary, LabelsOnly
+    from itda_core.models import LanguageModel, Site
+    from itda_core.text import Corpus
+
+TOKENS = 4096  # held out, measured on if nothing else is said
+DRAWS = 3  # random dictionaries
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The labels of one dictionary in one site of another model, at one k.
+
+    FVU is the fraction of variance unexplained of the held-out tokens, relative error the mean of |x - x_hat|^2 /
+    |x|^2 (x after centring, if centred), l0 the mean number of distinct atoms per token.
+    """
+
+    labels: str  # whose they are, for people
+    labels_layer: int | None
+    model: str  # in which they were rebuilt
+    layer: int | None
+    site: str
+    k: int
+    method: str
+    atoms: int  # of the rebuilt dictionary, and of each random one
+    comparable: float  # of the labels, how many could be used, 0 to 1
+    tokens: int  # measured on
+    fvu: float | None
+    relative_error: float | None
+    l0: float | None
+    own_atoms: int | None  # of the model's own dictionary at the site; None where none was given
+    own_fvu: float | None
+    own_relative_error: float | None
+    own_l0: float | None
+    random_fvu: float | None  # mean over the draws
+    random_sd: float | None  # their standard deviation; None for fewer than two
+    random_relative_error: float | None
+    random_l0: float | None
+
+    @property
+    def gain(self) -> float | None:
+        """How far the labels go from chance to the model's own dictionary: 0 as a random draw, 1 as its own; below 0
+        worse than a draw. None where the own dictionary is missing, or does not do better than the draws by more than
+        two of their standard deviations: there is no way to go.
+        """
+        if self.fvu is None or self.own_fvu is None or self.random_fvu is None:
+            return None
+        way = self.random_fvu - self.own_fvu
+        return None if way <= 2 * (self.random_sd or 0.0) else (self.random_fvu - self.fvu) / way
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: the fields and `gain`."""
+        return {**vars(self), "gain": self.gain}
+
+
+@dataclass(frozen=True)
+class TransferTable:
+    """Several dictionaries' labels in several sites of one model, all on the same held-out tokens."""
+
+    model: str
+    corpus: str
+    held_out: str  # name of the corpus of the held-out tokens
+    tokens: int
+    draws: int
+    cells: tuple[Transfer, ...]  # labels by labels, for each site by site, for each all k
+
+    def matrix(self, figure: str, k: int) -> np.ndarray:
+        """(n_labels, n_sites) float64 of one field of Transfer (or `gain`) at k; NaN where it is None.
+
+        Raises UserError when nothing was measured at that k.
+        """
+        import numpy as np
+
+        at = [cell for cell in self.cells if cell.k == k]
+        if not at:
+            known = ", ".join(str(k) for k in sorted({cell.k for cell in self.cells}))
+            raise UserError(f"k={k} was not measured; choose among {known}.")
+        n_sites = len({(cell.layer, cell.site) for cell in at})
+        values = [getattr(cell, figure) for cell in at]
+        return np.array([np.nan if value is None else value for value in values], dtype=float).reshape(-1, n_sites)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**vars(self), "cells": [cell.to_dict() for cell in self.cells]}
+
+
+def transfer(
+    labels: LabelsOnly,
+    model: LanguageModel,
+    corpus: Corpus,
+    site: Site,
+    *,
+    k: int | None = None,
+    own: AtomDictionary | None = None,
+    tokens: int = TOKENS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    held_out: Corpus | None = None,
+) -> Transfer:
+    """`transfer_table` for one dictionary's labels and one site, at one k."""
+    table = transfer_table(
+        [labels],
+        model,
+        corpus,
+        [site],
+        own=[] if own is None else [own],
+        ks=None if k is None else [k],
+        tokens=tokens,
+        draws=draws,
+        seed=seed,
+        held_out=held_out,
+    )
+    return table.cells[0]
+
+
+def transfer_table(
+    labels: Sequence[LabelsOnly],
+    model: LanguageModel,
+    corpus: Corpus,
+    sites: Sequence[Site],
+    *,
+    own: Sequence[AtomDictionary] = (),
+    ks: Sequence[int] | None = None,
+    method: str | None = None,
+    tokens: int = TOKENS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    held_out: Corpus | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> TransferTable:
+    """Rebuild each of `labels` at each of `sites` of `model` and measure it there, beside what else there is.
+
+    - `own`: dictionaries of `model` on this corpus, at most one per site; measured at the same k by the same method;
+    - random dictionaries: `draws` of them, each of as many activations as the rebuilt one has atoms, drawn uniformly
+      from the stretch of the corpus that the labels come from, treated alike (centred, without attention sinks). The
+      draws follow from `seed` and the prefixes alone;
+    - `ks`, `method`: as the labels' dictionary was grown if left out;
+    - held out are the first `tokens` tokens of `corpus` behind all that the labels or `own` were built from, or of the
+      corpus `held_out`; the same for every cell.
+
+    The corpus is read once by the tokenizer alone, to draw places, and once by the model: the windows with a place that
+    is wanted, and the held-out ones. Held are the activations of those places at all sites. `on_progress` gets what
+    is being done and the share of it that is done. Raises UserError for labels of other windows, another corpus, a k
+    above the number of atoms, where nothing is comparable (rebuilding.rebuild), and where too little text is left.
+    """
+    from itda_core.comparison.transferring import Transferring
+
+    if not labels or not sites:
+        raise UserError("Nothing to transfer; name at least one dictionary's labels and one layer.")
+    readings = {(one.config.context, one.config.windows) for one in labels}
+    if len(readings) > 1:
+        lengths = ", ".join(str(context) for context, _ in sorted(readings))
+        raise UserError(
+            f"These labels are places in windows of different kinds ({lengths} tokens); transfer them one at a time."
+        )
+    if tokens < 1:
+        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
+    if draws < 0:
+        raise UserError(f"draws={draws} is less than 0; say how many random dictionaries to compare with.")
+    if held_out is not None and held_out.fingerprint == corpus.fingerprint:
+        raise UserError(f"{held_out.id} is the text the labels come from; leave it out, or name another corpus.")
+    work = Transferring(labels, model, corpus, sites, own, on_progress or (lambda step, share: None))
+    cells, n_tokens = work.cells(ks, method, tokens, draws, seed, held_out)
+    held_in = corpus if held_out is None else held_out
+    return TransferTable(model.name, corpus.id, held_in.id, n_tokens, draws, tuple(cells))

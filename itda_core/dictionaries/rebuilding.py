@@ -1,0 +1,249 @@
+"""A dictionary built again from its labels, in the model they come from or in another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
+from itda_core.dictionaries.directions import unit_directions
+from itda_core.dictionaries.gathering import Chosen, LabelFinder, gather
+from itda_core.dictionaries.labels_only import LabelsOnly
+from itda_core.dictionaries.learning import errors_without
+from itda_core.dictionaries.provenance import AtomLabel, to_frame
+from itda_core.dictionaries.sinks import sinks_in
+from itda_core.dictionaries.survey import Survey, survey, tokens_to_survey
+from itda_core.dictionaries.threshold import cosine_of, threshold_of
+from itda_core.errors import UserError
+from itda_core.text.windows import windows as windows_of
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries.config import TrainConfig
+    from itda_core.dictionaries.source import ActivationSource, Site
+    from itda_core.text.corpus import Corpus, Document
+    from itda_core.text.windows import Window
+
+
+def rebuild(
+    labels: LabelsOnly,
+    model: ActivationSource,
+    corpus: Corpus,
+    *,
+    site: str | None = None,
+    layer: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> AtomDictionary:
+    """The dictionary that `labels` name, its atoms read off `model` as it reads the same text.
+
+    site, layer: where they are read; None: where the labels' dictionary was. An atom with several labels is the
+    normalised mean of its activations' directions, as selection="consensus" makes it. Only windows in which a label
+    lies go through the model, and those at the beginning from which training takes what it needs to know of a site
+    (survey.survey): the median norm, above a multiple of which a token is an attention sink, and the mean of a centred
+    dictionary. Both are `model`'s own: a mean of another model's activations lies in another space, and for the model
+    of the labels the same tokens give the same mean again.
+
+    Left out, and counted in `stats["rebuilt"]`: labels at whose place this model's tokenizer ends no token or begins no
+    window ("not_comparable"), those at an attention sink of this model, those whose activation is zero. An atom whose
+    labels are all left out is missing; the others keep their order.
+
+    Labels are those of this model's own tokens, and an atom can be verified like that of any dictionary. Their `error`
+    is what they had for the model and the site of the labels; elsewhere it is what matching pursuit with all other
+    atoms leaves of the activation. `stats["tokens"]` and `["windows"]` are the labels' own, and with another tokenizer
+    this model's up to the end of the last document with a label; a threshold of selection="paper" is given for this
+    width, at the same cosine.
+
+    `on_progress` gets how many labels have been met, and how many there are. Raises UserError for another corpus, a
+    site the model does not have, a context longer than the model's, and where nothing is comparable.
+    """
+    config = labels.config
+    check_readable(labels, model, corpus)
+    read = model.site(labels.spec.site if site is None else site, labels.spec.layer if layer is None else layer)
+    surveyed = survey_sites(model, corpus, [read], config)[read]
+    finder = LabelFinder([labels], model.tokenizer_fingerprint)
+    same_tokenizer = labels.spec.tokenizer_fingerprint == model.tokenizer_fingerprint
+    stretch = Stretch()
+
+    def chosen() -> Iterator[Chosen]:
+        for window in labelled_windows(corpus, model, config, finder, every=not same_tokenizer):
+            stretch.take(window)
+            yield Chosen(window, finder.find(window))
+
+    def said(met: int) -> None:
+        if on_progress:
+            on_progress(met, finder.count)
+
+    gathered = gather(model, chosen(), [read], finder.count, said)
+    if same_tokenizer:
+        stretch = Stretch.of(labels, stretch)
+    rows = gathered.row_of
+    return assemble(labels, model, corpus, read, gathered.x[read], gathered.labels, rows, surveyed, stretch)
+
+
+def check_readable(labels: LabelsOnly, model: ActivationSource, corpus: Corpus) -> None:
+    """Raises UserError when these labels cannot be places that `model` reads in `corpus`."""
+    labels.check_corpus(corpus)
+    if labels.config.context > model.context:
+        raise UserError(
+            f"The labels are places in windows of {labels.config.context} tokens, longer than the {model.context} that "
+            f"{model.name} can read; train on such windows, or choose another model."
+        )
+
+
+@dataclass
+class Stretch:
+    """How much of a corpus was read: windows of a model, and their tokens, special ones not counted."""
+
+    windows: int = 0
+    tokens: int = 0
+
+    def take(self, window: Window) -> None:
+        self.windows += 1
+        self.tokens += len(window) - sum(window.special)
+
+    @classmethod
+    def of(cls, labels: LabelsOnly, otherwise: Stretch) -> Stretch:
+        """What the dictionary of these labels had read; `otherwise` where it does not say."""
+        told = labels.stats.get("windows"), labels.stats.get("tokens")
+        return otherwise if None in told else cls(*cast("tuple[int, int]", told))
+
+
+def cut(documents: Iterator[Document] | Corpus, model: ActivationSource, config: TrainConfig) -> Iterator[Window]:
+    """The windows of a training with these settings."""
+    which = cast("Literal['all', 'first']", config.windows)
+    return windows_of(documents, model.tokenizer, context=config.context, which=which)
+
+
+def labelled_windows(
+    corpus: Corpus, model: ActivationSource, config: TrainConfig, finder: LabelFinder, *, every: bool
+) -> Iterator[Window]:
+    """The windows of all documents with a label, or of `every` document up to the last of these."""
+
+    def documents() -> Iterator[Document]:
+        left = finder.documents
+        for document in corpus:
+            if every or document.id in left:
+                yield document
+            left.discard(document.id)
+            if not left:
+                return
+
+    return cut(documents(), model, config)
+
+
+def survey_sites(
+    model: ActivationSource, corpus: Corpus, sites: Sequence[Site], config: TrainConfig
+) -> dict[Site, Survey]:
+    """What a training with these settings would take from the first tokens of each site."""
+    parts: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    left = tokens_to_survey(config)
+    batches = model.stream(cut(corpus, model, config), sites) if left else iter(())
+    while left > 0 and (batch := next(batches, None)) is not None:
+        for site in sites:
+            parts[site].append(batch.activations[site])
+        left -= len(batch.tokens)
+    return {site: survey(parts[site], config) if parts[site] else Survey(None, None) for site in sites}
+
+
+class _LeftOut(NamedTuple):
+    """How many labels gave no activation to build from."""
+
+    not_comparable: int
+    sinks: int
+    zero: int
+
+
+def assemble(
+    labels: LabelsOnly,
+    model: ActivationSource,
+    corpus: Corpus,
+    site: Site,
+    x: Tensor,
+    places: Sequence[AtomLabel],
+    rows: Tensor,
+    surveyed: Survey,
+    stretch: Stretch,
+    *,
+    with_errors: bool = True,
+) -> AtomDictionary:
+    """The dictionary of `labels` from activations at `site`.
+
+    x: (n_places, d_model) with the labels `places`; rows: (n_labels,) int64, the row of x of each label or -1. Without
+    `with_errors` the errors of its labels are 0: they take as long as encoding each label's token.
+    Raises UserError when no label gives an activation to build from.
+    """
+    config, spec = labels.config, _spec(labels, model, corpus, site, x)
+    met = (rows >= 0).nonzero()[:, 0]
+    seen = x[rows[met].to(x.device)]
+    sink_norm = None if config.sinks is None or surveyed.norm_median is None else config.sinks * surveyed.norm_median
+    sinks = sinks_in(seen, sink_norm).cpu()
+    directions, usable = unit_directions(seen, surveyed.mean)
+    zero = torch.ones(len(met), dtype=torch.bool)
+    zero[usable.cpu()] = False
+    kept = ~sinks & ~zero
+    left_out = _LeftOut(len(rows) - len(met), int(sinks.sum()), int((zero & ~sinks).sum()))
+    if not kept.any():
+        raise UserError(
+            f"None of the {len(rows):,} labels of {labels!r} gives an activation of {model.name} at {site.name} "
+            f"({left_out.not_comparable:,} are at no place that both have read, {left_out.sinks:,} at attention sinks, "
+            f"{left_out.zero:,} at zero); choose a model whose tokens end where these do, or another site."
+        )
+    met, directions = met[kept], directions[kept.to(x.device)]
+    old = torch.from_numpy(labels.places["atom"].to_numpy(copy=True))[met]
+    atom_of = torch.unique(old, return_inverse=True)[1]  # ascending: the atoms' order stays
+    n_atoms = int(atom_of.max()) + 1
+    sums = x.new_zeros(n_atoms, x.shape[1], dtype=torch.float32)
+    sums.index_add_(0, atom_of.to(x.device), directions)
+    atoms = unit_directions(sums)[0]
+    as_it_was = (spec.weights_fingerprint, spec.layer, spec.site) == (
+        labels.spec.weights_fingerprint,
+        labels.spec.layer,
+        labels.spec.site,
+    )
+    if not with_errors:
+        errors = [0.0] * len(met)
+    elif as_it_was:
+        errors = labels.places["error"].to_numpy()[met.numpy()].tolist()
+    else:
+        errors = errors_without(directions, atom_of.to(x.device), atoms, config.k).tolist()
+    own = [
+        replace(places[row], atom=atom, order=atom, error=error)
+        for row, atom, error in zip(rows[met].tolist(), atom_of.tolist(), errors, strict=True)
+    ]
+    mean = torch.zeros_like(atoms[0]) if surveyed.mean is None else surveyed.mean.to(atoms)
+    stats: dict[str, Any] = {
+        "tokens": stretch.tokens,
+        "windows": stretch.windows,
+        "norm_median": surveyed.norm_median,
+        "rebuilt": {
+            "model": labels.spec.model,
+            "weights_fingerprint": labels.spec.weights_fingerprint,
+            "layer": labels.spec.layer,
+            "site": labels.spec.site,
+            "same_tokenizer": labels.spec.tokenizer_fingerprint == model.tokenizer_fingerprint,
+            "atoms": len(labels),
+            "labels": len(rows),
+            "labels_left_out": left_out._asdict(),
+            "atoms_left_out": len(labels) - n_atoms,
+        },
+    }
+    if config.selection == "paper" and config.threshold is not None:
+        config = replace(config, threshold=threshold_of(cosine_of(config.threshold, labels.spec.d_model), spec.d_model))
+    return AtomDictionary(atoms, mean, to_frame(own), spec, config, stats)
+
+
+def _spec(labels: LabelsOnly, model: ActivationSource, corpus: Corpus, site: Site, x: Tensor) -> DictionarySpec:
+    return DictionarySpec(
+        model=model.name,
+        revision=model.revision,
+        weights_fingerprint=model.fingerprint,
+        tokenizer_fingerprint=model.tokenizer_fingerprint,
+        layer=site.layer,
+        site=site.module or site.kind,
+        d_model=x.shape[1],
+        corpus=corpus.id,
+        corpus_fingerprint=labels.spec.corpus_fingerprint,
+    )
