@@ -147,7 +147,10 @@ def _with_labels(cut: Iterator[Window], wanted: dict[_Place, list[int]]) -> Iter
 
 
 def corpus_of(dictionary: AtomDictionary | LabelsOnly, reference: str | None = None) -> Corpus:
-    """The corpus a dictionary (or its labels) was built on: by its id, or where `reference` says. Raises UserError as corpus_named."""
+    """The corpus a dictionary (or its labels) was built on: by its id, or where `reference` says.
+
+    Raises UserError as corpus_named.
+    """
     return corpus_named(dictionary.spec.corpus, reference)
 
 
