@@ -108,6 +108,8 @@ def print_jaccard(matrix: JaccardMatrix) -> None:
     print_table(("#", "Jaccard, percent", "labels", *numbers), rows, numbers=("#", "labels", *numbers))
     for sentence in sentences(matrix):
         typer.echo(visible(sentence))
+
+
 def print_transfer(table: TransferTable) -> None:
     """One row per labels, site and k, FVU beside that of the model's own dictionary and of random ones."""
     numbers = ("layer", "k", "atoms", "usable", "FVU", "own FVU", "random FVU", "sd", "gain", "L0")

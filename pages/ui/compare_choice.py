@@ -20,8 +20,7 @@ def choose(frame: shell.Shell) -> list[LibraryEntry]:
     """The chosen dictionaries, in the library's order: by model, then layer. They are in the address as well."""
     by_name = {entry.name: entry for entry in ordered(dictionary_choice.by_names(frame.entries).values())}
     default = Listed(entry.name for entry in default_entries(frame.chosen, list(by_name.values())))
-    count = len(st.session_state.get(_DICTIONARIES, ()) or default)
-    with st.expander(f"Choose what is compared ({count} dictionaries)", icon=":material/checklist:"):
+    with st.expander("Choose what is compared: dictionaries, or models and layers", icon=":material/checklist:"):
         names = dictionary_choice.choose(
             "Dictionaries", by_name, default, key=_DICTIONARIES, help="At least two, built on the same corpus."
         )
@@ -38,6 +37,11 @@ def choose(frame: shell.Shell) -> list[LibraryEntry]:
             st.multiselect("Layers", numbers, key=_LAYERS, placeholder="All")
         button.button("Take these", key="compare.take", on_click=_take, args=(by_name,), width="stretch")
     return [entry for entry in by_name.values() if entry.name in names]
+
+
+def is_default(entries: Sequence[LibraryEntry], frame: shell.Shell) -> bool:
+    """Whether they are the bundled ones: then a link needs not name them, for every studio has them."""
+    return [entry.path for entry in entries] == [entry.path for entry in ordered(frame.entries) if entry.bundled]
 
 
 def _take(by_name: Mapping[str, LibraryEntry]) -> None:

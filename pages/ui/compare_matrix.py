@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,15 @@ import streamlit as st
 
 from itda_core import comparison_figures
 from itda_core.comparison import JaccardMatrix, LabelSet
+from itda_core.comparison.report import CELL_COLUMNS, sentences
+from itda_core.comparison.report import cells as rows_of
 from itda_core.errors import UserError
 from itda_core.runs.library import LibraryEntry
-from pages.ui import address, engine
+from pages.ui import address, engine, theme
 from pages.ui.charts import chart_config
 from pages.ui.compare_options import MOST_WITH_INTERVAL, Options
 from pages.ui.dictionary_choice import MARK, Listed
+from pages.ui.kept_choice import kept_choice
 from pages.ui.notice import notice
 
 _CELL = "compare.cell"
@@ -41,10 +45,9 @@ def compared(entries: Sequence[LibraryEntry], options: Options) -> Compared:
     keys = tuple(engine.key_of(entry.path) for entry in entries)
     if len(keys) < 2:
         raise UserError(f"A comparison takes at least two dictionaries, not {len(keys)}; choose another.")
-    _, by, exact, null, interval, crop = None, options.by, options.exact, options.null, options.interval, options.crop
-    matrix = engine.jaccard(keys, by, exact, null, interval, crop)
-    sets = engine.label_sets(keys, by)
-    groups = tuple(one.specs[0].model for one in sets) if by == "dictionary" else ()
+    matrix = engine.jaccard(keys, options.by, options.exact, options.null, options.interval, options.crop)
+    sets = engine.label_sets(keys, options.by)
+    groups = tuple(one.specs[0].model for one in sets) if options.by == "dictionary" else ()
     return Compared(keys, tuple(entries), options, sets, matrix, groups)
 
 
@@ -56,34 +59,19 @@ def comparability(found: Compared) -> None:
 
 
 def comparability_line(found: Compared) -> str:
-    """Corpus, tokenizers, windows; the share of comparable places; the sizes."""
+    """How many, of which corpus, read how; then what belongs to every figure (report.sentences)."""
     sets, matrix = found.sets, found.matrix
     readings = {one.reading for one in sets}
     tokenizers = len({reading.tokenizer for reading in readings})
     spans = sorted({f"{reading.windows} windows of {reading.context} tokens" for reading in readings})
-    corpus = sets[0].specs[0].corpus
-    parts = [
-        f"Same corpus ({corpus}), {'one tokenizer' if tokenizers == 1 else f'{tokenizers} tokenizers'}, "
-        f"{', '.join(spans)}."
-    ]
-    apart = ~np.eye(len(sets), dtype=bool)
-    fraction = matrix.comparable_fraction[apart]
-    how = "counted in the text" if matrix.exact else "estimated from what the trainings say they read"
-    if np.isnan(fraction).all():
-        parts.append("How much of the text is comparable is not known; count it in the text.")
-    else:
-        share = _span(float(np.nanmin(fraction)), float(np.nanmax(fraction)), ".0%")
-        parts.append(f"Of what each two have read {share} is comparable ({how}).")
-    parts.append(f"{_span(int(matrix.sizes.min()), int(matrix.sizes.max()), ',')} labels each.")
-    if matrix.uncropped is not None:
-        change = (matrix.jaccard - matrix.uncropped.jaccard)[apart]
-        parts.append(f"Cropping to equal size changes Jaccard by {change.min():+.1%} to {change.max():+.1%}.")
-    return " ".join(parts).replace("-", "−") if matrix.uncropped is not None else " ".join(parts)
-
-
-def _span(low: float, high: float, form: str) -> str:
-    one, other = format(low, form), format(high, form)
-    return one if one == other else f"{one} to {other}"
+    sizes = " to ".join(dict.fromkeys(f"{size:,}" for size in (matrix.sizes.min(), matrix.sizes.max())))
+    what = "dictionaries" if found.options.by == "dictionary" else "models"
+    words = (
+        f"{len(sets)} {what} of the corpus {sets[0].specs[0].corpus}, {sizes} labels each; "
+        f"{'one tokenizer' if tokenizers == 1 else f'{tokenizers} tokenizers'}, {', '.join(spans)}."
+    )
+    of_all = 2 + (matrix.uncropped is not None)  # what follows is told of the cell
+    return " ".join([words, *islice(sentences(matrix), of_all)])
 
 
 def arrive_cell(found: Compared) -> tuple[int, int]:
@@ -123,6 +111,14 @@ def _striking(found: Compared) -> Listed:
 def heatmap(found: Compared, chosen: tuple[int, int]) -> None:
     """The matrix; a click on a cell brings what is behind it."""
     labels = found.matrix.labels
+    colours = kept_choice(
+        "Colours",
+        "colours",
+        {"chance": "From chance up", "fixed": "0 to 100%", "z": "z"},
+        key="compare.colours",
+        help="From chance up: palest at what chance gives, darkest at the largest value between two different ones. "
+        "z: standard deviations above chance.",
+    )
 
     def picked() -> None:
         points = st.session_state[_CHART]["selection"]["points"]
@@ -130,7 +126,7 @@ def heatmap(found: Compared, chosen: tuple[int, int]) -> None:
             st.session_state[_CELL] = Listed((labels[int(points[0]["y"])], labels[int(points[0]["x"])]))
 
     st.plotly_chart(
-        comparison_figures.heatmap(cells(found), chosen=chosen, dark=is_dark()),
+        comparison_figures.heatmap(cells(found, colours), chosen=chosen, dark=theme.is_dark()),
         key=_CHART,
         on_select=picked,
         selection_mode="points",
@@ -138,12 +134,8 @@ def heatmap(found: Compared, chosen: tuple[int, int]) -> None:
     )
 
 
-def cells(found: Compared) -> comparison_figures.Cells:
-    return comparison_figures.jaccard_cells(found.matrix, colours=found.options.colours, groups=found.groups)
-
-
-def is_dark() -> bool:
-    return st.context.theme.type == "dark"
+def cells(found: Compared, colours: str = "chance") -> comparison_figures.Cells:
+    return comparison_figures.jaccard_cells(found.matrix, colours=colours, groups=found.groups)
 
 
 def exports(
@@ -161,6 +153,7 @@ def exports(
 
     return {
         "Matrix (CSV)": ("jaccard.csv", "text/csv", lambda: csv(found.matrix)),
+        "Every pair (CSV)": ("jaccard-pairs.csv", "text/csv", lambda: pairs_csv(found.matrix)),
         "All figures (JSON)": ("jaccard.json", "application/json", lambda: figures_json(found.matrix)),
         "Web page (works offline)": ("jaccard.html", "text/html", page),
     }
@@ -170,6 +163,11 @@ def csv(matrix: JaccardMatrix) -> str:
     """The Jaccard values, a row and a column per set."""
     frame = pd.DataFrame(matrix.jaccard, index=pd.Index(matrix.labels, name="jaccard"), columns=list(matrix.labels))
     return frame.to_csv()
+
+
+def pairs_csv(matrix: JaccardMatrix) -> str:
+    """Every figure of every pair, a row each, as `itda compare --csv` writes it."""
+    return pd.DataFrame(rows_of(matrix), columns=list(CELL_COLUMNS)).to_csv(index=False)
 
 
 def figures_json(matrix: JaccardMatrix) -> str:

@@ -1,4 +1,4 @@
-"""How labels are compared and drawn; every option is in the address."""
+"""How labels are compared; every option is in the address."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.kept_choice import kept_choice
 
+ADDRESS = ("by", "null", "comparable", "crop", "interval", "colours")
 MOST_WITH_INTERVAL = 80  # sets: the resamples of every two are kept
 
 
@@ -19,7 +20,6 @@ class Options(NamedTuple):
     exact: bool  # whether comparable prefixes are counted in the corpus
     interval: bool
     crop: bool
-    colours: str  # see comparison_figures.jaccard_cells
 
 
 def options(n_sets: int) -> Options:
@@ -65,19 +65,10 @@ def options(n_sets: int) -> Options:
             help="95%, by a bootstrap of 1,000 resamples over documents. They also say which cells cannot be told "
             "apart.",
         )
-        colours = kept_choice(
-            "Colours",
-            "colours",
-            {"chance": "From chance up", "fixed": "0 to 100%", "z": "z"},
-            key="compare.colours",
-            help="From chance up: palest at what chance gives, darkest at the largest value between two different "
-            "ones. z: standard deviations above chance.",
-        )
     return Options(
         by,
         null,
         exact == "exact" or null == "token",
         interval == "yes" and n_sets <= MOST_WITH_INTERVAL,
         crop == "yes",
-        colours,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from itda_core.analysis import Decomposition, PromptActivations, Replay
     from itda_core.comparison import JaccardMatrix, LabelSet
     from itda_core.comparison.comparable import Comparability
+    from itda_core.comparison.convergence import Convergence
     from itda_core.comparison.differences import Differences
     from itda_core.dictionaries import AtomDictionary
     from itda_core.runs.verify import Verification
@@ -219,6 +220,26 @@ def jaccard(
 
     comparable = comparability(keys, by, exact)
     return jaccard_matrix(label_sets(keys, by), comparable=comparable, null=null, interval=interval, crop=crop)
+
+
+class TrainingMoment(NamedTuple):
+    """How far the training of a bundled checkpoint was."""
+
+    tokens: int  # trained on
+    held_out_loss: float  # nats per token
+
+
+@st.cache_resource(show_spinner=False)
+def convergence() -> tuple[Convergence, dict[int, TrainingMoment]]:
+    """The bundled checkpoints' dictionaries beside the last one's, and each step's moment."""
+    from itda_core.comparison import LabelSet
+    from itda_core.comparison.checkpoints import demo_checkpoints
+    from itda_core.comparison.convergence import convergence as converge
+
+    found = demo_checkpoints()
+    sets = {(one.step, one.layer): LabelSet.of(one.labels, f"step {one.step}, layer {one.layer}") for one in found}
+    moments = {one.step: TrainingMoment(one.tokens, one.held_out_loss) for one in found}
+    return converge(sets, interval=True), moments
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from itda_core.runs.evaluate_request import EvaluateRequest
-from itda_core.runs.job_kinds import EVALUATION, TRAINING
+from itda_core.runs.job_kinds import EVALUATION, MATCHING, TRAINING
 from itda_core.runs.jobs import Job
+from itda_core.runs.match_request import MatchRequest
 from itda_core.runs.request import TrainRequest
 
-PAGES = {TRAINING.name: "Train", EVALUATION.name: "Evaluate"}
-DOING = {TRAINING.name: "Training", EVALUATION.name: "Evaluating"}
+PAGES = {TRAINING.name: "Train", EVALUATION.name: "Evaluate", MATCHING.name: "Compare"}
+DOING = {TRAINING.name: "Training", EVALUATION.name: "Evaluating", MATCHING.name: "Matching layers"}
 STATES = {
     "starting": "Starting",
     "running": "Running",
@@ -19,7 +20,7 @@ STATES = {
     "cancelled": "Cancelled",
     "lost": "Lost",
 }
-_NAMED = 2  # dictionaries; more are counted
+_NAMED = 2  # dictionaries, or models; more are counted
 
 
 def subject(job: Job) -> str:
@@ -27,8 +28,13 @@ def subject(job: Job) -> str:
     request = job.request
     if isinstance(request, TrainRequest):
         return f"{request.model.name}, {Path(request.corpus).name}"
+    if isinstance(request, MatchRequest):
+        return f"{_named([Path(name).name for name in request.models])} on {Path(request.corpus).name}"
     assert isinstance(request, EvaluateRequest)
     names = [Path(name).name for name in request.dictionaries]
-    which = ", ".join(names) if len(names) <= _NAMED else f"{names[0]} and {len(names) - 1} more"
     ks = f", k = {', '.join(map(str, request.ks))}" if request.ks else ""
-    return f"{which}{ks}"
+    return f"{_named(names)}{ks}"
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= _NAMED else f"{names[0]} and {len(names) - 1} more"
