@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_WRITTEN = 20  # columns; values in narrower cells could not be read
 _MOST_NAMED = 60  # ticks that can be told from their neighbours
 _LONGEST_NAME = 26
-_LIGHT = ((0.0, "#f3f4fb"), (0.25, "#c5caf6"), (0.5, "#8185f0"), (0.75, "#4f46c9"), (1.0, "#1e1b4b"))
+_LIGHT = ((0.0, "#f3f4fb"), (0.25, "#c5caf6"), (0.5, "#8185f0"), (0.75, "#4f46e5"), (1.0, "#2e2a78"))
 _DARK = ((0.0, "#1d1d27"), (0.25, "#35347a"), (0.5, "#6366f1"), (0.75, "#a5b0fb"), (1.0, "#f1f2ff"))
 _LINE = "rgba(128, 128, 140, 0.95)"
 _CHOSEN = "#f97316"

@@ -24,7 +24,7 @@ def page(frame: shell.Shell) -> None:
         problem(error, key="compare.problem")
         frame.share(_kept(frame, entries))
         return
-    cell = compare_matrix.arrive_cell(found)
+    cell = compare_matrix.arrive_cell(found, st.query_params.get("dictionary"))
     shell.complain()
     compare_matrix.comparability(found)
     parts = compare_cell.differences(found, cell)

@@ -74,10 +74,13 @@ def comparability_line(found: Compared) -> str:
     return " ".join([words, *islice(sentences(matrix), of_all)])
 
 
-def arrive_cell(found: Compared) -> tuple[int, int]:
-    """The cell of `?cell=`; without one the most alike of two different models, or of any two."""
+def arrive_cell(found: Compared, asked: str | None) -> tuple[int, int]:
+    """The cell of `?cell=`; without one the most alike of two different models, or of any two.
+
+    asked: a dictionary whose row it is to be in, if it has one.
+    """
     labels = found.matrix.labels
-    default = _striking(found)
+    default = _striking(found, asked)
 
     def parse(text: str) -> Listed:
         for at in (i for i, sign in enumerate(text) if sign == MARK):  # a model's name may hold the mark
@@ -98,12 +101,14 @@ def arrive_cell(found: Compared) -> tuple[int, int]:
     return labels.index(chosen[0]), labels.index(chosen[1])
 
 
-def _striking(found: Compared) -> Listed:
+def _striking(found: Compared, asked: str | None) -> Listed:
     values = found.matrix.jaccard.copy()
     np.fill_diagonal(values, -1)
     if len(set(found.groups)) > 1:
         groups = np.array(found.groups, dtype=object)
         values[groups[:, None] == groups] = -1
+    if asked in found.matrix.labels:
+        values[[label != asked for label in found.matrix.labels]] = -1
     i, j = np.unravel_index(int(values.argmax()), values.shape)
     return Listed((found.matrix.labels[int(i)], found.matrix.labels[int(j)]))
 

@@ -14,8 +14,8 @@ from pages.ui.visible import visible
 _LABELS, _INTO = "transfer.labels", "transfer.into"
 _MEANS = (
     "One model's labels are rebuilt as atoms of another model, from its own activations at the same places, and "
-    "measured on held-out text: an FVU near that of the other model's own dictionary, and well below that of as many places "
-    "drawn at random, says that the two models single out the same places."
+    "measured on held-out text: an FVU near that of the other model's own dictionary, and well below that of as many "
+    "places drawn at random, says that the two models single out the same places."
 )
 
 
