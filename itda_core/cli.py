@@ -26,6 +26,7 @@ from itda_core.terminal import (
     print_evaluations,
     print_jaccard,
     print_json,
+    print_orders,
     print_table,
     print_transfer,
     training_line,
@@ -635,7 +636,13 @@ def compare(
         bool, typer.Option("--interval/--no-interval", help="Bootstrap intervals over documents.")
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    orders: Annotated[
+        int | None,
+        typer.Option(help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
     library: LibraryFolder = None,
@@ -647,7 +654,7 @@ def compare(
     paths = [shelf.find(name) for name in dictionaries]
     with _stdout_for_json(as_json), training_line() as line:
         from itda_core.runs.comparing import compare as compare_all
-        from itda_core.runs.comparing import write_csv
+        from itda_core.runs.comparing import compare_orders, write_csv
 
         found = compare_all(
             paths,
@@ -665,10 +672,27 @@ def compare(
             line.note(visible(note))
         if csv is not None:
             write_csv(found.matrix, csv)
+        effect = None
+        if orders is not None:
+            for progress in compare_orders(
+                paths,
+                orders=orders,
+                corpus=corpus,
+                device=device,
+                dtype=dtype,
+                offline=offline,
+                trust_remote_code=trust_remote_code,
+                seed=seed,
+            ):
+                line.step(f"{progress.name}, order {progress.order + 1}: {progress.trained} of {progress.total} grown")
+                effect = progress.effect
     if as_json:
-        print_json({**found.matrix.to_dict(), "notes": list(found.notes)})
+        order = {} if effect is None else {"orders": effect.to_dict()}
+        print_json({**found.matrix.to_dict(), "notes": list(found.notes), **order})
     else:
         print_jaccard(found.matrix)
+        if effect is not None:
+            print_orders(effect)
 
 
 @library.command("list")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
-    from itda_core.comparison import JaccardMatrix
+    from itda_core.comparison import JaccardMatrix, OrderEffect
     from itda_core.comparison.match import MatchProgress
     from itda_core.comparison.transfer import TransferTable
     from itda_core.dictionaries import LayerProgress, TrainProgress
@@ -126,6 +126,21 @@ def print_transfer(table: TransferTable) -> None:
             "dictionary; none where its own is no better than a draw."
         )
     )
+
+
+def print_orders(effect: OrderEffect) -> None:
+    """Every pair's mean and spread over orders of the corpus; of a dictionary beside itself, what can be reached."""
+    typer.echo(f"\nJaccard over {effect.orders} orders of the corpus, percent: mean ± standard deviation")
+    rows = []
+    for i, one in enumerate(effect.labels):
+        for j, two in enumerate(effect.labels[i:], start=i):
+            figures = [
+                f"{100 * mean[i, j]:.1f}" + ("" if sd[i, j] != sd[i, j] else f" ± {100 * sd[i, j]:.1f}")
+                for mean, sd in ((effect.same_mean, effect.same_sd), (effect.other_mean, effect.other_sd))
+            ]
+            rows.append((one, two, *(figures if i != j else (None, figures[1]))))
+    columns = ("one", "two", "in the same order", "in different orders")
+    print_table(columns, rows, numbers=columns[2:])
 
 
 class TrainingLine:

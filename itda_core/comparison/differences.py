@@ -69,9 +69,9 @@ def differences(sets: tuple[LabelSet, LabelSet], comparable: Comparability | Non
     alone = np.ones(len(second), bool)
     alone[partner] = False
     frames = [_shown(each) for each in parts]
-    shared, other = frames[0][hit].reset_index(drop=True), frames[1].iloc[partner]
+    shared, other = _rows(frames[0], np.flatnonzero(hit)), frames[1].iloc[partner]
     shared = shared.assign(atom_two=other["atom"].to_numpy(), order_two=other["order"].to_numpy())
-    only = [frames[0][~hit].reset_index(drop=True), frames[1][alone].reset_index(drop=True)]
+    only = _rows(frames[0], np.flatnonzero(~hit)), _rows(frames[1], np.flatnonzero(alone))
     return Differences(
         one=sets[0].name,
         two=sets[1].name,
@@ -90,6 +90,10 @@ def kind_of(document: str, corpus: str) -> str:
 
     kind = document.rpartition("-")[0]
     return kind if corpus == "demo" and kind in KINDS else document
+
+
+def _rows(frame: pd.DataFrame, which: np.ndarray) -> pd.DataFrame:
+    return frame.iloc[which].reset_index(drop=True)
 
 
 def _shown(one: LabelSet) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from itda_core.comparison.places import LabelSet
+from itda_core.comparison.places import LabelSet, packed, together
 from itda_core.comparison.refusals import check, refusal
 from itda_core.comparison.token_counts import TokenCounts
 from itda_core.errors import UserError
@@ -24,11 +24,8 @@ class EstimatedComparability:
         """Raises UserError where corpora differ, or two sets of different readings have no window in common."""
         check(sets)
         self.sets = sets
-        starts = [set(zip(one.documents[one.document], one.window_start.tolist(), strict=True)) for one in sets]
-        for i, one in enumerate(sets):
-            for j, other in enumerate(sets[:i]):
-                if one.reading != other.reading and starts[i].isdisjoint(starts[j]):
-                    raise refusal(other, one)
+        if any(one.reading != sets[0].reading for one in sets):
+            _check_windows(sets)
         numbers = {reading: i for i, reading in enumerate(dict.fromkeys(one.reading for one in sets))}
         own = np.array([numbers[one.reading] for one in sets])
         read = np.array([np.nan if one.tokens is None else one.tokens for one in sets], float)
@@ -48,3 +45,14 @@ class EstimatedComparability:
             "The chance level given the tokens needs the corpus, which was not at hand; give it, or ask for the "
             "uniform chance level."
         )
+
+
+def _check_windows(sets: Sequence[LabelSet]) -> None:
+    """Raises UserError when two sets of different readings have no window in common, so no prefix can be shared."""
+    start = np.concatenate([one.window_start for one in sets])
+    every = packed(together(sets)[1], start, start)
+    own = [np.unique(part) for part in np.split(every, np.cumsum([len(one) for one in sets])[:-1])]
+    for i, one in enumerate(sets):
+        for j, other in enumerate(sets[:i]):
+            if one.reading != other.reading and not len(np.intersect1d(own[i], own[j], assume_unique=True)):
+                raise refusal(other, one)

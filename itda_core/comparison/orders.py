@@ -1,18 +1,18 @@
 """What the order of the corpus does to Jaccard: dictionaries grown on the same documents in several orders.
 
-A dictionary depends on the order in which text comes. The same model against itself, in another order, is the most that
-a Jaccard value can be expected to reach at these sizes: a ceiling to put beside every figure.
+A dictionary depends on the order in which text comes: of many occurrences of one thing, the first becomes the atom. So
+two models that read in the same order agree on more than two that do not, and the same model against itself in another
+order is the most that figures of different orders can be expected to reach.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,18 +28,28 @@ if TYPE_CHECKING:
     from itda_core.dictionaries.source import ActivationSource
 
 
+class Training(NamedTuple):
+    """Dictionaries of some layers of one model, all from the same forward passes."""
+
+    names: Sequence[str]  # what figures call them, one per layer
+    load: Callable[[], ActivationSource]  # called when its turn comes
+    layers: Sequence[int | None]
+    config: TrainConfig
+    site: str = "resid_post"
+
+
 @dataclass(frozen=True, eq=False)
 class OrderEffect:
     """Mean and standard deviation (n - 1) over orders of every cell; n dictionaries, named in `labels`.
 
     `same_*`: both dictionaries in the same order, one value per order. `other_*`: in two different orders, one value
-    per ordered pair of orders (per pair on the diagonal), which is the ceiling where row and column are one model's
-    one layer. Matrices (n, n); spreads are NaN where there is one value.
+    per ordered pair of orders (per pair on the diagonal); its diagonal is the ceiling of `other_*`. Matrices (n, n);
+    spreads are NaN where there is one value.
     """
 
     labels: tuple[str, ...]
     orders: int
-    documents: int
+    documents: tuple[int, ...]  # that each was grown on
     same_mean: np.ndarray
     same_sd: np.ndarray
     other_mean: np.ndarray
@@ -52,7 +62,7 @@ class OrderEffect:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; None where there is no spread."""
-        found: dict[str, Any] = {"labels": list(self.labels), "orders": self.orders, "documents": self.documents}
+        found: dict[str, Any] = {"labels": list(self.labels), "orders": self.orders, "documents": list(self.documents)}
         for name in ("same_mean", "same_sd", "other_mean", "other_sd"):
             rows = getattr(self, name).tolist()
             found[name] = [[None if value != value else value for value in row] for row in rows]
@@ -63,79 +73,74 @@ class OrderEffect:
 class OrderProgress:
     """Where the trainings stand."""
 
-    trained: int  # dictionaries' runs that are done: one per model and order
+    trained: int  # runs that are done: one per training and order
     total: int
-    model: str
+    name: str  # of the (first) dictionary that is grown now
     order: int
     tokens: int  # read in the run at hand
     effect: OrderEffect | None = None  # on the last progress only
 
 
 def order_effect(
-    models: Mapping[str, Callable[[], ActivationSource]],
-    corpus: Corpus,
-    layers: Sequence[int],
-    config: TrainConfig,
-    *,
-    site: str = "resid_post",
-    orders: int = 3,
-    seed: int = 0,
+    trainings: Sequence[Training], corpus: Corpus, *, orders: int = 3, seed: int = 0
 ) -> Generator[OrderProgress, None, None]:
-    """Train a dictionary per model and layer in each of several orders; yields while it does, the effect at the end.
+    """Run every training in each of several orders; yields while it does, and the effect at the end.
 
-    models: by the name that figures give them, each to be loaded when its turn comes, one at a time. The text is the
-    corpus's first documents, as many whole ones as `config.tokens` reach into by the first model's tokenizer; the first
-    order is the corpus's own.
+    The text of a training is the corpus's first documents, as many whole ones as its `config.tokens` reach into; the
+    first order is the corpus's own. Dictionaries are not kept, only their labels are.
 
-    Raises UserError when fewer than two orders or no layers are asked for, or `config.atoms` may end a training before
-    all of the text is read: different orders would then have read different text.
+    Raises UserError when fewer than two orders or no dictionary is asked for, or `config.atoms` may end a training
+    before all of the text is read: different orders would then have read different text.
     """
     from itda_core.dictionaries import train
 
     if orders < 2:
         raise UserError(f"orders={orders} shows no effect of the order; ask for at least 2.")
-    if not models or not layers:
-        raise UserError("Nothing to train was named; name at least one model and one layer.")
-    if config.atoms is not None and config.selection not in SIZED:
-        raise UserError(
-            f"atoms={config.atoms} can end a training before the text is read, in every order elsewhere; leave it out, "
-            f"or choose selection={' or '.join(map(repr, SIZED))}."
-        )
-    names = [f"{name} L{layer}" for name in models for layer in layers]
+    if not trainings:
+        raise UserError("Nothing to train was named; name at least one dictionary.")
+    for config in (training.config for training in trainings):
+        if config.atoms is not None and config.selection not in SIZED:
+            raise UserError(
+                f"atoms={config.atoms} can end a training before the text is read, in every order elsewhere; leave it "
+                f"out, or choose selection={' or '.join(map(repr, SIZED))}."
+            )
     found: list[list[LabelSet]] = [[] for _ in range(orders)]
-    documents: tuple[Document, ...] = ()
-    for i, (name, load) in enumerate(models.items()):
+    sizes: list[int] = []
+    done, total = 0, len(trainings) * orders
+    for names, load, layers, config, site in trainings:
         model = load()
-        if not documents:
-            documents = _first_documents(corpus, model, config)
+        documents = _first_documents(corpus, model, config)
+        sizes += [len(documents)] * len(layers)
         for order in range(orders):
             text = in_order(corpus, documents, order, seed)
-            whole = replace(config, tokens=None)
-            with closing(train(model, text, layers, whole, site=site)) as events:
+            with closing(train(model, text, layers, replace(config, tokens=None), site=site)) as events:
                 for event in events:
-                    yield OrderProgress(i * orders + order, len(models) * orders, name, order, event.tokens)
-                    if event.done:
-                        labelled = zip(event.dictionaries, layers, strict=True)
-                        found[order] += [
-                            replace(LabelSet.of(dictionary, f"{name} L{layer}"), corpus=corpus.fingerprint)
-                            for dictionary, layer in labelled
-                        ]
+                    yield OrderProgress(done, total, names[0], order, event.tokens)
+                    for dictionary, name in zip(event.dictionaries, names, strict=False):
+                        found[order].append(replace(LabelSet.of(dictionary, name), corpus=corpus.fingerprint))
+            done += 1
         del model
-    total = len(models) * orders
-    effect = _effect(names, found, len(documents))
-    yield OrderProgress(total, total, names[-1].rpartition(" ")[0], orders - 1, 0, effect)
+    effect = _effect([name for training in trainings for name in training.names], found, sizes)
+    yield OrderProgress(done, total, trainings[-1].names[0], orders - 1, 0, effect)
 
 
 def in_order(corpus: Corpus, documents: Sequence[Document], order: int, seed: int) -> Corpus:
-    """The documents in another order, under their own ids; order 0 is the one given.
+    """The documents in another order, under their own ids; order 0 is the one given. Two documents come in the same
+    order whatever others are there, so that dictionaries of longer and shorter stretches meet them alike.
 
     Its fingerprint is another one than the corpus's, because a training that goes on, goes on in the text's order.
     """
-    shuffled = list(documents)
+    ordered = list(documents)
     if order:
-        random.Random(f"{seed} {order}").shuffle(shuffled)
-    digest = hashlib.sha256(f"{corpus.fingerprint} {len(shuffled)} {seed} {order}".encode()).hexdigest()
-    return Corpus(corpus.id, lambda: iter(shuffled), lambda: digest)
+        ordered.sort(
+            key=lambda one: hashlib.sha256(f"{seed} {order} {one.id}".encode("utf-8", "surrogatepass")).digest()
+        )
+    digest = _digest(f"{corpus.fingerprint} {len(ordered)} {seed} {order}")
+    return Corpus(corpus.id, lambda: iter(ordered), lambda: digest)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _first_documents(corpus: Corpus, model: ActivationSource, config: TrainConfig) -> tuple[Document, ...]:
@@ -153,7 +158,7 @@ def _first_documents(corpus: Corpus, model: ActivationSource, config: TrainConfi
     return tuple(found)
 
 
-def _effect(names: Sequence[str], found: Sequence[Sequence[LabelSet]], documents: int) -> OrderEffect:
+def _effect(names: Sequence[str], found: Sequence[Sequence[LabelSet]], documents: Sequence[int]) -> OrderEffect:
     n, orders = len(names), len(found)
     every = jaccard_matrix([one for sets in found for one in sets]).jaccard
     blocks = every.reshape(orders, n, orders, n)
@@ -167,7 +172,7 @@ def _effect(names: Sequence[str], found: Sequence[Sequence[LabelSet]], documents
     return OrderEffect(
         labels=tuple(names),
         orders=orders,
-        documents=documents,
+        documents=tuple(documents),
         same_mean=same.mean(axis=0),
         same_sd=same.std(axis=0, ddof=1),
         other_mean=other.mean(axis=0),

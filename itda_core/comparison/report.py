@@ -90,7 +90,8 @@ def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
     which = "any prefix as likely as another" if matrix.null == "uniform" else "given how often each holds each token"
     if not len(expected):
         return "The Jaccard expected by chance is not known without the corpus."
-    above = f", {z.min():,.0f} to {z.max():,.0f} standard deviations below what was found" if len(z) else ""
+    ends = list(dict.fromkeys(f"{value:,.0f}" for value in (z.min(), z.max()))) if len(z) else []
+    above = f"; what was found is {' to '.join(ends)} standard deviations from that" if ends else ""
     return f"By chance ({which}) Jaccard would be {_range(expected)}{above}."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ from itda_core.files import explained
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from itda_core.comparison import JaccardMatrix, LabelSet
+    from itda_core.comparison import JaccardMatrix, LabelSet, OrderProgress
     from itda_core.comparison.comparable import Comparability
+    from itda_core.models import LanguageModel
     from itda_core.text import Corpus
 
 BY = ("dictionary", "model")
@@ -91,6 +92,50 @@ def write_csv(matrix: JaccardMatrix, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(CELL_COLUMNS)
         writer.writerows(cells(matrix))
+
+
+def compare_orders(
+    paths: Sequence[Path],
+    *,
+    orders: int = 3,
+    corpus: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    offline: bool = False,
+    trust_remote_code: bool = False,
+    seed: int = 0,
+) -> Generator[OrderProgress, None, None]:
+    """What the order of the corpus does to these dictionaries: each grown anew in several orders of the documents that
+    it was grown on, by its own settings; see comparison.order_effect. A limit of atoms that ended its training early is
+    left out: the text that it read up to there stands in its place.
+
+    Raises UserError as order_effect, `corpus_of_labels` and model_of do, and where a dictionary does not say how much
+    text it read.
+    """
+    from itda_core.comparison import LabelSet, order_effect
+    from itda_core.comparison.orders import Training
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries.config import SIZED
+    from itda_core.runs.model_of import model_of
+
+    dictionaries = [AtomDictionary.load(path) for path in paths]
+    sets = named_apart([LabelSet.of(dictionary) for dictionary in dictionaries])
+    text = corpus_of_labels(sets, corpus)
+
+    def loader(dictionary: AtomDictionary) -> Callable[[], LanguageModel]:
+        return lambda: model_of(
+            dictionary, device=device, dtype=dtype, offline=offline, trust_remote_code=trust_remote_code, head=False
+        )
+
+    trainings = []
+    for one, dictionary in zip(sets, dictionaries, strict=True):
+        config, spec = dictionary.config, dictionary.spec
+        if one.tokens is None:
+            raise UserError(f"{one.name} does not say how much text it was grown on; leave it out, or train it anew.")
+        atoms = config.atoms if config.selection in SIZED else None
+        own = replace(config, tokens=one.tokens, atoms=atoms)
+        trainings.append(Training((one.name,), loader(dictionary), (spec.layer,), own, spec.site))
+    return order_effect(trainings, text, orders=orders, seed=seed)
 
 
 def by_model(sets: Sequence[LabelSet]) -> list[LabelSet]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
 
 from itda_core import TrainConfig, UserError, train
-from itda_core.comparison.orders import OrderEffect, in_order, order_effect
+from itda_core.comparison.orders import OrderEffect, Training, in_order, order_effect
 from tests.comparison.label_sets import LabelSet, places_of
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
 
@@ -20,21 +21,20 @@ def model() -> FakeModel:
     return FakeModel()
 
 
-def effect(**options: object) -> OrderEffect:
-    *_, last = order_effect({"one": model}, CORPUS, [0, 2], CONFIG, orders=3, **options)  # pyright: ignore[reportArgumentType]
+def effect(seed: int) -> OrderEffect:
+    *_, last = order_effect([Training(("one L0", "one L2"), model, (0, 2), CONFIG)], CORPUS, orders=3, seed=seed)
     assert last.effect is not None
     return last.effect
 
 
 def test_cells_are_means_and_spreads_over_orders() -> None:
     found = effect(seed=4)
-    documents = list(CORPUS)[: found.documents]
-    assert found.documents == 25  # of 20 words each
+    documents = list(CORPUS)[: found.documents[0]]
+    assert found.documents == (25, 25)  # of 20 words each
     sets = []
     for order in range(3):
-        *_, last = train(
-            model(), in_order(CORPUS, documents, order, 4), [0, 2], TrainConfig(k=4, threshold=0.15, context=12)
-        )
+        text = in_order(CORPUS, documents, order, 4)
+        *_, last = train(model(), text, [0, 2], replace(CONFIG, tokens=None))
         sets.append([places_of(LabelSet.of(dictionary)) for dictionary in last.dictionaries])
     for i in range(2):
         for j in range(2):
@@ -62,24 +62,37 @@ def test_an_order_has_the_same_documents_and_another_fingerprint() -> None:
     }
     assert list(texts[1]) == list(in_order(CORPUS, documents, 1, 0))
     assert len({text.fingerprint for text in (*texts, CORPUS)}) == 4
+    fewer = [document.id for document in in_order(CORPUS, documents[:10], 1, 0)]
+    assert [document.id for document in texts[1] if document.id in fewer] == fewer
 
 
 def test_progress_counts_the_trainings() -> None:
-    seen = list(order_effect({"a": model, "b": model}, CORPUS, [1], CONFIG, orders=2))
-    assert next((event.model, event.order) for event in seen if event.tokens) == ("a", 0)
-    assert {(event.trained, event.model) for event in seen[:-1]} == {(0, "a"), (1, "a"), (2, "b"), (3, "b")}
+    trainings = [Training((name,), model, (1,), replace(CONFIG, tokens=n)) for name, n in (("a", 500), ("b", 200))]
+    seen = list(order_effect(trainings, CORPUS, orders=2))
+    assert (seen[0].name, seen[0].order) == ("a", 0)
+    assert {(event.trained, event.name) for event in seen[:-1]} == {(0, "a"), (1, "a"), (2, "b"), (3, "b")}
     assert seen[-1].trained == seen[-1].total == 4
     found = seen[-1].effect
     assert found is not None
-    assert found.same_mean[0, 1] == 1.0  # two names of one model
+    assert found.documents == (25, 10)
     assert np.isnan(found.other_sd[0, 0])  # one pair of orders
 
 
+def test_two_names_of_one_model_are_alike_in_every_order() -> None:
+    trainings = [Training((name,), model, (1,), CONFIG) for name in "ab"]
+    *_, last = order_effect(trainings, CORPUS, orders=2)
+    assert last.effect is not None
+    assert last.effect.same_mean[0, 1] == 1.0
+    assert last.effect.same_sd[0, 1] == 0.0
+    assert last.effect.other_mean[0, 1] == last.effect.ceiling[0]
+
+
 def test_what_shows_no_effect_is_refused() -> None:
+    one, limited = (Training(("a",), model, (0,), config) for config in (CONFIG, TrainConfig(k=4, atoms=9)))
     for given, sentence in (
-        (order_effect({"a": model}, CORPUS, [0], CONFIG, orders=1), "orders=1"),
-        (order_effect({}, CORPUS, [0], CONFIG), "at least one model"),
-        (order_effect({"a": model}, CORPUS, [0], TrainConfig(k=4, atoms=9)), "atoms=9"),
+        (order_effect([one], CORPUS, orders=1), "orders=1"),
+        (order_effect([], CORPUS), "at least one dictionary"),
+        (order_effect([one, limited], CORPUS), "atoms=9"),
     ):
         with pytest.raises(UserError, match=sentence):
             next(given)

@@ -145,3 +145,17 @@ def test_what_cannot_be_compared_is_one_sentence(itda: Cli, trained: Folders) ->
         assert err.startswith("error: ")
         assert err.count("\n") == 1
         assert sentence in err
+
+
+def test_orders_of_the_corpus_show_what_can_be_reached(itda: Cli, trained: Folders, text: Path) -> None:
+    paths = trained["gpt2"]
+    code, out, _ = itda("compare", *paths, "--corpus", text, "--orders", 2, "--device", "cpu", "--json")
+    assert code == 0
+    found = json.loads(out)["orders"]
+    assert found["labels"] == [path.name for path in paths]
+    assert all(0 < value < 1 for value in found["ceiling"])
+    assert found["same_mean"][0][0] == 1.0
+    assert found["same_mean"][0][1] == found["same_mean"][1][0]
+    code, out, err = itda("compare", *paths, "--corpus", text, "--orders", 1, "--device", "cpu")
+    assert (code, out) == (2, "")
+    assert "orders=1" in err
