@@ -11,12 +11,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from itda_core.comparison.cka import linear_cka
     from itda_core.comparison.comparable import Comparability, comparability
     from itda_core.comparison.convergence import Convergence, convergence
     from itda_core.comparison.differences import Differences, differences
     from itda_core.comparison.jaccard import JaccardMatrix, jaccard, jaccard_matrix
+    from itda_core.comparison.match import MatchProgress, match
+    from itda_core.comparison.match_table import MatchTable
     from itda_core.comparison.orders import OrderEffect, OrderProgress, order_effect
     from itda_core.comparison.places import LabelSet
+    from itda_core.comparison.regression import linear_regression
+    from itda_core.comparison.relative import relative_representation
+    from itda_core.comparison.svcca import svcca
 
 _HOMES = {
     "Comparability": "comparable",
@@ -32,6 +38,13 @@ _HOMES = {
     "OrderProgress": "orders",
     "order_effect": "orders",
     "LabelSet": "places",
+    "MatchProgress": "match",
+    "MatchTable": "match_table",
+    "linear_cka": "cka",
+    "linear_regression": "regression",
+    "match": "match",
+    "relative_representation": "relative",
+    "svcca": "svcca",
 }
 
 __all__ = [
@@ -40,6 +53,8 @@ __all__ = [
     "Differences",
     "JaccardMatrix",
     "LabelSet",
+    "MatchProgress",
+    "MatchTable",
     "OrderEffect",
     "OrderProgress",
     "comparability",
@@ -47,7 +62,12 @@ __all__ = [
     "differences",
     "jaccard",
     "jaccard_matrix",
+    "linear_cka",
+    "linear_regression",
+    "match",
     "order_effect",
+    "relative_representation",
+    "svcca",
 ]
 
 

@@ -75,7 +75,7 @@ def match(
     dictionaries: Sequence[Sequence[LabelSet]] | None = None,
     folder: Path | None = None,
 ) -> Generator[MatchProgress, None, None]:
-    """Match the layers of `models` by every one of `measures` (of measures.MEASURES); yields as it goes on, the table at last.
+    """Match the layers of `models` by each of `measures` (of measures.MEASURES); yields on the way, at last the table.
 
     - One model is in memory at a time. Each is run once over the first `config.tokens` tokens of `corpus`; what it
       computes at `site` of the `layers` (None: all; see layer_matching.same_layers) is kept in `folder`, a file that is

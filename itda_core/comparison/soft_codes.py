@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from itda_core.comparison.places import LabelSet
     from itda_core.comparison.representations import Representations
 
-SHARPNESS = 4.0  # by which cosines are multiplied before the softmax
+SHARPNESS = 5.0  # by which cosines are multiplied before the softmax
 
 
 class SoftCodes(RelativeRepresentations):

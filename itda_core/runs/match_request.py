@@ -48,7 +48,7 @@ class MatchRequest:
             raise UserError(f"anchors={self.anchors} leaves nothing to compare with; give 1 or more, say {ANCHORS}.")
 
     def specs(self) -> list[ModelSpec]:
-        """The models with how they are loaded. Raises UserError for a device, dtype or placement that does not exist."""
+        """The models with how they are loaded. Raises UserError for a device or dtype that does not exist."""
         return [
             ModelSpec(
                 name, self.revision, self.device, self.dtype, self.offline, self.trust_remote_code, self.placement

@@ -27,23 +27,22 @@ def match_models(
 ) -> Generator[MatchProgress, None, None]:
     """`comparison.match` of what `request` names. Raises UserError as that does, and for a corpus that cannot be read.
 
-    Models whose depths are known without loading them and do not fit together are refused before the first is loaded.
+    Models that are not there, or whose depths do not fit together, are refused before the first is loaded.
     """
     from itda_core.comparison.match import match
+    from itda_core.models.folders import model_folder
     from itda_core.models.memory import host_memory
     from itda_core.text import Corpus
 
     specs = request.specs()
-    figures = [model_figures(spec) for spec in specs]
-    known = [(spec.name, found) for spec, found in zip(specs, figures, strict=True) if found is not None]
-    n_bytes = 0
-    if known:
-        layers = same_layers([name for name, _ in known], [found.n_layers for _, found in known], request.layers)
-        tokens = request.config.tokens or 0
-        n_bytes = sum(tokens * len(layers) * found.d_model * 4 for _, found in known)
+    on_step("finding the models")
+    for spec in specs:
+        model_folder(spec)
+    figures = [found for spec in specs if (found := model_figures(spec)) is not None]
+    layers = same_layers([spec.name for spec in specs], [found.n_layers for found in figures], request.layers)
+    needed = sum((request.config.tokens or 0) * len(layers) * found.d_model * 4 for found in figures)
     on_step("opening the corpus")
     corpus = Corpus.open(request.corpus)
-    small = len(known) == len(specs) and n_bytes < _IN_MEMORY * host_memory().free
     yield from match(
         specs,
         corpus,
@@ -52,7 +51,7 @@ def match_models(
         site=request.site,
         measures=request.measures,
         anchors=request.anchors,
-        folder=None if small else work_folder() / "match",
+        folder=None if needed < _IN_MEMORY * host_memory().free else work_folder() / "match",
     )
 
 

@@ -20,7 +20,7 @@ STATES = {
     "cancelled": "Cancelled",
     "lost": "Lost",
 }
-_NAMED = 2  # dictionaries, or models; more are counted
+_NAMED = 2  # dictionaries or models; more are counted
 
 
 def subject(job: Job) -> str:
@@ -29,12 +29,13 @@ def subject(job: Job) -> str:
     if isinstance(request, TrainRequest):
         return f"{request.model.name}, {Path(request.corpus).name}"
     if isinstance(request, MatchRequest):
-        return f"{_named([Path(name).name for name in request.models])} on {Path(request.corpus).name}"
+        names = [Path(name).name for name in request.models]
+        return f"{_few(names)}, {Path(request.corpus).name}"
     assert isinstance(request, EvaluateRequest)
     names = [Path(name).name for name in request.dictionaries]
     ks = f", k = {', '.join(map(str, request.ks))}" if request.ks else ""
-    return f"{_named(names)}{ks}"
+    return f"{_few(names)}{ks}"
 
 
-def _named(names: list[str]) -> str:
+def _few(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= _NAMED else f"{names[0]} and {len(names) - 1} more"

@@ -31,6 +31,7 @@ def _lines(ids: tuple[str, ...]) -> None:
         status = job.status
         st.caption("Stopping…" if job.cancelling else DOING[job.kind.name])
         st.progress(status.fraction or 0.0, text=progress_line(status))
-        ways.way(PAGES[job.kind.name], "Watch", ":material/monitoring:", {"job": job.id}, key=f"watch.{job.id}")
+        if job.kind.name in PAGES:  # what was started in a terminal may have no page
+            ways.way(PAGES[job.kind.name], "Watch", ":material/monitoring:", {"job": job.id}, key=f"watch.{job.id}")
     if {job.id for job in jobs} != set(ids):
         st.rerun()
