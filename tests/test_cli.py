@@ -276,12 +276,12 @@ def test_help_lists_the_commands_there_are(itda: Cli) -> None:
     code, out, _ = itda("--help")
     assert code == 0
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == [
-        *("app", "train", "decompose", "evaluate", "plan", "library", "bench")
+        *("app", "train", "decompose", "evaluate", "transfer", "plan", "library", "bench")
     ]
     assert itda()[1] == out
     _, out, _ = itda("library")
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == [
-        *("list", "show", "verify", "import", "export", "rename", "remove", "activations")
+        *("list", "show", "verify", "import", "export", "rebuild", "rename", "remove", "activations")
     ]
 
 
