@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from itda_core import comparison_figures
 from itda_core.comparison import JaccardMatrix, LabelSet, jaccard_matrix
+from itda_core.comparison.convergence import Convergence
 from itda_core.comparison.layer_matching import accuracy
 from itda_core.comparison.match_table import MatchTable, MeasureResult
 from itda_core.errors import UserError
@@ -24,7 +25,8 @@ from itda_core.runs.jobs import Job, Jobs
 from itda_core.runs.match_estimate import estimate_match
 from itda_core.runs.match_request import DICTIONARIES, MatchRequest
 from itda_core.runs.match_status import MatchStatus
-from pages.ui import compare_matrix, match_results
+from pages.ui import compare_matrix, compare_training, match_results
+from pages.ui.engine import TrainingMoment
 from tests.pages.conftest import HOSTILE, N_ATOMS, Studio, asked_for, components, elements, notices, parsed_text
 
 NAME = "tiny-L1-resid_post"
@@ -338,7 +340,7 @@ def test_layers_that_a_model_lacks_are_refused_before_the_start() -> None:
         estimate_match(MatchRequest(("demo:0", "demo:1"), "demo", layers=(99,)))
 
 
-# --- convergence ---
+# --- transfer, convergence ---
 
 
 def test_transfer_is_the_command_that_measures_it(studio: Studio, three: dict[str, set[Any]]) -> None:
@@ -346,3 +348,18 @@ def test_transfer_is_the_command_that_measures_it(studio: Studio, three: dict[st
     command = test.code[-1].value
     assert command.startswith(f"itda transfer {FIRST} {SECOND} ")
     assert HOSTILE[1] in command
+
+
+def test_checkpoints_by_layers_in_the_order_of_training() -> None:
+    values = np.array([[0.2, np.nan], [0.6, 0.4], [1.0, 1.0]])
+    found = Convergence((10, 100, 1000), (0, 1), values, values - 0.1, values + 0.1, values, values * 0.1, values * 50)
+    moments = {step: TrainingMoment(step * 1000, 10 / step) for step in found.checkpoints}
+    cells = compare_training.cells(found, moments)
+    assert cells.rows[1] == "step 100 (0.10M tokens)"
+    assert [list(row) for row in cells.written] == [["20.0", ""], ["60.0", "40.0"], ["100.0", "100.0"]]
+    assert cells.high == 0.6  # the end beside itself says nothing
+    assert cells.told[1][0].split("\n") == [
+        *("layer 0 at step 100", "Jaccard 60.00%", "95% interval 50.0% to 70.0%", "chance 6.00%, z = 30.0"),
+        "held-out loss 0.100 nats per token",
+    ]
+    assert "layer 0 from step 100, layer 1 only at the end" in compare_training.settled(found, moments)
