@@ -23,6 +23,7 @@ DIRECTLY: dict[str, set[str]] = {
     "comparison": {"dictionaries", "models"},
     "runs": {"analysis", "comparison"},
     "figures": {"analysis", "comparison", "runs"},
+    "comparison_figures": {"comparison"},
     "terminal": {"runs"},
     "bench": {"runs"},
     "cli": {"terminal", "figures", "bench"},

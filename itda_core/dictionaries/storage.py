@@ -142,7 +142,8 @@ def read_labelling(path: str | Path) -> Labelling:
     description = _read_description(path)
     frame = provenance.check(read_frame(path / PROVENANCE), description["atoms"], str(path / PROVENANCE))
     spec = DictionarySpec.from_dict(description["spec"])
-    return Labelling(spec, config_of(path, description), description["stats"], frame, path)
+    config = config_of(path / SPECIFICATION, description["config"])
+    return Labelling(spec, config, description["stats"], frame, path)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -24,6 +24,10 @@ from pages.ui.visible import visible
 
 if TYPE_CHECKING:
     from itda_core.analysis import Decomposition, PromptActivations, Replay
+    from itda_core.comparison import JaccardMatrix, LabelSet
+    from itda_core.comparison.comparable import Comparability
+    from itda_core.comparison.convergence import Convergence
+    from itda_core.comparison.differences import Differences
     from itda_core.dictionaries import AtomDictionary
     from itda_core.runs.verify import Verification
 
@@ -175,6 +179,76 @@ def _word(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return "—" if value is None else visible(str(value))
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def label_set(key: DictionaryKey) -> LabelSet:
+    """Where a dictionary's atoms were seen; the atoms themselves are not read."""
+    from itda_core.comparison import LabelSet
+
+    return LabelSet.load(key.path)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def label_sets(keys: tuple[DictionaryKey, ...], by: str) -> tuple[LabelSet, ...]:
+    """One set per dictionary; or, `by` "model", one per model, of all its dictionaries together."""
+    from itda_core.runs.comparing import by_model, named_apart
+
+    sets = list(map(label_set, keys))
+    return tuple(by_model(sets) if by == "model" else named_apart(sets))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def comparability(keys: tuple[DictionaryKey, ...], by: str, exact: bool) -> Comparability:
+    """What can be compared: counted in the corpus (`exact`), or as far as the trainings say it."""
+    from itda_core.comparison.comparable import comparability as compared
+    from itda_core.runs.comparing import corpus_of_labels, tokenizers_of
+
+    sets = label_sets(keys, by)
+    if not exact:
+        return compared(sets, None, None)
+    imports.load()
+    return compared(sets, corpus_of_labels(sets), tokenizers_of(sets))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def jaccard(
+    keys: tuple[DictionaryKey, ...], by: str, exact: bool, null: str, interval: bool, crop: bool
+) -> JaccardMatrix:
+    """Every two of `label_sets` compared."""
+    from itda_core.comparison import jaccard_matrix
+
+    comparable = comparability(keys, by, exact)
+    return jaccard_matrix(label_sets(keys, by), comparable=comparable, null=null, interval=interval, crop=crop)
+
+
+class TrainingMoment(NamedTuple):
+    """How far the training of a bundled checkpoint was."""
+
+    tokens: int  # trained on
+    held_out_loss: float  # nats per token
+
+
+@st.cache_resource(show_spinner=False)
+def convergence() -> tuple[Convergence, dict[int, TrainingMoment]]:
+    """The bundled checkpoints' dictionaries beside the last one's, and each step's moment."""
+    from itda_core.comparison import LabelSet
+    from itda_core.comparison.checkpoints import demo_checkpoints
+    from itda_core.comparison.convergence import convergence as converge
+
+    found = demo_checkpoints()
+    sets = {(one.step, one.layer): LabelSet.of(one.labels, f"step {one.step}, layer {one.layer}") for one in found}
+    moments = {one.step: TrainingMoment(one.tokens, one.held_out_loss) for one in found}
+    return converge(sets, interval=True), moments
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def differences(keys: tuple[DictionaryKey, ...], by: str, exact: bool, i: int, j: int) -> Differences:
+    """The comparable labels behind one cell of that matrix."""
+    from itda_core.comparison.differences import differences as differ
+
+    sets, comparable = label_sets(keys, by), comparability(keys, by, exact)
+    return differ((sets[i].only(comparable.labels(i, j)), sets[j].only(comparable.labels(j, i))))
 
 
 def verify(

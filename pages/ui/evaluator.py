@@ -14,20 +14,12 @@ from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation_estimate import estimate_evaluation
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.units import duration
-from pages.ui import address, engine, evaluation_text, model_settings, shell
-from pages.ui.visible import visible
+from pages.ui import address, dictionary_choice, evaluation_text, model_settings, shell
+from pages.ui.dictionary_choice import MARK, Listed
 
 _KS = (10, 20, 40)
 _MOST_TOKENS = 10**9
-_MARK = "~"  # between names in the address: no name of the library holds it
 _DICTIONARIES, _METHODS, _TOKENS = "evaluate.dictionaries", "evaluate.methods", "evaluate.tokens"
-
-
-class Listed(tuple[str, ...]):
-    """Several words, and how the address writes them."""
-
-    def __str__(self) -> str:
-        return _MARK.join(self)
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 def form(frame: shell.Shell) -> Asked:
     """Draws the form. What it holds is in the address, and comes back with it."""
-    by_name = {entry.name: entry for entry in reversed(engine.usable(frame.entries))}
+    by_name = dictionary_choice.by_names(frame.entries)
     st.subheader("Dictionaries", anchor=False)
     names = _dictionaries(frame, by_name)
     chosen = [by_name[name] for name in names]
@@ -120,30 +112,13 @@ def form(frame: shell.Shell) -> Asked:
 
 def _dictionaries(frame: shell.Shell, by_name: dict[str, LibraryEntry]) -> Listed:
     default = Listed(entry.name for entry in default_entries(frame.chosen, list(by_name.values())))
-
-    def parse(text: str) -> Listed:
-        given = [name for name in text.split(_MARK) if name]
-        for name in given:
-            if name not in by_name:
-                near = engine.nearest(name, list(by_name.values()))
-                hint = f" (the nearest is {near[0].name})" if near else ""
-                address.complain(f"The library has no dictionary called {name[:60]!r}{hint}; it was left out.")
-        return Listed(name for name in dict.fromkeys(given) if name in by_name)
-
-    within = (tuple(by_name), default)
-    address.arrive("dictionaries", _DICTIONARIES, parse, default, within=within)
-    chosen = Listed(
-        st.multiselect(
-            "Dictionaries to measure",
-            list(by_name),
-            format_func=visible,
-            key=_DICTIONARIES,
-            placeholder="Choose one or several",
-            help="Several are measured on the same text where they can be. Those of one model share its own passes.",
-        )
+    return dictionary_choice.choose(
+        "Dictionaries to measure",
+        by_name,
+        default,
+        key=_DICTIONARIES,
+        help="Several are measured on the same text where they can be. Those of one model share its own passes.",
     )
-    address.leave("dictionaries", _DICTIONARIES, chosen, default)
-    return chosen
 
 
 def default_entries(chosen: LibraryEntry | None, usable: Sequence[LibraryEntry]) -> list[LibraryEntry]:
@@ -179,7 +154,7 @@ def _pursuits() -> Listed:
     default = Listed(METHODS[:1])
 
     def parse(text: str) -> Listed:
-        given = Listed(name for name in text.split(_MARK) if name)
+        given = Listed(name for name in text.split(MARK) if name)
         if wrong := next((name for name in given if name not in METHODS), None):
             raise address.Refused(f"names {wrong[:20]!r}, none of {', '.join(METHODS)}")
         return given

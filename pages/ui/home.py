@@ -26,7 +26,7 @@ _TOKEN, _OPENED = "home.token", "home.opened"
 
 
 def cards(frame: shell.Shell) -> None:
-    """Three ways in."""
+    """Four ways in."""
     demo = engine.default_entry([entry for entry in engine.usable(frame.entries) if entry.bundled])
     values = {"dictionary": demo.name} if demo is not None else {}
     texts = (
@@ -35,6 +35,7 @@ def cards(frame: shell.Shell) -> None:
             "Try the demo",
             "A small language model and its dictionary are bundled. Click a token, read its atoms.",
         ),
+        ("Compare", "Compare models", "What dictionaries of different models share. Click a cell, read the places."),
         ("Train", "Train a dictionary", "Choose a model, layers and a text; watch the atoms come in."),
         (
             "Library",
@@ -42,7 +43,7 @@ def cards(frame: shell.Shell) -> None:
             f"All dictionaries on this machine ({len(frame.entries)}). Import, export, verify, share.",
         ),
     )
-    for column, (page, label, text) in zip(st.columns(3), texts, strict=True):
+    for column, (page, label, text) in zip(st.columns(len(texts)), texts, strict=True):
         with column.container(border=True, height="stretch"):
             file, _, icon = ways.PAGES[page]
             given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else None

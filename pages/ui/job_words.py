@@ -10,7 +10,7 @@ from itda_core.runs.jobs import Job
 from itda_core.runs.match_request import MatchRequest
 from itda_core.runs.request import TrainRequest
 
-PAGES = {TRAINING.name: "Train", EVALUATION.name: "Evaluate"}
+PAGES = {TRAINING.name: "Train", EVALUATION.name: "Evaluate", MATCHING.name: "Compare"}
 DOING = {TRAINING.name: "Training", EVALUATION.name: "Evaluating", MATCHING.name: "Matching layers"}
 STATES = {
     "starting": "Starting",

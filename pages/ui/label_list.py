@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from itda_core.runs.training_status import Accepted
+import streamlit as st
+
 from pages.ui.component import component
 from pages.ui.visible import visible, visible_token
 
 _component = component("label_list")
 
 
-def label_list(labels: Sequence[Accepted], *, empty: str, key: str) -> None:
-    """Draws `labels` in order; `empty` is said when there are none."""
+class Seen(Protocol):
+    """A token with the text around it."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def context_before(self) -> str: ...
+    @property
+    def context_after(self) -> str: ...
+
+
+def label_list(
+    labels: Sequence[Seen],
+    *,
+    empty: str,
+    key: str,
+    picked: int | None = None,
+    on_pick: Callable[[int | None], None] | None = None,
+) -> None:
+    """Draws `labels` in order; `empty` is said when there are none.
+
+    With `on_pick` a click chooses one: it gets the label's place in `labels`, or None for the one chosen already
+    (`picked`), whose whole context is shown below it.
+    """
     rows = [
         {
             "before": visible(label.context_before[-70:]),
             "token": visible_token(label.token),
             "after": visible(label.context_after[:70]),
+            "full": [label.context_before, label.token, label.context_after] if place == picked else None,
         }
-        for label in labels
+        for place, label in enumerate(labels)
     ]
-    _component(data={"labels": rows, "empty": empty}, key=key)
+    data = {"labels": rows, "empty": empty, "pickable": on_pick is not None}
+
+    def chosen() -> None:
+        hit = st.session_state[key].get("pick")
+        if hit is not None and on_pick is not None:
+            on_pick(None if hit["label"] is None else int(hit["label"]))
+
+    _component(data=data, key=key, on_pick_change=chosen)

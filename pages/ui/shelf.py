@@ -168,6 +168,8 @@ def _actions(entry: LibraryEntry) -> None:
     if entry.problem is None:
         file, _, icon = ways.PAGES["Decompose"]
         st.page_link(file, label="Decompose with it", icon=icon, query_params={"dictionary": entry.name})
+        file, _, icon = ways.PAGES["Compare"]
+        st.page_link(file, label="Compare", icon=icon, query_params={"dictionary": entry.name})
         st.download_button(
             "Export zip",
             lambda: zipped(entry.path),

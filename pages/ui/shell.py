@@ -17,7 +17,7 @@ from pages.ui.notice import notice, problem
 from pages.ui.visible import escaped
 from pages.ui.ways import PAGES
 
-_GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Evaluate")))
+_GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _STYLE = _ASSETS / "shell.css"
 _CHOSEN = "shell.dictionary"

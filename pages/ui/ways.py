@@ -12,6 +12,7 @@ PAGES = {
     "Train": ("pages/train.py", "train", ":material/model_training:"),
     "Library": ("pages/library.py", "library", ":material/folder_open:"),
     "Decompose": ("pages/decompose.py", "decompose", ":material/account_tree:"),
+    "Compare": ("pages/compare.py", "compare", ":material/compare_arrows:"),
     "Evaluate": ("pages/evaluate.py", "evaluate", ":material/query_stats:"),
 }
 _SHOWN = "ways.shown"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.job_status import JobStatus
+from itda_core.runs.match_status import MatchStatus
 from itda_core.runs.training_status import TrainingStatus
 from itda_core.runs.units import duration
 
@@ -25,7 +26,8 @@ def moment(iso: str | None) -> str:
 def progress_line(status: JobStatus) -> str:
     """What a job is at, in a few words of ours: never a model's or a corpus's."""
     if status.state == "starting" or (status.state == "running" and not status.tokens):
-        return (status.step or "starting").capitalize()
+        # A layer matching's step names the model it is at.
+        return "Starting" if isinstance(status, MatchStatus) else (status.step or "starting").capitalize()
     of = f" of {status.total:,}" if status.total else ""
     parts = [f"{status.tokens:,}{of} tokens"]
     if isinstance(status, TrainingStatus):

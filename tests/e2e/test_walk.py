@@ -132,7 +132,8 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
 
 
 @pytest.mark.parametrize(
-    "path", ["", "train", "library", "decompose", "decompose?dictionary=demo-0-L5&k=5&method=omp", "evaluate"]
+    "path",
+    ["", "train", "library", "decompose", "decompose?dictionary=demo-0-L5&k=5&method=omp", "evaluate", "compare"],
 )
 def test_every_page_opens_from_a_link_without_an_exception_or_a_request_elsewhere(visit: Visit, path: str) -> None:
     visit.open(path)

@@ -18,7 +18,17 @@ HOSTILE = (SCRIPT, PICTURE)
 N_ATOMS, K, LAYER = 40, 4, 1
 
 # Elements whose text the browser shows as it is; in all others Streamlit parses some of it as Markdown.
-PLAIN = {"text", "code", "bidi_component", "arrow_data_frame", "dataframe", "plotly_chart", "selectbox", "text_input"}
+PLAIN = {
+    "text",
+    "code",
+    "bidi_component",
+    "arrow_data_frame",
+    "dataframe",
+    "plotly_chart",
+    "selectbox",
+    "multiselect",
+    "text_input",
+}
 
 
 def grow(model_folder: Path, target: Path) -> Path:

@@ -1,0 +1,270 @@
+"""Comparisons as figures: heatmaps that can be clicked, and a page of its own that needs neither network nor script.
+
+As in module figures, every text that is not ours is escaped: Plotly parses a little HTML in labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from itda_core.comparison import JaccardMatrix
+
+MOST_WRITTEN = 20  # columns; values in narrower cells could not be read
+_MOST_NAMED = 60  # ticks that can be told from their neighbours
+_LONGEST_NAME = 26
+_LIGHT = ((0.0, "#f3f4fb"), (0.25, "#c5caf6"), (0.5, "#8185f0"), (0.75, "#4f46e5"), (1.0, "#2e2a78"))
+_DARK = ((0.0, "#1d1d27"), (0.25, "#35347a"), (0.5, "#6366f1"), (0.75, "#a5b0fb"), (1.0, "#f1f2ff"))
+_LINE = "rgba(128, 128, 140, 0.95)"
+_CHOSEN = "#f97316"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a heatmap shows. Arrays (n_rows, n_columns); NaN is drawn as an empty cell."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: np.ndarray  # what decides the colour
+    written: Sequence[Sequence[str]]  # what stands in the cells
+    told: Sequence[Sequence[str]]  # what hovering tells of each, plain text, lines ending in \n
+    low: float  # where the scale of colours begins
+    high: float
+    title: str  # of that scale
+    row_groups: tuple[str, ...] = ()  # what each row belongs to; a line is drawn where it changes
+    column_groups: tuple[str, ...] = ()
+    percent: bool = False  # whether the scale is labelled in percent
+
+
+def heatmap(cells: Cells, *, chosen: tuple[int, int] | None = None, dark: bool = False, height: int = 0) -> go.Figure:
+    """One coloured cell per row and column, with its value where there is room; `chosen` has a frame around it.
+
+    Plotly reports no click on a heatmap: over each cell lies an unseen point, whose x and y are its column and row.
+    height: pixels; 0: as many as the rows need.
+    """
+    import plotly.graph_objects as go
+
+    n_rows, n_columns = len(cells.rows), len(cells.columns)
+    written = n_columns <= MOST_WRITTEN
+    y, x = (part.ravel() for part in np.mgrid[:n_rows, :n_columns])
+    scale = [list(stop) for stop in (_DARK if dark else _LIGHT)]
+    figure = go.Figure(
+        go.Heatmap(
+            x=list(range(n_columns)),
+            y=list(range(n_rows)),
+            z=[[None if np.isnan(value) else value for value in row] for row in cells.values.tolist()],
+            zmin=cells.low,
+            zmax=cells.high if cells.high > cells.low else cells.low + 1,
+            colorscale=scale,
+            colorbar={
+                "title": {"text": cells.title, "side": "right"},
+                "thickness": 12,
+                "outlinewidth": 0,
+                "tickformat": ".0%" if cells.percent else None,
+            },
+            text=[list(row) for row in cells.written] if written else None,
+            texttemplate="%{text}" if written else None,
+            textfont={"size": 15 if n_columns <= 8 else 12 if n_columns <= 12 else 10},
+            hoverinfo="skip",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    figure.add_scatter(
+        x=x.tolist(),
+        y=y.tolist(),
+        mode="markers",
+        marker={"opacity": 0, "size": 14, "symbol": "square", "color": _CHOSEN},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        text=["<br>".join(map(escape, told.split("\n"))) for row in cells.told for told in row],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+    lines = [
+        *({"x0": at, "x1": at, "y0": -0.5, "y1": n_rows - 0.5} for at in _boundaries(cells.column_groups)),
+        *({"y0": at, "y1": at, "x0": -0.5, "x1": n_columns - 0.5} for at in _boundaries(cells.row_groups)),
+    ]
+    shapes = [{"type": "line", "line": {"color": _LINE, "width": 1.5}, **line} for line in lines]
+    if chosen is not None:
+        row, column = chosen
+        frame = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+        shapes.append({"type": "rect", "line": {"color": _CHOSEN, "width": 3}, **frame})
+    figure.update_layout(
+        height=height or int(min(900, max(320, 150 + n_rows * (46 if n_rows <= 8 else 30 if n_rows <= 20 else 21)))),
+        margin={"l": 8, "r": 8, "t": 12, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        dragmode=False,
+        clickmode="event+select",
+        hovermode="closest",
+        hoverdistance=-1,
+        hoverlabel={"align": "left"},
+        shapes=shapes,
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "rgba(128,128,140,0.55)", "activecolor": _CHOSEN},
+    )
+    small = max(n_rows, n_columns) > 12
+    for update, names, span in (
+        (figure.update_xaxes, cells.columns, [-0.5, n_columns - 0.5]),
+        (figure.update_yaxes, cells.rows, [n_rows - 0.5, -0.5]),
+    ):
+        step = -(-len(names) // _MOST_NAMED)
+        update(
+            range=span,
+            tickmode="array",
+            tickvals=list(range(0, len(names), step)),
+            ticktext=[escape(short(name)) for name in names[::step]],
+            tickfont={"size": 10 if small else 12},
+            automargin=True,
+            fixedrange=True,
+            zeroline=False,
+            showgrid=False,
+        )
+    if n_columns > 5 or any(len(name) > 12 for name in cells.columns):
+        figure.update_xaxes(tickangle=-90 if n_columns > 12 else -45)
+    return figure
+
+
+def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Sequence[str] = ()) -> Cells:
+    """A Jaccard matrix for `heatmap`.
+
+    colours: "fixed", from 0 to 1; "chance", from what chance gives to the largest value between two different sets;
+    "z", standard deviations above chance. groups: what each set belongs to.
+    """
+    n = len(matrix.labels)
+    apart = ~np.eye(n, dtype=bool)
+    percent = colours != "z"
+    values = matrix.jaccard if percent else np.where(apart, matrix.z, np.nan)
+    between = values[apart & ~np.isnan(values)]
+    low, high = 0.0, 1.0
+    if colours == "chance":
+        known = matrix.null_jaccard[apart]
+        low = float(np.nanmean(known)) if not np.isnan(known).all() else 0.0
+        high = float(between.max(initial=low))
+    elif colours == "z":
+        low, high = min(0.0, float(between.min(initial=0.0))), float(between.max(initial=1.0))
+    digits = 1 if n <= 8 else 0
+    form = f"{{:.{digits}%}}" if percent else "{:.0f}"
+    written = [["" if np.isnan(value) else form.format(value).rstrip("%") for value in row] for row in values]
+    told = [[told_of(matrix, i, j) for j in range(n)] for i in range(n)]
+    title = {"fixed": "Jaccard", "chance": "Jaccard", "z": "z above chance"}[colours]
+    both, names = tuple(groups), matrix.labels
+    return Cells(names, names, values, written, told, low, high, title, both, both, percent)
+
+
+def told_of(matrix: JaccardMatrix, i: int, j: int) -> str:
+    """One cell in words: its value, how sure it is, and what chance would give."""
+    one, other = matrix.labels[i], matrix.labels[j]
+    sizes = matrix.comparable_sizes
+    lines = [f"{short(one)} ~ {short(other)}", f"Jaccard {matrix.jaccard[i, j]:.2%}"]
+    if i != j and matrix.low is not None and matrix.high is not None and matrix.level is not None:
+        lines.append(f"{matrix.level:.0%} interval {matrix.low[i, j]:.1%} to {matrix.high[i, j]:.1%}")
+    if i != j and not np.isnan(matrix.null_jaccard[i, j]):
+        z = "" if np.isnan(matrix.z[i, j]) else f", z = {matrix.z[i, j]:.1f}"
+        lines.append(f"chance {matrix.null_jaccard[i, j]:.2%}{z}")
+    lines.append(f"{matrix.intersection[i, j]:,} shared of {sizes[i, j]:,} and {sizes[j, i]:,}")
+    if not np.isnan(matrix.comparable_fraction[i, j]):
+        lines.append(f"comparable: {matrix.comparable_fraction[i, j]:.0%} of what was read")
+    return "\n".join(lines)
+
+
+def short(name: str) -> str:
+    """A name cut in its middle, so that both a model's family and its layer stay."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    half = (_LONGEST_NAME - 1) // 2
+    return f"{name[: _LONGEST_NAME - 1 - half]}…{name[-half:]}"
+
+
+def _boundaries(groups: Sequence[str]) -> list[float]:
+    return [i - 0.5 for i in range(1, len(groups)) if groups[i] != groups[i - 1]]
+
+
+_PAGE_STYLE = """
+:root{color-scheme:light dark;--ink:#25252e;--muted:#6b6b78;--line:#e3e3ea;--ground:#fff}
+@media (prefers-color-scheme:dark){:root{--ink:#e9e9ef;--muted:#9d9dab;--line:#33333e;--ground:#15151a}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);margin:2rem auto;padding:0 1rem;
+  max-width:90rem}
+h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}.muted{color:var(--muted)}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem;font-variant-numeric:tabular-nums}
+th{font-weight:500;color:var(--muted);text-align:left;padding:1px 6px;white-space:nowrap}
+th.top{writing-mode:vertical-rl;transform:rotate(180deg)}td{padding:3px 5px;text-align:center;min-width:1.7rem}
+.edge{border-left:2px solid #80808c}tr.edge td,tr.edge th{border-left-width:0;border-top:2px solid #80808c}
+tr.edge td.edge{border-left-width:2px}
+ol{padding-left:3rem}li{margin:.15rem 0}
+bdi{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+mark{background:rgba(99,102,241,.28);color:inherit;border-radius:3px}
+"""
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Some labels under a heading of their own; each is what stands before the token, the token, what comes after."""
+
+    heading: str
+    labels: tuple[tuple[str, str, str], ...]
+    more: int = 0  # labels there are besides
+
+
+def comparison_page(cells: Cells, *, title: str, facts: Sequence[str], passages: Sequence[Passages] = ()) -> str:
+    """A whole HTML page: the matrix with its values, hovering as in the figure, and the labels of a chosen cell.
+
+    It holds no script and may load nothing (its content security policy says so); all text is escaped.
+    """
+    columns = "".join(
+        f'<th class="top{_edge(cells.column_groups, j)}">{escape(short(name))}</th>'
+        for j, name in enumerate(cells.columns)
+    )
+    rows = "\n".join(_row(cells, i) for i in range(len(cells.rows)))
+    said = "".join(f'<div class="muted">{escape(fact)}</div>' for fact in facts)
+    lists = "\n".join(_passages(part) for part in passages)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>{_PAGE_STYLE}</style></head><body>
+<h1>{escape(title)}</h1>
+{said}
+<div class="wide"><table><tr><th></th>{columns}</tr>
+{rows}</table></div>
+{lists}
+</body></html>
+"""
+
+
+def _row(cells: Cells, i: int) -> str:
+    found = "".join(_cell(cells, i, j) for j in range(len(cells.columns)))
+    edge = ' class="edge"' if _edge(cells.row_groups, i) else ""
+    return f"<tr{edge}><th>{escape(short(cells.rows[i]))}</th>{found}</tr>"
+
+
+def _cell(cells: Cells, i: int, j: int) -> str:
+    value = cells.values[i, j]
+    edge = _edge(cells.column_groups, j).strip()
+    kind = f' class="{edge}"' if edge else ""
+    if np.isnan(value):
+        return f"<td{kind}></td>"
+    alpha = float(np.clip((value - cells.low) / max(cells.high - cells.low, 1e-9), 0, 1))
+    # A tint of at most 0.55 leaves the page's own ink readable on it, light or dark.
+    style = f"background:rgba(99,102,241,{0.55 * alpha:.3f})"
+    return f'<td{kind} style="{style}" title="{escape(cells.told[i][j])}">{escape(cells.written[i][j])}</td>'
+
+
+def _edge(groups: Sequence[str], i: int) -> str:
+    return " edge" if 0 < i < len(groups) and groups[i] != groups[i - 1] else ""
+
+
+def _passages(part: Passages) -> str:
+    rows = "\n".join(
+        f"<li><bdi>{escape(before)}<mark>{escape(token)}</mark>{escape(after)}</bdi></li>"
+        for before, token, after in part.labels
+    )
+    more = f'<div class="muted">and {part.more:,} more</div>' if part.more else ""
+    return f"<h2>{escape(part.heading)}</h2>\n<ol>\n{rows}\n</ol>{more}"

@@ -1,0 +1,47 @@
+"""Several dictionaries of the library, chosen on a page and named in its address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from itda_core.runs.library import LibraryEntry
+from pages.ui import address, engine
+from pages.ui.visible import visible
+
+MARK = "~"  # between names in the address: no name of the library holds it
+
+
+class Listed(tuple[str, ...]):
+    """Several words, and how the address writes them."""
+
+    def __str__(self) -> str:
+        return MARK.join(self)
+
+
+def by_names(entries: Sequence[LibraryEntry]) -> dict[str, LibraryEntry]:
+    """Those that can be used, by name; one's own before a bundled one of the same name."""
+    return {entry.name: entry for entry in reversed(engine.usable(entries))}
+
+
+def choose(label: str, by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str, help: str) -> Listed:
+    """The dictionaries of `?dictionaries=`, and a field to choose others. Unknown names are complained of."""
+
+    def parse(text: str) -> Listed:
+        given = [name for name in text.split(MARK) if name]
+        for name in given:
+            if name not in by_name:
+                near = engine.nearest(name, list(by_name.values()))
+                hint = f" (the nearest is {near[0].name})" if near else ""
+                address.complain(f"The library has no dictionary called {name[:60]!r}{hint}; it was left out.")
+        return Listed(name for name in dict.fromkeys(given) if name in by_name)
+
+    address.arrive("dictionaries", key, parse, default, within=(tuple(by_name), default))
+    chosen = Listed(
+        st.multiselect(
+            label, list(by_name), format_func=visible, key=key, placeholder="Choose one or several", help=help
+        )
+    )
+    address.leave("dictionaries", key, chosen, default)
+    return chosen

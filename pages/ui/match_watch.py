@@ -1,0 +1,54 @@
+"""A layer-matching study as it happens, and what it found; as VIEW for job_watch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import streamlit as st
+
+from itda_core.files import finite
+from itda_core.runs.job_kinds import MATCHING
+from itda_core.runs.jobs import Job
+from itda_core.runs.match_request import MatchRequest
+from itda_core.runs.match_status import MatchStatus
+from itda_core.runs.matching import similarities_csv
+from pages.ui import job_watch, match_results
+from pages.ui.job_words import subject
+from pages.ui.visible import visible
+
+
+def _figures(job: Job[MatchRequest, MatchStatus], status: MatchStatus) -> None:
+    if status.table is not None:
+        match_results.show(status.table)
+    elif not status.ended and status.step:
+        st.text(visible(status.step))  # it may name a model
+
+
+def _under(request: MatchRequest) -> str:
+    return f"{request.config.tokens or 0:,} tokens, {len(request.measures)} measures"
+
+
+def _files(
+    job: Job[MatchRequest, MatchStatus],
+) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    name = f"layer-matching-{job.id}"
+    files: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {
+        "All of it (JSON)": (f"{name}-all.json", "application/json", lambda: job_watch.everything(job))
+    }
+    table = job.status.table
+    if table is None:
+        return files
+    return {
+        "Table (CSV)": (f"{name}.csv", "text/csv", lambda: match_results.csv(table)),
+        "Every similarity (CSV)": (f"{name}-similarities.csv", "text/csv", lambda: similarities_csv(table)),
+        "Figures (JSON)": (
+            f"{name}.json",
+            "application/json",
+            lambda: json.dumps(finite(table.to_dict()), indent=2, ensure_ascii=False),
+        ),
+        **files,
+    }
+
+
+VIEW = job_watch.View(MATCHING, subject, _under, _figures, lambda job, status: None, _files)

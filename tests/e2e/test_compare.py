@@ -1,0 +1,134 @@
+"""The compare page as a visitor walks through it: a link, a click on a cell, the labels behind it, a copied address."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+from itda_core.runs.library import BUNDLED
+from tests.e2e.conftest import PATIENCE, Visit
+
+expect.set_options(timeout=PATIENCE)
+HOSTILE = "<img src=x onerror=alert(2)> ![](http://example.com/x.png) <script>alert(1)</script>"
+
+
+def address(visit: Visit) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
+
+
+def click_cell(visit: Visit, row: int, column: int, n: int) -> None:
+    """Clicks a cell of the n x n heatmap, where a person would: in its middle."""
+    box = visit.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    x = box["x"] + box["width"] * (column + 0.5) / n
+    y = box["y"] + box["height"] * (row + 0.5) / n
+    visit.page.mouse.move(x, y)
+    visit.page.wait_for_selector(".js-plotly-plot .hovertext", state="attached")
+    visit.page.mouse.click(x, y)
+
+
+def shared(one: str, other: str) -> list[str]:
+    """The first labels both bundled dictionaries have, in the first one's order, from their files alone."""
+    columns = ["document", "window_start", "char_end"]
+    frames = [
+        pd.read_parquet(BUNDLED / name / "provenance.parquet").sort_values("order").drop_duplicates(columns)
+        for name in (one, other)
+    ]
+    theirs = set(frames[1][columns].itertuples(index=False, name=None))
+    rows = zip(frames[0]["token"], frames[0][columns].itertuples(index=False, name=None), strict=True)
+    return [token for token, prefix in rows if prefix in theirs]
+
+
+def test_a_click_on_a_cell_shows_its_labels_and_the_address_brings_them_back(visit: Visit) -> None:
+    page = visit.page
+    visit.open("compare?dictionaries=demo-0-L1~demo-1-L1~demo-2-L1~demo-3-L1~demo-4-L1")
+    expect(page.locator(".label .hit").first).to_be_visible()
+    visit.settle()
+    click_cell(visit, 2, 4, 5)
+    name = page.locator(".name").first
+    expect(name).to_have_text("demo-2-L1 ~ demo-4-L1")
+    visit.settle()
+    assert address(visit)["cell"] == "demo-2-L1~demo-4-L1"
+    expected = shared("demo-2-L1", "demo-4-L1")
+    expect(page.get_by_text(f"Shared ({len(expected):,})")).to_be_visible()
+    shown = page.locator(".label .hit").all_inner_texts()
+    assert len(shown) == 10
+    assert [token.replace("·", " ").replace("↵", "\n").strip() for token in shown] == [t.strip() for t in expected[:10]]
+
+    # Its whole context, and the way to its atom.
+    page.locator(".label").nth(3).click()
+    expect(page.locator(".label[aria-selected=true] .passage")).to_be_visible()
+    visit.settle()
+    link = page.get_by_role("link", name=re.compile("of the second in Decompose"))
+    expect(link).to_be_visible()
+    assert "demo-4-L1" in (link.get_attribute("href") or "")
+
+    page.get_by_text(re.compile("Only in the first")).click()
+    visit.page.wait_for_function("location.search.includes('part=first')")
+    visit.settle()
+    page.reload()
+    expect(name).to_have_text("demo-2-L1 ~ demo-4-L1")
+    visit.settle()
+    before = page.locator(".label .hit").all_inner_texts()
+
+    # The copied link shows a stranger the same.
+    page.get_by_role("button", name="Share").click()
+    link_text = page.get_by_test_id("stCode").first.inner_text().strip()
+    page.goto(link_text)
+    expect(name).to_have_text("demo-2-L1 ~ demo-4-L1")
+    expect(page.locator(".label .hit").first).to_be_visible()
+    visit.settle()
+    assert page.locator(".label .hit").all_inner_texts() == before
+    visit.assert_stayed_here()
+
+
+@pytest.fixture
+def hostile(home: Path) -> Iterator[str]:
+    """A dictionary in the library whose model, tokens and contexts are hostile."""
+    folder = home / "library" / "hostile-L1"
+    shutil.copytree(BUNDLED / "demo-1-L1", folder)
+    said = json.loads((folder / "dictionary.json").read_text())
+    said["spec"] |= {"model": HOSTILE, "weights_fingerprint": "a" * 64}
+    (folder / "dictionary.json").write_text(json.dumps(said))
+    frame = pd.read_parquet(folder / "provenance.parquet")
+    frame["token"], frame["context_before"], frame["context_after"] = HOSTILE, HOSTILE, HOSTILE
+    frame.to_parquet(folder / "provenance.parquet")
+    yield folder.name
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("query", ["", "&by=model", "&cell={name}~demo-0-L1", "&show=measures", "&show=transfer"])
+def test_hostile_names_and_contexts_stay_text(visit: Visit, hostile: str, query: str) -> None:
+    page = visit.page
+    visit.open(f"compare?dictionaries={hostile}~demo-0-L1{query.format(name=hostile)}")
+    if "show" not in query:
+        expect(page.locator(".label .hit").first).to_be_visible()
+        visit.settle()
+        click_cell(visit, 0, 1, 2)
+        visit.settle()
+        page.get_by_text("Choose what is compared").click()
+        field = page.get_by_role("combobox", name=re.compile("Models")).first
+    else:
+        field = page.get_by_role("combobox").nth(1)  # the first is the sidebar's
+    field.click()
+    page.wait_for_timeout(300)
+    assert page.locator('img[src*="example.com"], img[src="x"]').count() == 0
+    visit.assert_stayed_here()
+
+
+def test_all_bundled_dictionaries_open_at_once(visit: Visit) -> None:
+    visit.open("compare")
+    expect(visit.page.locator(".label .hit").first).to_be_visible()
+    names = sorted(path.name for path in BUNDLED.iterdir())
+    ticks = visit.page.locator(".js-plotly-plot .ytick text")
+    expect(ticks).to_have_count(len(names))
+    assert sorted(ticks.all_text_contents()) == names
+    visit.assert_stayed_here()

@@ -1,0 +1,365 @@
+"""The compare page: what it shows is what the engine and plain Python sets say, and every choice is in its address."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from itda_core import comparison_figures
+from itda_core.comparison import JaccardMatrix, LabelSet, jaccard_matrix
+from itda_core.comparison.convergence import Convergence
+from itda_core.comparison.layer_matching import accuracy
+from itda_core.comparison.match_table import MatchTable, MeasureResult
+from itda_core.errors import UserError
+from itda_core.runs.job_kinds import MATCHING
+from itda_core.runs.jobs import Job, Jobs
+from itda_core.runs.match_estimate import estimate_match
+from itda_core.runs.match_request import DICTIONARIES, MatchRequest
+from itda_core.runs.match_status import MatchStatus
+from pages.ui import compare_matrix, compare_training, match_results
+from pages.ui.engine import TrainingMoment
+from tests.pages.conftest import HOSTILE, N_ATOMS, Studio, asked_for, components, elements, notices, parsed_text
+
+NAME = "tiny-L1-resid_post"
+FIRST, SECOND, THIRD = "first", "second", "third"
+_COLUMNS = ["document", "window_start", "char_end"]
+
+
+@pytest.fixture
+def three(studio: Studio) -> dict[str, set[tuple[Any, ...]]]:
+    """Three dictionaries in the library, of two models, and the prefixes of each as a plain set.
+
+    They are copies of one whose labels were cut and moved: the last two share some places with the first.
+    """
+    frame = pd.read_parquet(studio.dictionary / "provenance.parquet")
+    half = N_ATOMS // 2
+    # (model, layer, labels that stay where they are): the others are moved to a place of their own
+    plan = {FIRST: ("one", 0, N_ATOMS), SECOND: ("one", 1, half), THIRD: (HOSTILE[1], 0, half // 2)}
+    prefixes = {}
+    for number, (name, (model, layer, kept)) in enumerate(plan.items()):
+        folder = studio.home / "library" / name
+        shutil.copytree(studio.dictionary, folder)
+        moved = frame.copy()
+        moved.loc[moved.index >= kept, "char_end"] += 1000 * (number + 1)
+        moved["context_before"] = [f"{HOSTILE[i % 2]} {name} " for i in range(len(moved))]
+        moved.to_parquet(folder / "provenance.parquet")
+        said = json.loads((folder / "dictionary.json").read_text())
+        said["spec"] |= {"model": model, "layer": layer, "weights_fingerprint": model}
+        (folder / "dictionary.json").write_text(json.dumps(said))
+        prefixes[name] = set(moved[_COLUMNS].itertuples(index=False, name=None))
+    shutil.rmtree(studio.dictionary)
+    return prefixes
+
+
+def plain(one: set[Any], other: set[Any]) -> float:
+    return len(one & other) / len(one | other)
+
+
+def charts(test: AppTest) -> list[dict[str, Any]]:
+    return [json.loads(e.proto.spec) for e in elements(test) if getattr(e, "type", "") == "plotly_chart"]
+
+
+def drawn(test: AppTest) -> tuple[list[str], np.ndarray]:
+    """Names and values of the page's heatmap."""
+    [chart] = charts(test)
+    values = [[np.nan if cell is None else cell for cell in row] for row in chart["data"][0]["z"]]
+    return chart["layout"]["yaxis"]["ticktext"], np.array(values, float)
+
+
+def facts(test: AppTest) -> dict[str, str]:
+    [data] = components(test, "fact_table")
+    return dict(data["facts"])
+
+
+def listed(test: AppTest) -> list[dict[str, Any]]:
+    [data] = components(test, "label_list")
+    return data["labels"]
+
+
+def test_the_heatmap_is_what_plain_sets_give(studio: Studio, three: dict[str, set[Any]]) -> None:
+    names, values = drawn(studio.open("compare"))
+    assert sorted(names) == sorted(three)
+    expected = [[plain(three[one], three[other]) for other in names] for one in names]
+    np.testing.assert_allclose(values, expected)
+
+
+def test_a_model_is_the_union_of_its_layers(studio: Studio, three: dict[str, set[Any]]) -> None:
+    names, values = drawn(studio.open("compare", by="model"))
+    assert len(names) == 2
+    one = names.index("one")
+    assert values[one, 1 - one] == pytest.approx(plain(three[FIRST] | three[SECOND], three[THIRD]))
+
+
+def test_a_cell_shows_the_labels_behind_it(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare", cell=f"{FIRST}~{SECOND}")
+    shared, either = three[FIRST] & three[SECOND], three[FIRST] | three[SECOND]
+    shown = facts(test)
+    assert shown["Jaccard"] == f"{len(shared) / len(either):.2%}"
+    assert shown["Shared labels"] == f"{len(shared):,} of {len(either):,} that either has"
+    assert "95% interval" in shown
+    [options] = [group.options for group in test.segmented_control if group.label == "Labels"]
+    assert options == [
+        f"Shared ({len(shared)})",
+        f"Only in the first ({len(three[FIRST] - three[SECOND])})",
+        f"Only in the second ({len(three[SECOND] - three[FIRST])})",
+    ]
+    assert all(FIRST in label["before"] for label in listed(test))
+    alone = studio.open("compare", cell=f"{FIRST}~{SECOND}", part="second")
+    assert all(SECOND in label["before"] for label in listed(alone))
+    counted = [frame.value for frame in test.dataframe]
+    assert [int(frame["shared"].sum()) for frame in counted] == [len(shared)] * 2
+    assert [int(frame["only second"].sum()) for frame in counted] == [len(three[SECOND] - three[FIRST])] * 2
+
+
+def test_a_click_on_a_cell_is_in_the_address(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare")
+    names, _ = drawn(test)
+    before = facts(test)["Jaccard"]
+    test.session_state["compare.cell"] = compare_matrix.Listed((FIRST, SECOND))  # as the chart's callback does
+    test.run()
+    assert asked_for(test)["cell"] == f"{FIRST}~{SECOND}"
+    assert facts(test)["Jaccard"] == f"{plain(three[FIRST], three[SECOND]):.2%}" != before
+    [frame] = [shape for shape in charts(test)[0]["layout"]["shapes"] if shape["type"] == "rect"]
+    assert (frame["y0"], frame["x0"]) == (names.index(FIRST) - 0.5, names.index(SECOND) - 0.5)
+
+
+def test_over_every_cell_lies_a_point_that_can_be_clicked(studio: Studio, three: dict[str, set[Any]]) -> None:
+    [chart] = charts(studio.open("compare"))
+    heatmap, points = chart["data"]
+    assert heatmap["hoverinfo"] == "skip"
+    places = list(zip(points["y"], points["x"], strict=True))
+    assert places == [(row, column) for row in range(3) for column in range(3)]
+    assert points["marker"]["opacity"] == 0
+
+
+def test_options_are_in_the_address_and_come_back(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare")
+    for key, value in (("interval", "no"), ("crop", "yes"), ("colours", "z")):
+        test.segmented_control(key=f"compare.{key}").set_value(value).run()
+    asked = {name: asked_for(test)[name] for name in ("interval", "crop", "colours")}
+    assert asked == {"interval": "no", "crop": "yes", "colours": "z"}
+    assert "95% interval" not in facts(test)
+    again = studio.open("compare", **asked)
+    assert charts(again) == charts(test)
+    assert "crop=yes" in next(code.value for code in again.code if "compare?" in code.value)
+
+
+def test_chosen_dictionaries_are_in_the_address(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare")
+    test.multiselect(key="compare.dictionaries").set_value([FIRST, THIRD]).run()
+    assert asked_for(test)["dictionaries"] == f"{FIRST}~{THIRD}"
+    names, _ = drawn(studio.open("compare", dictionaries=f"{FIRST}~{THIRD}"))
+    assert sorted(names) == [FIRST, THIRD]
+    # All of a corpus, of some models: here the first model's two.
+    test.multiselect(key="compare.models").set_value(["one"])
+    test.button(key="compare.take").click().run()
+    assert sorted(drawn(test)[0]) == [FIRST, SECOND]
+
+
+def test_other_dictionaries_forget_the_cell_without_complaint(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare", cell=f"{FIRST}~{SECOND}")
+    test.segmented_control(key="compare.by").set_value("model").run()
+    assert "cell" not in asked_for(test)
+    assert not any("cell" in said for said in notices(test))
+
+
+def test_nonsense_in_the_address_is_named(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare", cell="a~b", by="colour", dictionaries=f"{FIRST}~{SECOND}~firts")
+    said = "\n".join(notices(test))
+    for part in ("cell=a~b", "by=colour", "no dictionary called 'firts'"):
+        assert part in said
+
+
+def test_comparability_is_said_first(studio: Studio, three: dict[str, set[Any]]) -> None:
+    line = notices(studio.open("compare"))[0]
+    least, most = (extreme(map(len, three.values())) for extreme in (min, max))
+    assert line.startswith(f"3 dictionaries of the corpus made-up, {least} to {most} labels each; one tokenizer")
+    assert "Comparable: 100.0%" in line
+
+
+def test_what_cannot_be_compared_is_refused_with_the_reason(studio: Studio, three: dict[str, set[Any]]) -> None:
+    path = studio.home / "library" / SECOND / "dictionary.json"
+    said = json.loads(path.read_text())
+    said["spec"]["corpus_fingerprint"] = "f" * 64
+    path.write_text(json.dumps(said))
+    test = studio.open("compare")
+    assert any("built on different corpora" in sentence for sentence in notices(test))
+    assert not charts(test)
+    alone = studio.open("compare", dictionaries=FIRST)
+    assert any("at least two dictionaries, not 1" in sentence for sentence in notices(alone))
+
+
+def test_hostile_text_is_text(studio: Studio, three: dict[str, set[Any]]) -> None:
+    for address in ({}, {"by": "model"}, {"show": "measures"}, {"show": "transfer"}):
+        test = studio.open("compare", **address)
+        assert all(text not in parsed_text(test) for text in HOSTILE)
+        assert "<script>" not in json.dumps([chart["data"][1]["text"] for chart in charts(test)])
+
+
+def matrix_of(studio: Studio, **options: Any) -> JaccardMatrix:
+    sets = [LabelSet.load(studio.home / "library" / name) for name in (FIRST, SECOND, THIRD)]
+    return jaccard_matrix(sets, interval=True, **options)
+
+
+def test_exports(studio: Studio, three: dict[str, set[Any]]) -> None:
+    matrix = matrix_of(studio)
+    read = pd.read_csv(io.StringIO(compare_matrix.csv(matrix)), index_col=0)
+    assert read.loc[FIRST, SECOND] == pytest.approx(plain(three[FIRST], three[SECOND]))
+    keys = list(json.loads(compare_matrix.figures_json(matrix)))
+    assert keys[:7] == ["labels", "sizes", "jaccard", "intersection", "comparable_fraction", "null_jaccard", "z"]
+    pairs = pd.read_csv(io.StringIO(compare_matrix.pairs_csv(matrix)))
+    assert list(pairs["jaccard"]) == pytest.approx(
+        [plain(three[FIRST], three[SECOND]), plain(three[FIRST], three[THIRD]), plain(three[SECOND], three[THIRD])]
+    )
+
+
+def test_the_web_page_holds_the_matrix_and_escapes_everything(studio: Studio, three: dict[str, set[Any]]) -> None:
+    matrix = replace(matrix_of(studio), labels=(HOSTILE[0], SECOND, THIRD))
+    page = comparison_figures.comparison_page(
+        comparison_figures.jaccard_cells(matrix, groups=("a", "a", HOSTILE[1])),
+        title=HOSTILE[0],
+        facts=[HOSTILE[0]],
+        passages=[comparison_figures.Passages(HOSTILE[0], ((HOSTILE[0], "token", HOSTILE[1]),), 3)],
+    )
+    assert "<script" not in page
+    assert "src=" not in page
+    assert "default-src 'none'" in page
+    assert f">{100 * matrix.jaccard[0, 1]:.1f}</td>" in page
+    assert "and 3 more" in page
+
+
+# --- measures side by side ---
+
+
+@pytest.fixture
+def started(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[MatchRequest]:
+    """The studies that were started, of which none runs."""
+    requests: list[MatchRequest] = []
+
+    def start(self: Jobs, request: MatchRequest, *, further: bool) -> Job:
+        requests.append(request)
+        return job_of(studio.home, request, MatchStatus())
+
+    monkeypatch.setattr(Jobs, "start", start)
+    return requests
+
+
+def job_of(home: Path, request: MatchRequest, status: MatchStatus) -> Job:
+    """A job's folder as a worker would have left it."""
+    job = Job(home / "jobs" / "20261120-120000-000000-abcd")
+    job.folder.mkdir(parents=True)
+    order = {"created": "2026-11-20T12:00:00+00:00", "kind": MATCHING.name, "request": request.to_dict()}
+    (job.folder / "request.json").write_text(json.dumps(order))
+    (job.folder / "status.json").write_text(json.dumps(status.to_dict()))
+    return job
+
+
+def table_of(names: tuple[str, ...]) -> MatchTable:
+    """Two models of three layers; the first measure finds every layer's like, the second errs."""
+    generator = np.random.default_rng(0)
+    good = generator.uniform(0.1, 0.4, (2, 2, 3, 3)) + 0.5 * np.eye(3)
+    bad = generator.uniform(0.1, 0.9, (2, 2, 3, 3))
+    measures = tuple(
+        MeasureResult.of(name, similarity, accuracy(similarity), seconds)
+        for name, similarity, seconds in (("itda", good, 1.5), ("linear_cka", bad, 2.5))
+    )
+    return MatchTable(
+        models=names,
+        layers=(0, 1, 2),
+        site="resid_post",
+        corpus="demo",
+        tokens=900,
+        common_fraction=1.0,
+        sinks_left_out=0,
+        sizes=((10, 11, 12), (13, 14, 15)),
+        harvest_seconds=1.0,
+        seconds=5.0,
+        measures=measures,
+        config={},
+    )
+
+
+def test_a_study_is_started_from_its_form(studio: Studio, started: list[MatchRequest]) -> None:
+    test = studio.open("compare", show="measures", models="demo:0~demo:1", tokens="900", layers="0,2-3")
+    command = test.code[-1].value
+    assert command == "itda match demo:0 demo:1 --corpus demo --layers 0,2-3 --tokens 900"
+    low, high = estimate_match(MatchRequest(("demo:0", "demo:1"), "demo", replace(DICTIONARIES, tokens=900))) or (0, 0)
+    assert 0 < low < high
+    test.button(key="match.start").click().run()
+    expected = MatchRequest(("demo:0", "demo:1"), "demo", replace(DICTIONARIES, tokens=900), layers=(0, 2, 3))
+    assert started == [expected]
+    assert asked_for(test)["job"] == "20261120-120000-000000-abcd"
+
+
+@pytest.mark.parametrize(("given", "said"), [({"models": "demo:0"}, "cannot be matched"), ({"text": ""}, "No text")])
+def test_a_study_that_cannot_be_is_not_started(studio: Studio, given: dict[str, str], said: str) -> None:
+    test = studio.open("compare", show="measures", **given)
+    if "text" in given:
+        test.text_input(key="match.corpus").set_value("").run()
+    assert any(said in sentence for sentence in notices(test))
+    assert "match.start" not in [button.key for button in test.button]
+
+
+def test_a_finished_study_shows_its_table_and_every_measure(studio: Studio) -> None:
+    table = table_of((HOSTILE[1], "two"))
+    request = MatchRequest((HOSTILE[1], "two"), HOSTILE[1])
+    job = job_of(studio.home, request, MatchStatus("done", tokens=900, share=1.0, table=table))
+    test = studio.open("compare", job=job.id)
+    shown = test.dataframe[0].value
+    assert list(shown["different models"]) == [m.accuracy.different_models for m in table.measures]
+    assert list(shown["all pairs"]) == [m.accuracy.all_pairs for m in table.measures]
+    assert shown["different models"][0] == 1.0
+    assert list(shown["seconds"]) == [1.5, 2.5]
+    first, _ = charts(test)
+    similarity = np.array(table.measures[0].similarity)
+    np.testing.assert_allclose(first["data"][0]["z"], (similarity[0, 1] + similarity[1, 0]) / 2)
+    assert all(text not in parsed_text(test) for text in HOSTILE)
+    every = studio.open("compare", job=job.id, cells="all")
+    block = np.array(charts(every)[0]["data"][0]["z"])[:3, 3:]
+    np.testing.assert_allclose(block, similarity[0, 1])
+    assert all(text not in parsed_text(every) for text in HOSTILE)
+
+
+def test_the_table_as_csv() -> None:
+    read = pd.read_csv(io.StringIO(match_results.csv(table_of(("one", "two")))))
+    assert list(read["measure"]) == ["ITDA (Jaccard)", "Linear CKA"]
+    assert read["low"][0] < read["different models"][0] <= read["high"][0] == pytest.approx(1.0)
+
+
+def test_layers_that_a_model_lacks_are_refused_before_the_start() -> None:
+    with pytest.raises(UserError, match="layer"):
+        estimate_match(MatchRequest(("demo:0", "demo:1"), "demo", layers=(99,)))
+
+
+# --- transfer, convergence ---
+
+
+def test_transfer_is_the_command_that_measures_it(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare", show="transfer", **{"from": "one", "into": HOSTILE[1]})
+    command = test.code[-1].value
+    assert command.startswith(f"itda transfer {FIRST} {SECOND} ")
+    assert HOSTILE[1] in command
+
+
+def test_checkpoints_by_layers_in_the_order_of_training() -> None:
+    values = np.array([[0.2, np.nan], [0.6, 0.4], [1.0, 1.0]])
+    found = Convergence((10, 100, 1000), (0, 1), values, values - 0.1, values + 0.1, values, values * 0.1, values * 50)
+    moments = {step: TrainingMoment(step * 1000, 10 / step) for step in found.checkpoints}
+    cells = compare_training.cells(found, moments)
+    assert cells.rows[1] == "step 100 (0.10M tokens)"
+    assert [list(row) for row in cells.written] == [["20.0", ""], ["60.0", "40.0"], ["100.0", "100.0"]]
+    assert cells.high == 0.6  # the end beside itself says nothing
+    assert cells.told[1][0].split("\n") == [
+        *("layer 0 at step 100", "Jaccard 60.00%", "95% interval 50.0% to 70.0%", "chance 6.00%, z = 30.0"),
+        "held-out loss 0.100 nats per token",
+    ]
+    assert "layer 0 from step 100, layer 1 only at the end" in compare_training.settled(found, moments)
