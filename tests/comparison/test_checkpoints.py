@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from itda_core.comparison.checkpoints import LIST, demo_checkpoints, labels_file
+from itda_core.comparison.checkpoints import CHECKPOINTS, LIST, demo_checkpoints, labels_file
 from itda_core.dictionaries import TrainConfig, train, write_labels
 from itda_core.errors import UserError
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
@@ -39,3 +39,17 @@ def test_a_step_without_files_and_a_damaged_list_are_told(folder: Path) -> None:
     (folder / LIST).write_text('{"checkpoints": [{"step": "many"}]}')
     with pytest.raises(UserError, match="is damaged"):
         demo_checkpoints(folder)
+
+
+def test_the_bundled_checkpoints() -> None:
+    """Eight steps of six layers, the loss falling, the last the bundled model's; all together small."""
+    found = demo_checkpoints()
+    steps = sorted({one.step for one in found})
+    assert len(steps) == 8
+    assert [(one.step, one.layer) for one in found] == [(step, layer) for step in steps for layer in range(6)]
+    losses = [next(one.held_out_loss for one in found if one.step == step) for step in steps]
+    assert losses == sorted(losses, reverse=True)
+    training = json.loads((CHECKPOINTS.parent / "models" / "training.json").read_text())
+    assert losses[-1] == pytest.approx(training["models"][0]["held_out"]["all"]["loss"], abs=1e-6)
+    assert len({one.labels.spec.corpus_fingerprint for one in found}) == 1
+    assert sum(file.stat().st_size for file in CHECKPOINTS.iterdir()) < 500_000
