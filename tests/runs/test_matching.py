@@ -113,7 +113,8 @@ def test_what_cannot_be_is_one_line(itda: Cli, corpus_file: Path, arguments: lis
 def test_models_of_different_depths_are_refused_before_one_is_loaded(
     itda: Cli, model_folder_of: Callable[[str], Path], corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("itda_core.comparison.match.load_model", None)
+    # By module: in the room, the function of the same name stands for it.
+    monkeypatch.setattr(import_module("itda_core.comparison.match"), "load_model", None)
     code, _, err = itda("match", "demo:0", model_folder_of("gpt2"), "--corpus", corpus_file)
     assert code == 2
     assert "different numbers of layers (demo:0 6, " in err
