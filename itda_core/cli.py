@@ -1232,16 +1232,13 @@ def bench_stream(
         from itda_core.bench.streaming import report
         from itda_core.bench.streaming.plan import StreamPlan, quick_plan
         from itda_core.bench.streaming.run import bench_stream
-        from itda_core.runs.cluster.connection import ray_module
 
-        if nodes:
-            ray_module()  # that it is missing is said now, not after the other measurements
-        plan = StreamPlan(cold=not warm, folder=None if folder is None else str(folder))
-        found = bench_stream(quick_plan(plan) if quick else plan, line.step)
         sweep = None
-        if nodes:
+        if nodes:  # first: where Ray is missing or does not start, nothing that was measured is lost
             line.step(f"training on {nodes} nodes")
             sweep = cluster_sweep.cluster_sweep(nodes=nodes, tokens=5_000 if quick else 400_000)
+        plan = StreamPlan(cold=not warm, folder=None if folder is None else str(folder))
+        found = bench_stream(quick_plan(plan) if quick else plan, line.step)
     if as_json:
         print_json(report.to_json(found) | {"cluster": None if sweep is None else cluster_sweep.to_json(sweep)})
         return
