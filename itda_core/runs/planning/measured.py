@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -138,7 +139,7 @@ def _product(device: str, dtype: str) -> float:
 
     size = _SQUARE[device.partition(":")[0]]
     left, right = torch.randn(2, size, size, device=device).to(getattr(torch, dtype))
-    return 2 * size**3 / _best(lambda: left @ right, device)
+    return 2 * size**3 / _typical(lambda: left @ right, device)
 
 
 def _memory(device: str) -> float:
@@ -149,9 +150,9 @@ def _memory(device: str) -> float:
         import numpy as np
 
         array = np.ones(_ARRAY // 8)
-        return array.nbytes / _best(lambda: array.sum(), device)
+        return array.nbytes / _typical(lambda: array.sum(), device)
     values = torch.ones(_ARRAY // 4, device=device)
-    return values.nbytes / _best(lambda: values.sum(), device)
+    return values.nbytes / _typical(lambda: values.sum(), device)
 
 
 def _transfer(device: str) -> float:
@@ -162,24 +163,25 @@ def _transfer(device: str) -> float:
         torch.empty(_ARRAY, dtype=torch.uint8, pin_memory=True),
         torch.empty(_ARRAY, dtype=torch.uint8, device=device),
     )
-    return _ARRAY / _best(lambda: there.copy_(host, non_blocking=True), device)
+    return _ARRAY / _typical(lambda: there.copy_(host, non_blocking=True), device)
 
 
-def _best(call: Callable[[], object], device: str) -> float:
-    """Seconds of the quickest of a few runs: what else runs on the machine only ever takes time away."""
+def _typical(call: Callable[[], object], device: str) -> float:
+    """Seconds of the median of many runs: what a long run comes to. The quickest is up to half as long again as fast
+    on a machine that others share, or that slows down when it is warm.
+    """
     import torch
 
     wait = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device.partition(":")[0], lambda: None)
     call()
-    best, spent = float("inf"), 0.0
-    while spent < _SECONDS:
+    runs: list[float] = []
+    while sum(runs) < _SECONDS:
         wait()
         start = time.perf_counter()
         call()
         wait()
-        seconds = time.perf_counter() - start
-        best, spent = min(best, seconds), spent + seconds
-    return best
+        runs.append(time.perf_counter() - start)
+    return statistics.median(runs)
 
 
 def _shard(folder: Path | None) -> Path | None:
