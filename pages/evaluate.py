@@ -2,11 +2,9 @@
 
 import streamlit as st
 
-from itda_core.errors import UserError
 from pages.ui import evaluator as parts
 from pages.ui import job_form, job_watch, shell
 from pages.ui.evaluation_watch import VIEW
-from pages.ui.notice import problem
 
 frame = shell.page("Evaluate")
 job_id = st.query_params.get("job")
@@ -22,14 +20,6 @@ with form:
     asked = parts.form(frame)
 shell.complain()
 frame.share(parts.permalink(frame, asked))
-with cost, st.container(border=True):
-    try:
-        request = asked.request()
-        parts.cost(request)
-        job_form.terminal(request)
-        frame.export(job_form.exports(request))
-    except UserError as error:
-        problem(error, key="evaluate.problem")
-    else:
-        job_form.start(request)
+with cost:
+    job_form.finish(frame, asked, parts.cost, key="evaluate.problem")
 job_watch.all_jobs(VIEW.kind)

@@ -2,10 +2,8 @@
 
 import streamlit as st
 
-from itda_core.errors import UserError
 from pages.ui import further_form, job_form, job_watch, shell, training_cost
 from pages.ui import trainer as parts
-from pages.ui.notice import problem
 from pages.ui.training_watch import VIEW
 
 frame = shell.page("Train")
@@ -26,14 +24,6 @@ frame.share({})
 form, cost = st.columns([5, 3], gap="large")
 with form:
     asked = parts.form(frame.entries)
-with cost, st.container(border=True):
-    try:
-        request = asked.request()
-        training_cost.cost(request)
-        job_form.terminal(request)
-        frame.export(job_form.exports(request))
-    except UserError as error:
-        problem(error, key="train.problem")
-    else:
-        job_form.start(request)
+with cost:
+    job_form.finish(frame, asked, training_cost.cost, key="train.problem")
 job_watch.all_jobs(VIEW.kind)

@@ -16,7 +16,8 @@ from itda_core.dictionaries.draws import numbers, uniforms
 from itda_core.dictionaries.gathering import Chosen, Gathered, LabelFinder, gather
 from itda_core.dictionaries.held_out import FEWEST_TOKENS, Quality, collect, quality
 from itda_core.dictionaries.provenance import to_frame
-from itda_core.dictionaries.rebuilding import Stretch, assemble, check_readable, cut, survey_sites
+from itda_core.dictionaries.reading import windows_of_training
+from itda_core.dictionaries.rebuilding import Stretch, assemble, check_readable, survey_sites
 from itda_core.dictionaries.sinks import sinks_in
 from itda_core.errors import UserError
 
@@ -109,7 +110,7 @@ class Transferring:
         return found, len(held[self._sites[0]])
 
     def _windows(self) -> Iterator[Window]:
-        return cut(self._corpus, self._model, self._config)
+        return windows_of_training(self._corpus, self._model.tokenizer, self._config)
 
     def _stretch_windows(self) -> Iterator[Window]:
         """The windows of this model with the text that the labels come from: what their dictionaries have read, or,
@@ -182,7 +183,7 @@ class Transferring:
                     break
                 passed.take(window)
         else:
-            windows = cut(held_out, self._model, self._config)
+            windows = windows_of_training(held_out, self._model.tokenizer, self._config)
         batches = self._model.stream(windows, self._sites)
         held = collect((batch.activations for batch in batches), tokens)
         found = min((len(x) for x in held.values()), default=0)

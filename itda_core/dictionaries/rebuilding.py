@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -15,11 +15,11 @@ from itda_core.dictionaries.gathering import Chosen, LabelFinder, gather
 from itda_core.dictionaries.labels_only import LabelsOnly
 from itda_core.dictionaries.learning import errors_without
 from itda_core.dictionaries.provenance import AtomLabel, to_frame
+from itda_core.dictionaries.reading import windows_of_training
 from itda_core.dictionaries.sinks import sinks_in
 from itda_core.dictionaries.survey import Survey, survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of, threshold_of
 from itda_core.errors import UserError
-from itda_core.text.windows import windows as windows_of
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.config import TrainConfig
@@ -111,12 +111,6 @@ class Stretch:
         return otherwise if None in told else cls(*cast("tuple[int, int]", told))
 
 
-def cut(documents: Iterator[Document] | Corpus, model: ActivationSource, config: TrainConfig) -> Iterator[Window]:
-    """The windows of a training with these settings."""
-    which = cast("Literal['all', 'first']", config.windows)
-    return windows_of(documents, model.tokenizer, context=config.context, which=which)
-
-
 def labelled_windows(
     corpus: Corpus, model: ActivationSource, config: TrainConfig, finder: LabelFinder, *, every: bool
 ) -> Iterator[Window]:
@@ -131,7 +125,7 @@ def labelled_windows(
             if not left:
                 return
 
-    return cut(documents(), model, config)
+    return windows_of_training(documents(), model.tokenizer, config)
 
 
 def survey_sites(
@@ -140,7 +134,7 @@ def survey_sites(
     """What a training with these settings would take from the first tokens of each site."""
     parts: dict[Site, list[Tensor]] = {site: [] for site in sites}
     left = tokens_to_survey(config)
-    batches = model.stream(cut(corpus, model, config), sites) if left else iter(())
+    batches = model.stream(windows_of_training(corpus, model.tokenizer, config), sites) if left else iter(())
     while left > 0 and (batch := next(batches, None)) is not None:
         for site in sites:
             parts[site].append(batch.activations[site])

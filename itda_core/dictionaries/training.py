@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,13 +21,13 @@ from itda_core.dictionaries.growth import Growth, Kept, LayerProgress
 from itda_core.dictionaries.initial import described, fingerprint, placed
 from itda_core.dictionaries.pooled import PooledGrowth
 from itda_core.dictionaries.provenance import to_frame, to_labels
+from itda_core.dictionaries.reading import windows_of_training
 from itda_core.dictionaries.saving import Saving
 from itda_core.dictionaries.snapshot import Snapshot, Stage, snapshot_of
 from itda_core.dictionaries.survey import survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
 from itda_core.text.windows import Window
-from itda_core.text.windows import windows as windows_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -149,15 +149,10 @@ def windows_to_read(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: 
     whole forward batches of them."""
     wanted = None if config.tokens is None else config.tokens + held_out.MOST_TOKENS
     read = 0
-    windows = _windows(corpus, tokenizer, config)
+    windows = windows_of_training(corpus, tokenizer, config)
     while (wanted is None or read < wanted) and (batch := list(islice(windows, WINDOWS_PER_BATCH))):
         read += sum(not special for window in batch for special in window.special)
         yield from batch
-
-
-def _windows(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Iterator[Window]:
-    which = cast("Literal['all', 'first']", config.windows)
-    return windows_of(corpus, tokenizer, context=config.context, which=which)
 
 
 class _Run:
@@ -347,7 +342,7 @@ class _Run:
         return None if wanted is None else max(0, wanted - self._now.tokens_of_pass)
 
     def _windows(self) -> Iterator[Window]:
-        return _windows(self._corpus, self._model.tokenizer, self._config)
+        return windows_of_training(self._corpus, self._model.tokenizer, self._config)
 
     def _stream(self, windows: Iterable[Window]) -> Iterator[ActivationBatch]:
         return self._model.stream(windows, self._sites, windows_per_batch=WINDOWS_PER_BATCH)

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.runs.job_kinds import JobRequest, kind_of
 from itda_core.runs.jobs import Jobs, command_of
-from pages.ui import ways
+from pages.ui import shell, ways
 from pages.ui.job_words import PAGES
 from pages.ui.notice import problem
+
+R = TypeVar("R", bound=JobRequest)
+Made = TypeVar("Made", bound=JobRequest, covariant=True)
+
+
+class Asked(Protocol[Made]):
+    """What a filled form holds; `request` raises UserError for what cannot be."""
+
+    def request(self) -> Made: ...
+
+
+def finish(frame: shell.Shell, asked: Asked[R], cost: Callable[[R], None], *, key: str) -> None:
+    """What a new job will cost, its command and its Start button; or, under `key`, why it cannot be."""
+    with st.container(border=True):
+        try:
+            request = asked.request()
+            cost(request)
+            terminal(request)
+            frame.export(exports(request))
+        except UserError as error:
+            problem(error, key=key)
+        else:
+            start(request)
 
 
 def terminal(request: JobRequest, *, further: bool = False) -> None:

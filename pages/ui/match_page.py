@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from itda_core.errors import UserError
 from itda_core.runs.job_kinds import MATCHING
 from pages.ui import job_form, job_watch, match_form, shell
-from pages.ui.notice import problem
 
 
 def page(frame: shell.Shell) -> None:
@@ -20,14 +18,6 @@ def page(frame: shell.Shell) -> None:
         asked = match_form.form(frame.entries)
     shell.complain()
     frame.share({"show": "measures", **{name: st.query_params.get(name) for name in match_form.ADDRESS}})
-    with cost, st.container(border=True):
-        try:
-            request = asked.request()
-            match_form.cost(request)
-            job_form.terminal(request)
-            frame.export(job_form.exports(request))
-        except UserError as error:
-            problem(error, key="match.problem")
-        else:
-            job_form.start(request)
+    with cost:
+        job_form.finish(frame, asked, match_form.cost, key="match.problem")
     job_watch.all_jobs(MATCHING)

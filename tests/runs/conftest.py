@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from itda_core.dictionaries import TrainConfig
 from itda_core.models import ModelSpec
-from itda_core.runs import Library, TrainRequest, run
+from itda_core.runs import Jobs, Library, TrainRequest, run
 from tests.runs.samples import make_dictionary, write_corpus
+from tests.runs.workers import process_of
 
 
 @pytest.fixture(autouse=True)
 def a_home_of_its_own(home: Path) -> None:
     """For every test of these."""
+
+
+@pytest.fixture
+def jobs_(home: Path) -> Iterator[Jobs]:
+    """The jobs of an empty home; none of its workers outlives the test."""
+    jobs = Jobs()
+    yield jobs
+    for job in jobs.list():
+        worker = process_of(job)
+        if worker is not None and worker.pid != os.getpid():
+            worker.kill()
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,21 +14,10 @@ from itda_core.runs import EVALUATION, TRAINING, EvaluateRequest, EvaluationStat
 from itda_core.runs.reporter import Reporter
 from itda_core.runs.training_run import Interrupted
 from itda_core.runs.worker import evaluate_for_job
-from tests.runs.test_jobs import process_of, wait_for
+from tests.runs.workers import process_of, wait_for
 
 ENDLESS = 10**8  # tokens; the text's end is far off
 KEPT = ("request.json", "status.json", "log.txt")
-
-
-@pytest.fixture
-def jobs_(home: Path) -> Iterator[Jobs]:
-    """The jobs of an empty home; none of its workers outlives the test."""
-    jobs = Jobs()
-    yield jobs
-    for job in jobs.list():
-        worker = process_of(job)
-        if worker is not None and worker.pid != os.getpid():
-            worker.kill()
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -33,8 +31,7 @@ from itda_core.runs import (
 from itda_core.runs.training_run import NOTHING_FINISHED
 from itda_core.runs.worker import train_for_job
 from tests.runs.samples import write_corpus
-
-PATIENCE = 240.0  # seconds; a loaded machine takes its time to import torch
+from tests.runs.workers import process_of, wait_for
 
 
 @pytest.fixture
@@ -43,34 +40,6 @@ def request_(tiny_folder: Path, tmp_path: Path) -> TrainRequest:
     return TrainRequest(
         ModelSpec(str(tiny_folder), device="cpu"), (0, 3), str(corpus), TrainConfig(k=4, tokens=6000, context=64)
     )
-
-
-@pytest.fixture
-def jobs_(home: Path) -> Iterator[Jobs]:
-    """The jobs of an empty home; none of its workers outlives the test."""
-    jobs = Jobs()
-    yield jobs
-    for job in jobs.list():
-        worker = process_of(job)
-        if worker is not None and worker.pid != os.getpid():
-            worker.kill()
-
-
-def process_of(job: Job) -> psutil.Process | None:
-    try:
-        noted = json.loads((job.folder / "process.json").read_text())
-        process = psutil.Process(noted["pid"])
-        return process if process.create_time() == noted["started"] else None
-    except (FileNotFoundError, psutil.NoSuchProcess):
-        return None
-
-
-def wait_for(job: Job, happened: Callable[[Any], bool]) -> Any:
-    until = time.monotonic() + PATIENCE
-    while not happened(status := job.status):
-        assert time.monotonic() < until, f"{status} after {PATIENCE} s; log: {job.log}"
-        time.sleep(0.02)
-    return status
 
 
 def test_a_job_from_start_to_end_with_a_cancel_and_a_kill(jobs_: Jobs, request_: TrainRequest, tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +20,7 @@ from itda_core.runs.match_request import DICTIONARIES
 from itda_core.runs.training_run import Interrupted
 from itda_core.runs.worker import match_for_job
 from tests.conftest import Cli
-from tests.runs.test_jobs import process_of, wait_for
+from tests.runs.workers import wait_for
 
 KEYS = [
     *("models", "layers", "measures", "site", "corpus", "tokens", "common_fraction", "sinks_left_out", "sizes"),
@@ -43,17 +42,6 @@ def request_(model_folder_of: Callable[[str], Path], corpus_file: Path) -> Match
         measures=("itda", "linear_cka"),
         device="cpu",
     )
-
-
-@pytest.fixture
-def jobs_(home: Path) -> Iterator[Jobs]:
-    """The jobs of an empty home; none of its workers outlives the test."""
-    jobs = Jobs()
-    yield jobs
-    for job in jobs.list():
-        worker = process_of(job)
-        if worker is not None and worker.pid != os.getpid():
-            worker.kill()
 
 
 def test_json_csv_and_the_table_say_what_the_study_found(itda: Cli, request_: MatchRequest, tmp_path: Path) -> None:
