@@ -78,8 +78,9 @@ def workers_here() -> list[int]:
     """The numbers of the processes that train."""
     return [
         process.pid
-        for process in psutil.process_iter()
-        if (process.cmdline() or [""])[0].startswith("ray::Worker") and process.status() != psutil.STATUS_ZOMBIE
+        for process in psutil.process_iter(["cmdline", "status"])  # one that ends meanwhile has no command line
+        if (process.info["cmdline"] or [""])[0].startswith("ray::Worker")
+        and process.info["status"] != psutil.STATUS_ZOMBIE
     ]
 
 
