@@ -166,7 +166,9 @@ def app(
         "server.headless": str(headless).lower(),
         "server.showEmailPrompt": "false",
         "browser.gatherUsageStats": "false",
+        "logger.hideWelcomeMessage": "true",  # and with it Streamlit's notice to developers, which covers the page
     }
+    typer.echo(f"ITDA Studio: http://127.0.0.1:{port} (Ctrl-C stops it)")
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     sys.stdout.flush()
     known = [str(page.parent), *filter(None, [os.environ.get("PYTHONPATH")])]

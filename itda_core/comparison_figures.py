@@ -1,6 +1,6 @@
-"""Comparisons as figures: heatmaps that can be clicked, and a page of its own that needs neither network nor script.
+"""Comparisons as figures: the cells of heatmaps, and a page of its own that needs neither network nor script.
 
-As in module figures, every text that is not ours is escaped: Plotly parses a little HTML in labels.
+Every text that is not ours is escaped on that page; a heatmap's is drawn, not parsed (pages/ui/heatmap.py).
 """
 
 from __future__ import annotations
@@ -13,17 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from itda_core.comparison import JaccardMatrix
 
-MOST_WRITTEN = 20  # columns; values in narrower cells could not be read
-_MOST_NAMED = 60  # ticks that can be told from their neighbours
 _LONGEST_NAME = 26
-_LIGHT = ((0.0, "#f3f4fb"), (0.25, "#c5caf6"), (0.5, "#8185f0"), (0.75, "#4f46e5"), (1.0, "#2e2a78"))
-_DARK = ((0.0, "#1d1d27"), (0.25, "#35347a"), (0.5, "#6366f1"), (0.75, "#a5b0fb"), (1.0, "#f1f2ff"))
-_LINE = "rgba(128, 128, 140, 0.95)"
-_CHOSEN = "#f97316"
 
 
 @dataclass(frozen=True)
@@ -41,95 +33,6 @@ class Cells:
     row_groups: tuple[str, ...] = ()  # what each row belongs to; a line is drawn where it changes
     column_groups: tuple[str, ...] = ()
     percent: bool = False  # whether the scale is labelled in percent
-
-
-def heatmap(cells: Cells, *, chosen: tuple[int, int] | None = None, dark: bool = False, height: int = 0) -> go.Figure:
-    """One coloured cell per row and column, with its value where there is room; `chosen` has a frame around it.
-
-    Plotly reports no click on a heatmap: over each cell lies an unseen point, whose x and y are its column and row.
-    height: pixels; 0: as many as the rows need.
-    """
-    import plotly.graph_objects as go
-
-    n_rows, n_columns = len(cells.rows), len(cells.columns)
-    written = n_columns <= MOST_WRITTEN
-    y, x = (part.ravel() for part in np.mgrid[:n_rows, :n_columns])
-    scale = [list(stop) for stop in (_DARK if dark else _LIGHT)]
-    figure = go.Figure(
-        go.Heatmap(
-            x=list(range(n_columns)),
-            y=list(range(n_rows)),
-            z=[[None if np.isnan(value) else value for value in row] for row in cells.values.tolist()],
-            zmin=cells.low,
-            zmax=cells.high if cells.high > cells.low else cells.low + 1,
-            colorscale=scale,
-            colorbar={
-                "title": {"text": cells.title, "side": "right"},
-                "thickness": 12,
-                "outlinewidth": 0,
-                "tickformat": ".0%" if cells.percent else None,
-            },
-            text=[list(row) for row in cells.written] if written else None,
-            texttemplate="%{text}" if written else None,
-            textfont={"size": 15 if n_columns <= 8 else 12 if n_columns <= 12 else 10},
-            hoverinfo="skip",
-            xgap=1,
-            ygap=1,
-        )
-    )
-    figure.add_scatter(
-        x=x.tolist(),
-        y=y.tolist(),
-        mode="markers",
-        marker={"opacity": 0, "size": 14, "symbol": "square", "color": _CHOSEN},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        text=["<br>".join(map(escape, told.split("\n"))) for row in cells.told for told in row],
-        hovertemplate="%{text}<extra></extra>",
-        showlegend=False,
-    )
-    lines = [
-        *({"x0": at, "x1": at, "y0": -0.5, "y1": n_rows - 0.5} for at in _boundaries(cells.column_groups)),
-        *({"y0": at, "y1": at, "x0": -0.5, "x1": n_columns - 0.5} for at in _boundaries(cells.row_groups)),
-    ]
-    shapes = [{"type": "line", "line": {"color": _LINE, "width": 1.5}, **line} for line in lines]
-    if chosen is not None:
-        row, column = chosen
-        frame = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-        shapes.append({"type": "rect", "line": {"color": _CHOSEN, "width": 3}, **frame})
-    figure.update_layout(
-        height=height or int(min(900, max(320, 150 + n_rows * (46 if n_rows <= 8 else 30 if n_rows <= 20 else 21)))),
-        margin={"l": 8, "r": 8, "t": 12, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        dragmode=False,
-        clickmode="event+select",
-        hovermode="closest",
-        hoverdistance=-1,
-        hoverlabel={"align": "left"},
-        shapes=shapes,
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "rgba(128,128,140,0.55)", "activecolor": _CHOSEN},
-    )
-    small = max(n_rows, n_columns) > 12
-    for update, names, span in (
-        (figure.update_xaxes, cells.columns, [-0.5, n_columns - 0.5]),
-        (figure.update_yaxes, cells.rows, [n_rows - 0.5, -0.5]),
-    ):
-        step = -(-len(names) // _MOST_NAMED)
-        update(
-            range=span,
-            tickmode="array",
-            tickvals=list(range(0, len(names), step)),
-            ticktext=[escape(short(name)) for name in names[::step]],
-            tickfont={"size": 10 if small else 12},
-            automargin=True,
-            fixedrange=True,
-            zeroline=False,
-            showgrid=False,
-        )
-    if n_columns > 5 or any(len(name) > 12 for name in cells.columns):
-        figure.update_xaxes(tickangle=-90 if n_columns > 12 else -45)
-    return figure
 
 
 def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Sequence[str] = ()) -> Cells:
@@ -181,10 +84,6 @@ def short(name: str) -> str:
         return name
     half = (_LONGEST_NAME - 1) // 2
     return f"{name[: _LONGEST_NAME - 1 - half]}…{name[-half:]}"
-
-
-def _boundaries(groups: Sequence[str]) -> list[float]:
-    return [i - 0.5 for i in range(1, len(groups)) if groups[i] != groups[i - 1]]
 
 
 _PAGE_STYLE = """

@@ -98,11 +98,16 @@ def places(found: Compared, cell: tuple[int, int], parts: Differences) -> None:
         "part",
         {
             "shared": f"Shared ({len(parts.shared):,})",
-            "first": f"Only in the first ({len(parts.only_one):,})",
-            "second": f"Only in the second ({len(parts.only_two):,})",
+            "first": f"Only first ({len(parts.only_one):,})",
+            "second": f"Only second ({len(parts.only_two):,})",
+            "counted": "Counted",
         },
         key="compare.part",
+        help="Counted: how many there are of each token, and in each kind of passage.",
     )
+    if part == "counted":
+        _counts(parts)
+        return
     frame = {"shared": parts.shared, "first": parts.only_one, "second": parts.only_two}[part]
     empty = {
         "shared": "They have no label in common.",
@@ -145,15 +150,12 @@ def _ways(found: Compared, cell: tuple[int, int], owners: Sequence[int], row: An
             )
 
 
-def counts(parts: Differences) -> None:
+def _counts(parts: Differences) -> None:
     """Where the two differ: by token, and by kind of passage."""
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown("**By token**: largest differences first")
-        _counted(parts.by_token, "token", visible_token)
-    with right:
-        st.markdown("**By kind of passage**")
-        _counted(parts.by_kind, "kind", visible)
+    st.markdown("**By token**: largest differences first")
+    _counted(parts.by_token, "token", visible_token)
+    st.markdown("**By kind of passage**")
+    _counted(parts.by_kind, "kind", visible)
 
 
 def _counted(frame: pd.DataFrame, column: str, shown: Any) -> None:

@@ -13,6 +13,7 @@ from pages.ui.dictionary_choice import Listed
 from pages.ui.visible import visible
 
 _DICTIONARIES = "compare.dictionaries"
+OPEN = "compare.choose"
 _CORPUS, _MODELS, _LAYERS = "compare.corpus", "compare.models", "compare.layers"
 
 
@@ -20,7 +21,15 @@ def choose(frame: shell.Shell) -> list[LibraryEntry]:
     """The chosen dictionaries, in the library's order: by model, then layer. They are in the address as well."""
     by_name = {entry.name: entry for entry in ordered(dictionary_choice.by_names(frame.entries).values())}
     default = Listed(entry.name for entry in default_entries(frame.chosen, list(by_name.values())))
-    with st.expander("Choose what is compared: dictionaries, or models and layers", icon=":material/checklist:"):
+    names = dictionary_choice.asked(by_name, default, key=_DICTIONARIES)
+    with st.expander(
+        "Choose what is compared: dictionaries, or models and layers",
+        icon=":material/checklist:",
+        key=OPEN,
+        on_change="rerun",
+    ) as box:
+        if not box.open:  # a page that nobody chooses on is there sooner without these fields
+            return [entry for entry in by_name.values() if entry.name in names]
         names = dictionary_choice.choose(
             "Dictionaries", by_name, default, key=_DICTIONARIES, help="At least two, built on the same corpus."
         )

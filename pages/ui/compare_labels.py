@@ -34,7 +34,6 @@ def page(frame: shell.Shell) -> None:
         compare_cell.places(found, cell, parts)
     with left:
         compare_matrix.heatmap(found, cell)
-    compare_cell.counts(parts)
     shown = str(Listed(found.matrix.labels[i] for i in cell))
     frame.share({**_kept(frame, entries), "cell": shown, "part": st.query_params.get("part")})
     frame.export(

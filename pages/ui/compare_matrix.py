@@ -17,10 +17,10 @@ from itda_core.comparison.report import CELL_COLUMNS, sentences
 from itda_core.comparison.report import cells as rows_of
 from itda_core.errors import UserError
 from itda_core.runs.library import LibraryEntry
-from pages.ui import address, engine, theme
-from pages.ui.charts import chart_config
+from pages.ui import address, engine
 from pages.ui.compare_options import MOST_WITH_INTERVAL, Options
 from pages.ui.dictionary_choice import MARK, Listed
+from pages.ui.heatmap import heatmap as heatmap_of
 from pages.ui.kept_choice import kept_choice
 from pages.ui.notice import notice
 
@@ -125,18 +125,10 @@ def heatmap(found: Compared, chosen: tuple[int, int]) -> None:
         "z: standard deviations above chance.",
     )
 
-    def picked() -> None:
-        points = st.session_state[_CHART]["selection"]["points"]
-        if points:
-            st.session_state[_CELL] = Listed((labels[int(points[0]["y"])], labels[int(points[0]["x"])]))
+    def picked(row: int, column: int) -> None:
+        st.session_state[_CELL] = Listed((labels[row], labels[column]))
 
-    st.plotly_chart(
-        comparison_figures.heatmap(cells(found, colours), chosen=chosen, dark=theme.is_dark()),
-        key=_CHART,
-        on_select=picked,
-        selection_mode="points",
-        config=chart_config("jaccard"),
-    )
+    heatmap_of(cells(found, colours), key=_CHART, file="jaccard", chosen=chosen, on_pick=picked)
 
 
 def cells(found: Compared, colours: str = "chance") -> comparison_figures.Cells:

@@ -11,8 +11,8 @@ import streamlit as st
 from itda_core import comparison_figures
 from itda_core.comparison.convergence import Convergence
 from itda_core.errors import UserError
-from pages.ui import engine, shell, theme
-from pages.ui.charts import chart_config
+from pages.ui import engine, shell
+from pages.ui.heatmap import heatmap
 from pages.ui.notice import notice, problem
 
 
@@ -29,11 +29,7 @@ def page(frame: shell.Shell) -> None:
         "The first bundled model at eight moments of its training, each with a dictionary of every layer grown on the "
         "same text. Each cell: Jaccard with the finished model's dictionary of the same layer (paper, appendix A.4.2)."
     )
-    st.plotly_chart(
-        comparison_figures.heatmap(cells(found, steps), dark=theme.is_dark(), height=520),
-        key="compare.training",
-        config=chart_config("convergence"),
-    )
+    heatmap(cells(found, steps), key="compare.training", file="convergence", height=520)
     notice(settled(found, steps), key="compare.training.settled")
     frame.export(
         {

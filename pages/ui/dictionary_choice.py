@@ -27,6 +27,18 @@ def by_names(entries: Sequence[LibraryEntry]) -> dict[str, LibraryEntry]:
 
 def choose(label: str, by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str, help: str) -> Listed:
     """The dictionaries of `?dictionaries=`, and a field to choose others. Unknown names are complained of."""
+    asked(by_name, default, key=key)
+    chosen = Listed(
+        st.multiselect(
+            label, list(by_name), format_func=visible, key=key, placeholder="Choose one or several", help=help
+        )
+    )
+    address.leave("dictionaries", key, chosen, default)
+    return chosen
+
+
+def asked(by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str) -> Listed:
+    """The dictionaries of `?dictionaries=`, as `choose` would show them, where its field is not drawn."""
 
     def parse(text: str) -> Listed:
         given = [name for name in text.split(MARK) if name]
@@ -37,11 +49,4 @@ def choose(label: str, by_name: Mapping[str, LibraryEntry], default: Listed, *, 
                 address.complain(f"The library has no dictionary called {name[:60]!r}{hint}; it was left out.")
         return Listed(name for name in dict.fromkeys(given) if name in by_name)
 
-    address.arrive("dictionaries", key, parse, default, within=(tuple(by_name), default))
-    chosen = Listed(
-        st.multiselect(
-            label, list(by_name), format_func=visible, key=key, placeholder="Choose one or several", help=help
-        )
-    )
-    address.leave("dictionaries", key, chosen, default)
-    return chosen
+    return Listed(address.arrive("dictionaries", key, parse, default, within=(tuple(by_name), default)))

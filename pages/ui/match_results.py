@@ -11,8 +11,7 @@ import streamlit as st
 from itda_core import comparison_figures
 from itda_core.comparison.match_table import MatchTable, MeasureResult
 from itda_core.runs.matching import remarks
-from pages.ui import theme
-from pages.ui.charts import chart_config
+from pages.ui.heatmap import heatmap
 from pages.ui.kept_choice import kept_choice
 
 
@@ -100,10 +99,11 @@ def show(table: MatchTable) -> None:
             st.markdown(f"**{named(measure.name)}**")
             if measure.name in _MEASURES:
                 st.caption(_MEASURES[measure.name].asks)
-            st.plotly_chart(
-                comparison_figures.heatmap(cells(table, measure, means == "mean"), dark=theme.is_dark(), height=420),
+            heatmap(
+                cells(table, measure, means == "mean"),
                 key=f"match.{measure.name}",
-                config=chart_config(f"similarity-{measure.name}"),
+                file=f"similarity-{measure.name}",
+                height=420,
             )
 
 

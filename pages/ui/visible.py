@@ -11,6 +11,8 @@ _SIGNS = {"\n": "↵", "\t": "⇥", "\r": "␍", "\x7f": "␡", "\u00a0": "⍽"}
 
 def visible(text: str) -> str:
     """`text` on one line, with a sign for every character that would not show (or would reorder what does)."""
+    if text.isascii() and text.isprintable():
+        return text  # nearly all there is, and figures tell thousands of lines
     return "".join(map(_sign, text))
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from itda_core.runs.library import BUNDLED
@@ -24,15 +25,12 @@ def address(visit: Visit) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
 
 
-def click_cell(visit: Visit, row: int, column: int, n: int) -> None:
-    """Clicks a cell of the n x n heatmap, where a person would: in its middle."""
-    box = visit.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    assert box is not None
-    x = box["x"] + box["width"] * (column + 0.5) / n
-    y = box["y"] + box["height"] * (row + 0.5) / n
-    visit.page.mouse.move(x, y)
-    visit.page.wait_for_selector(".js-plotly-plot .hovertext", state="attached")
-    visit.page.mouse.click(x, y)
+def click_cell(visit: Visit, row: int, column: int) -> None:
+    """Clicks a cell of the heatmap, where a person would: in its middle."""
+    canvas = visit.page.locator("canvas[data-cells]").first
+    canvas.scroll_into_view_if_needed()
+    left, top, width, height = json.loads(canvas.get_attribute("data-cells") or "")
+    canvas.click(position={"x": left + width * (column + 0.5), "y": top + height * (row + 0.5)})
 
 
 def shared(one: str, other: str) -> list[str]:
@@ -59,7 +57,7 @@ def test_a_click_on_a_cell_shows_its_labels_and_the_address_brings_them_back(vis
     visit.open("compare?dictionaries=demo-0-L1~demo-1-L1~demo-2-L1~demo-3-L1~demo-4-L1")
     expect(page.locator(".label .hit").first).to_be_visible()
     visit.settle()
-    click_cell(visit, 2, 4, 5)
+    click_cell(visit, 2, 4)
     name = page.locator(".name").first
     expect(name).to_have_text("demo-2-L1 ~ demo-4-L1")
     visit.settle()
@@ -77,7 +75,7 @@ def test_a_click_on_a_cell_shows_its_labels_and_the_address_brings_them_back(vis
     expect(link).to_be_visible()
     assert "demo-4-L1" in (link.get_attribute("href") or "")
 
-    page.get_by_text(re.compile("Only in the first")).click()
+    page.get_by_text(re.compile("Only first")).click()
     visit.page.wait_for_function("location.search.includes('part=first')")
     visit.settle()
     page.reload()
@@ -117,7 +115,7 @@ def test_hostile_names_and_contexts_stay_text(visit: Visit, hostile: str, query:
     if "show" not in query:
         expect(page.locator(".label .hit").first).to_be_visible()
         visit.settle()
-        click_cell(visit, 0, 1, 2)
+        click_cell(visit, 0, 1)
         visit.settle()
         page.get_by_text("Choose what is compared").click()
         field = page.get_by_role("combobox", name=re.compile("Models")).first
@@ -129,11 +127,48 @@ def test_hostile_names_and_contexts_stay_text(visit: Visit, hostile: str, query:
     visit.assert_stayed_here()
 
 
+def test_the_heatmap_is_told_on_hover_walked_by_keys_and_saved(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    visit.open("compare?dictionaries=demo-0-L1~demo-1-L1~demo-2-L1&cell=demo-1-L1~demo-0-L1")
+    name = page.locator(".name").first
+    expect(name).to_have_text("demo-1-L1 ~ demo-0-L1")
+    visit.settle()
+    canvas = page.locator("canvas[data-cells]").first
+    left, top, width, height = json.loads(canvas.get_attribute("data-cells") or "")
+    canvas.hover(position={"x": left + 2.5 * width, "y": top + 0.5 * height})
+    expect(page.locator(".tip")).to_contain_text("demo-0-L1 ~ demo-2-L1")
+
+    # The keys go on from the chosen cell, and never off the matrix.
+    canvas.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(name).to_have_text("demo-2-L1 ~ demo-2-L1")
+    visit.settle()
+    assert address(visit)["cell"] == "demo-2-L1~demo-2-L1"
+
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    saved.value.save_as(tmp_path / "saved.png")
+    with Image.open(tmp_path / "saved.png") as picture:
+        box = canvas.bounding_box()
+        assert box is not None
+        assert picture.size == (3 * int(box["width"]), 3 * round(box["height"]))
+        # Each cell has a colour of its own: the diagonal's is the darkest of the scale.
+        at = (round(3 * (left + 0.5 * width)), round(3 * (top + 0.15 * height)))
+        assert picture.convert("RGB").getpixel(at) == (0x2E, 0x2A, 0x78)
+    visit.assert_stayed_here()
+
+
 def test_all_bundled_dictionaries_open_at_once(visit: Visit) -> None:
     visit.open("compare")
     expect(visit.page.locator(".label .hit").first).to_be_visible()
-    names = sorted(path.name for path in BUNDLED.iterdir())
-    ticks = visit.page.locator(".js-plotly-plot .ytick text")
-    expect(ticks).to_have_count(len(names))
-    assert sorted(ticks.all_text_contents()) == names
+    visit.settle()
+    n = sum(path.is_dir() for path in BUNDLED.iterdir())
+    canvas = visit.page.locator("canvas[data-cells]").first
+    expect(canvas).to_have_attribute("aria-label", re.compile(f"{n} rows and {n} columns"))
+    box = canvas.bounding_box()
+    assert box is not None
+    left, top, width, height = json.loads(canvas.get_attribute("data-cells") or "")
+    assert left + n * width < box["width"]
+    assert top + n * height < box["height"]
     visit.assert_stayed_here()

@@ -27,7 +27,7 @@ from itda_core.runs.match_request import DICTIONARIES, MatchRequest
 from itda_core.runs.match_status import MatchStatus
 from pages.ui import compare_matrix, compare_training, match_results
 from pages.ui.engine import TrainingMoment
-from tests.pages.conftest import HOSTILE, N_ATOMS, Studio, asked_for, components, elements, notices, parsed_text
+from tests.pages.conftest import HOSTILE, N_ATOMS, Studio, asked_for, components, notices, parsed_text
 
 NAME = "tiny-L1-resid_post"
 FIRST, SECOND, THIRD = "first", "second", "third"
@@ -64,15 +64,11 @@ def plain(one: set[Any], other: set[Any]) -> float:
     return len(one & other) / len(one | other)
 
 
-def charts(test: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(e.proto.spec) for e in elements(test) if getattr(e, "type", "") == "plotly_chart"]
-
-
 def drawn(test: AppTest) -> tuple[list[str], np.ndarray]:
     """Names and values of the page's heatmap."""
-    [chart] = charts(test)
-    values = [[np.nan if cell is None else cell for cell in row] for row in chart["data"][0]["z"]]
-    return chart["layout"]["yaxis"]["ticktext"], np.array(values, float)
+    [data] = components(test, "heatmap")
+    values = [[np.nan if cell is None else cell for cell in row] for row in data["values"]]
+    return data["rows"], np.array(values, float)
 
 
 def facts(test: AppTest) -> dict[str, str]:
@@ -109,13 +105,14 @@ def test_a_cell_shows_the_labels_behind_it(studio: Studio, three: dict[str, set[
     [options] = [group.options for group in test.segmented_control if group.label == "Labels"]
     assert options == [
         f"Shared ({len(shared)})",
-        f"Only in the first ({len(three[FIRST] - three[SECOND])})",
-        f"Only in the second ({len(three[SECOND] - three[FIRST])})",
+        f"Only first ({len(three[FIRST] - three[SECOND])})",
+        f"Only second ({len(three[SECOND] - three[FIRST])})",
+        "Counted",
     ]
     assert all(FIRST in label["before"] for label in listed(test))
     alone = studio.open("compare", cell=f"{FIRST}~{SECOND}", part="second")
     assert all(SECOND in label["before"] for label in listed(alone))
-    counted = [frame.value for frame in test.dataframe]
+    counted = [frame.value for frame in studio.open("compare", cell=f"{FIRST}~{SECOND}", part="counted").dataframe]
     assert [sum(frame["shared"].tolist()) for frame in counted] == [len(shared)] * 2
     assert [sum(frame["only second"].tolist()) for frame in counted] == [len(three[SECOND] - three[FIRST])] * 2
 
@@ -128,17 +125,7 @@ def test_a_click_on_a_cell_is_in_the_address(studio: Studio, three: dict[str, se
     test.run()
     assert asked_for(test)["cell"] == f"{FIRST}~{SECOND}"
     assert facts(test)["Jaccard"] == f"{plain(three[FIRST], three[SECOND]):.2%}" != before
-    [frame] = [shape for shape in charts(test)[0]["layout"]["shapes"] if shape["type"] == "rect"]
-    assert (frame["y0"], frame["x0"]) == (names.index(FIRST) - 0.5, names.index(SECOND) - 0.5)
-
-
-def test_over_every_cell_lies_a_point_that_can_be_clicked(studio: Studio, three: dict[str, set[Any]]) -> None:
-    [chart] = charts(studio.open("compare"))
-    heatmap, points = chart["data"]
-    assert heatmap["hoverinfo"] == "skip"
-    places = list(zip(points["y"], points["x"], strict=True))
-    assert places == [(row, column) for row in range(3) for column in range(3)]
-    assert points["marker"]["opacity"] == 0
+    assert components(test, "heatmap")[0]["chosen"] == [names.index(FIRST), names.index(SECOND)]
 
 
 def test_options_are_in_the_address_and_come_back(studio: Studio, three: dict[str, set[Any]]) -> None:
@@ -149,12 +136,15 @@ def test_options_are_in_the_address_and_come_back(studio: Studio, three: dict[st
     assert asked == {"interval": "no", "crop": "yes", "colours": "z"}
     assert "95% interval" not in facts(test)
     again = studio.open("compare", **asked)
-    assert charts(again) == charts(test)
+    assert components(again, "heatmap") == components(test, "heatmap")
     assert "crop=yes" in next(code.value for code in again.code if "compare?" in code.value)
 
 
 def test_chosen_dictionaries_are_in_the_address(studio: Studio, three: dict[str, set[Any]]) -> None:
     test = studio.open("compare")
+    assert not test.multiselect  # they come when they are asked for
+    test.session_state["compare.choose"] = True
+    test.run()
     test.multiselect(key="compare.dictionaries").set_value([FIRST, THIRD]).run()
     assert asked_for(test)["dictionaries"] == f"{FIRST}~{THIRD}"
     names, _ = drawn(studio.open("compare", dictionaries=f"{FIRST}~{THIRD}"))
@@ -193,7 +183,7 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(studio: Studio, thre
     path.write_text(json.dumps(said))
     test = studio.open("compare")
     assert any("built on different corpora" in sentence for sentence in notices(test))
-    assert not charts(test)
+    assert not components(test, "heatmap")
     alone = studio.open("compare", dictionaries=FIRST)
     assert any("at least two dictionaries, not 1" in sentence for sentence in notices(alone))
 
@@ -202,7 +192,6 @@ def test_hostile_text_is_text(studio: Studio, three: dict[str, set[Any]]) -> Non
     for address in ({}, {"by": "model"}, {"show": "measures"}, {"show": "transfer"}):
         test = studio.open("compare", **address)
         assert all(text not in parsed_text(test) for text in HOSTILE)
-        assert "<script>" not in json.dumps([chart["data"][1]["text"] for chart in charts(test)])
 
 
 def matrix_of(studio: Studio, **options: Any) -> JaccardMatrix:
@@ -319,12 +308,12 @@ def test_a_finished_study_shows_its_table_and_every_measure(studio: Studio) -> N
     assert list(shown["all pairs"]) == [m.accuracy.all_pairs for m in table.measures]
     assert shown["different models"].tolist()[0] == 1.0
     assert list(shown["seconds"]) == [1.5, 2.5]
-    first, _ = charts(test)
+    first, _ = components(test, "heatmap")
     similarity = np.array(table.measures[0].similarity)
-    np.testing.assert_allclose(first["data"][0]["z"], (similarity[0, 1] + similarity[1, 0]) / 2)
+    np.testing.assert_allclose(first["values"], (similarity[0, 1] + similarity[1, 0]) / 2)
     assert all(text not in parsed_text(test) for text in HOSTILE)
     every = studio.open("compare", job=job.id, cells="all")
-    block = np.array(charts(every)[0]["data"][0]["z"])[:3, 3:]
+    block = np.array(components(every, "heatmap")[0]["values"])[:3, 3:]
     np.testing.assert_allclose(block, similarity[0, 1])
     assert all(text not in parsed_text(every) for text in HOSTILE)
 
