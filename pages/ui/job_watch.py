@@ -15,7 +15,7 @@ from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
 from pages.ui import shell, ways
 from pages.ui.heading import heading
-from pages.ui.job_words import PAGES, STATES, subject
+from pages.ui.job_words import FORMS, PAGES, STATES, subject
 from pages.ui.notice import notice, problem
 from pages.ui.wording import moment, progress_line
 
@@ -58,7 +58,7 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
 
 def new(kind: JobKind) -> None:
     """The way to an empty form."""
-    ways.way(PAGES[kind.name], f"New {kind.noun}", ":material/add:", {}, key=f"{kind.name}.new")
+    ways.way(PAGES[kind.name], f"New {kind.noun}", ":material/add:", FORMS.get(kind.name, {}), key=f"{kind.name}.new")
 
 
 def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None:
@@ -127,7 +127,8 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
             except UserError as error:
                 problem(error, key=f"{name}.remove.problem")
             else:
-                ways.open_page(PAGES[name], {"dictionary": st.query_params.get("dictionary")})
+                kept = {"dictionary": st.query_params.get("dictionary")}
+                ways.open_page(PAGES[name], {**FORMS.get(name, {}), **kept})
 
 
 def settings_and_log(job: Job) -> None:
