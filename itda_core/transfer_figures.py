@@ -57,7 +57,11 @@ def fvu_by_layer(table: TransferTable, k: int, *, height: int = 380) -> go.Figur
             y=[cell.fvu for cell in others],
             mode="markers",
             name="labels of other layers",
-            marker={"size": 7, "color": INDIGO, "opacity": 0.6, "symbol": "circle-open", "line": {"width": 1.5}},
+            marker={
+                "size": 7,
+                "color": "#ffffff",
+                "line": {"width": 1.5, "color": INDIGO},
+            },  # seen on their bar as well
             text=[_told(cell) for cell in others],
             hovertemplate="%{text}<extra></extra>",
         )
@@ -115,13 +119,17 @@ def cells(table: TransferTable, k: int, figure: Literal["below_random", "gain", 
         rows=tuple(row[0].labels_place for row in rows),
         columns=tuple(cell.place for cell in rows[0]),
         values=values,
-        written=[["" if np.isnan(v) else f"{v:.0%}" if percent else f"{v:.3f}" for v in row] for row in values],
+        written=[["" if np.isnan(v) else _percent(v) if percent else f"{v:.3f}" for v in row] for row in values],
         told=[[_plain(cell) for cell in row] for row in rows],
         low=float(known.min()) if known.size else 0.0,
         high=float(known.max()) if known.size else 1.0,
         title=_TITLES[figure],
         percent=percent,
     )
+
+
+def _percent(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.0%}"  # no minus before a zero
 
 
 def _told(cell: Transfer) -> str:

@@ -35,7 +35,8 @@ def _way(cells: Sequence[Transfer], model: str) -> str:
     if not gains:
         return f"{model}'s own dictionaries do no better than random places here, so there is no way to go."
     where = "" if len(cells) == 1 else f" ({_layers(len(gains), len(cells))} where its own beats random places)"
-    return f"From random places (0%) to {model}'s own dictionary (100%) the labels come {fmean(gains):.0%}{where}."
+    way = f"{fmean(gains):.0%} of the way{where}"
+    return f"From random places (0%) to {model}'s own dictionary (100%) the labels come {way}."
 
 
 def _against_random(cells: Sequence[Transfer]) -> str:
@@ -47,7 +48,7 @@ def _against_random(cells: Sequence[Transfer]) -> str:
     better = sum(fvu < mean - 2 * sd for fvu, mean, sd in judged)
     worse = sum(fvu > mean + 2 * sd for fvu, mean, sd in judged)
     if len(judged) == 1:
-        word = "better than" if better else "worse than" if worse else "as good as"
+        word = "better than" if better else "worse than" if worse else "as well as"
         return f"They explain {word} random places (two standard deviations count)."
     return (
         f"Beside random places they are better in {better} of {len(judged)} layers, worse in {worse} (by more than two "

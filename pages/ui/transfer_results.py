@@ -77,18 +77,25 @@ def _chart(table: TransferTable, k: int) -> None:
     st.plotly_chart(
         transfer_figures.fvu_by_layer(table, k), key="transfer.layers", config=chart_config(f"transfer-k{k}")
     )
-    others = " The circles are labels of other layers." if _matrix(table) else ""
-    alike = {cell.labels_layer == cell.layer for cell in table.paired(k)}
-    whose = "the labels of the same layer" if alike == {True} else "the labels that explain it best"
-    if alike == {True, False}:
-        whose = "the labels of the same layer, or, where there are none, those that explain it best"
-    unread = " that no dictionary was built from" if table.held_out == table.corpus else ""
-    st.text(
-        f"FVU, the fraction of variance unexplained, of {table.tokens:,} tokens of {visible(table.held_out)}{unread}: "
-        f"lower is better. Left: {whose}, rebuilt from {visible(table.model)}'s activations."
-        f"{others} Middle: a dictionary of its own. Right: as many places of the labels' text drawn at random, mean "
-        f"and standard deviation of {table.draws} draws."
-    )
+    cells = table.paired(k)
+    alike = [cell.labels_layer == cell.layer for cell in cells]
+    whose = "labels of the same layer"
+    if not all(alike):
+        whose = f"{whose}, or, where there are none, those that explain it best" if any(alike) else "labels"
+    words = [
+        f"Fraction of variance unexplained, of {table.tokens:,} held-out tokens: lower is better. Left: {whose}, "
+        "rebuilt from the other model's activations" + ("; circles: labels of other layers." if _matrix(table) else ".")
+    ]
+    if any(cell.own_fvu is not None for cell in cells):
+        words.append("Middle: the other model's own dictionary.")
+    if table.draws:
+        words.append(
+            "Right: as many places of the labels' text drawn at random, mean and standard deviation of "
+            f"{table.draws} draws."
+            if table.draws > 1
+            else "Right: as many places of the labels' text drawn at random, once."
+        )
+    st.caption(" ".join(words))
 
 
 _CELLS: dict[str, str] = {"below_random": "Below random", "gain": "Way to its own", "fvu": "FVU"}
