@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from itda_core.errors import UserError
 from itda_core.runs.job_kinds import TRANSFER
 from itda_core.runs.jobs import Jobs
@@ -12,7 +10,6 @@ from pages.ui import job_watch, match_watch, shell, transfer_watch
 
 def page(frame: shell.Shell, id: str) -> None:
     shell.complain()
-    frame.share({"job": id, **{name: st.query_params.get(name) for name in ("k", "cells")}})
     if _is_transfer(id):
         job_watch.one_job(frame, id, transfer_watch.VIEW)
     else:

@@ -33,16 +33,18 @@ class View(Generic[R, S]):
     figures: Callable[[Job[R, S], S], None]  # what it has found so far, below its progress
     leads_to: Callable[[Job[R, S], S], None]  # beside its buttons, once it has done its work
     files: Callable[[Job[R, S]], Mapping[str, tuple[str, str, Callable[[], bytes | str]]]]  # of the Export button
+    address: tuple[str, ...] = ()  # what the figures' own choices are called there
 
 
 def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
-    """The job `id`, drawn again every second as long as it runs."""
+    """The job `id`, drawn again every second as long as it runs; with the page's Share and Export."""
     name = view.kind.name
     try:
         job = Jobs().get(id, view.kind)
         status = job.status
     except UserError as error:
         problem(error, key=f"{name}.job.problem")
+        frame.share({"job": id})
         new(view.kind)
         all_jobs(view.kind)
         return
@@ -51,8 +53,12 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
             under = f"{view.under(job.request)}, started {moment(job.created)}"
             heading(view.title(job), under=under, key=f"{name}.job.name")
         new(view.kind)
-    st.fragment(_standing_and_figures, run_every=None if status.ended else _SECONDS)(id, view, status.ended)
+    if status.ended:  # no fragment: a choice among the figures is to be in the shared link as well
+        _standing_and_figures(id, view, True)
+    else:
+        st.fragment(_standing_and_figures, run_every=_SECONDS)(id, view, False)
     settings_and_log(job)
+    frame.share({"job": id, **{name: st.query_params.get(name) for name in view.address}})
     frame.export(view.files(job))
 
 
@@ -90,7 +96,7 @@ def all_jobs(kind: JobKind) -> None:
 def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> None:
     """Progress, notes, what went wrong, and what can be done about it; `finished` adds what a finished job leads to.
 
-    Drawn inside a fragment.
+    Drawn inside a fragment as long as it runs.
     """
     name = job.kind.name
     stopping = job.cancelling and not status.ended

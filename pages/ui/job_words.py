@@ -45,11 +45,14 @@ def subject(job: Job) -> str:
         return f"{_few(names)}, {Path(request.corpus).name}"
     if isinstance(request, TransferRequest):
         names = [Path(name).name for name in request.labels]
-        return f"{_few(names)} into {Path(request.model.name).name}"
+        return f"{_few(names)} into {Path(request.model.name).name}{_ks(request.ks)}"
     assert isinstance(request, EvaluateRequest)
     names = [Path(name).name for name in request.dictionaries]
-    ks = f", k = {', '.join(map(str, request.ks))}" if request.ks else ""
-    return f"{_few(names)}{ks}"
+    return f"{_few(names)}{_ks(request.ks)}"
+
+
+def _ks(ks: tuple[int, ...]) -> str:
+    return f", k = {', '.join(map(str, ks))}" if ks else ""
 
 
 def _few(names: list[str]) -> str:

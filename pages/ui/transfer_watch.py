@@ -44,4 +44,4 @@ def _files(
     }
 
 
-VIEW = job_watch.View(TRANSFER, subject, _under, _figures, lambda job, status: None, _files)
+VIEW = job_watch.View(TRANSFER, subject, _under, _figures, lambda job, status: None, _files, ("k", "cells"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from itda_core.runs.transfer_request import TransferRequest
 from itda_core.runs.transfer_status import TransferStatus
 from itda_core.runs.transfer_words import verdict
 from pages.ui import transfer_results
-from tests.pages.conftest import HOSTILE, Studio, asked_for, elements, notices, parsed_text
+from tests.pages.conftest import HOSTILE, ROOT, Studio, asked_for, elements, notices, parsed_text
 
 ID = "20261120-120000-000000-abcd"
 REQUEST = TransferRequest(("first", "second"), ModelSpec(HOSTILE[1]))
@@ -191,6 +193,9 @@ def test_a_finished_transfer_shows_its_figures(studio: Studio) -> None:
     assert bars["data"][0]["y"] == [0.075, 0.075]
     np.testing.assert_allclose(heatmap["data"][0]["z"], table.matrix("gain", 4))
     assert any(f"job={ID}&k=4&cells=gain" in code.value for code in other.code)
+    other.segmented_control(key="transfer.shown.k").set_value("2").run()
+    other.segmented_control(key="transfer.cells").set_value("fvu").run()
+    assert any(code.value.endswith(f"job={ID}&cells=fvu") for code in other.code)
 
 
 def test_one_dictionarys_labels_need_no_heatmap_and_one_k_no_choice(studio: Studio) -> None:
@@ -243,4 +248,16 @@ def test_the_table_as_csv() -> None:
     assert list(read["gain"]) == pytest.approx([cell.gain for cell in table.cells])
     assert set(read["held_out"]) == {"demo"}
     empty = replace(table, cells=tuple(replace(cell, own_fvu=None) for cell in table.cells))
-    assert pd.read_csv(io.StringIO(transfer_results.csv(empty)))["own_fvu"].isna().all()
+    assert np.isnan(pd.read_csv(io.StringIO(transfer_results.csv(empty)))["own_fvu"].to_numpy()).all()
+
+
+@pytest.mark.usefixtures("studio")
+def test_opening_the_form_loads_no_torch() -> None:
+    program = (
+        "from streamlit.testing.v1 import AppTest\nimport sys\n"
+        "t = AppTest.from_file('app.py', default_timeout=60)\nt.switch_page('pages/compare.py')\n"
+        "t.query_params['show'] = 'transfer'\nt.run()\n"
+        "assert not t.exception and t.button(key='transfer.start')\nprint('LOADED', 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.split()[-2:] == ["LOADED", "False"]
