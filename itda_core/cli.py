@@ -15,12 +15,15 @@ from typing import Annotated, Any
 
 import typer
 
+from itda_core.comparison.transfer import DRAWS
+from itda_core.comparison.transfer import TOKENS as TRANSFER_TOKENS
 from itda_core.errors import UserError
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.match_request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
+from itda_core.runs.transfer_request import OWN_LAYERS, TransferRequest
 from itda_core.terminal import (
     print_decomposition,
     print_evaluations,
@@ -922,8 +925,8 @@ def transfer(
     held_out: Annotated[
         str | None, typer.Option(metavar="CORPUS", help="Text to measure on; what follows the labels' if left out.")
     ] = None,
-    tokens: Annotated[int | None, typer.Option(help="Tokens to measure on; 4096 if left out.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Random dictionaries to compare with; 3 if left out.")] = None,
+    tokens: Annotated[int, typer.Option(help="Tokens to measure on.")] = TRANSFER_TOKENS,
+    draws: Annotated[int, typer.Option(help="Random dictionaries to compare with.")] = DRAWS,
     seed: Annotated[int, typer.Option(help="Of the random dictionaries.")] = 0,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -932,6 +935,7 @@ def transfer(
     trust_remote_code: RemoteCode = False,
     placement: Placement = "auto",
     library: LibraryFolder = None,
+    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
     """How well labels of one model explain another: rebuilt there, beside its own dictionary and random ones."""
@@ -939,25 +943,37 @@ def transfer(
     from itda_core.runs.layers import parse_layers
 
     _go_offline(offline)
-    spec = ModelSpec(model, revision, device, dtype, offline, trust_remote_code, placement)
-    with _stdout_for_json(as_json), training_line() as line:
-        from itda_core.runs.transferring import OWN_LAYERS, transfer_labels
+    request = TransferRequest(
+        labels=tuple(labels),
+        model=ModelSpec(model, revision, device, dtype, offline, trust_remote_code, placement),
+        layers=OWN_LAYERS if layers is None else parse_layers(layers),
+        ks=tuple(_whole(part) for part in _listed(k)),
+        method=method,
+        own=tuple(own or ()),
+        corpus=corpus,
+        held_out=held_out,
+        tokens=tokens,
+        draws=draws,
+        seed=seed,
+        library=library,
+    )
+    _transfer(request, job=job, as_json=as_json)
 
-        table = transfer_labels(
-            labels,
-            spec,
-            layers=OWN_LAYERS if layers is None else parse_layers(layers),
-            corpus=corpus,
-            ks=[_whole(part) for part in _listed(k)] or None,
-            method=method,
-            own=own or (),
-            tokens=tokens,
-            draws=draws,
-            seed=seed,
-            held_out=held_out,
-            library=library,
-            on_step=line.step,
-        )
+
+def _transfer(request: TransferRequest, *, job: Path | None, as_json: bool) -> None:
+    from itda_core.runs.training_run import Interrupted
+    from itda_core.runs.transferring import transfer_labels
+    from itda_core.runs.worker import transfer_for_job
+
+    try:
+        with _stdout_for_json(as_json), StopRequest(), training_line() as line:
+            if job is None:
+                table = transfer_labels(request, on_step=line.step, on_progress=line.share)
+            else:
+                table = transfer_for_job(job, request, on_step=line.step)
+    except (KeyboardInterrupt, Interrupted):
+        typer.echo("Interrupted; a transfer cannot be continued, only begun again.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json(table.to_dict())
     else:

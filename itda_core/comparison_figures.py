@@ -36,7 +36,7 @@ class Cells:
 
 
 def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Sequence[str] = ()) -> Cells:
-    """A Jaccard matrix for `heatmap`.
+    """A Jaccard matrix as the cells of a heatmap.
 
     colours: "fixed", from 0 to 1; "chance", from what chance gives to the largest value between two different sets;
     "z", standard deviations above chance. groups: what each set belongs to.

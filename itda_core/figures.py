@@ -43,7 +43,7 @@ def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | N
         )
     )
     named = len(steps) <= _MOST_NAMED_STEPS
-    _style(figure, y_title="error left", height=250)
+    style(figure, y_title="error left", height=250)
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(
         showgrid=False,
@@ -72,7 +72,7 @@ def curves(
             line={"color": LINES[number % len(LINES)], "width": 2},
             hovertemplate=f"%{{y:,.{decimals}f}}",
         )
-    _style(figure, y_title=y_title, height=height)
+    style(figure, y_title=y_title, height=height)
     figure.update_layout(
         hovermode="x unified",
         showlegend=len(lines) > 1,
@@ -141,7 +141,7 @@ def evaluations(
             ),
         )
     rows = (len(lines) - 1) // _NAMES_PER_ROW if telling else 0
-    _style(figure, y_title=_EVALUATED[quantity], height=height + rows * _LEGEND_ROW)
+    style(figure, y_title=_EVALUATED[quantity], height=height + rows * _LEGEND_ROW)
     figure.update_layout(
         showlegend=bool(telling),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
@@ -162,7 +162,8 @@ def _part(result: Evaluation, name: str) -> str:
     return {"layer": f"layer {value}", "k": f"k = {value}", "method": str(value).upper()}.get(name, str(value))
 
 
-def _style(figure: go.Figure, *, y_title: str, height: int) -> None:
+def style(figure: go.Figure, *, y_title: str, height: int) -> None:
+    """What all charts over numbers have in common."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 12, "b": 8},

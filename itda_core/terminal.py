@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from itda_core.files import finite
+from itda_core.runs.transferring import TransferProgress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -167,7 +168,7 @@ class TrainingLine:
             f"{_atoms(training.layers[0])}  error {training.relative_error:.3f}",
         )
 
-    def share(self, progress: EvaluationProgress | MatchProgress) -> None:
+    def share(self, progress: EvaluationProgress | MatchProgress | TransferProgress) -> None:
         """Of work that knows how much of it is done."""
         if self._progress is None or self._task is None:
             return
@@ -176,7 +177,7 @@ class TrainingLine:
             description=progress.step,
             completed=progress.share,
             total=1,
-            figures=f"{progress.tokens:,} tokens",
+            figures="" if isinstance(progress, TransferProgress) else f"{progress.tokens:,} tokens",
         )
 
     def note(self, sentence: str) -> None:

@@ -2,16 +2,13 @@
 
 import streamlit as st
 
-from pages.ui import compare_labels, compare_training, compare_transfer, compare_views, job_watch, match_page, shell
-from pages.ui.match_watch import VIEW
+from pages.ui import compare_job, compare_labels, compare_training, compare_transfer, compare_views, match_page, shell
 
 frame = shell.page("Compare")
 job_id = st.query_params.get("job")
 
 if job_id is not None:
-    shell.complain()
-    frame.share({"job": job_id, "cells": st.query_params.get("cells")})
-    job_watch.one_job(frame, job_id, VIEW)
+    compare_job.page(frame, job_id)
     st.stop()
 
 view = compare_views.choose()

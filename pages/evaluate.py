@@ -11,7 +11,6 @@ job_id = st.query_params.get("job")
 
 if job_id is not None:
     shell.complain()
-    frame.share({"job": job_id})
     job_watch.one_job(frame, job_id, VIEW)
     st.stop()
 

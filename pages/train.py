@@ -12,7 +12,6 @@ job_id = st.query_params.get("job")
 from_run = st.query_params.get(further_form.ADDRESS)
 
 if job_id is not None:
-    frame.share({"job": job_id})
     job_watch.one_job(frame, job_id, VIEW)
     st.stop()
 

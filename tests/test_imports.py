@@ -24,6 +24,7 @@ DIRECTLY: dict[str, set[str]] = {
     "runs": {"analysis", "comparison"},
     "figures": {"analysis", "comparison", "runs"},
     "comparison_figures": {"comparison"},
+    "transfer_figures": {"comparison", "comparison_figures", "figures"},
     "terminal": {"runs"},
     "bench": {"runs"},
     "cli": {"terminal", "figures", "bench"},

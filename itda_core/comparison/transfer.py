@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,9 +67,31 @@ class Transfer:
         way = self.random_fvu - self.own_fvu
         return None if way <= 2 * (self.random_sd or 0.0) else (self.random_fvu - self.fvu) / way
 
+    @property
+    def below_random(self) -> float | None:
+        """Of what random places leave unexplained, the part that the labels explain: 1 - FVU / random FVU, below 0
+        where they are worse. Unlike `gain` it needs no dictionary of the model's own. None without draws.
+        """
+        return None if self.fvu is None or not self.random_fvu else 1 - self.fvu / self.random_fvu
+
+    @property
+    def place(self) -> str:
+        """Where in the model, for people."""
+        return self.site if self.layer is None else f"layer {self.layer}"
+
+    @property
+    def labels_place(self) -> str:
+        """The layer the labels are of; whose they are where that is none."""
+        return self.labels if self.labels_layer is None else f"layer {self.labels_layer}"
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able: the fields and `gain`."""
+        """JSON-able: the fields and `gain`; `from_dict` gives the same again."""
         return {**vars(self), "gain": self.gain}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Transfer:
+        """Raises TypeError for what `to_dict` did not make."""
+        return cls(**{name: figure for name, figure in value.items() if name != "gain"})
 
 
 @dataclass(frozen=True)
@@ -82,24 +105,85 @@ class TransferTable:
     draws: int
     cells: tuple[Transfer, ...]  # labels by labels, for each site by site, for each all k
 
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Those that were measured, ascending."""
+        return tuple(sorted({cell.k for cell in self.cells}))
+
+    def at(self, k: int) -> list[Transfer]:
+        """The cells of one k. Raises UserError when nothing was measured there."""
+        found = [cell for cell in self.cells if cell.k == k]
+        if not found:
+            raise UserError(f"k={k} was not measured; choose among {', '.join(map(str, self.ks))}.")
+        return found
+
+    def paired(self, k: int) -> list[Transfer]:
+        """The cells at k of labels that went into the layer they are of; for a layer of which there are no labels,
+        those that explain it best. Raises UserError when nothing was measured at that k.
+        """
+        by_place: dict[str, list[Transfer]] = {}
+        for cell in self.at(k):
+            by_place.setdefault(cell.place, []).append(cell)
+        found: list[Transfer] = []
+        for cells in by_place.values():
+            alike = [cell for cell in cells if cell.labels_layer == cell.layer]
+            found += alike or [min(cells, key=lambda cell: float("inf") if cell.fvu is None else cell.fvu)]
+        return found
+
     def matrix(self, figure: str, k: int) -> np.ndarray:
-        """(n_labels, n_sites) float64 of one field of Transfer (or `gain`) at k; NaN where it is None.
+        """(n_labels, n_sites) float64 of one field or figure of Transfer (such as `gain`) at k; NaN where it is None.
 
         Raises UserError when nothing was measured at that k.
         """
         import numpy as np
 
-        at = [cell for cell in self.cells if cell.k == k]
-        if not at:
-            known = ", ".join(str(k) for k in sorted({cell.k for cell in self.cells}))
-            raise UserError(f"k={k} was not measured; choose among {known}.")
+        at = self.at(k)
         n_sites = len({(cell.layer, cell.site) for cell in at})
         values = [getattr(cell, figure) for cell in at]
         return np.array([np.nan if value is None else value for value in values], dtype=float).reshape(-1, n_sites)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+        """JSON-able; `from_dict` gives the same table again."""
         return {**vars(self), "cells": [cell.to_dict() for cell in self.cells]}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> TransferTable:
+        """Raises KeyError or TypeError for what `to_dict` did not make."""
+        return cls(**{**value, "cells": tuple(Transfer.from_dict(cell) for cell in value["cells"])})
+
+
+def check_wishes(ks: Sequence[int] | None, method: str | None, tokens: int, draws: int) -> None:
+    """Raises UserError for what `transfer_table` cannot be asked whatever the labels and the model are."""
+    if tokens < 1:
+        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
+    if draws < 0:
+        raise UserError(f"draws={draws} is less than 0; say how many random dictionaries to compare with.")
+    if (low := next((k for k in ks or () if k < 1), None)) is not None:
+        raise UserError(f"k={low} uses no atom; give at least 1.")
+    if method is not None and method not in METHODS:
+        raise UserError(f"method={method!r} does not exist; choose one of {', '.join(METHODS)}.")
+
+
+def check_labels(labels: Sequence[LabelsOnly], ks: Sequence[int] | None) -> None:
+    """Raises UserError for labels that no table can hold together, and for a k above a dictionary's atoms."""
+    if not labels:
+        raise UserError("Nothing to transfer; name at least one dictionary's labels.")
+    readings = {(one.config.context, one.config.windows) for one in labels}
+    if len(readings) > 1:
+        lengths = ", ".join(str(context) for context, _ in sorted(readings))
+        raise UserError(
+            f"These labels are places in windows of different kinds ({lengths} tokens); transfer them one at a time."
+        )
+    texts = {one.spec.corpus_fingerprint: one.spec.corpus for one in labels}
+    if len(texts) > 1:
+        raise UserError(
+            f"These labels are places in different texts ({', '.join(texts.values())}); transfer them one at a time."
+        )
+    fewest = min(labels, key=len)
+    if ks and max(ks) > len(fewest):
+        raise UserError(
+            f"k={max(ks)} exceeds the {len(fewest):,} atoms of {fewest.spec.model}'s dictionary; give a smaller k."
+        )
 
 
 def transfer(
@@ -163,18 +247,10 @@ def transfer_table(
     """
     from itda_core.comparison.transferring import Transferring
 
-    if not labels or not sites:
-        raise UserError("Nothing to transfer; name at least one dictionary's labels and one layer.")
-    readings = {(one.config.context, one.config.windows) for one in labels}
-    if len(readings) > 1:
-        lengths = ", ".join(str(context) for context, _ in sorted(readings))
-        raise UserError(
-            f"These labels are places in windows of different kinds ({lengths} tokens); transfer them one at a time."
-        )
-    if tokens < 1:
-        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
-    if draws < 0:
-        raise UserError(f"draws={draws} is less than 0; say how many random dictionaries to compare with.")
+    check_labels(labels, ks)
+    if not sites:
+        raise UserError("Nothing to transfer into; name at least one layer.")
+    check_wishes(ks, method, tokens, draws)
     if held_out is not None and held_out.fingerprint == corpus.fingerprint:
         raise UserError(f"{held_out.id} is the text the labels come from; leave it out, or name another corpus.")
     work = Transferring(labels, model, corpus, sites, own, on_progress or (lambda step, share: None))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.dictionary import DictionarySpec
 from itda_core.dictionaries.provenance import CONTEXT_AFTER, CONTEXT_BEFORE, DTYPES, check
-from itda_core.dictionaries.storage import check_spec, check_stats, config_of
+from itda_core.dictionaries.storage import Labelling, check_spec, check_stats, config_of
 from itda_core.errors import UserError
 from itda_core.files import finite, write_bytes
 
@@ -64,8 +64,8 @@ class LabelsOnly:
         return f"LabelsOnly({len(self)} atoms of {self.spec.model}{layer} {self.spec.site})"
 
     @classmethod
-    def of(cls, dictionary: AtomDictionary) -> LabelsOnly:
-        """The labels of a dictionary that is at hand."""
+    def of(cls, dictionary: AtomDictionary | Labelling) -> LabelsOnly:
+        """The labels of a dictionary that is at hand, with or without its atoms."""
         stats = {name: dictionary.stats[name] for name in STATS if name in dictionary.stats}
         places = dictionary.provenance.loc[:, list(PLACE)].reset_index(drop=True)
         return cls(dictionary.spec, dictionary.config, stats, places, dictionary.path)

@@ -5,7 +5,7 @@ from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation import evaluate_dictionaries, measure
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.home import home
-from itda_core.runs.job_kinds import EVALUATION, MATCHING, TRAINING, JobKind
+from itda_core.runs.job_kinds import EVALUATION, MATCHING, TRAINING, TRANSFER, JobKind
 from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
 from itda_core.runs.layers import format_layers, parse_layers
@@ -18,6 +18,9 @@ from itda_core.runs.model_of import model_of
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_run import Interrupted, TrainedDictionary, run
 from itda_core.runs.training_status import LayerStatus, TrainingStatus
+from itda_core.runs.transfer_request import TransferRequest
+from itda_core.runs.transfer_status import TransferStatus
+from itda_core.runs.transferring import transfer_labels
 from itda_core.runs.verify import LabelCheck, Verification, corpus_of, verify
 from itda_core.runs.work import Unfinished, unfinished
 
@@ -26,6 +29,7 @@ __all__ = [
     "EVALUATION",
     "MATCHING",
     "TRAINING",
+    "TRANSFER",
     "Estimate",
     "EvaluateRequest",
     "EvaluationStatus",
@@ -44,6 +48,8 @@ __all__ = [
     "TrainRequest",
     "TrainedDictionary",
     "TrainingStatus",
+    "TransferRequest",
+    "TransferStatus",
     "Unfinished",
     "Verification",
     "corpus_of",
@@ -57,6 +63,7 @@ __all__ = [
     "model_of",
     "parse_layers",
     "run",
+    "transfer_labels",
     "unfinished",
     "verify",
 ]

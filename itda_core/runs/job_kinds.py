@@ -14,6 +14,8 @@ from itda_core.runs.match_request import MatchRequest
 from itda_core.runs.match_status import MatchStatus
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_status import TrainingStatus
+from itda_core.runs.transfer_request import TransferRequest
+from itda_core.runs.transfer_status import TransferStatus
 
 
 class JobRequest(Protocol):
@@ -49,8 +51,9 @@ class JobKind(Generic[R, S]):
 TRAINING = JobKind("train", "training", TrainRequest, TrainingStatus, continues=True)
 EVALUATION = JobKind("evaluate", "evaluation", EvaluateRequest, EvaluationStatus, continues=False)
 MATCHING = JobKind("match", "layer matching", MatchRequest, MatchStatus, continues=False)
+TRANSFER = JobKind("transfer", "transfer", TransferRequest, TransferStatus, continues=False)
 KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType(
-    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING)}
+    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER)}
 )
 
 

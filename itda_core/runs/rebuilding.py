@@ -35,12 +35,13 @@ class Rebuilt:
 def open_labels(reference: str, library: Library) -> LabelsOnly:
     """The labels in a file that itda library export --labels-only wrote, or those of a dictionary by name or folder.
 
-    Raises UserError when there is none, or it is damaged.
+    Atoms are not read, and torch is not loaded. Raises UserError when there is none, or it is damaged.
     """
-    from itda_core.dictionaries import AtomDictionary, LabelsOnly, read_labels
+    from itda_core.dictionaries.labels_only import LabelsOnly, read_labels
+    from itda_core.dictionaries.storage import read_labelling
 
     path = Path(os.path.expanduser(reference))
-    return read_labels(path) if path.is_file() else LabelsOnly.of(AtomDictionary.load(library.find(reference)))
+    return read_labels(path) if path.is_file() else LabelsOnly.of(read_labelling(library.find(reference)))
 
 
 def rebuild_into_library(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
 
-from itda_core.errors import UserError
 from itda_core.files import read_json
-from itda_core.runs.layers import existing_layers
+from itda_core.runs.estimate import model_figures
 from itda_core.runs.library import Library
-from itda_core.runs.rebuilding import open_labels
+from itda_core.runs.transfer_estimate import operations_by_step
+from itda_core.runs.transfer_request import TransferRequest
 from itda_core.runs.verify import corpus_of
 
 if TYPE_CHECKING:
@@ -17,78 +18,84 @@ if TYPE_CHECKING:
 
     from itda_core.comparison.transfer import TransferTable
     from itda_core.dictionaries import AtomDictionary, LabelsOnly
-    from itda_core.models import LanguageModel, ModelSpec, Site
+    from itda_core.models import LanguageModel, Site
     from itda_core.text import Corpus
 
-OWN_LAYERS = "own"  # each layer of which there are labels
+
+class TransferProgress(NamedTuple):
+    """Where a transfer stands, from when its model was loaded."""
+
+    step: str  # what is being done
+    share: float  # of the work that is done, 0 to 1
+    seconds: float
 
 
 def transfer_labels(
-    references: Sequence[str],
-    model: ModelSpec,
+    request: TransferRequest,
     *,
-    layers: Sequence[int] | str | None = OWN_LAYERS,
-    corpus: str | None = None,
-    ks: Sequence[int] | None = None,
-    method: str | None = None,
-    own: Sequence[str] = (),
-    tokens: int | None = None,
-    draws: int | None = None,
-    seed: int = 0,
-    held_out: str | None = None,
-    library: str | None = None,
     on_step: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[TransferProgress], None] = lambda _: None,
 ) -> TransferTable:
-    """`comparison.transfer_table` of labels (dictionaries by name or folder, or files of labels) in `model`.
+    """`comparison.transfer_table` of what `request` names.
 
-    - layers: of `model`; None: all; OWN_LAYERS: those that the labels are of. The site is the labels' own, the same in
-      all;
-    - own: dictionaries of `model`. Where none is given for a layer, one of these weights, this site and this text is
-      looked for in the library; of several, that whose number of atoms comes nearest to the labels' (the user's own
-      and the newest first).
+    The site is the labels' own, the same in all. Where no own dictionary is given for a layer, one of these weights,
+    this site and this text is looked for in the library; of several, that whose number of atoms comes nearest to the
+    labels' (the user's own and the newest first). What the callbacks raise ends the work.
 
-    Raises UserError for what does not exist or does not belong together, as `transfer_table` does.
+    Raises UserError for what does not exist or does not belong together, as `transfer_table` does; what can be seen
+    without the model is looked at before it is loaded.
     """
-    from itda_core.comparison.transfer import DRAWS, TOKENS, transfer_table
+    from itda_core.comparison.transfer import transfer_table
     from itda_core.dictionaries import AtomDictionary
     from itda_core.models import load_model
+    from itda_core.models.folders import model_folder
     from itda_core.text import Corpus
 
-    shelf = Library(library)
+    shelf = Library(request.library)
     on_step("reading labels")
-    labels = [open_labels(reference, shelf) for reference in references]
-    if len(kinds := {one.spec.site for one in labels}) != 1:
-        raise UserError(f"The labels are of different sites ({', '.join(sorted(kinds))}); transfer them one at a time.")
-    given = [AtomDictionary.load(shelf.find(name)) for name in own]
-    text = corpus_of(labels[0], corpus)
-    held = None if held_out is None else Corpus.open(held_out)
+    labels = request.read_labels(shelf)
+    given = [AtomDictionary.load(shelf.find(name)) for name in request.own]
+    on_step("finding the model")
+    model_folder(request.model)
+    figures = model_figures(request.model)
+    if figures is not None:
+        request.target_layers(labels, figures.n_layers)
+    on_step("opening the corpus")
+    text = corpus_of(labels[0], request.corpus)
+    held = None if request.held_out is None else Corpus.open(request.held_out)
     on_step("loading the model")
-    language_model = load_model(model, head=False)
-    sites = _sites(labels, language_model, layers)
+    language_model = load_model(request.model, head=False)
+    kind = labels[0].spec.site
+    sites = [language_model.site(kind, layer) for layer in request.target_layers(labels, language_model.n_layers)]
     missing = [site for site in sites if site not in {_site_of(one, language_model) for one in given}]
     given += _in_library(shelf, language_model, text, missing, labels)
+    costs = {} if figures is None else operations_by_step(request, labels, figures)
+    began = monotonic()
     return transfer_table(
         labels,
         language_model,
         text,
         sites,
         own=given,
-        ks=ks,
-        method=method,
-        tokens=TOKENS if tokens is None else tokens,
-        draws=DRAWS if draws is None else draws,
-        seed=seed,
+        ks=request.ks or None,
+        method=request.method,
+        tokens=request.tokens,
+        draws=request.draws,
+        seed=request.seed,
         held_out=held,
-        on_progress=lambda step, share: on_step(f"{step} {share:.0%}"),
+        on_progress=lambda step, share: on_progress(
+            TransferProgress(step, share_of_all(costs, step, share), monotonic() - began)
+        ),
     )
 
 
-def _sites(labels: Sequence[LabelsOnly], model: LanguageModel, layers: Sequence[int] | str | None) -> list[Site]:
-    kind = labels[0].spec.site
-    own = sorted({one.spec.layer for one in labels}, key=lambda layer: -1 if layer is None else layer)
-    if isinstance(layers, str):
-        return [model.site(kind, layer) for layer in own]
-    return [model.site(kind, layer) for layer in existing_layers(layers, model.n_layers, model.name)]
+def share_of_all(costs: Mapping[str, float], step: str, share: float) -> float:
+    """How much of the whole is done when `share` of `step` is; `costs` says, in order, what each step takes."""
+    if step not in costs:  # what comes before them all takes next to nothing
+        return 0.0
+    steps = list(costs)
+    before = sum(costs[name] for name in steps[: steps.index(step)])
+    return (before + share * costs[step]) / sum(costs.values())
 
 
 def _site_of(dictionary: AtomDictionary, model: LanguageModel) -> Site | None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from itda_core.files import read_json
@@ -21,10 +22,14 @@ from itda_core.runs.reporter import STATUS, Reporter, ending
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary, run
 from itda_core.runs.training_status import Curves, TrainingStatus, with_progress
+from itda_core.runs.transfer_request import TransferRequest
+from itda_core.runs.transfer_status import TransferStatus
+from itda_core.runs.transferring import TransferProgress, transfer_labels
 
 if TYPE_CHECKING:
     from itda_core.analysis import Evaluation
     from itda_core.comparison.match_table import MatchTable
+    from itda_core.comparison.transfer import TransferTable
     from itda_core.dictionaries import TrainProgress
 
 WORK = "work"
@@ -92,6 +97,29 @@ def match_for_job(folder: Path, request: MatchRequest, *, on_step: Callable[[str
     """
     table = _followed(folder, MatchStatus(state="running"), partial(match_models, request), on_step).table
     assert table is not None, "a study ends with its table"
+    return table
+
+
+def transfer_for_job(folder: Path, request: TransferRequest, *, on_step: Callable[[str], None]) -> TransferTable:
+    """Do `request` for the job in `folder`; the table is in its status when it is done.
+
+    Raises what `transfer_labels` raises, and Interrupted, after the job's status says so.
+    """
+    reporter = Reporter(folder, TransferStatus(state="running"))
+    began = monotonic()
+
+    def step(name: str) -> None:
+        on_step(name)
+        reporter.step(name)
+
+    def progress(progress: TransferProgress) -> None:
+        if reporter.cancelled():
+            raise Interrupted(0, None)
+        reporter.report(reporter.status.at(progress), soon=False)
+
+    with ending(reporter):
+        table = transfer_labels(request, on_step=step, on_progress=progress)
+        reporter.report(reporter.status.with_table(table, monotonic() - began))
     return table
 
 

@@ -1,17 +1,13 @@
-"""Do one model's labels explain another: what that means, and the command that measures it."""
+"""Do one model's labels explain another: a new transfer of labels, and those there have been."""
 
 from __future__ import annotations
 
-import shlex
-
 import streamlit as st
 
-from itda_core.runs.library import LibraryEntry
-from pages.ui import address, compare_choice, engine, shell
+from itda_core.runs.job_kinds import TRANSFER
+from pages.ui import compare_choice, engine, job_form, job_watch, shell, transfer_form
 from pages.ui.notice import notice
-from pages.ui.visible import visible
 
-_LABELS, _INTO = "transfer.labels", "transfer.into"
 _MEANS = (
     "One model's labels are rebuilt as atoms of another model, from its own activations at the same places, and "
     "measured on held-out text: an FVU near that of the other model's own dictionary, and well below that of as many "
@@ -20,40 +16,19 @@ _MEANS = (
 
 
 def page(frame: shell.Shell) -> None:
-    st.text(_MEANS)
-    usable = compare_choice.ordered(engine.usable(frame.entries))
-    models = list(dict.fromkeys(entry.model for entry in usable if entry.model))
-    if len(models) < 2:
+    st.caption(_MEANS)
+    usable = compare_choice.ordered(entry for entry in engine.usable(frame.entries) if entry.model)
+    if not usable:
         shell.complain()
-        notice("Two models are needed.", step="Train a dictionary of another model.", key="transfer.few")
+        notice("There are no labels yet.", step="Train a dictionary.", key="transfer.none")
         frame.share({"show": "transfer"})
         return
-    left, right = st.columns(2)
-    with left:
-        source = _model("Labels of", "from", models, models[0], key=_LABELS)
-    with right:
-        others = [model for model in models if model != source]
-        into = _model("Rebuilt in", "into", others, others[0], key=_INTO)
+    form, cost = st.columns([5, 3], gap="large")
+    with form:
+        asked = transfer_form.form(usable)
     shell.complain()
-    own = [entry for entry in usable if entry.model == source]
-    alike = [entry for entry in own if (entry.corpus, entry.site) == (own[0].corpus, own[0].site)]
-    st.markdown("**Run in a terminal**: about a minute for two bundled models")
-    st.code(command(alike, into), language="bash", wrap_lines=True)
-    st.caption(
-        "It prints, for every layer of the labels and of the other model: FVU of the rebuilt dictionary, of the "
-        "model's own, and of random ones (mean and standard deviation over three draws). With --json also relative "
-        "error, L0, and how many labels could be used."
-    )
-    frame.share({"show": "transfer", "from": source, "into": into})
-
-
-def _model(label: str, name: str, models: list[str], default: str, *, key: str) -> str:
-    address.arrive(name, key, address.one_of(*models), default, within=tuple(models))
-    chosen = st.selectbox(label, models, format_func=visible, key=key)
-    address.leave(name, key, chosen, default)
-    return chosen or default
-
-
-def command(labels: list[LibraryEntry], model: str) -> str:
-    """The command that transfers the labels of these dictionaries into `model`."""
-    return shlex.join(["itda", "transfer", *(entry.name for entry in labels), model])
+    given = {name: st.query_params.get(name) for name in transfer_form.ADDRESS}
+    frame.share({"show": "transfer", **given, "into": asked.into})
+    with cost:
+        job_form.finish(frame, asked, transfer_form.cost, key="transfer.problem")
+    job_watch.all_jobs(TRANSFER)

@@ -25,28 +25,36 @@ def by_names(entries: Sequence[LibraryEntry]) -> dict[str, LibraryEntry]:
     return {entry.name: entry for entry in reversed(engine.usable(entries))}
 
 
-def choose(label: str, by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str, help: str) -> Listed:
-    """The dictionaries of `?dictionaries=`, and a field to choose others. Unknown names are complained of."""
-    asked(by_name, default, key=key)
+def choose(
+    label: str,
+    by_name: Mapping[str, LibraryEntry],
+    default: Listed,
+    *,
+    key: str,
+    help: str,
+    name: str = "dictionaries",
+) -> Listed:
+    """The dictionaries of `?name=`, and a field to choose others. Unknown names are complained of."""
+    asked(by_name, default, key=key, name=name)
     chosen = Listed(
         st.multiselect(
             label, list(by_name), format_func=visible, key=key, placeholder="Choose one or several", help=help
         )
     )
-    address.leave("dictionaries", key, chosen, default)
+    address.leave(name, key, chosen, default)
     return chosen
 
 
-def asked(by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str) -> Listed:
-    """The dictionaries of `?dictionaries=`, as `choose` would show them, where its field is not drawn."""
+def asked(by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str, name: str = "dictionaries") -> Listed:
+    """The dictionaries of `?name=`, as `choose` would show them, where its field is not drawn."""
 
     def parse(text: str) -> Listed:
-        given = [name for name in text.split(MARK) if name]
-        for name in given:
-            if name not in by_name:
-                near = engine.nearest(name, list(by_name.values()))
+        given = [one for one in text.split(MARK) if one]
+        for one in given:
+            if one not in by_name:
+                near = engine.nearest(one, list(by_name.values()))
                 hint = f" (the nearest is {near[0].name})" if near else ""
-                address.complain(f"The library has no dictionary called {name[:60]!r}{hint}; it was left out.")
-        return Listed(name for name in dict.fromkeys(given) if name in by_name)
+                address.complain(f"The library has no dictionary called {one[:60]!r}{hint}; it was left out.")
+        return Listed(one for one in dict.fromkeys(given) if one in by_name)
 
-    return Listed(address.arrive("dictionaries", key, parse, default, within=(tuple(by_name), default)))
+    return Listed(address.arrive(name, key, parse, default, within=(tuple(by_name), default)))

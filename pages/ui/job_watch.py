@@ -15,7 +15,7 @@ from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
 from pages.ui import shell, ways
 from pages.ui.heading import heading
-from pages.ui.job_words import PAGES, STATES, subject
+from pages.ui.job_words import FORMS, PAGES, STATES, subject
 from pages.ui.notice import notice, problem
 from pages.ui.wording import moment, progress_line
 
@@ -33,16 +33,18 @@ class View(Generic[R, S]):
     figures: Callable[[Job[R, S], S], None]  # what it has found so far, below its progress
     leads_to: Callable[[Job[R, S], S], None]  # beside its buttons, once it has done its work
     files: Callable[[Job[R, S]], Mapping[str, tuple[str, str, Callable[[], bytes | str]]]]  # of the Export button
+    address: tuple[str, ...] = ()  # what the figures' own choices are called there
 
 
 def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
-    """The job `id`, drawn again every second as long as it runs."""
+    """The job `id`, drawn again every second as long as it runs; with the page's Share and Export."""
     name = view.kind.name
     try:
         job = Jobs().get(id, view.kind)
         status = job.status
     except UserError as error:
         problem(error, key=f"{name}.job.problem")
+        frame.share({"job": id})
         new(view.kind)
         all_jobs(view.kind)
         return
@@ -51,14 +53,18 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
             under = f"{view.under(job.request)}, started {moment(job.created)}"
             heading(view.title(job), under=under, key=f"{name}.job.name")
         new(view.kind)
-    st.fragment(_standing_and_figures, run_every=None if status.ended else _SECONDS)(id, view, status.ended)
+    if status.ended:  # no fragment: a choice among the figures is to be in the shared link as well
+        _standing_and_figures(id, view, True)
+    else:
+        st.fragment(_standing_and_figures, run_every=_SECONDS)(id, view, False)
     settings_and_log(job)
+    frame.share({"job": id, **{name: st.query_params.get(name) for name in view.address}})
     frame.export(view.files(job))
 
 
 def new(kind: JobKind) -> None:
     """The way to an empty form."""
-    ways.way(PAGES[kind.name], f"New {kind.noun}", ":material/add:", {}, key=f"{kind.name}.new")
+    ways.way(PAGES[kind.name], f"New {kind.noun}", ":material/add:", FORMS.get(kind.name, {}), key=f"{kind.name}.new")
 
 
 def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None:
@@ -90,7 +96,7 @@ def all_jobs(kind: JobKind) -> None:
 def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> None:
     """Progress, notes, what went wrong, and what can be done about it; `finished` adds what a finished job leads to.
 
-    Drawn inside a fragment.
+    Drawn inside a fragment as long as it runs.
     """
     name = job.kind.name
     stopping = job.cancelling and not status.ended
@@ -127,7 +133,8 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
             except UserError as error:
                 problem(error, key=f"{name}.remove.problem")
             else:
-                ways.open_page(PAGES[name], {"dictionary": st.query_params.get("dictionary")})
+                kept = {"dictionary": st.query_params.get("dictionary")}
+                ways.open_page(PAGES[name], {**FORMS.get(name, {}), **kept})
 
 
 def settings_and_log(job: Job) -> None:

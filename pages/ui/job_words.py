@@ -5,13 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from itda_core.runs.evaluate_request import EvaluateRequest
-from itda_core.runs.job_kinds import EVALUATION, MATCHING, TRAINING
+from itda_core.runs.job_kinds import EVALUATION, MATCHING, TRAINING, TRANSFER
 from itda_core.runs.jobs import Job
 from itda_core.runs.match_request import MatchRequest
 from itda_core.runs.request import TrainRequest
+from itda_core.runs.transfer_request import TransferRequest
 
-PAGES = {TRAINING.name: "Train", EVALUATION.name: "Evaluate", MATCHING.name: "Compare"}
-DOING = {TRAINING.name: "Training", EVALUATION.name: "Evaluating", MATCHING.name: "Matching layers"}
+PAGES = {
+    TRAINING.name: "Train",
+    EVALUATION.name: "Evaluate",
+    MATCHING.name: "Compare",
+    TRANSFER.name: "Compare",
+}
+FORMS = {MATCHING.name: {"show": "measures"}, TRANSFER.name: {"show": "transfer"}}  # the address of an empty form
+DOING = {
+    TRAINING.name: "Training",
+    EVALUATION.name: "Evaluating",
+    MATCHING.name: "Matching layers",
+    TRANSFER.name: "Transferring labels",
+}
 STATES = {
     "starting": "Starting",
     "running": "Running",
@@ -31,10 +43,16 @@ def subject(job: Job) -> str:
     if isinstance(request, MatchRequest):
         names = [Path(name).name for name in request.models]
         return f"{_few(names)}, {Path(request.corpus).name}"
+    if isinstance(request, TransferRequest):
+        names = [Path(name).name for name in request.labels]
+        return f"{_few(names)} into {Path(request.model.name).name}{_ks(request.ks)}"
     assert isinstance(request, EvaluateRequest)
     names = [Path(name).name for name in request.dictionaries]
-    ks = f", k = {', '.join(map(str, request.ks))}" if request.ks else ""
-    return f"{_few(names)}{ks}"
+    return f"{_few(names)}{_ks(request.ks)}"
+
+
+def _ks(ks: tuple[int, ...]) -> str:
+    return f", k = {', '.join(map(str, ks))}" if ks else ""
 
 
 def _few(names: list[str]) -> str:

@@ -51,4 +51,4 @@ def _files(
     }
 
 
-VIEW = job_watch.View(MATCHING, subject, _under, _figures, lambda job, status: None, _files)
+VIEW = job_watch.View(MATCHING, subject, _under, _figures, lambda job, status: None, _files, ("cells",))

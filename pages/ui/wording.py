@@ -27,7 +27,8 @@ def progress_line(status: JobStatus) -> str:
     """What a job is at, in a few words of ours: never a model's or a corpus's."""
     if status.state == "starting" or (status.state == "running" and not status.tokens):
         # A layer matching's step names the model it is at.
-        return "Starting" if isinstance(status, MatchStatus) else (status.step or "starting").capitalize()
+        step = "Starting" if isinstance(status, MatchStatus) else (status.step or "starting").capitalize()
+        return step if status.eta is None else f"{step} · {duration(status.eta)} left"
     of = f" of {status.total:,}" if status.total else ""
     parts = [f"{status.tokens:,}{of} tokens"]
     if isinstance(status, TrainingStatus):

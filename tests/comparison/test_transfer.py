@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -221,11 +222,16 @@ def test_what_does_not_belong_together_is_refused() -> None:
     corpus, model = fake_corpus(), other_model()
     first = grown(FakeModel(), corpus, 1)
     labels, site = LabelsOnly.of(first), model.site("resid_post", 1)
+    elsewhere = LabelsOnly.of(grown(FakeModel(), fake_corpus(seed=1), 1))
     own = grown(model, corpus, 1)
     other_windows = LabelsOnly.of(grown(FakeModel(), corpus, 1, replace(CONFIG, context=20)))
     refused: list[tuple[str, Callable[[], object]]] = [
         ("at least one dictionary", lambda: transfer_table([], model, corpus, [site])),
         ("windows of different kinds", lambda: transfer_table([labels, other_windows], model, corpus, [site])),
+        ("different texts", lambda: transfer_table([labels, elsewhere], model, corpus, [site])),
+        ("at least one layer", lambda: transfer_table([labels], model, corpus, [])),
+        ("method='magic'", lambda: transfer_table([labels], model, corpus, [site], method="magic")),
+        ("k=0", lambda: transfer(labels, model, corpus, site, k=0)),
         ("is not of fake as it is here", lambda: transfer(labels, model, corpus, site, own=first)),
         ("is the second", lambda: transfer_table([labels], model, corpus, [site], own=[own, own])),
         ("tokens=0", lambda: transfer(labels, model, corpus, site, tokens=0)),
@@ -255,5 +261,29 @@ def test_gain_counts_from_chance_to_the_own_dictionary(
     cell = Transfer(**{**nothing, "fvu": fvu, "own_fvu": own, "random_fvu": random, "random_sd": sd, "k": 3})
     assert cell.gain == (None if expected is None else pytest.approx(expected))
     table = TransferTable("m", "c", "c", 10, 2, (cell,))
+    assert cell.below_random == pytest.approx((random - fvu) / random)
     assert table.to_dict()["cells"][0]["gain"] == cell.gain
+    assert TransferTable.from_dict(json.loads(json.dumps(table.to_dict()))) == table
     assert table.matrix("gain", 3) == pytest.approx(np.array([[np.nan if expected is None else expected]]), nan_ok=True)
+
+
+def test_a_layer_is_paired_with_its_own_labels_or_else_with_the_best() -> None:
+    nothing: dict[str, Any] = dict.fromkeys(Transfer.__dataclass_fields__)
+    plan = [(0, 0, 0.3), (0, 1, 0.2), (0, 2, 0.1), (1, 0, 0.1), (1, 1, 0.4), (1, 2, 0.2)]  # labels of, in, FVU
+    cells = tuple(
+        Transfer(**{**nothing, "labels_layer": of, "layer": into, "site": "resid_post", "fvu": fvu, "k": 3})
+        for of, into, fvu in plan
+    )
+    table = TransferTable("m", "c", "c", 10, 0, cells)
+    assert [(cell.labels_layer, cell.layer) for cell in table.paired(3)] == [(0, 0), (1, 1), (0, 2)]
+    assert [cell.place for cell in table.paired(3)] == ["layer 0", "layer 1", "layer 2"]
+    with pytest.raises(UserError, match="k=4 was not measured"):
+        table.paired(4)
+
+
+def test_a_k_above_the_atoms_is_refused_before_the_model_reads() -> None:
+    corpus, model = fake_corpus(), other_model()
+    labels = LabelsOnly.of(grown(FakeModel(), corpus, 1))
+    with pytest.raises(UserError, match=f"k=900 exceeds the {len(labels)} atoms"):
+        transfer(labels, model, corpus, model.site("resid_post", 1), k=900)
+    assert model.read == 0

@@ -330,14 +330,7 @@ def test_layers_that_a_model_lacks_are_refused_before_the_start() -> None:
         estimate_match(MatchRequest(("demo:0", "demo:1"), "demo", layers=(99,)))
 
 
-# --- transfer, convergence ---
-
-
-def test_transfer_is_the_command_that_measures_it(studio: Studio, three: dict[str, set[Any]]) -> None:
-    test = studio.open("compare", show="transfer", **{"from": "one", "into": HOSTILE[1]})
-    command = test.code[-1].value
-    assert command.startswith(f"itda transfer {FIRST} {SECOND} ")
-    assert HOSTILE[1] in command
+# --- convergence ---
 
 
 def test_checkpoints_by_layers_in_the_order_of_training() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,8 @@ from itda_core.comparison.transfer import transfer
 from itda_core.dictionaries import AtomDictionary, LabelsOnly, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models import LanguageModel, ModelSpec
-from itda_core.runs import Library, TrainRequest, run
+from itda_core.runs import Library, TrainRequest, TransferRequest, run, transfer_labels
 from itda_core.runs.rebuilding import rebuild_into_library
-from itda_core.runs.transferring import transfer_labels
 from itda_core.text import Corpus
 from tests.conftest import Cli
 
@@ -65,13 +65,11 @@ def test_a_rebuilt_dictionary_is_nobodys_own(library: Path, tiny_folder: Path, c
     """Only dictionaries that were grown count as the model's own, and of these the nearest in size."""
     model, one = ModelSpec(str(tiny_folder), device="cpu"), str(next(library.glob("*L1*")))
     rebuilt = rebuild_into_library(one, model, corpus=str(corpus_file), layer=3, library=str(library))
-    table = transfer_labels(
-        [one], model, layers=[3], corpus=str(corpus_file), tokens=300, draws=1, library=str(library)
+    request = TransferRequest(
+        (one,), model, layers=(3,), corpus=str(corpus_file), tokens=300, draws=1, library=str(library)
     )
-    assert table.cells[0].own_fvu is None
-    table = transfer_labels(
-        [one], model, layers=[3], corpus=str(corpus_file), tokens=300, draws=1, own=[rebuilt.name], library=str(library)
-    )
+    assert transfer_labels(request).cells[0].own_fvu is None
+    table = transfer_labels(replace(request, own=(rebuilt.name,)))
     assert table.cells[0].own_fvu == pytest.approx(table.cells[0].fvu)
 
 
@@ -82,7 +80,11 @@ def test_labels_of_different_sites_are_refused(library: Path, tiny_folder: Path,
     copy = Library(library).import_(two, "elsewhere")
     (copy / "dictionary.json").write_text(json.dumps(said))
     with pytest.raises(UserError, match="different sites"):
-        transfer_labels([one, str(copy)], ModelSpec(str(tiny_folder)), corpus=str(corpus_file), library=str(library))
+        transfer_labels(
+            TransferRequest(
+                (one, str(copy)), ModelSpec(str(tiny_folder)), corpus=str(corpus_file), library=str(library)
+            )
+        )
     code, out, err = itda("transfer", one, tiny_folder, "--layers", "9", "--corpus", corpus_file)
     assert (code, out) == (2, "")
     assert "has no layer 9" in err

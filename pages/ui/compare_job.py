@@ -1,0 +1,23 @@
+"""One job of the compare page, whichever of its kinds it is of."""
+
+from __future__ import annotations
+
+from itda_core.errors import UserError
+from itda_core.runs.job_kinds import TRANSFER
+from itda_core.runs.jobs import Jobs
+from pages.ui import job_watch, match_watch, shell, transfer_watch
+
+
+def page(frame: shell.Shell, id: str) -> None:
+    shell.complain()
+    if _is_transfer(id):
+        job_watch.one_job(frame, id, transfer_watch.VIEW)
+    else:
+        job_watch.one_job(frame, id, match_watch.VIEW)
+
+
+def _is_transfer(id: str) -> bool:
+    try:
+        return Jobs().get(id).kind is TRANSFER
+    except UserError:  # there is none; the other view says so
+        return False
