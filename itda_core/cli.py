@@ -619,7 +619,13 @@ def _whole(text: str) -> int:
 
 @cli.command()
 def compare(
-    dictionaries: Annotated[list[str], typer.Argument(metavar="DICTIONARY...", help="Names or folders, at least two.")],
+    dictionaries: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DICTIONARY|FILE...",
+            help="At least two, by name or folder, or files of labels (itda library export --labels-only).",
+        ),
+    ],
     by: Annotated[
         str, typer.Option(help="dictionary, or model: the dictionaries of each model united over its layers.")
     ] = "dictionary",
@@ -651,11 +657,12 @@ def compare(
     """How much dictionaries have in common: the Jaccard matrix of their labels, with chance level and intervals."""
     _go_offline(offline)
     shelf = Library(library)
-    paths = [shelf.find(name) for name in dictionaries]
     with _stdout_for_json(as_json), training_line() as line:
         from itda_core.runs.comparing import compare as compare_all
         from itda_core.runs.comparing import compare_orders, write_csv
+        from itda_core.runs.rebuilding import find_labels
 
+        paths = [find_labels(name, shelf) for name in dictionaries]
         found = compare_all(
             paths,
             by=by,

@@ -1,4 +1,4 @@
-"""Dictionaries of the library compared: their labels, their corpus and the tokenizers they were read with."""
+"""Dictionaries, or files of their labels, compared: with their corpus and the tokenizers they were read with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from itda_core.comparison import JaccardMatrix, LabelSet, OrderProgress
     from itda_core.comparison.comparable import Comparability
+    from itda_core.dictionaries import LabelsOnly
     from itda_core.models import LanguageModel
     from itda_core.text import Corpus
 
@@ -44,14 +45,15 @@ def compare(
     seed: int = 0,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
-    """The Jaccard matrix of dictionaries in folders.
+    """The Jaccard matrix of dictionaries in folders, or of labels in files, which give the same figures.
 
     - `by`: "dictionary", or "model": the dictionaries of one model united over its layers (paper, section 5.2);
     - `corpus`: where their corpus is; None: by its name. Where it or a tokenizer is not at hand, the matrix is that of
       all labels, and a note says so;
     - `null`, `interval`, `crop`, `seed`: see comparison.jaccard_matrix.
 
-    Raises UserError as jaccard_matrix does, and when a folder is no dictionary or the corpus that was named another.
+    Raises UserError as jaccard_matrix does, when a folder is no dictionary or a file holds no labels, and when the
+    corpus that was named is another.
     """
     from itda_core.comparison import LabelSet, jaccard_matrix
     from itda_core.comparison.chance import check_null
@@ -114,15 +116,15 @@ def compare_orders(
     """
     from itda_core.comparison import LabelSet, order_effect
     from itda_core.comparison.orders import Training
-    from itda_core.dictionaries import AtomDictionary
     from itda_core.dictionaries.config import SIZED
     from itda_core.runs.model_of import model_of
+    from itda_core.runs.rebuilding import labels_in
 
-    dictionaries = [AtomDictionary.load(path) for path in paths]
+    dictionaries = [labels_in(path) for path in paths]
     sets = named_apart([LabelSet.of(dictionary) for dictionary in dictionaries])
     text = corpus_of_labels(sets, corpus)
 
-    def loader(dictionary: AtomDictionary) -> Callable[[], LanguageModel]:
+    def loader(dictionary: LabelsOnly) -> Callable[[], LanguageModel]:
         return lambda: model_of(
             dictionary, device=device, dtype=dtype, offline=offline, trust_remote_code=trust_remote_code, head=False
         )

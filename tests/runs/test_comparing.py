@@ -11,7 +11,7 @@ import pytest
 
 from itda_core import AtomDictionary, Corpus
 from itda_core.cli import main
-from itda_core.runs import BUNDLED
+from itda_core.runs import BUNDLED, Library
 from itda_core.text import windows
 from tests.conftest import Cli
 from tests.runs.samples import write_corpus
@@ -129,6 +129,43 @@ def test_names_that_come_twice_are_told_apart(itda: Cli) -> None:
     assert code == 0
     assert json.loads(out)["labels"] == ["demo-0-L0", "demo-0-L0 (2)"]
     assert json.loads(out)["jaccard"][0][1] == 1.0
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, trained: Folders) -> Folders:
+    """The labels alone of the same dictionaries."""
+    folder = tmp_path_factory.mktemp("alone")
+    return {
+        family: [Library().export(path, folder, labels_only=True) for path in paths]
+        for family, paths in trained.items()
+    }
+
+
+@pytest.mark.parametrize("options", ["--no-interval", "--crop --null token", "--by model --null token --seed 3"])
+def test_files_of_labels_give_the_figures_of_their_dictionaries(
+    itda: Cli, trained: Folders, alone: Folders, text: Path, tmp_path: Path, options: str
+) -> None:
+    found = []
+    for kind, given in (("folders", trained), ("files", alone)):
+        table = tmp_path / f"{kind}.csv"
+        more = ("--corpus", text, "--csv", table, "--json", *options.split())
+        code, out, err = itda("compare", *given["gpt2"], *given["bert"], *more)
+        assert (code, err) == (0, "")
+        found.append((out, table.read_text()))
+    assert found[0] == found[1]
+    assert json.loads(found[0][0])["comparable"] == "exact"
+
+
+def test_a_file_of_labels_beside_its_dictionary_without_the_corpus(itda: Cli, tmp_path: Path) -> None:
+    file = Library().export("demo-0-L3", tmp_path, labels_only=True)
+    code, out, _ = itda("compare", file, "demo-0-L3", "demo-1-L3", "--json", "--no-interval")
+    found = json.loads(out)
+    assert (code, found["labels"]) == (0, ["demo-0-L3", "demo-0-L3 (2)", "demo-1-L3"])
+    assert found["jaccard"][0] == found["jaccard"][1]
+    (tmp_path / "words.txt").write_text("no labels")
+    code, out, err = itda("compare", file, tmp_path / "words.txt")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "does not hold the labels of a dictionary" in err
 
 
 def test_what_cannot_be_compared_is_one_sentence(itda: Cli, trained: Folders) -> None:
