@@ -647,6 +647,10 @@ def compare(
         typer.Option(help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
+    differences: Annotated[
+        Path | None,
+        typer.Option(help="Of two: write the labels they share, and those that only one has, into this CSV file."),
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     offline: Offline = False,
@@ -658,6 +662,7 @@ def compare(
     _go_offline(offline)
     shelf = Library(library)
     with _stdout_for_json(as_json), training_line() as line:
+        from itda_core.files import write_text
         from itda_core.runs.comparing import compare as compare_all
         from itda_core.runs.comparing import compare_orders, write_csv
         from itda_core.runs.rebuilding import find_labels
@@ -679,6 +684,8 @@ def compare(
             line.note(visible(note))
         if csv is not None:
             write_csv(found.matrix, csv)
+        if differences is not None:
+            write_text(differences, found.differences().labels().to_csv(index=False))
         effect = None
         if orders is not None:
             for progress in compare_orders(

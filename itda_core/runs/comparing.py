@@ -13,7 +13,7 @@ from itda_core.files import explained
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from itda_core.comparison import JaccardMatrix, LabelSet, OrderProgress
+    from itda_core.comparison import Differences, JaccardMatrix, LabelSet, OrderProgress
     from itda_core.comparison.comparable import Comparability
     from itda_core.dictionaries import LabelsOnly
     from itda_core.models import LanguageModel
@@ -30,6 +30,18 @@ class Comparison:
     sets: tuple[LabelSet, ...]
     comparable: Comparability
     notes: tuple[str, ...]  # sentences
+
+    def differences(self) -> Differences:
+        """The labels that count in the matrix's one cell. Raises UserError unless two sets were compared, or where
+        their labels say nothing of their tokens.
+        """
+        from itda_core.comparison import differences
+
+        if len(self.sets) != 2:
+            raise UserError(
+                f"The labels behind a figure are those of two dictionaries, not {len(self.sets)}; name two."
+            )
+        return differences((self.sets[0], self.sets[1]), self.comparable, crop=self.matrix.crop)
 
 
 def compare(

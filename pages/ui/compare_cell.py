@@ -37,7 +37,7 @@ class _Place(NamedTuple):
 
 def differences(found: Compared, cell: tuple[int, int]) -> Differences:
     options = found.options
-    return engine.differences(found.keys, options.by, options.exact, *cell)
+    return engine.differences(found.keys, options.by, options.exact, options.crop, *cell)
 
 
 def figures(found: Compared, cell: tuple[int, int]) -> None:

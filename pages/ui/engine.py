@@ -243,12 +243,12 @@ def convergence() -> tuple[Convergence, dict[int, TrainingMoment]]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def differences(keys: tuple[DictionaryKey, ...], by: str, exact: bool, i: int, j: int) -> Differences:
-    """The comparable labels behind one cell of that matrix."""
+def differences(keys: tuple[DictionaryKey, ...], by: str, exact: bool, crop: bool, i: int, j: int) -> Differences:
+    """The labels that count in one cell of that matrix."""
     from itda_core.comparison.differences import differences as differ
 
     sets, comparable = label_sets(keys, by), comparability(keys, by, exact)
-    return differ((sets[i].only(comparable.labels(i, j)), sets[j].only(comparable.labels(j, i))))
+    return differ((sets[i].only(comparable.labels(i, j)), sets[j].only(comparable.labels(j, i))), crop=crop)
 
 
 def verify(

@@ -120,6 +120,29 @@ def test_a_cell_shows_the_labels_behind_it(studio: Studio, three: dict[str, set[
     assert [sum(frame["only second"].tolist()) for frame in counted] == [len(three[SECOND] - three[FIRST])] * 2
 
 
+def test_the_labels_behind_a_cropped_cell_are_the_cropped_ones(studio: Studio, three: dict[str, set[Any]]) -> None:
+    path = studio.home / "library" / SECOND / "provenance.parquet"
+    frame = pd.read_parquet(path)
+    for column in _COLUMNS:  # eleven atoms at one place: fewer labels
+        frame.loc[:10, column] = frame.loc[0, column]
+    frame.to_parquet(path)
+    entered = []
+    for name in (FIRST, SECOND):
+        labels = pd.read_parquet(path.parents[1] / name / path.name)[_COLUMNS]
+        entered.append(list(dict.fromkeys(labels.itertuples(index=False, name=None))))
+    fewer = len(entered[1])
+    assert fewer < len(entered[0])
+    one, two = (set(places[:fewer]) for places in entered)
+    test = studio.open("compare", cell=f"{FIRST}~{SECOND}", crop="yes")
+    assert facts(test)["Shared labels"] == f"{len(one & two):,} of {len(one | two):,} that either has"
+    [options] = [group.options for group in test.segmented_control if group.label == "Labels"]
+    assert options == [
+        f"Shared ({len(one & two)})",
+        f"Only in the first ({len(one - two)})",
+        f"Only in the second ({len(two - one)})",
+    ]
+
+
 def test_a_click_on_a_cell_is_in_the_address(studio: Studio, three: dict[str, set[Any]]) -> None:
     test = studio.open("compare")
     names, _ = drawn(test)

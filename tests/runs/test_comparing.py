@@ -108,6 +108,27 @@ def test_bundled_dictionaries_as_a_table_with_what_belongs_to_it(itda: Cli, tmp_
         assert float(row["low"]) <= float(row["jaccard"]) <= float(row["high"])
 
 
+def test_the_labels_behind_a_figure_as_a_table(itda: Cli, tmp_path: Path) -> None:
+    names, file = ["demo-0-L0", "demo-1-L5"], tmp_path / "labels.csv"
+    for options in ([], ["--crop"]):
+        code, out, err = itda("compare", *names, *options, "--differences", file, "--json", "--no-interval")
+        assert (code, err) == (0, "")
+        with file.open(newline="", encoding="utf-8") as opened:
+            rows = list(csv.DictReader(opened))
+        found = json.loads(out)
+        parts = [row["part"] for row in rows]
+        assert len(parts) == found["union"][0][1]
+        assert parts.count("shared") == found["intersection"][0][1]
+        assert parts.count("only first") == found["comparable_sizes"][0][1] - parts.count("shared")
+        assert all(row["token"] for row in rows)
+    code, out, err = itda("compare", *names, "demo-2-L0", "--differences", file)
+    assert (code, out, "those of two dictionaries, not 3" in err) == (2, "", True)
+    labels = Library().export(names[0], tmp_path, labels_only=True)
+    code, out, err = itda("compare", labels, names[1], "--differences", file)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "demo-0-L0 has labels alone and says nothing of token" in err
+
+
 def test_models_are_compared_by_the_union_of_their_layers(itda: Cli) -> None:
     names = [f"demo-{model}-L{layer}" for model in (0, 1) for layer in (0, 3)]
     code, out, _ = itda("compare", *names, "--by", "model", "--json", "--no-interval")
