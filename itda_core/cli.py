@@ -22,6 +22,7 @@ from itda_core.runs.match_request import ANCHORS, DICTIONARIES, MEASURES, MatchR
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
 from itda_core.terminal import (
+    print_convergence,
     print_decomposition,
     print_evaluations,
     print_jaccard,
@@ -646,6 +647,14 @@ def compare(
         int | None,
         typer.Option(help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."),
     ] = None,
+    over_training: Annotated[
+        bool,
+        typer.Option(
+            "--over-training",
+            help="Of checkpoints of one model (revisions, or folders): each beside the last one, layer by layer, in "
+            "the order of the numbers in their names. Without --corpus what is comparable is estimated.",
+        ),
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
     differences: Annotated[
         Path | None,
@@ -661,6 +670,24 @@ def compare(
     """How much dictionaries have in common: the Jaccard matrix of their labels, with chance level and intervals."""
     _go_offline(offline)
     shelf = Library(library)
+    if over_training:
+        unfit = {"--by": by != "dictionary", "--crop": crop, "--orders": orders is not None}
+        unfit["--differences"] = differences is not None
+        if given := [name for name, is_given in unfit.items() if is_given]:
+            raise UserError(f"{' and '.join(given)} cannot go with --over-training; leave one of them out.")
+        _over_training(
+            dictionaries,
+            shelf,
+            corpus=corpus,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+            null=null,
+            interval=interval,
+            seed=seed,
+            csv=csv,
+            as_json=as_json,
+        )
+        return
     with _stdout_for_json(as_json), training_line() as line:
         from itda_core.files import write_text
         from itda_core.runs.comparing import compare as compare_all
@@ -707,6 +734,28 @@ def compare(
         print_jaccard(found.matrix)
         if effect is not None:
             print_orders(effect)
+
+
+def _over_training(
+    dictionaries: Sequence[str], shelf: Library, *, csv: Path | None, as_json: bool, **options: Any
+) -> None:
+    """options: those of runs.over_training."""
+    from itda_core.comparison.convergence_report import to_csv
+    from itda_core.files import write_text
+    from itda_core.runs.over_training import over_training
+    from itda_core.runs.rebuilding import find_labels
+
+    with _stdout_for_json(as_json), training_line() as line:
+        paths = [find_labels(name, shelf) for name in dictionaries]
+        found = over_training(paths, on_step=line.step, **options)
+        for note in found.notes:
+            line.note(visible(note))
+    if csv is not None:
+        write_text(csv, to_csv(found.convergence))
+    if as_json:
+        print_json({**found.convergence.to_dict(), "notes": list(found.notes)})
+    else:
+        print_convergence(found.convergence)
 
 
 @library.command("list")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
-    from itda_core.comparison import JaccardMatrix, OrderEffect
+    from itda_core.comparison import Convergence, JaccardMatrix, OrderEffect
     from itda_core.comparison.match import MatchProgress
     from itda_core.comparison.transfer import TransferTable
     from itda_core.dictionaries import LayerProgress, TrainProgress
@@ -107,6 +107,20 @@ def print_jaccard(matrix: JaccardMatrix) -> None:
     ]
     print_table(("#", "Jaccard, percent", "labels", *numbers), rows, numbers=("#", "labels", *numbers))
     for sentence in sentences(matrix):
+        typer.echo(visible(sentence))
+
+
+def print_convergence(found: Convergence) -> None:
+    """A row per checkpoint, a column per layer, in percent, then what belongs to them."""
+    from itda_core.comparison.convergence_report import sentences
+
+    layers = tuple(map(str, found.layers))
+    rows = [
+        (name, *("" if value != value else f"{100 * value:.1f}" for value in row))
+        for name, row in zip(found.names, found.jaccard.tolist(), strict=True)
+    ]
+    print_table(("Jaccard with the last, percent; layer", *layers), rows, numbers=layers)
+    for sentence in sentences(found):
         typer.echo(visible(sentence))
 
 
