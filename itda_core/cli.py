@@ -695,6 +695,18 @@ def compare(
         from itda_core.runs.rebuilding import find_labels
 
         paths = [find_labels(name, shelf) for name in dictionaries]
+        growing = None
+        if orders is not None:  # refused, if it is to be, before anything else is done
+            growing = compare_orders(
+                paths,
+                orders=orders,
+                corpus=corpus,
+                device=device,
+                dtype=dtype,
+                offline=offline,
+                trust_remote_code=trust_remote_code,
+                seed=seed,
+            )
         found = compare_all(
             paths,
             by=by,
@@ -714,19 +726,9 @@ def compare(
         if differences is not None:
             write_text(differences, found.differences().labels().to_csv(index=False))
         effect = None
-        if orders is not None:
-            for progress in compare_orders(
-                paths,
-                orders=orders,
-                corpus=corpus,
-                device=device,
-                dtype=dtype,
-                offline=offline,
-                trust_remote_code=trust_remote_code,
-                seed=seed,
-            ):
-                line.step(f"{progress.name}, order {progress.order + 1}: {progress.trained} of {progress.total} grown")
-                effect = progress.effect
+        for progress in growing or ():
+            line.step(f"{progress.name}, order {progress.order + 1}: {progress.trained} of {progress.total} grown")
+            effect = progress.effect
     if as_json:
         order = {} if effect is None else {"orders": effect.to_dict()}
         print_json({**found.matrix.to_dict(), "notes": list(found.notes), **order})

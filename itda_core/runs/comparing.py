@@ -119,19 +119,21 @@ def compare_orders(
     trust_remote_code: bool = False,
     seed: int = 0,
 ) -> Generator[OrderProgress, None, None]:
-    """What the order of the corpus does to these dictionaries: each grown anew in several orders of the documents that
-    it was grown on, by its own settings; see comparison.order_effect. A limit of atoms that ended its training early is
-    left out: the text that it read up to there stands in its place.
+    """What the order of the corpus does to these dictionaries (folders, or files of their labels): each grown anew in
+    several orders of the documents that it was grown on, by its own settings; see comparison.order_effect. A limit of
+    atoms that ended its training early is left out: the text that it read up to there stands in its place. Layers of a
+    model that follow each other with equal settings are grown from the same forward passes.
 
     Raises UserError as order_effect, `corpus_of_labels` and model_of do, and where a dictionary does not say how much
     text it read.
     """
     from itda_core.comparison import LabelSet, order_effect
-    from itda_core.comparison.orders import Training
+    from itda_core.comparison.orders import Training, check_orders
     from itda_core.dictionaries.config import SIZED
     from itda_core.runs.model_of import model_of
     from itda_core.runs.rebuilding import labels_in
 
+    check_orders(orders)
     dictionaries = [labels_in(path) for path in paths]
     sets = named_apart([LabelSet.of(dictionary) for dictionary in dictionaries])
     text = corpus_of_labels(sets, corpus)
@@ -141,13 +143,19 @@ def compare_orders(
             dictionary, device=device, dtype=dtype, offline=offline, trust_remote_code=trust_remote_code, head=False
         )
 
-    trainings = []
+    trainings: list[Training] = []
+    weights = None  # of the last training's model
     for one, dictionary in zip(sets, dictionaries, strict=True):
         config, spec = dictionary.config, dictionary.spec
         if one.tokens is None:
             raise UserError(f"{one.name} does not say how much text it was grown on; leave it out, or train it anew.")
         atoms = config.atoms if config.selection in SIZED else None
         own = replace(config, tokens=one.tokens, atoms=atoms)
+        last = trainings[-1] if trainings and weights == spec.weights_fingerprint else None
+        if last and (last.config, last.site) == (own, spec.site) and spec.layer not in last.layers:
+            trainings[-1] = last._replace(names=(*last.names, one.name), layers=(*last.layers, spec.layer))
+            continue
+        weights = spec.weights_fingerprint
         trainings.append(Training((one.name,), loader(dictionary), (spec.layer,), own, spec.site))
     return order_effect(trainings, text, orders=orders, seed=seed)
 
