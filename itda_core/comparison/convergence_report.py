@@ -9,18 +9,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from itda_core.comparison.convergence import Convergence
+from itda_core.comparison.report import percent_range
 
 COLUMNS = ("checkpoint", "layer", "jaccard", "low", "high", "comparable_fraction", "null_jaccard", "z")
 SETTLED = 0.5  # Jaccard with the end from which on a layer counts as settled
 
 
 def sentences(found: Convergence) -> Iterator[str]:
-    """When each layer settles, and what chance would give."""
+    """When each layer settles, how much is comparable, and what chance would give."""
     yield settled(found)
-    expected = found.null_jaccard[:-1]
-    known = expected[~np.isnan(expected)]
-    if len(known):
-        yield f"By chance Jaccard would be {known.min():.1%} to {known.max():.1%}."
+    fraction, expected = (
+        values[:-1][~np.isnan(values[:-1])] for values in (found.comparable_fraction, found.null_jaccard)
+    )
+    if len(fraction):
+        yield f"Comparable: {percent_range(fraction)} of the prefixes that either of two has read."
+    else:
+        yield "How many prefixes are comparable is not known without the corpus; every label counts."
+    if len(expected):
+        yield f"By chance Jaccard would be {percent_range(expected)}."
     else:
         yield "The Jaccard expected by chance is not known without the corpus."
 

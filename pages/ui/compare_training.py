@@ -13,7 +13,7 @@ import streamlit as st
 from itda_core import comparison_figures
 from itda_core.comparison.checkpoints import CHECKPOINTS, LIST
 from itda_core.comparison.convergence import Convergence
-from itda_core.comparison.convergence_report import settled, to_csv
+from itda_core.comparison.convergence_report import sentences, to_csv
 from itda_core.errors import UserError
 from itda_core.runs.library import LibraryEntry
 from pages.ui import compare_choice, dictionary_choice, engine, shell, theme
@@ -56,14 +56,14 @@ def page(frame: shell.Shell) -> None:
     except UserError as error:
         problem(error, key="compare.training.problem")
         return
-    for number, sentence in enumerate(shown.said):
-        notice(sentence, key=f"compare.training.said.{number}")
+    if shown.said:
+        notice(" ".join(shown.said), key="compare.training.said")
     st.plotly_chart(
         comparison_figures.heatmap(cells(shown.found, shown.moments), dark=theme.is_dark()),
         key="compare.training",
         config=chart_config("convergence"),
     )
-    notice(settled(shown.found), key="compare.training.settled")
+    notice(" ".join(sentences(shown.found)), key="compare.training.settled")
     frame.export(
         {
             "Convergence (JSON)": (

@@ -11,7 +11,7 @@ import pytest
 
 from itda_core import UserError
 from itda_core.comparison.convergence import convergence
-from itda_core.comparison.convergence_report import settled, to_csv
+from itda_core.comparison.convergence_report import sentences, settled, to_csv
 from tests.comparison.label_sets import LabelSet, set_of
 
 
@@ -48,6 +48,11 @@ def test_names_stand_for_steps_and_empty_cells_say_nothing_about_settling() -> N
     assert found.reached(0.9) == (1, 1)
     assert settled(found) == "Jaccard of at least 50% with the end (main): layer 0 from a-1, layer 1 from a-20."
     assert convergence(SETS).names == ("step 1", "step 10", "step 100", "step 1,000")
+    expected = found.null_jaccard[:-1][~np.isnan(found.null_jaccard[:-1])]
+    assert list(sentences(found))[1:] == [
+        "Comparable: 100.0% of the prefixes that either of two has read.",
+        f"By chance Jaccard would be {expected.min():.1%}.",
+    ]
     rows = list(csv.DictReader(io.StringIO(to_csv(found))))
     assert [(row["checkpoint"], row["layer"]) for row in rows[:2]] == [("a-1", "0"), ("a-1", "1")]
     assert [row["jaccard"] for row in rows[2::2]] == ["1.0"] * 3
