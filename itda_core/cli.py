@@ -25,6 +25,7 @@ from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
 from itda_core.runs.transfer_request import OWN_LAYERS, TransferRequest
 from itda_core.terminal import (
+    print_convergence,
     print_decomposition,
     print_evaluations,
     print_jaccard,
@@ -624,7 +625,13 @@ def _whole(text: str) -> int:
 
 @cli.command()
 def compare(
-    dictionaries: Annotated[list[str], typer.Argument(metavar="DICTIONARY...", help="Names or folders, at least two.")],
+    dictionaries: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DICTIONARY|FILE...",
+            help="At least two, by name or folder, or files of labels (itda library export --labels-only).",
+        ),
+    ],
     by: Annotated[
         str, typer.Option(help="dictionary, or model: the dictionaries of each model united over its layers.")
     ] = "dictionary",
@@ -645,7 +652,19 @@ def compare(
         int | None,
         typer.Option(help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."),
     ] = None,
+    over_training: Annotated[
+        bool,
+        typer.Option(
+            "--over-training",
+            help="Of checkpoints of one model (revisions, or folders): each beside the last one, layer by layer, in "
+            "the order of the numbers in their names. Without --corpus what is comparable is estimated.",
+        ),
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
+    differences: Annotated[
+        Path | None,
+        typer.Option(help="Of two: write the labels they share, and those that only one has, into this CSV file."),
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     offline: Offline = False,
@@ -656,11 +675,43 @@ def compare(
     """How much dictionaries have in common: the Jaccard matrix of their labels, with chance level and intervals."""
     _go_offline(offline)
     shelf = Library(library)
-    paths = [shelf.find(name) for name in dictionaries]
+    if over_training:
+        unfit = {"--by": by != "dictionary", "--crop": crop, "--orders": orders is not None}
+        unfit["--differences"] = differences is not None
+        if given := [name for name, is_given in unfit.items() if is_given]:
+            raise UserError(f"{' and '.join(given)} cannot go with --over-training; leave one of them out.")
+        _over_training(
+            dictionaries,
+            shelf,
+            corpus=corpus,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+            null=null,
+            interval=interval,
+            seed=seed,
+            csv=csv,
+            as_json=as_json,
+        )
+        return
     with _stdout_for_json(as_json), training_line() as line:
+        from itda_core.files import write_text
         from itda_core.runs.comparing import compare as compare_all
         from itda_core.runs.comparing import compare_orders, write_csv
+        from itda_core.runs.rebuilding import find_labels
 
+        paths = [find_labels(name, shelf) for name in dictionaries]
+        growing = None
+        if orders is not None:  # refused, if it is to be, before anything else is done
+            growing = compare_orders(
+                paths,
+                orders=orders,
+                corpus=corpus,
+                device=device,
+                dtype=dtype,
+                offline=offline,
+                trust_remote_code=trust_remote_code,
+                seed=seed,
+            )
         found = compare_all(
             paths,
             by=by,
@@ -677,20 +728,12 @@ def compare(
             line.note(visible(note))
         if csv is not None:
             write_csv(found.matrix, csv)
+        if differences is not None:
+            write_text(differences, found.differences().labels().to_csv(index=False))
         effect = None
-        if orders is not None:
-            for progress in compare_orders(
-                paths,
-                orders=orders,
-                corpus=corpus,
-                device=device,
-                dtype=dtype,
-                offline=offline,
-                trust_remote_code=trust_remote_code,
-                seed=seed,
-            ):
-                line.step(f"{progress.name}, order {progress.order + 1}: {progress.trained} of {progress.total} grown")
-                effect = progress.effect
+        for progress in growing or ():
+            line.step(f"{progress.name}, order {progress.order + 1}: {progress.trained} of {progress.total} grown")
+            effect = progress.effect
     if as_json:
         order = {} if effect is None else {"orders": effect.to_dict()}
         print_json({**found.matrix.to_dict(), "notes": list(found.notes), **order})
@@ -698,6 +741,28 @@ def compare(
         print_jaccard(found.matrix)
         if effect is not None:
             print_orders(effect)
+
+
+def _over_training(
+    dictionaries: Sequence[str], shelf: Library, *, csv: Path | None, as_json: bool, **options: Any
+) -> None:
+    """options: those of runs.over_training."""
+    from itda_core.comparison.convergence_report import to_csv
+    from itda_core.files import write_text
+    from itda_core.runs.over_training import over_training
+    from itda_core.runs.rebuilding import find_labels
+
+    with _stdout_for_json(as_json), training_line() as line:
+        paths = [find_labels(name, shelf) for name in dictionaries]
+        found = over_training(paths, on_step=line.step, **options)
+        for note in found.notes:
+            line.note(visible(note))
+    if csv is not None:
+        write_text(csv, to_csv(found.convergence))
+    if as_json:
+        print_json({**found.convergence.to_dict(), "notes": list(found.notes)})
+    else:
+        print_convergence(found.convergence)
 
 
 @library.command("list")

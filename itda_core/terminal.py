@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
-    from itda_core.comparison import JaccardMatrix, OrderEffect
+    from itda_core.comparison import Convergence, JaccardMatrix, OrderEffect
     from itda_core.comparison.match import MatchProgress
     from itda_core.comparison.transfer import TransferTable
     from itda_core.dictionaries import LayerProgress, TrainProgress
@@ -111,19 +111,39 @@ def print_jaccard(matrix: JaccardMatrix) -> None:
         typer.echo(visible(sentence))
 
 
+def print_convergence(found: Convergence) -> None:
+    """A row per checkpoint, a column per layer, in percent, then what belongs to them."""
+    from itda_core.comparison.convergence_report import sentences
+
+    layers = tuple(map(str, found.layers))
+    rows = [(name, *map(_percent, row)) for name, row in zip(found.names, found.jaccard.tolist(), strict=True)]
+    print_table(("Jaccard with the last, percent; layer", *layers), rows, numbers=layers)
+    for sentence in sentences(found):
+        typer.echo(visible(sentence))
+
+
 def print_orders(effect: OrderEffect) -> None:
-    """Every pair's mean and spread over orders of the corpus; of a dictionary beside itself, what can be reached."""
+    """Every pair's mean and spread over orders of the corpus, beside chance; of a dictionary beside itself, what can be
+    reached.
+    """
     typer.echo(f"\nJaccard over {effect.orders} orders of the corpus, percent: mean ± standard deviation")
     rows = []
     for i, one in enumerate(effect.labels):
         for j, two in enumerate(effect.labels[i:], start=i):
             figures = [
-                f"{100 * mean[i, j]:.1f}" + ("" if sd[i, j] != sd[i, j] else f" ± {100 * sd[i, j]:.1f}")
+                _percent(mean[i, j]) + (f" ± {_percent(sd[i, j])}" if sd[i, j] == sd[i, j] else "")
                 for mean, sd in ((effect.same_mean, effect.same_sd), (effect.other_mean, effect.other_sd))
             ]
-            rows.append((one, two, *(figures if i != j else (None, figures[1]))))
-    columns = ("one", "two", "in the same order", "in different orders")
+            chance = effect.null_jaccard[i, j]
+            rows.append((one, two, *(figures if i != j else (None, figures[1])), _percent(chance)))
+    columns = ("one", "two", "in the same order", "in different orders", "by chance")
     print_table(columns, rows, numbers=columns[2:])
+    typer.echo(effect.sentence())
+
+
+def _percent(value: float) -> str:
+    """Nothing for what is not known."""
+    return "" if value != value else f"{100 * value:.1f}"
 
 
 def print_transfer(table: TransferTable) -> None:

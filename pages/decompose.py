@@ -3,7 +3,7 @@
 import streamlit as st
 
 from itda_core.errors import UserError
-from pages.ui import address, engine, shell
+from pages.ui import address, engine, shell, ways
 from pages.ui import decomposed as parts
 from pages.ui.notice import notice
 from pages.ui.prompt_box import prompt_box
@@ -15,6 +15,9 @@ if frame.chosen is None:
         notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="decompose.none")
     st.stop()
 entry = frame.chosen
+with frame.actions:
+    icon = ways.PAGES["Compare"][2]
+    ways.way("Compare", "Compare with others", icon, {"dictionary": entry.name}, key="decompose.compare")
 
 prompt = address.arrive("prompt", parts.PROMPT, str, parts.EXAMPLES[0])
 prompt_box(prompt, examples=parts.EXAMPLES, on_submit=parts.submit, key="decompose.box")

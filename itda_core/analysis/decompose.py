@@ -14,7 +14,7 @@ from itda_core.text.windows import Window, prompt_window
 if TYPE_CHECKING:
     import torch
 
-    from itda_core.dictionaries import AtomDictionary, AtomLabel
+    from itda_core.dictionaries import AtomDictionary, AtomLabel, LabelsOnly
     from itda_core.models import LanguageModel, Site
 
 
@@ -177,7 +177,7 @@ def defaults(dictionary: AtomDictionary, k: int | None, method: str | None) -> t
     return min(own.k, len(dictionary)) if k is None else k, own.method if method is None else method
 
 
-def check_model(model: LanguageModel, dictionary: AtomDictionary) -> None:
+def check_model(model: LanguageModel, dictionary: AtomDictionary | LabelsOnly) -> None:
     """Raises UserError when `dictionary` was built on other weights than `model` has: its labels would not hold."""
     spec = dictionary.spec
     if spec.d_model != model.d_model:

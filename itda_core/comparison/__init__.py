@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from itda_core.comparison.cka import linear_cka
     from itda_core.comparison.comparable import Comparability, comparability
     from itda_core.comparison.convergence import Convergence, convergence
+    from itda_core.comparison.course import Course, course_of
     from itda_core.comparison.differences import Differences, differences
     from itda_core.comparison.jaccard import JaccardMatrix, jaccard, jaccard_matrix
     from itda_core.comparison.match import MatchProgress, match
@@ -33,6 +34,8 @@ _HOMES = {
     "comparability": "comparable",
     "Convergence": "convergence",
     "convergence": "convergence",
+    "Course": "course",
+    "course_of": "course",
     "Differences": "differences",
     "differences": "differences",
     "JaccardMatrix": "jaccard",
@@ -58,6 +61,7 @@ _HOMES = {
 __all__ = [
     "Comparability",
     "Convergence",
+    "Course",
     "DemoCheckpoint",
     "Differences",
     "JaccardMatrix",
@@ -70,6 +74,7 @@ __all__ = [
     "TransferTable",
     "comparability",
     "convergence",
+    "course_of",
     "demo_checkpoints",
     "differences",
     "jaccard",

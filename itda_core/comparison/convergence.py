@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ class Convergence:
     has no dictionary of the layer.
     """
 
-    checkpoints: tuple[int, ...]  # training steps, ascending
+    checkpoints: tuple[int, ...]  # training steps, or other numbers that tell their order, ascending
     layers: tuple[int, ...]  # ascending
     jaccard: np.ndarray
     low: np.ndarray | None  # bootstrap interval over documents
@@ -34,18 +34,31 @@ class Convergence:
     comparable_fraction: np.ndarray
     null_jaccard: np.ndarray
     z: np.ndarray
+    given_names: tuple[str, ...] = ()  # of the checkpoints; none: they are called by their steps
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What figures call the checkpoints."""
+        return self.given_names or tuple(f"step {step:,}" for step in self.checkpoints)
 
     def reached(self, share: float) -> tuple[int | None, ...]:
-        """For each layer the first checkpoint from which on Jaccard stays at least `share`; None: only the last."""
+        """For each layer the first checkpoint from which on Jaccard stays at least `share`, as far as it is known;
+        None: only the last.
+        """
         found = []
         for column in self.jaccard.T:
-            settled = [i for i in range(len(column) - 1) if (column[i:] >= share).all()]
+            enough = np.isnan(column) | (column >= share)
+            settled = [i for i in range(len(column) - 1) if enough[i:].all() and not np.isnan(column[i])]
             found.append(self.checkpoints[settled[0]] if settled else None)
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; None where not known."""
-        found: dict[str, Any] = {"checkpoints": list(self.checkpoints), "layers": list(self.layers)}
+        found: dict[str, Any] = {
+            "checkpoints": list(self.checkpoints),
+            "names": list(self.names),
+            "layers": list(self.layers),
+        }
         for name in ("jaccard", "low", "high", "comparable_fraction", "null_jaccard", "z"):
             value = getattr(self, name)
             rows = None if value is None else value.tolist()
@@ -56,13 +69,15 @@ class Convergence:
 def convergence(
     sets: Mapping[tuple[int, int], LabelSet],
     *,
+    names: Sequence[str] = (),
     corpus: Corpus | None = None,
     tokenizers: Mapping[str, PreTrainedTokenizerBase] | None = None,
     null: str = "uniform",
     interval: bool = False,
     seed: int = 0,
 ) -> Convergence:
-    """sets: by (checkpoint, layer); corpus, tokenizers, null, interval and seed as for `jaccard_matrix`.
+    """sets: by (checkpoint, layer); names: what figures call the checkpoints, in their order; corpus, tokenizers, null,
+    interval and seed as for `jaccard_matrix`.
 
     Raises UserError when there are fewer than two checkpoints, when the last one lacks a layer, and as jaccard_matrix
     does.
@@ -70,12 +85,14 @@ def convergence(
     checkpoints, layers = (sorted({key[part] for key in sets}) for part in (0, 1))
     if len(checkpoints) < 2:
         raise UserError(f"Convergence takes at least two checkpoints, not {len(checkpoints)}; give more.")
+    assert not names or len(names) == len(checkpoints), "one name each"
+    last = names[-1] if names else f"step {checkpoints[-1]:,}"
     shape = len(checkpoints), len(layers)
     values, fraction, expected, z, low, high = (np.full(shape, np.nan) for _ in range(6))
     for column, layer in enumerate(layers):
         if (checkpoints[-1], layer) not in sets:
             raise UserError(
-                f"The last checkpoint, {checkpoints[-1]}, has no dictionary of layer {layer} to compare the others "
+                f"The last checkpoint, {last}, has no dictionary of layer {layer} to compare the others "
                 "with; train it, or leave the layer out."
             )
         rows = [row for row, checkpoint in enumerate(checkpoints) if (checkpoint, layer) in sets]
@@ -109,4 +126,5 @@ def convergence(
         comparable_fraction=fraction,
         null_jaccard=expected,
         z=z,
+        given_names=tuple(names),
     )

@@ -10,6 +10,11 @@ from itda_core.comparison.comparable import Comparability
 from itda_core.comparison.places import LabelSet, packed, together
 
 
+def first_of(usable: np.ndarray, n: int) -> np.ndarray:
+    """(n_labels,) bool: of the labels that `usable` (n_labels,) bool has, in order of entering, the first `n`."""
+    return usable & (np.cumsum(usable) <= n)
+
+
 class Cropped:
     """Of each two sets the first n comparable labels by order of entering, n the size of the smaller.
 
@@ -35,7 +40,7 @@ class Cropped:
         usable = self._comparable.labels(i, j)
         if self._available[i, j] == self.sizes[i, j]:
             return usable
-        return usable & (np.cumsum(usable) <= self.sizes[i, j])
+        return first_of(usable, self.sizes[i, j])
 
     def by_document(self, i: int) -> np.ndarray:
         """(n_documents, n_sets) float32: how many prefixes of each document set `i` shares with each other one."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itda_core.comparison.crop import first_of
 from itda_core.comparison.places import LabelSet, packed, together
 from itda_core.comparison.refusals import check
 from itda_core.errors import UserError
@@ -40,22 +41,39 @@ class Differences:
     by_token: pd.DataFrame
     by_kind: pd.DataFrame
     not_comparable: tuple[int, int]  # labels of each that were left out
+    cropped: tuple[int, int] = (0, 0)  # comparable ones of each that were left out because the other has fewer
+
+    def labels(self) -> pd.DataFrame:
+        """All of them, `shared`, `only_one` and `only_two` one after the other; `part` says which of these."""
+        import pandas as pd
+
+        parts = {"shared": self.shared, "only first": self.only_one, "only second": self.only_two}
+        found = pd.concat([frame.assign(part=name) for name, frame in parts.items()], ignore_index=True)
+        return found.astype({"atom_two": "Int64", "order_two": "Int64"})
 
 
-def differences(sets: tuple[LabelSet, LabelSet], comparable: Comparability | None = None) -> Differences:
+def differences(
+    sets: tuple[LabelSet, LabelSet], comparable: Comparability | None = None, *, crop: bool = False
+) -> Differences:
     """What two sets share and what not; with `comparable` (of these two, in this order) only what can be compared.
 
+    crop: of both only the first n of these labels that entered, n as many as the smaller has, as `jaccard_matrix` does.
     Raises UserError when they are of different corpora, or their labels say nothing of the tokens they stand at.
     """
     check(sets)
     for each in sets:
         if missing := [name for name in SHOWN if name not in each.frame]:
             raise UserError(
-                f"{each.name} has labels alone and says nothing of {', '.join(missing)}; read its text again first."
+                f"{each.name} has labels alone and says nothing of {', '.join(missing)}; give the dictionary itself, "
+                "or build it again from its labels (itda library rebuild)."
             )
     kept = [np.ones(len(each), bool) for each in sets]
     if comparable is not None:
         kept = [comparable.labels(0, 1), comparable.labels(1, 0)]
+    left_out = [int((~mask).sum()) for mask in kept]
+    sizes = [int(mask.sum()) for mask in kept]
+    if crop:
+        kept = [first_of(mask, min(sizes)) for mask in kept]
     parts = tuple(each.only(mask) for each, mask in zip(sets, kept, strict=True))
     _, document = together(parts)
     start, last = (np.concatenate([getattr(each, name) for each in parts]) for name in ("window_start", "last"))
@@ -80,7 +98,8 @@ def differences(sets: tuple[LabelSet, LabelSet], comparable: Comparability | Non
         only_two=only[1],
         by_token=_counted("token", shared, *only),
         by_kind=_counted("kind", shared, *only),
-        not_comparable=(int((~kept[0]).sum()), int((~kept[1]).sum())),
+        not_comparable=(left_out[0], left_out[1]),
+        cropped=(sizes[0] - len(parts[0]), sizes[1] - len(parts[1])),
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from itda_core.comparison.jaccard import jaccard_matrix
+from itda_core.comparison.jaccard import JaccardMatrix, jaccard_matrix
 from itda_core.comparison.places import LabelSet
 from itda_core.dictionaries.config import SIZED
 from itda_core.errors import UserError
@@ -24,6 +24,8 @@ from itda_core.text import Corpus, Document
 from itda_core.text.windows import windows
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from itda_core.dictionaries import TrainConfig
     from itda_core.dictionaries.source import ActivationSource
 
@@ -43,8 +45,8 @@ class OrderEffect:
     """Mean and standard deviation (n - 1) over orders of every cell; n dictionaries, named in `labels`.
 
     `same_*`: both dictionaries in the same order, one value per order. `other_*`: in two different orders, one value
-    per ordered pair of orders (per pair on the diagonal); its diagonal is the ceiling of `other_*`. Matrices (n, n);
-    spreads are NaN where there is one value.
+    per ordered pair of orders (per pair on the diagonal); its diagonal is the ceiling of `other_*`. `null_jaccard`: by
+    chance in different orders. Matrices (n, n); spreads are NaN where there is one value, chance where it is not known.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +56,7 @@ class OrderEffect:
     same_sd: np.ndarray
     other_mean: np.ndarray
     other_sd: np.ndarray
+    null_jaccard: np.ndarray
 
     @property
     def ceiling(self) -> np.ndarray:
@@ -61,12 +64,24 @@ class OrderEffect:
         return np.diag(self.other_mean)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; None where there is no spread."""
+        """Plain values; None where there is no spread, or chance is not known."""
         found: dict[str, Any] = {"labels": list(self.labels), "orders": self.orders, "documents": list(self.documents)}
-        for name in ("same_mean", "same_sd", "other_mean", "other_sd"):
+        for name in ("same_mean", "same_sd", "other_mean", "other_sd", "null_jaccard"):
             rows = getattr(self, name).tolist()
             found[name] = [[None if value != value else value for value in row] for row in rows]
         return {**found, "ceiling": self.ceiling.tolist()}
+
+    def sentence(self) -> str:
+        """Within and across dictionaries, on average over all of them, in percent."""
+        n = len(self.labels)
+        pairs = np.triu_indices(n, 1)
+        words = [f"A dictionary beside itself in another order: {self.ceiling.mean():.1%} on average"]
+        if n > 1:
+            words.append(f"two of them in the same order: {self.same_mean[pairs].mean():.1%}")
+            words.append(f"in different orders: {self.other_mean[pairs].mean():.1%}")
+        known = self.null_jaccard[~np.isnan(self.null_jaccard)]
+        words.append(f"by chance: {known.mean():.1%}" if len(known) else "by chance: not known")
+        return "; ".join(words) + "."
 
 
 @dataclass(frozen=True)
@@ -87,15 +102,15 @@ def order_effect(
     """Run every training in each of several orders; yields while it does, and the effect at the end.
 
     The text of a training is the corpus's first documents, as many whole ones as its `config.tokens` reach into; the
-    first order is the corpus's own. Dictionaries are not kept, only their labels are.
+    first order is the corpus's own. Dictionaries are not kept, only their labels are; of these count the ones that are
+    comparable (module comparable).
 
     Raises UserError when fewer than two orders or no dictionary is asked for, or `config.atoms` may end a training
     before all of the text is read: different orders would then have read different text.
     """
     from itda_core.dictionaries import train
 
-    if orders < 2:
-        raise UserError(f"orders={orders} shows no effect of the order; ask for at least 2.")
+    check_orders(orders)
     if not trainings:
         raise UserError("Nothing to train was named; name at least one dictionary.")
     for config in (training.config for training in trainings):
@@ -105,10 +120,12 @@ def order_effect(
                 f"out, or choose selection={' or '.join(map(repr, SIZED))}."
             )
     found: list[list[LabelSet]] = [[] for _ in range(orders)]
+    tokenizers: dict[str, PreTrainedTokenizerBase] = {}
     sizes: list[int] = []
     done, total = 0, len(trainings) * orders
     for names, load, layers, config, site in trainings:
         model = load()
+        tokenizers[model.tokenizer_fingerprint] = model.tokenizer
         documents = _first_documents(corpus, model, config)
         sizes += [len(documents)] * len(layers)
         for order in range(orders):
@@ -120,8 +137,15 @@ def order_effect(
                         found[order].append(replace(LabelSet.of(dictionary, name), corpus=corpus.fingerprint))
             done += 1
         del model
-    effect = _effect([name for training in trainings for name in training.names], found, sizes)
+    every = jaccard_matrix([one for sets in found for one in sets], corpus=corpus, tokenizers=tokenizers)
+    effect = _effect([name for training in trainings for name in training.names], every, sizes)
     yield OrderProgress(done, total, trainings[-1].names[0], orders - 1, 0, effect)
+
+
+def check_orders(orders: int) -> None:
+    """Raises UserError for fewer than two."""
+    if orders < 2:
+        raise UserError(f"orders={orders} shows no effect of the order; ask for at least 2.")
 
 
 def in_order(corpus: Corpus, documents: Sequence[Document], order: int, seed: int) -> Corpus:
@@ -158,10 +182,11 @@ def _first_documents(corpus: Corpus, model: ActivationSource, config: TrainConfi
     return tuple(found)
 
 
-def _effect(names: Sequence[str], found: Sequence[Sequence[LabelSet]], documents: Sequence[int]) -> OrderEffect:
-    n, orders = len(names), len(found)
-    every = jaccard_matrix([one for sets in found for one in sets]).jaccard
-    blocks = every.reshape(orders, n, orders, n)
+def _effect(names: Sequence[str], every: JaccardMatrix, documents: Sequence[int]) -> OrderEffect:
+    """every: of the first order all dictionaries, then of the next."""
+    n = len(names)
+    orders = len(every.labels) // n
+    blocks, chance = (values.reshape(orders, n, orders, n) for values in (every.jaccard, every.null_jaccard))
     same = np.stack([blocks[order, :, order] for order in range(orders)])
     pairs = list(combinations(range(orders), 2))
     other = np.stack([blocks[a, :, b] for a, b in pairs] + [blocks[b, :, a] for a, b in pairs])
@@ -177,4 +202,5 @@ def _effect(names: Sequence[str], found: Sequence[Sequence[LabelSet]], documents
         same_sd=same.std(axis=0, ddof=1),
         other_mean=other.mean(axis=0),
         other_sd=other_sd,
+        null_jaccard=np.mean([chance[a, :, b] for a, b in pairs] + [chance[b, :, a] for a, b in pairs], axis=0),
     )

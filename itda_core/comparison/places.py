@@ -75,24 +75,29 @@ class LabelSet:
     def of(cls, dictionary: Labelled, name: str | None = None) -> LabelSet:
         """All labels of `dictionary` (an AtomDictionary or a LabelsOnly): those of a consensus atom count each.
 
-        name: what figures call it; None: its folder's name, or its model, layer and site.
+        name: what figures call it; None: the name of its folder or file, or its model, layer and site.
         """
+        from itda_core.dictionaries.labels_only import SUFFIX
+
         frame: Any = getattr(dictionary, "provenance", None)
         if not hasattr(frame, "columns"):  # of labels alone, what needs the corpus is a method
             frame = dictionary.places  # pyright: ignore[reportAttributeAccessIssue]
         path = getattr(dictionary, "path", None)
-        return cls.from_frame(
-            frame, dictionary.spec, dictionary.config, dictionary.stats, name or (path.name if path else None)
-        )
+        name = name or (path.name.removesuffix(SUFFIX) if path else None)
+        return cls.from_frame(frame, dictionary.spec, dictionary.config, dictionary.stats, name)
 
     @classmethod
     def load(cls, path: str | Path, name: str | None = None) -> LabelSet:
-        """The labels of the dictionary in the folder `path`; its atoms are not read, and torch is not loaded.
+        """The labels of the dictionary in the folder `path`, or those in the file `path` that labels were written to;
+        atoms are not read, and torch is not loaded.
 
-        Raises UserError when the folder is no dictionary or is damaged.
+        Raises UserError when the folder is no dictionary, the file holds no labels, or either is damaged.
         """
+        from itda_core.dictionaries.labels_only import read_labels
         from itda_core.dictionaries.storage import read_labelling
 
+        if Path(path).is_file():
+            return cls.of(read_labels(path), name)
         found = read_labelling(path)
         return cls.from_frame(found.provenance, found.spec, found.config, found.stats, name or Path(path).name)
 

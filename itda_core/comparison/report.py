@@ -81,7 +81,7 @@ def _comparability(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
         return "How many prefixes are comparable is not known without the corpus; every label counts."
     unknown = "" if len(known) == len(fraction) else f" ({len(fraction) - len(known)} pairs: not known)"
     how = "counted in the text" if matrix.exact else "as far as the trainings say; every label counts"
-    return f"Comparable: {_range(known)} of the prefixes that either of two has read{unknown}, {how}."
+    return f"Comparable: {percent_range(known)} of the prefixes that either of two has read{unknown}, {how}."
 
 
 def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
@@ -92,10 +92,11 @@ def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
         return "The Jaccard expected by chance is not known without the corpus."
     ends = list(dict.fromkeys(f"{value:,.0f}" for value in (z.min(), z.max()))) if len(z) else []
     above = f"; what was found is {' to '.join(ends)} standard deviations from that" if ends else ""
-    return f"By chance ({which}) Jaccard would be {_range(expected)}{above}."
+    return f"By chance ({which}) Jaccard would be {percent_range(expected)}{above}."
 
 
-def _range(values: np.ndarray) -> str:
+def percent_range(values: np.ndarray) -> str:
+    """From the smallest to the largest; one figure where they read alike. values: of any shape, not empty."""
     low, high = f"{values.min():.1%}", f"{values.max():.1%}"
     return low if low == high else f"{low} to {high}"
 

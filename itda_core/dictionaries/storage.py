@@ -32,6 +32,7 @@ class DictionarySummary:
     path: Path
     name: str
     model: str
+    revision: str | None
     layer: int | None
     site: str
     atoms: int
@@ -118,6 +119,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
         path=path,
         name=path.name,
         model=spec.model,
+        revision=spec.revision,
         layer=spec.layer,
         site=spec.site,
         atoms=description["atoms"],

@@ -1,4 +1,4 @@
-"""Dictionaries of the library compared: their labels, their corpus and the tokenizers they were read with."""
+"""Dictionaries, or files of their labels, compared: with their corpus and the tokenizers they were read with."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from itda_core.files import explained
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from itda_core.comparison import JaccardMatrix, LabelSet, OrderProgress
+    from itda_core.comparison import Differences, JaccardMatrix, LabelSet, OrderProgress
     from itda_core.comparison.comparable import Comparability
+    from itda_core.dictionaries import LabelsOnly
     from itda_core.models import LanguageModel
     from itda_core.text import Corpus
 
@@ -30,6 +31,18 @@ class Comparison:
     comparable: Comparability
     notes: tuple[str, ...]  # sentences
 
+    def differences(self) -> Differences:
+        """The labels that count in the matrix's one cell. Raises UserError unless two sets were compared, or where
+        their labels say nothing of their tokens.
+        """
+        from itda_core.comparison import differences
+
+        if len(self.sets) != 2:
+            raise UserError(
+                f"The labels behind a figure are those of two dictionaries, not {len(self.sets)}; name two."
+            )
+        return differences((self.sets[0], self.sets[1]), self.comparable, crop=self.matrix.crop)
+
 
 def compare(
     paths: Sequence[Path],
@@ -44,14 +57,15 @@ def compare(
     seed: int = 0,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
-    """The Jaccard matrix of dictionaries in folders.
+    """The Jaccard matrix of dictionaries in folders, or of labels in files, which give the same figures.
 
     - `by`: "dictionary", or "model": the dictionaries of one model united over its layers (paper, section 5.2);
     - `corpus`: where their corpus is; None: by its name. Where it or a tokenizer is not at hand, the matrix is that of
       all labels, and a note says so;
     - `null`, `interval`, `crop`, `seed`: see comparison.jaccard_matrix.
 
-    Raises UserError as jaccard_matrix does, and when a folder is no dictionary or the corpus that was named another.
+    Raises UserError as jaccard_matrix does, when a folder is no dictionary or a file holds no labels, and when the
+    corpus that was named is another.
     """
     from itda_core.comparison import LabelSet, jaccard_matrix
     from itda_core.comparison.chance import check_null
@@ -105,35 +119,43 @@ def compare_orders(
     trust_remote_code: bool = False,
     seed: int = 0,
 ) -> Generator[OrderProgress, None, None]:
-    """What the order of the corpus does to these dictionaries: each grown anew in several orders of the documents that
-    it was grown on, by its own settings; see comparison.order_effect. A limit of atoms that ended its training early is
-    left out: the text that it read up to there stands in its place.
+    """What the order of the corpus does to these dictionaries (folders, or files of their labels): each grown anew in
+    several orders of the documents that it was grown on, by its own settings; see comparison.order_effect. A limit of
+    atoms that ended its training early is left out: the text that it read up to there stands in its place. Layers of a
+    model that follow each other with equal settings are grown from the same forward passes.
 
     Raises UserError as order_effect, `corpus_of_labels` and model_of do, and where a dictionary does not say how much
     text it read.
     """
     from itda_core.comparison import LabelSet, order_effect
-    from itda_core.comparison.orders import Training
-    from itda_core.dictionaries import AtomDictionary
+    from itda_core.comparison.orders import Training, check_orders
     from itda_core.dictionaries.config import SIZED
     from itda_core.runs.model_of import model_of
+    from itda_core.runs.rebuilding import labels_in
 
-    dictionaries = [AtomDictionary.load(path) for path in paths]
+    check_orders(orders)
+    dictionaries = [labels_in(path) for path in paths]
     sets = named_apart([LabelSet.of(dictionary) for dictionary in dictionaries])
     text = corpus_of_labels(sets, corpus)
 
-    def loader(dictionary: AtomDictionary) -> Callable[[], LanguageModel]:
+    def loader(dictionary: LabelsOnly) -> Callable[[], LanguageModel]:
         return lambda: model_of(
             dictionary, device=device, dtype=dtype, offline=offline, trust_remote_code=trust_remote_code, head=False
         )
 
-    trainings = []
+    trainings: list[Training] = []
+    weights = None  # of the last training's model
     for one, dictionary in zip(sets, dictionaries, strict=True):
         config, spec = dictionary.config, dictionary.spec
         if one.tokens is None:
             raise UserError(f"{one.name} does not say how much text it was grown on; leave it out, or train it anew.")
         atoms = config.atoms if config.selection in SIZED else None
         own = replace(config, tokens=one.tokens, atoms=atoms)
+        last = trainings[-1] if trainings and weights == spec.weights_fingerprint else None
+        if last and (last.config, last.site) == (own, spec.site) and spec.layer not in last.layers:
+            trainings[-1] = last._replace(names=(*last.names, one.name), layers=(*last.layers, spec.layer))
+            continue
+        weights = spec.weights_fingerprint
         trainings.append(Training((one.name,), loader(dictionary), (spec.layer,), own, spec.site))
     return order_effect(trainings, text, orders=orders, seed=seed)
 

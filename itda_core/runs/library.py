@@ -40,6 +40,7 @@ class LibraryEntry:
     bundled: bool = False  # read-only, comes with the program
     problem: str | None = None  # one sentence
     model: str | None = None
+    revision: str | None = None  # of the model: the Hub's commit
     layer: int | None = None
     site: str | None = None
     atoms: int | None = None
@@ -278,6 +279,7 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
         bundled=bundled,
         problem=problem,
         model=summary.model,
+        revision=summary.revision,
         layer=summary.layer,
         site=summary.site,
         atoms=summary.atoms,

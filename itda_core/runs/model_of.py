@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
-    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries import AtomDictionary, LabelsOnly
     from itda_core.models import LanguageModel
 
 
 def model_of(
-    dictionary: AtomDictionary,
+    dictionary: AtomDictionary | LabelsOnly,
     *,
     name: str | None = None,
     revision: str | None = None,

@@ -32,16 +32,29 @@ class Rebuilt:
         return {**vars(self), "path": str(self.path)}
 
 
-def open_labels(reference: str, library: Library) -> LabelsOnly:
-    """The labels in a file that itda library export --labels-only wrote, or those of a dictionary by name or folder.
+def find_labels(reference: str, library: Library) -> Path:
+    """A file that itda library export --labels-only wrote, or the folder of a dictionary given by name or folder.
 
-    Atoms are not read, and torch is not loaded. Raises UserError when there is none, or it is damaged.
+    Raises UserError when there is none.
+    """
+    path = Path(os.path.expanduser(reference))
+    return path if path.is_file() else library.find(reference)
+
+
+def open_labels(reference: str, library: Library) -> LabelsOnly:
+    """The labels in what `find_labels` finds. Raises UserError when there is none, or it is damaged."""
+    return labels_in(find_labels(reference, library))
+
+
+def labels_in(path: Path) -> LabelsOnly:
+    """The labels in a file of them or in a dictionary's folder; atoms are not read, and torch is not loaded.
+
+    Raises UserError when it is none, or is damaged.
     """
     from itda_core.dictionaries.labels_only import LabelsOnly, read_labels
     from itda_core.dictionaries.storage import read_labelling
 
-    path = Path(os.path.expanduser(reference))
-    return read_labels(path) if path.is_file() else LabelsOnly.of(read_labelling(library.find(reference)))
+    return read_labels(path) if path.is_file() else LabelsOnly.of(read_labelling(path))
 
 
 def rebuild_into_library(

@@ -37,7 +37,7 @@ class _Place(NamedTuple):
 
 def differences(found: Compared, cell: tuple[int, int]) -> Differences:
     options = found.options
-    return engine.differences(found.keys, options.by, options.exact, *cell)
+    return engine.differences(found.keys, options.by, options.exact, options.crop, *cell)
 
 
 def figures(found: Compared, cell: tuple[int, int]) -> None:
@@ -203,13 +203,7 @@ def passages(found: Compared, cell: tuple[int, int], parts: Differences) -> list
 
 def csv(parts: Differences) -> str:
     """Every label of the cell: which of the two has it, and where it was seen."""
-    import pandas as pd
-
-    named = {"shared": parts.shared, "only first": parts.only_one, "only second": parts.only_two}
-    found = pd.concat([frame.assign(part=name) for name, frame in named.items()], ignore_index=True)
-    if "atom_two" in found:
-        found = found.astype({"atom_two": "Int64", "order_two": "Int64"})
-    return found.to_csv(index=False)
+    return parts.labels().to_csv(index=False)
 
 
 def _seen(frame: pd.DataFrame) -> list[_Place]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
+from itda_core.comparison.natural_order import natural
 from itda_core.runs.library import LibraryEntry
 from pages.ui import dictionary_choice, shell
 from pages.ui.dictionary_choice import Listed
@@ -70,10 +70,10 @@ def ordered(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
         entries,
         key=lambda entry: (
             entry.corpus or "",
-            _natural(entry.model or ""),
+            natural(entry.model or ""),
             entry.site or "",
             -1 if entry.layer is None else entry.layer,
-            _natural(entry.name),
+            natural(entry.name),
         ),
     )
 
@@ -87,8 +87,3 @@ def default_entries(chosen: LibraryEntry | None, usable: Sequence[LibraryEntry])
         return bundled
     alike = [entry for entry in usable if (entry.corpus, entry.site) == (chosen.corpus, chosen.site)]
     return alike if len(alike) > 1 else bundled or list(usable)
-
-
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", text.casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itda_core.comparison.checkpoints import CHECKPOINTS, LIST
 from pages.ui.kept_choice import kept_choice
 
 
@@ -14,6 +13,4 @@ def choose() -> str:
         "transfer": "Transfer",
         "training": "Over training",
     }
-    if not (CHECKPOINTS / LIST).is_file():
-        del views["training"]
     return kept_choice("What to compare by", "show", views, key="compare.show")

@@ -242,13 +242,23 @@ def convergence() -> tuple[Convergence, dict[int, TrainingMoment]]:
     return converge(sets, interval=True), moments
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def convergence_of(keys: tuple[DictionaryKey, ...]) -> tuple[Convergence, tuple[str, ...]]:
+    """Dictionaries of checkpoints of one model beside the last one's, and what is to be said of their order."""
+    from itda_core.comparison import course_of
+    from itda_core.comparison.convergence import convergence as converge
+
+    course = course_of(label_sets(keys, "dictionary"))
+    return converge(course.sets, names=course.checkpoints, interval=True), tuple(course.sentences())
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
-def differences(keys: tuple[DictionaryKey, ...], by: str, exact: bool, i: int, j: int) -> Differences:
-    """The comparable labels behind one cell of that matrix."""
+def differences(keys: tuple[DictionaryKey, ...], by: str, exact: bool, crop: bool, i: int, j: int) -> Differences:
+    """The labels that count in one cell of that matrix."""
     from itda_core.comparison.differences import differences as differ
 
     sets, comparable = label_sets(keys, by), comparability(keys, by, exact)
-    return differ((sets[i].only(comparable.labels(i, j)), sets[j].only(comparable.labels(j, i))))
+    return differ((sets[i].only(comparable.labels(i, j)), sets[j].only(comparable.labels(j, i))), crop=crop)
 
 
 def verify(

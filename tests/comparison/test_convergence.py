@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from itda_core import UserError
 from itda_core.comparison.convergence import convergence
+from itda_core.comparison.convergence_report import sentences, settled, to_csv
 from tests.comparison.label_sets import LabelSet, set_of
 
 
@@ -37,8 +40,28 @@ def test_each_checkpoint_is_compared_with_the_last_of_its_layer() -> None:
     assert said["jaccard"][2] == [pytest.approx(39 / 41), None]
 
 
+def test_names_stand_for_steps_and_empty_cells_say_nothing_about_settling() -> None:
+    sets = {(place, 0): first(n) for place, n in enumerate((30, 40, 40, 40))} | {(0, 1): first(1), (3, 1): first(40)}
+    sets[1, 1] = first(39)  # and at the place 2 there is none
+    found = convergence(sets, names=("a-1", "a-20", "a-100", "main"))
+    assert found.names == ("a-1", "a-20", "a-100", "main")
+    assert found.reached(0.9) == (1, 1)
+    assert settled(found) == "Jaccard of at least 50% with the end (main): layer 0 from a-1, layer 1 from a-20."
+    assert convergence(SETS).names == ("step 1", "step 10", "step 100", "step 1,000")
+    expected = found.null_jaccard[:-1][~np.isnan(found.null_jaccard[:-1])]
+    assert list(sentences(found))[1:] == [
+        "Comparable: 100.0% of the prefixes that either of two has read.",
+        f"By chance Jaccard would be {expected.min():.1%}.",
+    ]
+    rows = list(csv.DictReader(io.StringIO(to_csv(found))))
+    assert [(row["checkpoint"], row["layer"]) for row in rows[:2]] == [("a-1", "0"), ("a-1", "1")]
+    assert [row["jaccard"] for row in rows[2::2]] == ["1.0"] * 3
+    assert (rows[5]["checkpoint"], rows[5]["jaccard"], rows[5]["low"]) == ("a-100", "", "")
+    assert float(rows[0]["null_jaccard"]) == found.null_jaccard[0, 0]
+
+
 def test_a_missing_end_is_named() -> None:
-    with pytest.raises(UserError, match="1000, has no dictionary of layer 5"):
+    with pytest.raises(UserError, match="step 1,000, has no dictionary of layer 5"):
         convergence({**SETS, (1, 5): first(3)})
     with pytest.raises(UserError, match="at least two checkpoints"):
         convergence({(1, 0): first(3)})

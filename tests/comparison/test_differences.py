@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from itda_core import Corpus, UserError
+from itda_core.comparison import jaccard_matrix
 from itda_core.comparison.comparable import ExactComparability
 from itda_core.comparison.differences import Differences, differences, kind_of
 from itda_core.text import Document
@@ -80,6 +81,48 @@ def test_labels_that_are_not_comparable_are_left_out_and_counted() -> None:
     assert rows(found.only_one) == said([10])
     assert rows(found.only_two) == said([7])
     assert found.not_comparable == (1, 0)
+
+
+def test_cropped_labels_are_those_that_the_cropped_figures_count() -> None:
+    late = [*range(90, 60, -1), *range(10, 50, 2)]  # 45 and later ones are not comparable with what read 45 tokens
+    few = list(range(0, 40, 4))
+    one = drawn(TOKENS, late, CORPUS, "one", stats={"tokens": 100})
+    two = drawn(TOKENS, few, CORPUS, "two", stats={"tokens": 45})
+    for pair, (mine, theirs) in (((one, two), (late, few)), ((two, one), (few, late))):
+        comparable = ExactComparability(pair, CORPUS, {"tokenizer": TOKENIZER})
+        matrix = jaccard_matrix(pair, comparable=comparable, crop=True)
+        found = differences(pair, comparable, crop=True)
+        a, b = ([i for i in chosen if i < 45][:10] for chosen in (mine, theirs))
+        assert rows(found.shared) == said([i for i in a if i in b])
+        assert rows(found.only_one) == said([i for i in a if i not in b])
+        assert rows(found.only_two) == said([i for i in b if i not in a])
+        assert len(found.shared) == matrix.intersection[0, 1]
+        assert len(found.labels()) == matrix.union[0, 1]
+        assert sum(found.by_token["shared"].tolist()) == sum(found.by_kind["shared"].tolist()) == len(found.shared)
+        lost = [(30 + 2, 8), (0, 0)]
+        assert (found.not_comparable, found.cropped) == tuple(
+            zip(*(lost if pair[0] is one else lost[::-1]), strict=True)
+        )
+
+
+def test_sets_are_cropped_without_the_corpus_too(sets: tuple[LabelSet, LabelSet]) -> None:
+    matrix = jaccard_matrix(sets, crop=True)
+    found = differences(sets, crop=True)
+    assert (len(sets[0]), len(sets[1])) == (27, 60)
+    assert found.cropped == (0, 33)
+    assert len(found.shared) == matrix.intersection[0, 1]
+    assert len(found.labels()) == matrix.union[0, 1] < len(differences(sets).labels())
+
+
+def test_all_labels_in_one_table(found: Differences) -> None:
+    every = found.labels()
+    parts = every["part"].value_counts().to_dict()
+    assert parts == {
+        "shared": len(found.shared),
+        "only first": len(found.only_one),
+        "only second": len(found.only_two),
+    }
+    assert every["atom_two"].notna().tolist() == (every["part"] == "shared").tolist()
 
 
 def test_nothing_shared_and_everything_shared(sets: tuple[LabelSet, LabelSet]) -> None:

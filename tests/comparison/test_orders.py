@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from itda_core import TrainConfig, UserError, train
+from itda_core.comparison.chance import uniform
 from itda_core.comparison.orders import OrderEffect, Training, in_order, order_effect
 from tests.comparison.label_sets import LabelSet, places_of
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
@@ -50,6 +51,16 @@ def test_cells_are_means_and_spreads_over_orders() -> None:
     assert found.ceiling.min() > 0
     assert found.ceiling.max() < 1
     assert found.to_dict()["ceiling"] == found.ceiling.tolist()
+    words = 25 * 20
+    sizes = np.array([[len(one) for one in each] for each in sets])
+    for i in range(2):
+        for j in range(2):
+            drawn = [uniform(words, int(sizes[a, i]), int(sizes[b, j])).jaccard for a, b in permutations(range(3), 2)]
+            assert found.null_jaccard[i, j] == pytest.approx(np.mean(drawn))
+    said = found.sentence()
+    assert f"in another order: {np.mean(found.ceiling):.1%} on average" in said
+    assert f"in the same order: {found.same_mean[0, 1]:.1%}; in different orders: {found.other_mean[0, 1]:.1%}" in said
+    assert f"by chance: {found.null_jaccard.mean():.1%}." in said
 
 
 def test_an_order_has_the_same_documents_and_another_fingerprint() -> None:

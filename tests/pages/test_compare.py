@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from itda_core import comparison_figures
 from itda_core.comparison import JaccardMatrix, LabelSet, jaccard_matrix
 from itda_core.comparison.convergence import Convergence
+from itda_core.comparison.convergence_report import settled
 from itda_core.comparison.layer_matching import accuracy
 from itda_core.comparison.match_table import MatchTable, MeasureResult
 from itda_core.errors import UserError
@@ -115,6 +116,30 @@ def test_a_cell_shows_the_labels_behind_it(studio: Studio, three: dict[str, set[
     counted = [frame.value for frame in studio.open("compare", cell=f"{FIRST}~{SECOND}", part="counted").dataframe]
     assert [sum(frame["shared"].tolist()) for frame in counted] == [len(shared)] * 2
     assert [sum(frame["only second"].tolist()) for frame in counted] == [len(three[SECOND] - three[FIRST])] * 2
+
+
+def test_the_labels_behind_a_cropped_cell_are_the_cropped_ones(studio: Studio, three: dict[str, set[Any]]) -> None:
+    path = studio.home / "library" / SECOND / "provenance.parquet"
+    frame = pd.read_parquet(path)
+    for column in _COLUMNS:  # eleven atoms at one place: fewer labels
+        frame.loc[:10, column] = frame.loc[0, column]
+    frame.to_parquet(path)
+    entered = []
+    for name in (FIRST, SECOND):
+        labels = pd.read_parquet(path.parents[1] / name / path.name)[_COLUMNS]
+        entered.append(list(dict.fromkeys(labels.itertuples(index=False, name=None))))
+    fewer = len(entered[1])
+    assert fewer < len(entered[0])
+    one, two = (set(places[:fewer]) for places in entered)
+    test = studio.open("compare", cell=f"{FIRST}~{SECOND}", crop="yes")
+    assert facts(test)["Shared labels"] == f"{len(one & two):,} of {len(one | two):,} that either has"
+    [options] = [group.options for group in test.segmented_control if group.label == "Labels"]
+    assert options == [
+        f"Shared ({len(one & two)})",
+        f"Only first ({len(one - two)})",
+        f"Only second ({len(two - one)})",
+        "Counted",
+    ]
 
 
 def test_a_click_on_a_cell_is_in_the_address(studio: Studio, three: dict[str, set[Any]]) -> None:
@@ -345,4 +370,73 @@ def test_checkpoints_by_layers_in_the_order_of_training() -> None:
         *("layer 0 at step 100", "Jaccard 60.00%", "95% interval 50.0% to 70.0%", "chance 6.00%, z = 30.0"),
         "held-out loss 0.100 nats per token",
     ]
-    assert "layer 0 from step 100, layer 1 only at the end" in compare_training.settled(found, moments)
+    assert "layer 0 from step 100, layer 1 only at the end" in settled(found)
+    named = replace(found, given_names=("a", HOSTILE[0], "c"))
+    cells = compare_training.cells(named, {})
+    assert cells.rows == ("a", HOSTILE[0], "c")
+    assert cells.told[0][1].split("\n") == ["layer 1 at a", "no dictionary"]
+    assert not any("loss" in told for row in cells.told for told in row)
+
+
+@pytest.fixture
+def checkpoints(studio: Studio) -> dict[str, set[tuple[Any, ...]]]:
+    """Dictionaries of three checkpoints, by name their prefixes; the first has no dictionary of layer 1."""
+    frame = pd.read_parquet(studio.dictionary / "provenance.parquet")
+    prefixes = {}
+    for step, kept in ((5, 10), (40, 25), (300, N_ATOMS)):
+        for layer in (0, 1) if step > 5 else (0,):
+            folder = studio.home / "library" / f"s{step}-L{layer}"
+            shutil.copytree(studio.dictionary, folder)
+            moved = frame.copy()
+            moved.loc[moved.index >= kept - layer, "char_end"] += 1000 * step
+            moved.to_parquet(folder / "provenance.parquet")
+            said = json.loads((folder / "dictionary.json").read_text())
+            said["spec"] |= {"model": f"/{HOSTILE[1]}/step-{step}", "layer": layer, "weights_fingerprint": str(step)}
+            (folder / "dictionary.json").write_text(json.dumps(said))
+            prefixes[folder.name] = set(moved[_COLUMNS].itertuples(index=False, name=None))
+    return prefixes
+
+
+def test_checkpoints_of_the_library_over_training(studio: Studio, checkpoints: dict[str, set[Any]]) -> None:
+    test = studio.open("compare", show="training", of="library")
+    names, values = drawn(test)
+    assert names == ["step-5", "step-40", "step-300"]
+    expected = [
+        [plain(checkpoints[f"s{step}-L{layer}"], checkpoints[f"s300-L{layer}"]) for layer in (0, 1)]
+        for step in (40, 300)
+    ]
+    np.testing.assert_allclose(values, [[plain(checkpoints["s5-L0"], checkpoints["s300-L0"]), np.nan], *expected])
+    said = "\n".join(notices(test))
+    assert "by the numbers in their names: step-5, step-40, step-300. The last is what" in said
+    assert "1 cell is empty" in said
+    assert all(text not in parsed_text(test) for text in HOSTILE)
+    assert not any("loss" in told for row in components(test, "heatmap")[0]["told"] for told in row)
+
+
+def test_which_checkpoints_is_in_the_address(studio: Studio, checkpoints: dict[str, set[Any]]) -> None:
+    test = studio.open("compare", show="training")
+    assert len(drawn(test)[0]) == 8  # of the bundled model
+    test.segmented_control(key="compare.training.of").set_value("library").run()
+    assert asked_for(test)["of"] == "library"
+    test.multiselect(key="compare.training.dictionaries").set_value(["s40-L1", "s300-L1"]).run()
+    assert asked_for(test)["dictionaries"] == "s40-L1~s300-L1"
+    again = studio.open("compare", show="training", of="library", dictionaries="s40-L1~s300-L1")
+    assert drawn(again)[0] == ["step-40", "step-300"]
+
+
+def test_checkpoints_that_cannot_be_compared_are_refused(studio: Studio, checkpoints: dict[str, set[Any]]) -> None:
+    shutil.copytree(studio.home / "library" / "s40-L1", studio.home / "library" / "again")
+    for names, sentence in (
+        ("s40-L1", "at least two dictionaries, not 1"),
+        ("s40-L0~s40-L1", "at least two checkpoints, not 1"),
+        ("s40-L1~again~s300-L1", "both of layer 1 at step-40"),
+    ):
+        test = studio.open("compare", show="training", of="library", dictionaries=names)
+        assert any(sentence in said for said in notices(test))
+        assert not components(test, "heatmap")
+
+
+def test_without_checkpoints_in_the_library_it_says_what_to_do(studio: Studio) -> None:
+    test = studio.open("compare", show="training", of="library")
+    assert "No dictionaries were chosen." in notices(test)
+    assert not components(test, "heatmap")

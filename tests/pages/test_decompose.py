@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from tests.pages.conftest import (
     elements,
     grow,
     notices,
+    page_links,
     parsed_text,
 )
 
@@ -225,3 +227,12 @@ def test_pins_belong_to_their_dictionary(studio: Studio) -> None:
     test.selectbox[0].set_value("other").run()
     assert listed(test)["pinned"] is None
     assert asked_for(test)["k"] == "6"
+
+
+def test_a_link_leads_to_the_dictionary_among_others(studio: Studio) -> None:
+    for name in ("another", "beside"):
+        shutil.copytree(studio.dictionary, studio.dictionary.parent / name)
+    links = page_links(studio.open("decompose", dictionary="beside"))
+    assert links["Compare with others"] == "dictionary=beside"
+    [shown] = components(studio.open("compare", dictionary="beside"), "heading")
+    assert shown["name"].startswith("beside ~ ")
