@@ -73,7 +73,7 @@ def page(name: str) -> Shell:
     with left:
         st.title(name if name != "Home" else "ITDA Studio", anchor=False)
     with right:
-        actions = st.container(horizontal=True, horizontal_alignment="right")
+        actions = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
     if unknown is not None:
         _offer_nearest(unknown, engine.usable(listed))
     return Shell(name, listed, chosen, unknown, actions)
