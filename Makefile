@@ -27,7 +27,7 @@ chromium: setup
 	@$(BIN)/python tests/e2e/chromium.py
 
 test: setup chromium
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

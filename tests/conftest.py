@@ -37,6 +37,20 @@ N_LAYERS, D_MODEL, CONTEXT = 4, 32, 64
 _BEGINS_WITH_BOS = ("llama", "gemma2")
 
 
+# Few tests, which wait for browsers, workers and clusters; begun first, so that none is left alone with them at the end.
+_LONG = ("e2e/", "runs/test_cluster", "runs/test_jobs", "test_cli", "bench/", "runs/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; all else stays as it was."""
+
+    def rank(item: pytest.Item) -> int:
+        place = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((i for i, begin in enumerate(_LONG) if place.startswith(begin)), len(_LONG))
+
+    items.sort(key=rank)
+
+
 def generated_text(n_sentences: int, seed: int = 0) -> list[str]:
     """Sentences of made-up words and some real marks, to train tokenizers on and to read."""
     draw = random.Random(seed)

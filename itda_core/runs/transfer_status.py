@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from itda_core.comparison.transfer import TransferTable
-from itda_core.files import finite
-from itda_core.runs.job_status import JobStatus
+from itda_core.runs.table_status import TableStatus, time_left
 
 if TYPE_CHECKING:
     from itda_core.runs.transferring import TransferProgress
 
 
 @dataclass(frozen=True)
-class TransferStatus(JobStatus):
+class TransferStatus(TableStatus[TransferTable]):
     """A transfer at one moment; the table is there when it is done."""
 
-    share: float = 0.0  # of the work that is done, 0 to 1
-    table: TransferTable | None = None
-
-    @property
-    def fraction(self) -> float | None:
-        return self.share
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able: what is not finite becomes null."""
-        table = None if self.table is None else finite(self.table.to_dict())
-        return {**super().to_dict(), "table": table}
-
-    @classmethod
-    def _own(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return {"table": None if value["table"] is None else TransferTable.from_dict(value["table"])}
+    _kind: ClassVar[type[TransferTable]] = TransferTable
 
     def at(self, progress: TransferProgress) -> TransferStatus:
         """This status brought up to `progress`."""
-        share = progress.share
         return replace(
             self,
             step=progress.step,
             seconds=progress.seconds,
-            eta=progress.seconds / share * (1 - share) if share > 0 else None,
-            share=share,
+            eta=time_left(progress.share, progress.seconds),
+            share=progress.share,
         )
 
     def with_table(self, table: TransferTable, seconds: float) -> TransferStatus:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from functools import partial
+from typing import Generic, TypeVar
 
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.files import finite
 from itda_core.runs.job_kinds import JobKind, R, S
 from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
+from itda_core.runs.table_status import Table
 from pages.ui import shell, ways
 from pages.ui.heading import heading
 from pages.ui.job_words import FORMS, PAGES, STATES, subject
 from pages.ui.notice import notice, problem
 from pages.ui.wording import moment, progress_line
+
+T = TypeVar("T", bound=Table)
 
 _SECONDS = 1.0  # between two looks at a running job
 _MOST_LISTED = 20
@@ -78,6 +83,26 @@ def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None
         st.rerun()
     standing(job, status, finished=lambda: view.leads_to(job, status))
     view.figures(job, status)
+
+
+def table_files(
+    job: Job[R, S], table: T | None, name: str, csvs: Mapping[str, tuple[str, Callable[[T], str]]]
+) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    """The files of the Export button for a job whose outcome is one table.
+
+    name: what their names begin with; csvs: label -> (what the file's name goes on with, how it is made of the table).
+    """
+    files: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {}
+    if table is not None:
+        for label, (more, made) in csvs.items():
+            files[label] = (f"{name}{more}.csv", "text/csv", partial(made, table))
+        files["Figures (JSON)"] = (f"{name}.json", "application/json", partial(_table_json, table))
+    files["All of it (JSON)"] = (f"{name}-all.json", "application/json", lambda: everything(job))
+    return files
+
+
+def _table_json(table: Table) -> str:
+    return json.dumps(finite(table.to_dict()), indent=2, ensure_ascii=False)
 
 
 def everything(job: Job) -> str:

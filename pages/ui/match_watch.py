@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import streamlit as st
 
-from itda_core.files import finite
 from itda_core.runs.job_kinds import MATCHING
 from itda_core.runs.jobs import Job
 from itda_core.runs.match_request import MatchRequest
@@ -32,23 +30,11 @@ def _under(request: MatchRequest) -> str:
 def _files(
     job: Job[MatchRequest, MatchStatus],
 ) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
-    name = f"layer-matching-{job.id}"
-    files: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {
-        "All of it (JSON)": (f"{name}-all.json", "application/json", lambda: job_watch.everything(job))
+    csvs = {
+        "Table (CSV)": ("", match_results.csv),
+        "Every similarity (CSV)": ("-similarities", similarities_csv),
     }
-    table = job.status.table
-    if table is None:
-        return files
-    return {
-        "Table (CSV)": (f"{name}.csv", "text/csv", lambda: match_results.csv(table)),
-        "Every similarity (CSV)": (f"{name}-similarities.csv", "text/csv", lambda: similarities_csv(table)),
-        "Figures (JSON)": (
-            f"{name}.json",
-            "application/json",
-            lambda: json.dumps(finite(table.to_dict()), indent=2, ensure_ascii=False),
-        ),
-        **files,
-    }
+    return job_watch.table_files(job, job.status.table, f"layer-matching-{job.id}", csvs)
 
 
 VIEW = job_watch.View(MATCHING, subject, _under, _figures, lambda job, status: None, _files, ("cells",))

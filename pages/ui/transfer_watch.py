@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
-from itda_core.files import finite
 from itda_core.runs.job_kinds import TRANSFER
 from itda_core.runs.jobs import Job
 from itda_core.runs.transfer_request import TransferRequest
@@ -26,22 +24,8 @@ def _under(request: TransferRequest) -> str:
 def _files(
     job: Job[TransferRequest, TransferStatus],
 ) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
-    name = f"transfer-{job.id}"
-    files: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {
-        "All of it (JSON)": (f"{name}-all.json", "application/json", lambda: job_watch.everything(job))
-    }
-    table = job.status.table
-    if table is None:
-        return files
-    return {
-        "Table (CSV)": (f"{name}.csv", "text/csv", lambda: transfer_results.csv(table)),
-        "Figures (JSON)": (
-            f"{name}.json",
-            "application/json",
-            lambda: json.dumps(finite(table.to_dict()), indent=2, ensure_ascii=False),
-        ),
-        **files,
-    }
+    csvs = {"Table (CSV)": ("", transfer_results.csv)}
+    return job_watch.table_files(job, job.status.table, f"transfer-{job.id}", csvs)
 
 
 VIEW = job_watch.View(TRANSFER, subject, _under, _figures, lambda job, status: None, _files, ("k", "cells"))
