@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -23,7 +22,7 @@ from itda_core.runs.planning.machines import PlannedMachine
 
 KEPT = "rates.json"  # in the user's folder
 _DAYS = 30  # after which a rate is measured anew
-_SECONDS = 0.7  # of repeating one measurement
+_SECONDS = 2.0  # of repeating one measurement: shared machines change their pace from one second to the next
 _SQUARE = {"cpu": 1024, "cuda": 8192, "mps": 4096}  # of the matrices that are multiplied
 _ARRAY = 256 * 2**20  # bytes that are read from memory
 _SCRATCH = 128 * 2**20  # bytes that are written and read on the disk
@@ -44,7 +43,7 @@ def this_machine(
 ) -> PlannedMachine:
     """This machine with the rates of `device` ("cpu", "cuda", "cuda:1", "mps") in `dtypes`.
 
-    Takes about three seconds the first time: products of large matrices, a pass over an array, 128 MiB written to the
+    Takes about eight seconds the first time: products of large matrices, a pass over an array, 128 MiB written to the
     user's folder, and as many read from the weights in `folder` (or, where these are small, from what was written),
     past the page cache where the system lets one ask for that. Rates are kept in the user's folder for 30 days; `anew`
     measures them again.
@@ -167,21 +166,20 @@ def _transfer(device: str) -> float:
 
 
 def _typical(call: Callable[[], object], device: str) -> float:
-    """Seconds of the median of many runs: what a long run comes to. The quickest is up to half as long again as fast
-    on a machine that others share, or that slows down when it is warm.
+    """Seconds of a run, the mean of many: what a long run comes to. The quickest is up to half as long again as fast on
+    a machine that others share, or that slows down when it is warm.
     """
     import torch
 
     wait = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device.partition(":")[0], lambda: None)
     call()
-    runs: list[float] = []
-    while sum(runs) < _SECONDS:
-        wait()
-        start = time.perf_counter()
+    wait()
+    start, runs = time.perf_counter(), 0
+    while time.perf_counter() - start < _SECONDS:
         call()
         wait()
-        runs.append(time.perf_counter() - start)
-    return statistics.median(runs)
+        runs += 1
+    return (time.perf_counter() - start) / runs
 
 
 def _shard(folder: Path | None) -> Path | None:
