@@ -37,7 +37,7 @@ N_LAYERS, D_MODEL, CONTEXT = 4, 32, 64
 _BEGINS_WITH_BOS = ("llama", "gemma2")
 
 
-# Few tests, which wait for browsers, workers and clusters; begun first, so that none is left alone with them at the end.
+# Few tests, which wait for browsers, workers and clusters: begun first, so that no process is left alone with them.
 _LONG = ("e2e/", "runs/test_cluster", "runs/test_jobs", "test_cli", "bench/", "runs/")
 
 
