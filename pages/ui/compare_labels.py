@@ -29,11 +29,11 @@ def page(frame: shell.Shell) -> None:
     compare_matrix.comparability(found)
     parts = compare_cell.differences(found, cell)
     left, right = st.columns([6, 5], gap="large")
-    with right:  # first: after a click a reader waits for these, and the browser takes longest over the heatmap
+    with left:  # first: it is what a page that opens is waited for
+        compare_matrix.heatmap(found, cell)
+    with right:
         compare_cell.figures(found, cell)
         compare_cell.places(found, cell, parts)
-    with left:
-        compare_matrix.heatmap(found, cell)
     shown = str(Listed(found.matrix.labels[i] for i in cell))
     frame.share({**_kept(frame, entries), "cell": shown, "part": st.query_params.get("part")})
     frame.export(
