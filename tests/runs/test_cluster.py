@@ -126,7 +126,9 @@ def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
     """Two models at once; the first one's worker then computes for the second, whose one layer both share."""
     llama = ModelSpec(str(model_folder_of("llama")), device="cpu")
     short = replace(request_, model=llama, layers=(0, 1), config=replace(request_.config, tokens=TOKENS // 8))
-    long = replace(request_, layers=(3,))
+    # Long enough that it is not at its end when the other is saved, however the machine is loaded.
+    text = str(write_corpus(tmp_path / "long.txt", documents=1000))
+    long = replace(request_, layers=(3,), corpus=text, config=replace(request_.config, tokens=5 * TOKENS))
     alone = [run(replace(request, library=str(tmp_path / "alone"))) for request in (short, long)]
     read = {0: 0, 1: 0}
 
@@ -143,7 +145,7 @@ def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
             on_progress=progressed,
             should_stop=lambda: len(saved()) == 2 and read[1] > TOKENS / 4,
         )
-    assert 0 < stopped.value.tokens < TOKENS
+    assert 0 < stopped.value.tokens < 5 * TOKENS
     assert sorted(AtomDictionary.load(path).spec.layer or 0 for path in saved()) == [0, 1]
     for one, path in zip(alone[0], sorted(saved()), strict=True):
         check_same(one.path, path)
@@ -156,5 +158,5 @@ def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
     assert ended.value.code == 0
     (resumed,) = json.loads(capfd.readouterr().out)["dictionaries"]
     check_same(alone[1][0].path, resumed["path"])
-    assert AtomDictionary.load(resumed["path"]).stats["tokens"] == TOKENS
+    assert AtomDictionary.load(resumed["path"]).stats["tokens"] == 5 * TOKENS
     assert unfinished() == []
