@@ -1,7 +1,7 @@
 // A matrix of coloured cells on a canvas: a thousand cells are there at once, and a click is told at once. Names and
 // tips are drawn by the canvas or put in place with textContent, so hostile text stays text.
-const LIGHT = [[0, '#f3f4fb'], [0.25, '#c5caf6'], [0.5, '#8185f0'], [0.75, '#4f46e5'], [1, '#2e2a78']];
-const DARK = [[0, '#1d1d27'], [0.25, '#35347a'], [0.5, '#6366f1'], [0.75, '#a5b0fb'], [1, '#f1f2ff']];
+const LIGHT = parse([[0, '#f3f4fb'], [0.25, '#c5caf6'], [0.5, '#8185f0'], [0.75, '#4f46e5'], [1, '#2e2a78']]);
+const DARK = parse([[0, '#1d1d27'], [0.25, '#35347a'], [0.5, '#6366f1'], [0.75, '#a5b0fb'], [1, '#f1f2ff']]);
 const CHOSEN = '#f97316';
 const BAR = 12, TICKS = 5, PRINTED = 3; // the scale of colours: width, labels; how much finer a PNG is
 const KEYS = 200; // milliseconds that a walk by keys waits for the next one
@@ -26,7 +26,7 @@ function colour(stops, share) {
   return from.map((value, i) => Math.round(value + (to[i] - value) * (x - a) / (b - a)));
 }
 
-const ink = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#1d1d27' : '#ffffff');
+const readable = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#1d1d27' : '#ffffff');
 
 function numbers(low, high, percent) {
   const shown = percent ? 100 : 1;
@@ -54,9 +54,9 @@ function layout(context, data, width, font) {
     bottom: top + cellHeight * rows, right: left + cellWidth * columns, height: Math.ceil(top + cellHeight * rows + below) };
 }
 
-function draw(context, data, at, chosen, colours) {
+function draw(context, data, at, chosen, ink) {
   const { rows, columns, left, top, cellWidth, cellHeight, font } = at;
-  const stops = parse(data.dark ? DARK : LIGHT);
+  const stops = data.dark ? DARK : LIGHT;
   const span = data.high > data.low ? data.high - data.low : 1;
   const gap = Math.min(cellWidth, cellHeight) > 5 ? 1 : 0;
   const letters = Math.max(9, Math.min(15, Math.floor(cellHeight * 0.42), columns <= 8 ? 15 : columns <= 12 ? 12 : 10));
@@ -73,7 +73,7 @@ function draw(context, data, at, chosen, colours) {
       context.fillStyle = `rgb(${found.join(',')})`;
       context.fillRect(left + j * cellWidth, top + i * cellHeight, cellWidth - gap, cellHeight - gap);
       if (legible) {
-        context.fillStyle = ink(found);
+        context.fillStyle = readable(found);
         context.fillText(data.written[i][j], left + (j + 0.5) * cellWidth, top + (i + 0.5) * cellHeight);
       }
     }
@@ -91,7 +91,7 @@ function draw(context, data, at, chosen, colours) {
   });
   context.stroke();
 
-  context.fillStyle = colours.ink;
+  context.fillStyle = ink;
   context.font = `${at.size}px ${font}`;
   context.textAlign = 'right';
   for (let i = 0; i < rows; i += Math.ceil((at.size + 1) / cellHeight)) {
@@ -111,7 +111,7 @@ function draw(context, data, at, chosen, colours) {
     context.fillStyle = `rgb(${colour(stops, 1 - y / (at.bottom - top - 1)).join(',')})`;
     context.fillRect(x, top + y, BAR, 1.5);
   }
-  context.fillStyle = colours.ink;
+  context.fillStyle = ink;
   context.textAlign = 'left';
   context.font = `11px ${font}`;
   numbers(data.low, data.low + span, data.percent).forEach(([value, text]) => {
@@ -161,19 +161,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   frame.append(canvas, camera, tip, told);
 
   let at = null, waiting = null, pending = null, chosen = data.chosen;
-  const font = () => getComputedStyle(root).fontFamily;
-  const colours = () => ({ ink: getComputedStyle(root).color });
   const paint = () => {
     const width = Math.floor(root.clientWidth);
     if (!width) return;
     const context = canvas.getContext('2d'), fine = window.devicePixelRatio || 1;
-    at = layout(context, data, width, font());
+    const { color, fontFamily } = getComputedStyle(root);
+    at = layout(context, data, width, fontFamily);
     canvas.width = Math.round(width * fine);
     canvas.height = Math.round(at.height * fine);
     canvas.style.height = `${at.height}px`;
     canvas.dataset.cells = JSON.stringify([at.left, at.top, at.cellWidth, at.cellHeight]);
     context.scale(fine, fine);
-    draw(context, data, at, chosen, colours());
+    draw(context, data, at, chosen, color);
   };
   const cellUnder = event => {
     if (!at) return null;
@@ -211,9 +210,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     printed.width = at.width * PRINTED;
     printed.height = at.height * PRINTED;
     context.scale(PRINTED, PRINTED);
-    context.fillStyle = getComputedStyle(root).getPropertyValue('--st-background-color') || (data.dark ? '#000' : '#fff');
+    const theme = getComputedStyle(root);
+    context.fillStyle = theme.getPropertyValue('--st-background-color') || (data.dark ? '#000' : '#fff');
     context.fillRect(0, 0, at.width, at.height);
-    draw(context, data, at, chosen, colours());
+    draw(context, data, at, chosen, theme.color);
     save(printed, data.file);
   };
   if (data.pickable) {
@@ -243,5 +243,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const stop = () => { observer.disconnect(); clearTimeout(waiting); return pending; };
   instances.set(root, { stop });
   if (unsent && unsent[0] < at?.rows && unsent[1] < at?.columns) choose(unsent, KEYS); // a key pressed meanwhile
-  document.fonts?.ready.then(() => { if (root.contains(canvas)) paint(); });
+  if (document.fonts?.status === 'loading') document.fonts.ready.then(() => { if (root.contains(canvas)) paint(); });
 }
