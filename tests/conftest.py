@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itda_core.threads import wait_passively
+
+wait_passively()  # before torch is loaded
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by what tests start
     _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))  # read with torch
