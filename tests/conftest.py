@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from itda_core.threads import wait_passively
+import itda_core  # before torch, which reads how threads are to wait when it is loaded
 
-wait_passively()  # before torch is loaded
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by what tests start
     _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))  # read with torch
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from itda_core.models import LanguageModel
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(itda_core.__file__).resolve().parents[1]
 Cli = Callable[..., tuple[int, str, str]]
 Start = Callable[..., subprocess.Popen[str]]
 
