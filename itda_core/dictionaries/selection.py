@@ -12,7 +12,7 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.directions import unit_directions
 from itda_core.pursuit.chunks import by_gram
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import noise_floor, wide_dtype
+from itda_core.pursuit.forms import doubt_of, wide_dtype
 from itda_core.pursuit.gradient import gradient
 from itda_core.pursuit.matching import matching
 from itda_core.pursuit.orthogonal import orthogonal
@@ -206,7 +206,7 @@ class SequentialSelection(ThresholdSelection):
         indices, coefficients = code.indices[position:], code.coefficients[position:]
         shares = coefficients * self._buffers.gram[newest][indices]
         residual = later[:, None] - shares.cumsum(dim=1) + shares
-        floor = noise_floor(torch.ones_like(later), later.dtype)
+        floor = doubt_of(torch.ones_like(later), later.dtype)  # the least a step can have been refused for
         chosen = torch.maximum(coefficients.abs(), floor[:, None])
         return rows[(residual.abs() > chosen - SLACK).any(dim=1)]
 
