@@ -301,10 +301,8 @@ def command_of(request: JobRequest, *, further: bool = False) -> str:
 
 def _yield_to_pages(worker: psutil.Process) -> None:
     """Where both want a core, who looks at a page comes first; on a quiet machine this costs nothing."""
-    with suppress(psutil.Error):  # it may have ended already
-        if psutil.WINDOWS:
-            worker.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-        else:
+    if not psutil.WINDOWS:  # which has classes of priority instead
+        with suppress(psutil.Error):  # it may have ended already
             worker.nice(min(worker.nice() + _NICENESS, 19))
 
 

@@ -11,7 +11,7 @@ import pytest
 from itda_core.runs import jobs
 
 
-@pytest.mark.skipif(psutil.WINDOWS, reason="Windows has classes of priority instead, which need no arithmetic")
+@pytest.mark.skipif(psutil.WINDOWS, reason="Windows has classes of priority instead")
 def test_a_worker_is_nicer_than_the_page_that_started_it() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
