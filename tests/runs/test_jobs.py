@@ -58,7 +58,7 @@ def test_a_job_from_start_to_end_with_a_cancel_and_a_kill(jobs_: Jobs, request_:
     with pytest.raises(UserError, match="running"):
         job.resume()
 
-    job.cancel()  # does not wait for the worker:
+    job.cancel()  # without waiting for the worker
     assert job.cancelling
     status = wait_for(job, lambda status: status.ended)
     assert (status.state, status.error, status.resumable) == ("cancelled", None, True)
