@@ -190,18 +190,6 @@ def start(home: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Here and in what the test starts: the last bits of a product may depend on the number of threads, which a process
-    that another test ran in need not share with a fresh one.
-    """
-    before = torch.get_num_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
 def use_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """`use_hub(address)` points huggingface_hub to a server (see fake_hub.py), with an empty cache of its own."""
     from huggingface_hub import constants

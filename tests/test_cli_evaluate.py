@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from itda_core.cli import main
 from itda_core.models import LanguageModel
 from tests.conftest import ROOT, Cli
 from tests.runs.samples import write_corpus
-from tests.runs.workers import PATIENCE
 
 KEYS = [
     *("dictionary", "k", "method", "tokens", "fvu", "relative_error", "cosine", "l0", "dead_fraction", "ce_original"),
@@ -134,8 +134,9 @@ def test_interrupted_is_130_without_a_traceback(layers: list[Path], text: Path) 
     try:
         said = process.stderr.readline()  # the note comes when measuring begins
         assert said.startswith("note: "), said
+        time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=120)
     finally:
         process.kill()
         process.communicate()

@@ -29,7 +29,6 @@ def assert_same(one: list[str], two: list[str]) -> None:
             assert a.stats[name] == b.stats[name]
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_finished_training_goes_on_at_a_lower_threshold_through_a_kill(
     itda: Cli, start: Start, tiny_folder: Path, text: Path, home: Path, tmp_path: Path
 ) -> None:

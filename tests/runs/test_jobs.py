@@ -58,7 +58,9 @@ def test_a_job_from_start_to_end_with_a_cancel_and_a_kill(jobs_: Jobs, request_:
     with pytest.raises(UserError, match="running"):
         job.resume()
 
-    job.cancel()  # without waiting for the worker
+    began = time.monotonic()
+    job.cancel()
+    assert time.monotonic() - began < 0.5
     assert job.cancelling
     status = wait_for(job, lambda status: status.ended)
     assert (status.state, status.error, status.resumable) == ("cancelled", None, True)
