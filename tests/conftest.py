@@ -196,6 +196,7 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
 
     def use(address: str) -> None:
         monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr("itda_core.hub.TIMEOUT", 120.0)  # a busy machine may take longer than the Hub is given
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)

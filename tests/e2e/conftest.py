@@ -57,7 +57,8 @@ class Visit:
 
     def settle(self) -> None:
         """Waits until the page's script has run to its end, and holds it against what no page may show."""
-        self.page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+        # Not by the sign that it runs, which comes half a second late and stays away from what is quicker.
+        self.page.wait_for_function("document.querySelector('[data-test-script-state=notRunning]')")
         assert self.page.locator('[data-testid="stException"]').count() == 0, self.page.inner_text("body")
 
     def expect_in_address(self, name: str, value: str) -> None:
