@@ -143,6 +143,7 @@ def test_activations_are_the_models_and_each_batch_is_computed_once(
         assert [batch.windows for batch in given] == [batch.windows for batch in wanted]
         for one, two in zip(given, wanted, strict=True):
             assert one.tokens == two.tokens
+            # To the bit: the same windows at once, in threads of one process.
             assert all(torch.equal(one.activations[site], two.activations[site]) for site in sites)
     if loses is None:
         assert len(wanted) > 5
