@@ -19,8 +19,15 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by w
     _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))  # read with torch
 
+import hypothesis
 import pytest
 import torch
+
+# What an example takes, and drawing one, says how busy the machine is, not that something is wrong.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which transformers does for any test
@@ -198,6 +205,7 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
 
     def use(address: str) -> None:
         monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr("itda_core.hub.TIMEOUT", 120.0)  # a busy machine may take longer than the Hub is given
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
