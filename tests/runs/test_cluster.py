@@ -27,6 +27,8 @@ from tests.runs.samples import write_corpus
 if TYPE_CHECKING:
     from itda_core.runs.cluster.shared_forward import Share
 
+pytestmark = pytest.mark.usefixtures("one_thread")  # as the workers have
+
 TOKENS = 6_000  # eight forward batches or more
 QUARTER, HALF = TOKENS // 4, TOKENS // 2  # of them, where workers are held: see `held`
 
@@ -60,15 +62,6 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def request_(tiny_folder: Path, text: Path) -> TrainRequest:
     config = TrainConfig(k=4, tokens=TOKENS, context=48, threshold=0.05, centre=True)
     return TrainRequest(ModelSpec(str(tiny_folder), device="cpu"), (0, 2, 3), str(text), config)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the workers: the last bits of a product may depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def check_same(first: str | Path, second: str | Path) -> None:
