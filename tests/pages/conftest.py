@@ -85,7 +85,7 @@ class Studio:
 
     def open(self, page: str = "", **address: str) -> AppTest:
         """The page as it is when its address is opened on a cold server."""
-        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
         if page:
             test.switch_page(f"pages/{page}.py")
         for name, value in address.items():

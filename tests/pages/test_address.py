@@ -19,7 +19,7 @@ def page() -> None:
 
 
 def opened(**query: str) -> AppTest:
-    test = AppTest.from_function(page, default_timeout=30)
+    test = AppTest.from_function(page, default_timeout=240)
     for name, value in query.items():
         test.query_params[name] = value
     return test.run()

@@ -75,7 +75,7 @@ def test_where_the_weights_go_and_what_each_way_takes(studio: Studio, folder: Pa
     assert "--placement stream" in test.code[-1].value
     assert dict(components(test, "fact_table")[0]["facts"]) != whole
     assert any("block by block" in caption.value for caption in test.caption)
-    test.button(key="train.ways").click().run(timeout=60)
+    test.button(key="train.ways").click().run(timeout=240)
     said = [text.value for text in test.text]
     assert sum("of memory" in sentence for sentence in said) == 3
     assert any(sentence.startswith("Streamed layer by layer: ") for sentence in said)

@@ -256,7 +256,7 @@ def test_the_table_as_csv() -> None:
 def test_opening_the_form_loads_no_torch() -> None:
     program = (
         "from streamlit.testing.v1 import AppTest\nimport sys\n"
-        "t = AppTest.from_file('app.py', default_timeout=60)\nt.switch_page('pages/compare.py')\n"
+        "t = AppTest.from_file('app.py', default_timeout=240)\nt.switch_page('pages/compare.py')\n"
         "t.query_params['show'] = 'transfer'\nt.run()\n"
         "assert not t.exception and t.button(key='transfer.start')\nprint('LOADED', 'torch' in sys.modules)"
     )

@@ -130,10 +130,10 @@ def test_activations_are_the_models_and_each_batch_is_computed_once(
         with ThreadPoolExecutor(4) as pool:
             helping = [pool.submit(help_out, number) for number in range(helpers)]
             reading = [pool.submit(read, member) for member in (0, 1)]
-            found = [future.result(timeout=60) for future in reading]
+            found = [future.result(timeout=240) for future in reading]
             done.set()
             for future in helping:
-                future.result(timeout=60)
+                future.result(timeout=240)
 
     whole = list(windows_of(corpus, tiny_model.tokenizer, context=32))
     for group, given in zip(GROUPS, found, strict=True):
