@@ -9,7 +9,10 @@ import os
 import random
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by w
 import hypothesis
 import pytest
 import torch
+import typer.main
 
 # What an example takes, and drawing one, says how busy the machine is, not that something is wrong.
 hypothesis.settings.register_profile(
@@ -46,12 +50,30 @@ N_LAYERS, D_MODEL, CONTEXT = 4, 32, 64
 _BEGINS_WITH_BOS = ("llama", "gemma2")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="the files, and the tests within each, in an order drawn by SEED"
+    )
+
+
 # Few tests, which wait for browsers, workers and clusters: begun first, so that no process is left alone with them.
 _LONG = ("e2e/", "runs/test_cluster", "runs/test_jobs", "test_cli", "bench/", "runs/")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; all else stays as it was."""
+@pytest.hookimpl(trylast=True)  # after pytest has put those with the same parameters together
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long files first, all else as it was; or, with --shuffle, the files and the tests of each in any order."""
+    if (seed := config.getoption("shuffle")) is not None:
+        draw = random.Random(seed)  # each of several processes draws the same
+        files: dict[Path, list[pytest.Item]] = {}
+        for item in items:
+            files.setdefault(item.path, []).append(item)
+        order = list(files)
+        draw.shuffle(order)
+        for tests in files.values():
+            draw.shuffle(tests)
+        items[:] = [item for path in order for item in files[path]]
+        return
 
     def rank(item: pytest.Item) -> int:
         place = item.path.relative_to(ROOT / "tests").as_posix()
@@ -157,6 +179,27 @@ def _network(family: str, n_vocabulary: int) -> Any:
     return hf.BertModel(hf.BertConfig(**{**usual, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file whole in one process, as by loadfile, and all of e2e/ in one, which share a server and a browser."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "e2e" if file.startswith("tests/e2e/") else file
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_once() -> Iterator[None]:
+    """Typer makes all commands anew each time the command line is called, which is once, but not in tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty $ITDA_HOME."""
@@ -199,6 +242,40 @@ def start(home: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
+    """`hold(tokens)`: trainings in processes that are started later wait once they have read so many, see held/.
+
+    They have one thread, as `one_thread` gives this process.
+    """
+
+    def at(tokens: int) -> None:
+        monkeypatch.setenv("HOLD_AT", str(tokens))
+        monkeypatch.setenv("HOLD_UNTIL", str(tmp_path / "never there"))
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "held")]))
+
+    return at
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """The last bits of a product may depend on the number of threads: one, as in processes that are compared with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that this thread was to sleep; it does not. What waits too long is told on any machine."""
+    asked: list[float] = []
+    me, sleep = threading.get_ident(), time.sleep
+    monkeypatch.setattr(time, "sleep", lambda s: asked.append(s) if threading.get_ident() == me else sleep(s))
+    return asked
+
+
+@pytest.fixture
 def use_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """`use_hub(address)` points huggingface_hub to a server (see fake_hub.py), with an empty cache of its own."""
     from huggingface_hub import constants
@@ -224,10 +301,10 @@ def model_folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         if family not in made:
             folder = tmp_path_factory.mktemp("models") / f"tiny-{family}"
             tokenizer = word_piece() if family == "bert" else byte_level(family)
-            torch.manual_seed(0)
-            network = _network(family, len(tokenizer))
-            with torch.no_grad():  # norms begin as ones and biases as zeros, which would hide mistakes about them
-                for parameter in network.parameters():
+            with torch.random.fork_rng([]), torch.no_grad():
+                torch.manual_seed(0)
+                network = _network(family, len(tokenizer))
+                for parameter in network.parameters():  # norms begin as ones and biases as zeros, which hides mistakes
                     parameter.add_(0.05 * torch.randn_like(parameter))
             network.save_pretrained(folder)
             tokenizer.save_pretrained(folder)

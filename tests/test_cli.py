@@ -299,12 +299,14 @@ def wait_for_checkpoint(home: Path, process: subprocess.Popen[str], after: set[P
         time.sleep(0.005)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_killed_then_interrupted_then_resumed_ends_as_if_left_alone(
-    start: Start, tiny_folder: Path, text: Path, home: Path, tmp_path: Path
+    start: Start, hold: Callable[[int], None], itda: Cli, tiny_folder: Path, text: Path, home: Path, tmp_path: Path
 ) -> None:
     training = small_training(tiny_folder, text, "--json")
     often = ("--checkpoint-seconds", 0)
 
+    hold(2000)
     killed = start(*training, *often)
     wait_for_checkpoint(home, killed, set())
     killed.send_signal(signal.SIGKILL)
@@ -312,6 +314,7 @@ def test_killed_then_interrupted_then_resumed_ends_as_if_left_alone(
     assert (killed.returncode, out) == (-signal.SIGKILL, "")
     assert not list((home / "library").glob("[!.]*"))
 
+    hold(4000)
     interrupted = start(*training, *often, "--resume")
     wait_for_checkpoint(home, interrupted, set(home.glob("work/*/state/checkpoint-*")))
     interrupted.send_signal(signal.SIGINT)
@@ -323,11 +326,9 @@ def test_killed_then_interrupted_then_resumed_ends_as_if_left_alone(
     assert "Traceback" not in err
     assert len(list(home.glob("work/*/state/checkpoint-*"))) == 1
 
-    # Each in a process of its own, as the first two: what other tests asked of torch's threads changes last bits.
     def ended(*arguments: object) -> str:
-        process = start(*training, *arguments)
-        out, err = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, err) == (0, "")
+        code, out, err = itda(*training, *arguments)
+        assert (code, err) == (0, "")
         return out
 
     resumed = [result["path"] for result in json.loads(ended("--resume"))["dictionaries"]]

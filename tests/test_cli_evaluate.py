@@ -1,22 +1,21 @@
-"""`itda evaluate`: its JSON, its table, its errors, and what Ctrl-C does."""
+"""`itda evaluate`: its JSON, its table, its errors, and what Ctrl-C does (in a real process: see test_cli)."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from itda_core import AtomDictionary, Corpus, evaluate
+from itda_core.analysis import EvaluationProgress
 from itda_core.cli import main
 from itda_core.models import LanguageModel
-from tests.conftest import ROOT, Cli
+from itda_core.runs import EvaluateRequest, evaluation
+from tests.conftest import Cli
 from tests.runs.samples import write_corpus
 
 KEYS = [
@@ -124,22 +123,23 @@ def test_a_corpus_file_that_is_elsewhere_is_one_line(itda: Cli, layers: list[Pat
     assert itda("evaluate")[0] == 2
 
 
-def test_interrupted_is_130_without_a_traceback(layers: list[Path], text: Path) -> None:
-    command = [sys.executable, "-m", "itda_core", "evaluate", *map(str, layers), "--corpus", str(text), "--json"]
-    command += ["--tokens", "1000000", "--k", "4,8,16", "--method", "mp,omp,gp"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    try:
-        said = process.stderr.readline()  # the note comes when measuring begins
-        assert said.startswith("note: "), said
-        time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
-        process.communicate()
-    assert (process.returncode, out) == (130, "")
+def test_interrupted_is_130_without_a_traceback(
+    itda: Cli, layers: list[Path], text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the signal itself, in the middle of measuring."""
+    measured = evaluation.measure
+    seen: list[EvaluationProgress] = []
+
+    def interrupted(request: EvaluateRequest, **options: Any) -> Iterator[EvaluationProgress]:
+        for progress in measured(request, **options):
+            yield progress
+            seen.append(progress)
+            if progress.results:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(evaluation, "measure", interrupted)
+    code, out, err = itda("evaluate", *layers, "--corpus", text, "--device", "cpu", "--json")
+    assert (code, out) == (130, "")
+    assert 0 < seen[-1].share < 1
     assert "Interrupted" in err
     assert "Traceback" not in err

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import signal
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from itda_core.cli import main
 from itda_core.dictionaries import AtomDictionary
-from tests.conftest import Cli, Start
-from tests.test_cli import expect_error, small_training, wait_for_checkpoint
+from itda_core.runs import training_run
+from tests.conftest import Cli
+from tests.test_cli import expect_error, small_training
 from tests.test_cli import text as text
 
 
@@ -30,16 +33,29 @@ def assert_same(one: list[str], two: list[str]) -> None:
 
 
 def test_a_finished_training_goes_on_at_a_lower_threshold_through_a_kill(
-    itda: Cli, start: Start, tiny_folder: Path, text: Path, home: Path, tmp_path: Path
+    itda: Cli, tiny_folder: Path, text: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What a process that is killed leaves behind is its folder as it was at that moment; test_cli kills a real one."""
     training = small_training(tiny_folder, text, "--json")
     for library in ((), ("--library", tmp_path / "other")):
         assert itda(*training, "--threshold", 0.4, *library)[0] == 0
     lower = (*training, "--threshold", 0.2, "--resume")
-    killed = start(*lower, "--checkpoint-seconds", 0)
-    wait_for_checkpoint(home, killed, set())
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    follow = training_run._follow
+
+    def killed(events: Any, on_progress: Callable[[Any], None], should_stop: Callable[[], bool]) -> Any:
+        def progressed(progress: Any) -> None:
+            if not (tmp_path / "left").exists():
+                assert list(home.glob("work/*/state/checkpoint-*"))
+                shutil.copytree(home / "work", tmp_path / "left")
+            raise KeyboardInterrupt
+
+        return follow(events, progressed, should_stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_run, "_follow", killed)
+        assert itda(*lower, "--checkpoint-seconds", 0)[0] == 130
+    shutil.rmtree(home / "work")
+    (tmp_path / "left").rename(home / "work")
     code, out, err = itda(*lower)
     assert (code, err) == (0, "")
     resumed = paths(out)

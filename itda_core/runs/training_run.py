@@ -127,12 +127,7 @@ def run(
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
-    from itda_core.dictionaries import AtomDictionary
-    from itda_core.dictionaries.initial import fingerprint, placed
-    from itda_core.models.kept import KeptActivations
-    from itda_core.models.loading import is_streamed, load_model, load_skeleton
-    from itda_core.models.streamed.skeleton import Skeleton
-    from itda_core.runs.streamed_run import train_streamed
+    from itda_core.models.folders import model_folder
     from itda_core.text import Corpus
 
     request = request.resolved()
@@ -141,6 +136,15 @@ def run(
     on_step("opening the corpus")
     corpus = Corpus.open(request.corpus)
     on_step("loading the model")
+    model_folder(request.model)  # one that is not there is told before torch is loaded, which takes seconds
+
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries.initial import fingerprint, placed
+    from itda_core.models.kept import KeptActivations
+    from itda_core.models.loading import is_streamed, load_model, load_skeleton
+    from itda_core.models.streamed.skeleton import Skeleton
+    from itda_core.runs.streamed_run import train_streamed
+
     spec = request.model
     streamed = source_of is None and is_streamed(spec)
     model = load_skeleton(spec) if streamed else load_model(spec, head=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +14,8 @@ from tests.fake_hub import COMMIT, NO_HUB, serving
 
 
 def refused(spec: ModelSpec) -> str:
-    started = time.monotonic()
     with pytest.raises(UserError) as error:
         load_model(spec)
-    assert time.monotonic() - started < 20  # huggingface_hub left to itself retries for half a minute
     return str(error.value)
 
 
@@ -51,17 +48,19 @@ def test_a_hub_model_is_fetched_once_and_then_loaded_offline(
     assert load_model("ours/tiny").revision == COMMIT  # no network, but it is on this machine
 
 
-def test_hub_refusals_are_sentences(tiny_folder: Path, use_hub: Callable[[str], None]) -> None:
+def test_hub_refusals_are_sentences(tiny_folder: Path, use_hub: Callable[[str], None], naps: list[float]) -> None:
     with serving(tiny_folder) as (address, _):
         use_hub(address)
         assert "There is no model 'ours/none' on the Hugging Face Hub" in refused(ModelSpec("ours/none"))
         assert "is gated; ask for access on https://huggingface.co/ours/gated" in refused(ModelSpec("ours/gated"))
         assert "answered 503" in refused(ModelSpec("ours/ill"))
     assert "cannot be a model on the Hugging Face Hub" in refused(ModelSpec("two words/x"))
+    assert sum(naps) < 5
 
 
-def test_without_a_network_the_answer_is_quick(use_hub: Callable[[str], None]) -> None:
+def test_without_a_network_the_answer_is_quick(use_hub: Callable[[str], None], naps: list[float]) -> None:
     use_hub(NO_HUB)
     assert "cannot be reached for the model ours/tiny; check the network" in refused(ModelSpec("ours/tiny"))
     said = refused(ModelSpec("ours/tiny", offline=True))
     assert "is not on this machine and offline was asked for" in said
+    assert sum(naps) < 5  # huggingface_hub left to itself retries for half a minute

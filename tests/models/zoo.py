@@ -218,12 +218,12 @@ def network(family: Family, n_vocabulary: int) -> Any:
     if family.text_config:
         own = {**family.config, "text_config": {"vocab_size": n_vocabulary, **family.text_config}}
     config = hf.AutoConfig.for_model(family.model_type, **own)
-    torch.manual_seed(0)
     auto: Any = hf.AutoModelForCausalLM if family.has_head else hf.AutoModel
     if family.text_config:
         auto = hf.AutoModelForImageTextToText
-    made = auto.from_config(config)
-    with torch.no_grad():
+    with torch.random.fork_rng([]), torch.no_grad():  # other tests draw what they would have drawn
+        torch.manual_seed(0)
+        made = auto.from_config(config)
         for parameter in made.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return made.eval()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from itda_core.dictionaries import TrainConfig
 from itda_core.models import ModelSpec
-from itda_core.runs import Jobs, Library, TrainRequest, run
+from itda_core.runs import Job, Jobs, Library, TrainRequest, jobs, run
+from itda_core.runs.reporter import Reporter
+from tests.conftest import Cli
 from tests.runs.samples import make_dictionary, write_corpus
 from tests.runs.workers import process_of
 
@@ -29,6 +34,42 @@ def jobs_(home: Path) -> Iterator[Jobs]:
         worker = process_of(job)
         if worker is not None and worker.pid != os.getpid():
             worker.kill()
+
+
+@pytest.fixture
+def worker_here(monkeypatch: pytest.MonkeyPatch, itda: Cli) -> Callable[[Job], tuple[int, str, str]]:
+    """Jobs get no process of their own; `worker_here(job)` runs in this one the command that its process would run.
+
+    It returns the exit code and what would be in the log. A real process takes seconds to import what it needs.
+    """
+    commands: list[list[str]] = []
+
+    def popen(command: list[str], **_: Any) -> Any:
+        commands.append(command)
+        return SimpleNamespace(pid=os.getpid(), poll=lambda: 0)
+
+    def work(job: Job) -> tuple[int, str, str]:
+        *python, kind = commands[-1][1:4]
+        assert (python, kind, commands[-1][-1]) == (["-m", "itda_core"], job.kind.name, str(job.folder))
+        return itda(*commands.pop()[3:])
+
+    monkeypatch.setattr(jobs, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))
+    return work
+
+
+@pytest.fixture
+def on_report(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], object]], None]:
+    """`on_report(look)`: `look(status)` after each status that a worker in this process writes; it writes them all."""
+
+    def use(look: Callable[[Any], object]) -> None:
+        def reported(self: Reporter, status: Any, *, soon: bool = True) -> None:
+            report(self, status, soon=True)
+            look(status)
+
+        monkeypatch.setattr(Reporter, "report", reported)
+
+    report = Reporter.report
+    return use
 
 
 @pytest.fixture

@@ -5,41 +5,52 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 import torch
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's word for: the loopback address only
-pytest.importorskip("ray")
-
 from itda_core.cli import main
 from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
 from itda_core.models import ModelSpec
 from itda_core.runs import Interrupted, Library, TrainRequest, cluster, run, unfinished
+from itda_core.runs.cluster import workers
+from itda_core.runs.cluster.parcels import newest_in
+from itda_core.runs.cluster.worker import Worker
 from tests.runs.samples import write_corpus
 
-TOKENS = 12_000
+if TYPE_CHECKING:
+    from itda_core.runs.cluster.shared_forward import Share
+
+pytestmark = pytest.mark.usefixtures("one_thread")  # as the workers have
+
+TOKENS = 6_000  # eight forward batches or more
+QUARTER, HALF = TOKENS // 4, TOKENS // 2  # of them, where workers are held: see `held`
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Two nodes."""
-    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's word for: the loopback address only
+        if "CI" not in os.environ:
+            pytest.importorskip("ray")
+        from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
-    small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    head = {**small, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
-    nodes = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        nodes.add_node(**small)
-        yield str(nodes.address)
-    finally:
-        nodes.shutdown()
+        small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+        head = {**small, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+        nodes = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            nodes.add_node(**small)
+            yield str(nodes.address)
+        finally:
+            nodes.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +62,6 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def request_(tiny_folder: Path, text: Path) -> TrainRequest:
     config = TrainConfig(k=4, tokens=TOKENS, context=48, threshold=0.05, centre=True)
     return TrainRequest(ModelSpec(str(tiny_folder), device="cpu"), (0, 2, 3), str(text), config)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the workers: the last bits of a product may depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def check_same(first: str | Path, second: str | Path) -> None:
@@ -74,37 +76,67 @@ def check_same(first: str | Path, second: str | Path) -> None:
     }
 
 
+def held(places: dict[int, Path]) -> type[Worker]:
+    """Workers that wait at each of `places` (tokens read) until its file is there, or until they are told to stop.
+
+    So what is done to them is done in the middle of their work, however fast or busy the machine is. The class is
+    local and so travels to the workers as it is: they cannot import the tests.
+    """
+
+    class Held(Worker):
+        def _progressed(self, progress: TrainProgress) -> None:
+            super()._progressed(progress)
+            for tokens, file in places.items():
+                while progress.tokens >= tokens and not file.exists() and not self._stop.is_set():
+                    time.sleep(0.02)
+
+        def compute(self, request: dict[str, Any], share: Share) -> str | None:
+            for file in places.values():
+                file.with_suffix(".computing").touch()
+            return super().compute(request, share)
+
+    return Held
+
+
 def workers_here() -> list[int]:
-    """The numbers of the processes that train."""
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline", "status"])  # one that ends meanwhile has no command line
-        if (process.info["cmdline"] or [""])[0].startswith("ray::Worker")
-        and process.info["status"] != psutil.STATUS_ZOMBIE
-    ]
+    """The numbers of the processes that train, of this test's cluster."""
+    found: list[int] = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if process.cmdline()[0].startswith("ray::Held") and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (IndexError, psutil.NoSuchProcess):  # one that ends meanwhile has no command line
+            continue
+    return found
 
 
 def test_layers_are_spread_and_a_killed_worker_changes_nothing(
-    address: str, request_: TrainRequest, tmp_path: Path
+    address: str, request_: TrainRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = run(replace(request_, library=str(tmp_path / "alone")))
     seen: list[TrainProgress] = []
     notes: list[str] = []
     killed: list[int] = []
+    work, go_on = tmp_path / "work", tmp_path / "go on"
 
-    def kill_one(progress: TrainProgress) -> None:
-        seen.append(progress)
-        if not killed and progress.tokens > TOKENS / 10:
+    def kill_one() -> bool:
+        """Once both workers' states have arrived here."""
+        states = [newest_in(folder / "state") for folder in work.iterdir()] if work.is_dir() else []
+        if not killed and len(states) == 2 and all(states) and seen and seen[-1].tokens >= QUARTER:
             killed.append(min(workers_here()))
             os.kill(killed[0], signal.SIGKILL)
+            go_on.touch()
+        return False
 
+    monkeypatch.setattr(workers, "Worker", held({QUARTER: go_on}))
     spread = cluster.run(
         request_,
         address=address,
-        work=tmp_path / "work",  # as a job has it
-        checkpoint_seconds=0.2,
-        on_progress=kill_one,
+        work=work,  # as a job has it
+        checkpoint_seconds=0.0,
+        on_progress=seen.append,
         on_note=notes.append,
+        should_stop=kill_one,
     )
     assert killed
     assert any("died" in note for note in notes)
@@ -113,7 +145,7 @@ def test_layers_are_spread_and_a_killed_worker_changes_nothing(
         check_same(one.path, two.path)
     assert [len(progress.layers) for progress in seen] == [3] * len(seen)
     assert (seen[-1].tokens, seen[-1].total) == (TOKENS, TOKENS)
-    assert not (tmp_path / "work").exists()
+    assert not work.exists()
 
 
 def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
@@ -125,12 +157,12 @@ def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
 ) -> None:
     """Two models at once; the first one's worker then computes for the second, whose one layer both share."""
     llama = ModelSpec(str(model_folder_of("llama")), device="cpu")
-    short = replace(request_, model=llama, layers=(0, 1), config=replace(request_.config, tokens=TOKENS // 8))
-    # Long enough that it is not at its end when the other is saved, however the machine is loaded.
-    text = str(write_corpus(tmp_path / "long.txt", documents=1000))
-    long = replace(request_, layers=(3,), corpus=text, config=replace(request_.config, tokens=5 * TOKENS))
+    short = replace(request_, model=llama, layers=(0, 1), config=replace(request_.config, tokens=QUARTER))
+    long = replace(request_, layers=(3,))
     alone = [run(replace(request, library=str(tmp_path / "alone"))) for request in (short, long)]
     read = {0: 0, 1: 0}
+    # The short one ends before its place. The long one waits for it at the first, and at the second to be cancelled.
+    first, second = tmp_path / "first", tmp_path / "second"
 
     def progressed(i: int, progress: TrainProgress) -> None:
         read[i] = progress.tokens
@@ -138,14 +170,16 @@ def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
     def saved() -> list[Path]:
         return [entry.path for entry in Library().entries() if entry.model == llama.name]
 
-    with pytest.raises(Interrupted) as stopped:
-        cluster.train_all(
-            [short, long],
-            address=address,
-            on_progress=progressed,
-            should_stop=lambda: len(saved()) == 2 and read[1] > TOKENS / 4,
-        )
-    assert 0 < stopped.value.tokens < 5 * TOKENS
+    def cancelled() -> bool:
+        if len(saved()) == 2 and first.with_suffix(".computing").exists():
+            first.touch()
+        return first.exists() and read[1] >= HALF
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "Worker", held({QUARTER + 1: first, HALF: second}))
+        with pytest.raises(Interrupted) as stopped:
+            cluster.train_all([short, long], address=address, on_progress=progressed, should_stop=cancelled)
+    assert HALF <= stopped.value.tokens < TOKENS
     assert sorted(AtomDictionary.load(path).spec.layer or 0 for path in saved()) == [0, 1]
     for one, path in zip(alone[0], sorted(saved()), strict=True):
         check_same(one.path, path)
@@ -158,5 +192,5 @@ def test_a_sweep_that_was_cancelled_keeps_what_is_there_and_goes_on(
     assert ended.value.code == 0
     (resumed,) = json.loads(capfd.readouterr().out)["dictionaries"]
     check_same(alone[1][0].path, resumed["path"])
-    assert AtomDictionary.load(resumed["path"]).stats["tokens"] == 5 * TOKENS
+    assert AtomDictionary.load(resumed["path"]).stats["tokens"] == TOKENS
     assert unfinished() == []

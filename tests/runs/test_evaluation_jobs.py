@@ -1,8 +1,9 @@
-"""Evaluations as jobs with real workers: figures as they come, a cancel, a kill, another start."""
+"""Evaluations as jobs: figures as they come, a cancel, a kill, another start, and one real worker."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import pytest
 
 from itda_core.errors import UserError
 from itda_core.files import write_json
-from itda_core.runs import EVALUATION, TRAINING, EvaluateRequest, EvaluationStatus, Jobs, measure
+from itda_core.runs import EVALUATION, TRAINING, EvaluateRequest, EvaluationStatus, Job, Jobs, measure
 from itda_core.runs.reporter import Reporter
 from itda_core.runs.training_run import Interrupted
 from itda_core.runs.worker import evaluate_for_job
-from tests.runs.workers import process_of, wait_for
+from tests.runs.workers import wait_for
 
 ENDLESS = 10**8  # tokens; the text's end is far off
 KEPT = ("request.json", "status.json", "log.txt")
@@ -27,48 +28,69 @@ def short(trained: Path, corpus_file: Path) -> EvaluateRequest:
 
 @pytest.fixture
 def long(short: EvaluateRequest, tmp_path: Path) -> EvaluateRequest:
-    """Many minutes of work."""
+    """Minutes of work."""
     text = tmp_path / "long.txt"
-    text.write_text(Path(short.corpus or "").read_text() * 400)
+    text.write_text(Path(short.corpus or "").read_text() * 20)
     return replace(short, corpus=str(text), tokens=ENDLESS)
 
 
 def test_a_job_from_start_to_end_with_a_cancel_and_a_kill(
-    jobs_: Jobs, long: EvaluateRequest, short: EvaluateRequest
+    jobs_: Jobs,
+    long: EvaluateRequest,
+    worker_here: Callable[[Job], tuple[int, str, str]],
+    on_report: Callable[[Callable[[EvaluationStatus], object]], None],
 ) -> None:
+    """The worker is this process; test_jobs has real ones."""
     job = jobs_.start(long)
     assert [other.id for other in jobs_.list(EVALUATION)] == [other.id for other in jobs_.list()] == [job.id]
     assert jobs_.list(TRAINING) == []
     assert jobs_.get(job.id, EVALUATION).request == long
+    seen: list[EvaluationStatus] = []
+
+    def look(status: EvaluationStatus) -> None:
+        if status.ended or len(status.results) < 4:
+            return
+        seen.append(job.status)
+        with pytest.raises(UserError, match="running"):
+            job.remove()
+        if status.results[0].tokens > seen[0].results[0].tokens:
+            job.cancel()
 
     # Figures come while it runs, and become those of more text.
-    status = wait_for(job, lambda status: len(status.results) == 4)
+    on_report(look)
+    code, out, err = worker_here(job)
+    assert (code, out) == (130, "")
+    assert len(seen) >= 2
+    status = seen[0]
     assert status.state == "running"
     assert [(result.k, result.method) for result in status.results] == [
         (2, "mp"), (2, "omp"), (4, "mp"), (4, "omp"),
     ]  # fmt: skip
-    assert 0 < status.fraction < 1
-    first = status.results[0]
-    status = wait_for(job, lambda status: status.results[0].tokens > first.tokens)
-    worker = process_of(job)
-    assert worker is not None
-    with pytest.raises(UserError, match="running"):
-        job.remove()
-
-    job.cancel()
-    status = wait_for(job, lambda status: status.ended)
+    assert 0 < (status.fraction or 0) < 1
+    status = job.status
     assert (status.state, status.error, status.resumable) == ("cancelled", None, True)
     assert len(status.results) == 4
-    wait_for(job, lambda _: "Interrupted" in job.log)
-    assert "Traceback" not in job.log
+    assert "Interrupted" in err
+    assert "Traceback" not in err
 
     job.resume()
     assert job.status.results == ()  # from the beginning
-    wait_for(job, lambda status: len(status.results) > 0)
-    worker = process_of(job)
-    assert worker is not None
-    worker.kill()
-    status = wait_for(job, lambda status: status.ended)
+    left: dict[str, bytes] = {}
+
+    def leave(status: EvaluationStatus) -> None:
+        if len(status.results) > 0 and not status.ended:
+            left.update({path.name: path.read_bytes() for path in job.folder.glob("*.json")})
+            job.cancel()
+
+    # What one that is killed leaves behind: the folder as it was, and the number of a process that is gone.
+    on_report(leave)
+    assert worker_here(job)[0] == 130
+    (job.folder / "cancel.json").unlink()
+    for name, content in left.items():
+        (job.folder / name).write_bytes(content)
+    noted = json.loads(left["process.json"])
+    write_json(job.folder / "process.json", {**noted, "started": noted["started"] - 100})
+    status = job.status
     assert (status.state, status.resumable) == ("lost", True)
     assert "start it again" in str(status.error)
     assert "checkpoint" not in str(status.error)

@@ -15,12 +15,11 @@ import pytest
 from itda_core.dictionaries import TrainConfig
 from itda_core.errors import UserError
 from itda_core.files import write_json
-from itda_core.runs import MATCHING, TRAINING, Jobs, MatchRequest, MatchStatus, match_models
+from itda_core.runs import MATCHING, TRAINING, Job, Jobs, MatchRequest, MatchStatus, match_models
 from itda_core.runs.match_request import DICTIONARIES
 from itda_core.runs.training_run import Interrupted
 from itda_core.runs.worker import match_for_job
 from tests.conftest import Cli
-from tests.runs.workers import wait_for
 
 KEYS = [
     *("models", "layers", "measures", "site", "corpus", "tokens", "common_fraction", "sinks_left_out", "sizes"),
@@ -139,10 +138,15 @@ def parsed(arguments: list[str]) -> MatchRequest:
     return asked.call_args.args[0]
 
 
-def test_a_job_keeps_its_table_and_a_cancel_is_heard(jobs_: Jobs, request_: MatchRequest, tmp_path: Path) -> None:
+def test_a_job_keeps_its_table_and_a_cancel_is_heard(
+    jobs_: Jobs,
+    request_: MatchRequest,
+    worker_here: Callable[[Job], tuple[int, str, str]],
+    on_report: Callable[[Callable[[MatchStatus], object]], None],
+) -> None:
     job = jobs_.start(request_)
-    status = wait_for(job, lambda status: status.ended)
-    assert (status.state, status.error, status.fraction) == ("done", None, 1)
+    assert worker_here(job)[0] == 0
+    assert (job.status.state, job.status.error, job.status.fraction) == ("done", None, 1)
     *_, last = match_models(request_)
     assert last.table is not None
     kept = Jobs().get(job.id, MATCHING).status.table
@@ -151,17 +155,23 @@ def test_a_job_keeps_its_table_and_a_cancel_is_heard(jobs_: Jobs, request_: Matc
         np.testing.assert_allclose(one.similarity, two.similarity, atol=1e-5)
     assert jobs_.list(TRAINING) == []
 
-    text = tmp_path / "long.txt"
-    text.write_text(Path(request_.corpus).read_text() * 400)
-    long = jobs_.start(replace(request_, corpus=str(text), config=replace(request_.config, tokens=1_000_000)))
-    status = wait_for(long, lambda status: status.tokens > 0)
-    assert status.state == "running"
-    assert 0 < status.fraction < 1
-    long.cancel()
-    status = wait_for(long, lambda status: status.ended)
+    long = jobs_.start(replace(request_, config=replace(request_.config, tokens=3000)))
+    seen: list[MatchStatus] = []
+
+    def cancel(status: MatchStatus) -> None:
+        if status.tokens > 0 and not status.ended:
+            seen.append(long.status)
+            long.cancel()
+
+    on_report(cancel)
+    code, out, err = worker_here(long)
+    assert (code, out) == (130, "")
+    assert [status.state for status in seen] == ["running"]  # it was heard at once
+    assert 0 < (seen[0].fraction or 0) < 1
+    status = long.status
     assert (status.state, status.error, status.resumable) == ("cancelled", None, True)
-    wait_for(long, lambda _: "Interrupted" in long.log)
-    assert "Traceback" not in long.log
+    assert "Interrupted" in err
+    assert "Traceback" not in err
 
 
 def test_a_job_that_fails_says_why_and_one_that_is_stopped_stops(jobs_: Jobs, request_: MatchRequest) -> None:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -101,25 +97,25 @@ def test_one_that_is_stopped_anywhere_goes_on_and_ends_the_same(in_memory: Train
         assert unfinished() == []
 
 
-def test_one_that_is_killed_goes_on_and_ends_the_same(in_memory: TrainRequest, tmp_path: Path, home: Path) -> None:
+def test_one_that_is_killed_goes_on_and_ends_the_same(in_memory: TrainRequest, tmp_path: Path) -> None:
+    """What a process that is killed leaves behind is its folder as it was at that moment."""
     expected = run(in_memory)
     request = streamed(in_memory, tmp_path / "streamed")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "itda_core", "train", *request.arguments()],
-        env={**os.environ, "ITDA_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[2],
-    )
-    until = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < until:
+    left = tmp_path / "left"
+
+    def kill() -> bool:
         if list(work_folder().glob("*/streamed/hidden-states/harvest.json")):
-            break
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+            shutil.copytree(work_folder(), left)
+            return True
+        return False
+
+    with pytest.raises(Interrupted):
+        run(request, should_stop=kill)
+    shutil.rmtree(work_folder())
+    left.rename(work_folder())
     found = run(request, resume=True)
     assert all(same(one.path, two.path) for one, two in zip(found, expected, strict=True))
+    assert unfinished() == []
 
 
 def test_going_further_streams_too(in_memory: TrainRequest, tmp_path: Path) -> None:

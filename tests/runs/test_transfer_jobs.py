@@ -13,12 +13,11 @@ from itda_core.comparison.transfer import TransferTable
 from itda_core.errors import UserError
 from itda_core.files import read_json, write_json
 from itda_core.models import ModelSpec
-from itda_core.runs import MATCHING, TRANSFER, Jobs, TransferRequest, TransferStatus, transfer_labels, worker
+from itda_core.runs import MATCHING, TRANSFER, Job, Jobs, TransferRequest, TransferStatus, transfer_labels, worker
 from itda_core.runs.training_run import Interrupted
 from itda_core.runs.transferring import TransferProgress
 from itda_core.runs.worker import transfer_for_job
 from tests.conftest import Cli
-from tests.runs.workers import wait_for
 
 
 @pytest.fixture
@@ -34,9 +33,12 @@ def same(one: TransferTable, other: TransferTable) -> None:
         assert vars(cell) == pytest.approx(vars(like), abs=1e-5)
 
 
-def test_a_job_ends_with_the_table_of_the_command_line(jobs_: Jobs, request_: TransferRequest, itda: Cli) -> None:
+def test_a_job_ends_with_the_table_of_the_command_line(
+    jobs_: Jobs, request_: TransferRequest, itda: Cli, worker_here: Callable[[Job], tuple[int, str, str]]
+) -> None:
     job = jobs_.start(request_)
-    status = wait_for(job, lambda status: status.ended)
+    assert worker_here(job)[0] == 0
+    status = job.status
     assert (status.state, status.error, status.fraction, status.tokens) == ("done", None, 1, 300)
     table = jobs_.get(job.id, TRANSFER).status.table
     assert table is not None
@@ -48,10 +50,12 @@ def test_a_job_ends_with_the_table_of_the_command_line(jobs_: Jobs, request_: Tr
 
     stopped = jobs_.start(request_)
     stopped.cancel()
-    status = wait_for(stopped, lambda status: status.ended)
+    code, out, err = worker_here(stopped)
+    assert (code, out) == (130, "")
+    status = stopped.status
     assert (status.state, status.error, status.table, status.resumable) == ("cancelled", None, None, True)
-    wait_for(stopped, lambda _: "Interrupted" in stopped.log)
-    assert "Traceback" not in stopped.log
+    assert "Interrupted" in err
+    assert "Traceback" not in err
 
 
 def test_progress_only_grows_and_what_it_raises_ends_the_work(request_: TransferRequest) -> None:

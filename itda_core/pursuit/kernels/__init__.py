@@ -7,6 +7,7 @@ machine without Triton) the plain pursuits run on torch alone.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -98,15 +99,21 @@ def fused_strongest(like: Tensor) -> FusedStrongest | None:
     return None
 
 
-def compile_ahead() -> None:
-    """Compiles matching pursuit for this CPU, or loads what was compiled before, so that nobody waits for it later."""
+def compile_ahead(*, every: bool = False) -> None:
+    """Compiles matching pursuit for this CPU, or loads what was compiled before, so that nobody waits for it later.
+
+    `every`: all pursuits by float32 correlations; that takes ten times as long the first time.
+    """
     import torch
 
-    one = torch.ones(1, 1)
-    kernel = gram_kernel("mp", one, signed=True)
-    if kernel is not None:
-        energy = torch.ones(1, dtype=torch.float64)
-        kernel(one.clone(), one, energy, 1, energy)
+    one, energy = torch.ones(1, 1), torch.ones(1, dtype=torch.float64)
+    for method, signed in itertools.product(("mp", "omp", "gp"), (True, False)) if every else (("mp", True),):
+        kernel = gram_kernel(method, one, signed=signed)
+        if kernel is not None:
+            kernel(one.clone(), one, energy, 1, energy, signed=signed)
+    if every and (search := strongest(one)) is not None:
+        search(one)
+        screened_matching(one, one, one.clone(), one.short(), energy, 1, energy)
 
 
 def _for_cpu(like: Tensor) -> bool:
