@@ -67,8 +67,8 @@ def test_more_tokens_give_what_one_training_would_have_given(
     straight = finish(train(model, fake_corpus(), LAYERS, replace(config, tokens=1000))).dictionaries
     for a, b in zip(extended, straight, strict=True):
         assert_same_choice(a, b)
-        for name in ("mean_relative_error", "fvu"):  # of errors that may differ so, in a sum of two parts
-            assert a.stats[name] == pytest.approx(b.stats[name], abs=rounding(config.k))
+        for name in ("mean_relative_error", "fvu"):  # sums in two parts, of 1,000 errors of which one may differ so
+            assert a.stats[name] == pytest.approx(b.stats[name], abs=rounding(config.k) / 1000)
         for name in ("tokens", "windows", "special_tokens_left_out", "norm_median", "fvu_tokens", "passes"):
             assert a.stats[name] == b.stats[name]
         first, second = a.stats["stages"]

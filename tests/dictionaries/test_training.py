@@ -20,7 +20,7 @@ from itda_core.text import Corpus, Document, windows
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.dictionaries.test_paper_rule import four_steps
 from tests.dictionaries.test_selection import one_at_a_time
-from tests.tolerance import rounding
+from tests.tolerance import assert_rounded_once
 
 CONFIG = TrainConfig(k=4, threshold=0.15, context=12)
 PAPER = {"selection": "paper", "threshold": 0.005}  # cosine 0.96 at d_model=16
@@ -64,12 +64,11 @@ def assert_same_choice(a: AtomDictionary, b: AtomDictionary) -> None:
     """Of two trainings that read the same activations in other batches: the same atoms from the same places.
 
     An atom is an activation divided by its norm, whatever it was read with, so it is the same to the bit. Its error
-    goes by float64 products of other shapes, rounded to float32, of which hardly one in a hundred million comes out
-    otherwise; where one does, the k steps of a pursuit take it along.
+    goes by products of other shapes.
     """
     assert torch.equal(a.atoms, b.atoms)
     pd.testing.assert_frame_equal(a.provenance.drop(columns="error"), b.provenance.drop(columns="error"))
-    np.testing.assert_allclose(a.provenance["error"], b.provenance["error"], rtol=0, atol=rounding(a.config.k))
+    assert_rounded_once(a.provenance["error"], b.provenance["error"], a.config.k)
 
 
 def test_training_is_one_at_a_time_selection_of_the_stream(model: FakeModel) -> None:
