@@ -57,9 +57,10 @@ def in_memory(model: LanguageModel, sites: list[Site]) -> dict[Site, torch.Tenso
     return {site: torch.cat([batch.activations[site] for batch in batches]) for site in sites}
 
 
-# Roundings one behind another from a block's input to its output, in models as narrow as these: the sums of the
-# projections, of attention over 24 tokens, and of the norms.
-BLOCK_ROUNDINGS = 256
+# Roundings one behind another from a block's input to its output, in models as narrow as these: in float32 the sums of
+# the projections, of attention over 24 tokens, and of the norms; sums of bfloat16 are held in float32, and rounded to
+# bfloat16 is what the operations give, from the first norm to the last addition.
+BLOCK_ROUNDINGS = {torch.float32: 256, torch.bfloat16: 16}
 
 
 def assert_what_the_whole_model_gives(
@@ -70,7 +71,8 @@ def assert_what_the_whole_model_gives(
     for site, values in expected.items():
         if has_experts(whole):
             assert site.layer is not None
-            assert_rounded(found[site], values, BLOCK_ROUNDINGS * (site.layer + 1), dtype=whole.dtype)
+            roundings = BLOCK_ROUNDINGS[whole.dtype] * (site.layer + 1)
+            assert_rounded(found[site], values, roundings, dtype=whole.dtype)
         else:
             assert torch.equal(found[site], values), (site, (found[site] - values).abs().max())
 
