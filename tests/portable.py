@@ -108,7 +108,7 @@ EMULATIONS = {
             mkl("MKL_ENABLE_INSTRUCTIONS", "AVX2", r"\(Intel\(R\) AVX2\)", "avx2"),
             onednn("AVX2", r"AVX2$", "avx2"),
             openblas("Haswell", "avx2"),
-            numba("haswell", "+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+popcnt", r"^haswell .*, fused: yes$", "fma"),
+            numba("haswell", "+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+popcnt", r"^haswell .*, fused: yes$", "avx2"),
         )
     ),
     "SSE in matrix products, all else as here": Emulation(
@@ -219,26 +219,30 @@ def prepare(emulation: Emulation) -> Ready:
     return Ready(environment, own, words, wrong)
 
 
-def run(name: str, tests: Sequence[str], ready: Ready) -> tuple[bool, str]:
-    """The tests in one emulation: whether all passed, and a line, with what failed below it."""
+def run(name: str, tests: Sequence[str], ready: Ready, options: Sequence[str]) -> tuple[bool, str]:
+    """The tests in one emulation: whether all passed, and a line about it, with what failed below."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=0", "--durations-min=3", "-rf"]
-    command += ["--tb=short", "-k", f"not ({NOT})", *tests, *(f"--ignore={path}" for path in LEFT_OUT), *sys.argv[1:]]
+    command += ["--tb=short", "-k", f"not ({NOT})", *tests, *(f"--ignore={path}" for path in LEFT_OUT), *options]
     began = time.monotonic()
     ran = subprocess.run(command, env=ready.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = ran.stdout.decode(errors="replace")
     counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|errors?)\b", output)}
     failed = sum(count for word, count in counts.items() if word != "passed")
-    said = f"{name}: {counts.get('passed', 0)} passed, {failed} failed, {time.monotonic() - began:.0f} s"
-    said += "".join(f"\n    {key}={value}" for key, value in ready.settings.items())
-    said += "".join(f"\n    left out: {word}" for word in ready.words)
+    said = f"{name}: {counts.get('passed', 0)} passed, {failed} failed, {time.monotonic() - began:.0f} s ("
+    said += " ".join(f"{key}={value}" for key, value in ready.settings.items()) + ")"
+    said += "".join(f"; left out: {word}" for word in ready.words)
     return ran.returncode == 0, said if ran.returncode == 0 else f"{said}\n{output}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    """All emulations, or those whose names hold one of the words given; what begins with a dash is for pytest."""
+    options = [argument for argument in arguments if argument.startswith("-")]
+    words = [argument for argument in arguments if argument not in options]
     usual = platform.machine().lower() in ("x86_64", "amd64")
     if not usual:
         print(f"A {platform.machine()} has one kind of kernels only; the tests run with one thread and with two.")
     emulations = EMULATIONS if usual else THREADS_ONLY
+    emulations = {name: one for name, one in emulations.items() if not words or any(word in name for word in words)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ready = dict(zip(emulations, pool.map(prepare, emulations.values()), strict=True))
         wrong = [f"{name}: {what}" for name, one in ready.items() for what in one.wrong]
@@ -246,7 +250,7 @@ def main() -> int:
             print("\n".join(wrong), file=sys.stderr)
             return 2
         good = True
-        for passed, said in pool.map(lambda name: run(name, emulations[name].tests, ready[name]), emulations):
+        for passed, said in pool.map(lambda name: run(name, emulations[name].tests, ready[name], options), emulations):
             print(said, flush=True)
             good &= passed
     return 0 if good else 1
@@ -256,4 +260,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--look"]:
         print("\n" + json.dumps(look()))
     else:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
