@@ -82,7 +82,7 @@ def studio(home: Path) -> Iterator[str]:
         environment = dict(os.environ, ITDA_HOME=str(home))
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
@@ -94,7 +94,7 @@ def studio(home: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(240)
 
 
 @pytest.fixture(scope="session")
