@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by what tests start
+    from itda_core.runs.machine import cores  # a container may give few of many; nothing heavy is loaded with it
+
     _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))  # read with torch
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _workers)))  # read with torch
 
 import pytest
 import torch

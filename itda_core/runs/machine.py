@@ -33,7 +33,7 @@ def machine() -> Machine:
     """Look at the machine now. Makes no request and loads no torch; cheap enough for every page."""
     device, name = _device()
     memory = host_memory()
-    return Machine(device, name, _cores(), memory.total, memory.free, model_cache(), offline())
+    return Machine(device, name, cores(), memory.total, memory.free, model_cache(), offline())
 
 
 def model_cache() -> Path:
@@ -95,10 +95,11 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """That this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    found = len(affinity(0)) if affinity else os.cpu_count() or 1
     quota = read_cgroup("cpu.max").split()
     if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit() and int(quota[1]):
-        cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
-    return cores
+        found = min(found, max(1, round(int(quota[0]) / int(quota[1]))))
+    return found
