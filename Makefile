@@ -1,6 +1,7 @@
 # make setup   a .venv with everything, tests included
 # make app     the dashboard on http://127.0.0.1:8501
 # make test    every test, the one in a real browser too
+# make test-portable   the numeric tests again, with the kernels of other processors
 # make check   ruff and pyright
 # make demo-dictionaries   the bundled dictionaries anew, from the bundled models
 
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup app test check chromium demo-dictionaries
+.PHONY: setup app test test-portable check chromium demo-dictionaries
 
 setup: $(READY)
 
@@ -28,6 +29,9 @@ chromium: setup
 
 test: setup chromium
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-portable: setup
+	$(BIN)/python tests/portable.py
 
 check: setup
 	$(BIN)/ruff check .

@@ -8,12 +8,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from itda_core.threads import wait_passively
+
 if TYPE_CHECKING:
     from itda_core.analysis import decompose, evaluate
     from itda_core.dictionaries import AtomDictionary, TrainConfig, train
     from itda_core.errors import UserError
     from itda_core.models import ModelSpec, load_model
     from itda_core.text import Corpus
+
+wait_passively()  # before anything loads a numeric library
 
 __all__ = [
     "AtomDictionary",

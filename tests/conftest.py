@@ -16,15 +16,24 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import itda_core  # before torch, which reads how threads are to wait when it is loaded
+
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by what tests start
-    from itda_core.runs.machine import cores  # a container may give few of many; nothing heavy is loaded with it
+    from itda_core.threads import cores  # a container may give few of many; nothing heavy is loaded with it
 
     _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _workers)))  # read with torch
 
+import hypothesis
 import pytest
 import torch
 import typer.main
+
+# What an example takes, and drawing one, says how busy the machine is, not that something is wrong.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which transformers does for any test
@@ -34,7 +43,7 @@ if TYPE_CHECKING:
 
     from itda_core.models import LanguageModel
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(itda_core.__file__).resolve().parents[1]
 Cli = Callable[..., tuple[int, str, str]]
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -275,6 +284,7 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
 
     def use(address: str) -> None:
         monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr("itda_core.hub.TIMEOUT", 120.0)  # a busy machine may take longer than the Hub is given
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)

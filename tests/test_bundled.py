@@ -43,6 +43,7 @@ def test_labels_lead_back_to_the_atoms(model: int) -> None:
     loaded, corpus = load_model(ModelSpec(f"demo:{model}", device="cpu")), Corpus.open("demo")
     checked = verify(AtomDictionary.load(BUNDLED / f"demo-{model}-L{model}"), loaded, corpus, 100)
     assert len(checked.checks) == 100
+    # They were made on another machine: float16, in which they are stored, and float32 there and here come to 2e-7.
     assert all(check.cosine is not None and check.cosine > 0.9999 for check in checked.checks)
 
 

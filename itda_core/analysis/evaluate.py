@@ -112,9 +112,10 @@ def evaluate(
     predictions of a token of text from the token of text before it in the same window: nothing is counted across
     windows, none from or of special tokens or padding.
 
-    `windows_per_batch` changes speed and memory only; None chooses by the size of the vocabulary. Raises UserError at
-    once when a dictionary belongs to another model or tokenizer, or for a k or method it does not have; later for a
-    corpus without text, and for activations or predictions that are not finite.
+    `windows_per_batch` changes speed and memory, and figures by no more than rounding (the last bits of a forward pass
+    depend on its batch); None chooses by the size of the vocabulary. Raises UserError at once when a dictionary belongs
+    to another model or tokenizer, or for a k or method it does not have; later for a corpus without text, and for
+    activations or predictions that are not finite.
     """
     chosen = [dictionaries] if not isinstance(dictionaries, Sequence) else list(dictionaries)
     encodings = encodings_of(chosen, ks, methods)

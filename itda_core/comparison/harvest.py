@@ -64,7 +64,7 @@ def harvest(
 
     context, windows: how the corpus is cut, see text.windows; seed: of the keys; folder: where the activations lie, a
     file without a name that is gone when they are (dictionaries.scratch); None: in memory. The forward batches are
-    those of a training, so that the activations are, to the bit, what `train` would see.
+    those of a training, so that the activations are what `train` would see here, to the bit with as many threads.
 
     Raises UserError for a site the model has not, a corpus without any token of text, a full disk, a context longer
     than the model's, activations with NaN.

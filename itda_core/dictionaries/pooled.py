@@ -36,9 +36,10 @@ class PooledGrowth(Growth):
     """`selection="sampled"`: every atom is one real activation; `"consensus"`: the normalised mean of up to eight.
 
     While the text is read, a uniform sample of its activations is held (Pool); `settle` then chooses `config.atoms`
-    atoms from it (learning.learn). All chance comes from hashes of prefixes and the seed: the result depends neither on
-    batches nor on interruptions, and two models that read one text draw the same prefixes. A label's `error` is what
-    matching pursuit with all the other atoms leaves of its activation.
+    atoms from it (learning.learn). All chance comes from hashes of prefixes and the seed: two models that read one text
+    draw the same prefixes, and from the same activations the result depends neither on batches nor on interruptions.
+    (Another processor, or other batches of a real model, round otherwise, and a draw may then fall on another
+    activation.) A label's `error` is what matching pursuit with all the other atoms leaves of its activation.
 
     With a `folder`, most of what is held lies there, and so do the activations while atoms are chosen from them.
     """

@@ -12,7 +12,7 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.directions import unit_directions
 from itda_core.pursuit.chunks import by_gram
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import noise_floor, wide_dtype
+from itda_core.pursuit.forms import doubt_of, wide_dtype
 from itda_core.pursuit.gradient import gradient
 from itda_core.pursuit.matching import matching
 from itda_core.pursuit.orthogonal import orthogonal
@@ -21,7 +21,7 @@ ALGORITHMS = {"mp": matching, "omp": orthogonal, "gp": gradient}
 LARGEST_BLOCK = {"mp": 512, "omp": 128, "gp": 128}  # tokens; omp and gp judge more of a block again
 FIRST_BLOCK, SMALLEST_BLOCK = 128, 16
 BUSY, QUIET = 8, 2  # new atoms in a block above which the next one is halved, up to which it is doubled
-COMPILED = True  # whether a CPU judges one activation after the other; judging in blocks gives the same
+COMPILED = True  # whether a CPU judges one activation after the other; judging in blocks agrees up to rounding
 SLACK = 1e-5  # of |x|: by how much a new atom may fall short of a chosen one and still be taken as able to beat it
 
 
@@ -75,12 +75,16 @@ class SequentialSelection(ThresholdSelection):
     """Grows one dictionary. An activation becomes an atom when the dictionary as it then stands reconstructs it worse
     than the threshold, so near-duplicates do not enter together (compare Leask et al. 2025, section 3).
 
-    The result does not depend on how activations are cut into calls of `judge`. On a CPU each is judged in its turn, by
-    compiled code. Otherwise a block of activations is judged at once on the supposition that no
-    atom enters; when one does, those after it are judged again. For matching pursuit only those whose pursuit the new
-    atom can change: it changes nothing as long as, at each step, its correlation with the residual is below the chosen
-    atom's, and the old pursuit tells this correlation in O(k). For the other pursuits all later ones of the block are
-    judged again.
+    The result does not depend on how activations are cut into calls of `judge`, but for what rounding decides.
+    Correlations are products in float64 rounded to float32: hardly one in a hundred million comes out otherwise where a
+    product has another shape, which moves an error by its last bits, and the dictionary only where that error is the
+    threshold up to them.
+
+    On a CPU each is judged in its turn, by compiled code. Otherwise a block of activations is judged at once on the
+    supposition that no atom enters; when one does, those after it are judged again. For matching pursuit only those
+    whose pursuit the new atom can change: it changes nothing as long as, at each step, its correlation with the
+    residual is below the chosen atom's, and the old pursuit tells this correlation in O(k). For the other pursuits all
+    later ones of the block are judged again.
     """
 
     def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
@@ -206,7 +210,7 @@ class SequentialSelection(ThresholdSelection):
         indices, coefficients = code.indices[position:], code.coefficients[position:]
         shares = coefficients * self._buffers.gram[newest][indices]
         residual = later[:, None] - shares.cumsum(dim=1) + shares
-        floor = noise_floor(torch.ones_like(later), later.dtype)
+        floor = doubt_of(torch.ones_like(later), later.dtype)  # the least a step can have been refused for
         chosen = torch.maximum(coefficients.abs(), floor[:, None])
         return rows[(residual.abs() > chosen - SLACK).any(dim=1)]
 

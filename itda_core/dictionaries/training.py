@@ -99,8 +99,9 @@ def train(
       `config.tokens`, the last one ends at that token. The dictionary's config has the threshold that was used, its
       stats what that means (`threshold_cosine`) and how many atoms equal an earlier one (`duplicate_atoms`);
     - `work`: a folder for checkpoints, one every `checkpoint_seconds`, and one when the generator is closed or the run
-      interrupted, and at the end; with `resume` it goes on from there (or begins, if there is none) and ends, to the
-      bit, with the same dictionaries as a run left alone. Without `resume`, earlier checkpoints in the folder are
+      interrupted, and at the end; with `resume` it goes on from there (or begins, if there is none) and ends with the
+      same dictionaries as a run left alone: to the bit on the same machine with as many threads, because it reads the
+      same batches; another processor rounds otherwise. Without `resume`, earlier checkpoints in the folder are
       removed;
     - `config.selection` of config.SIZED: see pooled.PooledGrowth. Atoms are chosen once the text is read, with a
       progress for each step. With `work`, what they are chosen from lies there on disk; without, in memory;

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 
 class KeptActivations(DescribedByModel):
-    """Streams what `model` would, to the bit: forward batches that were kept come from disk, the others from the model.
+    """Streams what `model` would: forward batches that were kept come from disk, to the bit as the model gave them, the
+    others from the model.
 
     For trainings, which ask nothing of a model but its description and its stream. With `keep`, what the model gives
     is written down, a shard of SHARD_BYTES at a time, the last one when the block ends; without, sets kept earlier are

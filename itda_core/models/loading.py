@@ -39,8 +39,9 @@ def load_model(spec: ModelSpec | str, *, head: bool = True) -> LanguageModel:
 
     Placement "memory" puts all weights on the device. "spread" lets accelerate put them on every GPU (a device with a
     number: on that one), into main memory and at last on disk, from where they are read for each forward batch;
-    activations come back to the first GPU and are those of "memory" up to the rounding of the devices that compute,
-    on one device exactly. "auto" is "memory" where that fits by the files' headers, and "spread" otherwise.
+    activations come back to the first GPU and are those of "memory" up to the rounding of the devices that compute: on
+    one device the same operations in the same shapes, so to the bit. "auto" is "memory" where that fits by the files'
+    headers, and "spread" otherwise.
 
     Raises UserError when the model is unknown, incomplete, damaged, gated, needs code of its own, has only a slow
     tokenizer, or is to be streamed.

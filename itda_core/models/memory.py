@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+
+from itda_core.cgroup import read_cgroup
 
 
 class HostMemory(NamedTuple):
@@ -23,11 +24,3 @@ def host_memory() -> HostMemory:
         return HostMemory(memory.total, memory.available)
     left = max(int(limit) - (int(used) if used.isdigit() else 0), 0)
     return HostMemory(min(memory.total, int(limit)), min(memory.available, left))
-
-
-def read_cgroup(name: str) -> str:
-    """A container's setting or meter, such as `memory.max`; empty outside of one."""
-    try:
-        return (Path("/sys/fs/cgroup") / name).read_text().strip()
-    except OSError:
-        return ""

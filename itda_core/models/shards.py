@@ -36,7 +36,10 @@ _BATCHES = "batches"
 
 @dataclass(frozen=True)
 class SetKey:
-    """What activations depend on, to the last bit, beside the windows read together."""
+    """What activations depend on beside the windows read together: to the last bit on one machine with as many threads.
+
+    Another processor adds up otherwise, and what it kept is taken as its own: the difference is one of rounding.
+    """
 
     weights: str  # fingerprint
     tokenizer: str  # fingerprint

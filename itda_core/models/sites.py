@@ -23,8 +23,9 @@ class Site:
       of a mixture of experts it is their weighted sum);
     - `module`: the output of the module at the path `module`.
 
-    Each is what Hugging Face's own code computes there for the same batch, to the bit; another batch or padding rounds
-    otherwise (float32: by less than 2e-5 in tests of fifty families).
+    Each is what Hugging Face's own code computes there for the same batch with as many threads, to the bit; another
+    batch or padding rounds otherwise (float32: by less than 2e-5 in tests of fifty families), and so does another
+    processor.
     """
 
     kind: str

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from itda_core.pursuit.chunks import in_chunks
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import Form, noise_floor
+from itda_core.pursuit.forms import Form, doubt_of
 
 
 def gradient_pursuit(
@@ -38,15 +38,16 @@ def gradient_pursuit(
 
 def gradient(form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True) -> tuple[SparseCode, Tensor]:
     """The algorithm itself, unchecked; arguments and result as in matching.matching."""
-    index, value = form.strongest(signed)
-    n_tokens, dtype, device = len(value), value.dtype, value.device
+    n_tokens, dtype, device = len(energy), form.dtype, energy.device
+    doubt = doubt_of(energy, dtype)
+    index, value = form.strongest(doubt, signed)
     indices = torch.zeros(n_tokens, k, dtype=torch.int64, device=device)
     coefficients = torch.zeros(n_tokens, k, dtype=dtype, device=device)
     chosen = torch.zeros(n_tokens, k, dtype=torch.bool, device=device)
-    floor, remaining = noise_floor(energy, dtype), energy.clone()
+    remaining = energy.clone()
     active = torch.ones(n_tokens, dtype=torch.bool, device=device)
     for step in range(k):
-        active &= (value.abs() > floor) & (remaining > stop)
+        active &= (value.abs() > doubt) & (remaining > stop)
         if not active.any():
             break
         known = ((indices[:, :step] == index[:, None]) & chosen[:, :step]).any(dim=1)
@@ -70,5 +71,6 @@ def gradient(form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool =
         remaining -= length * (2 * slope - length * along)
         if step + 1 < k:
             form.subtract(image.mul_(length.to(dtype)[:, None]))
-            index, value = form.strongest(signed)
+            doubt = doubt_of(energy, dtype, coefficients)
+            index, value = form.strongest(doubt, signed)
     return SparseCode(indices, coefficients), remaining.clamp_(min=0)

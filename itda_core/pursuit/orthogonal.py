@@ -7,7 +7,7 @@ from torch import Tensor
 
 from itda_core.pursuit.chunks import in_chunks
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import DEPENDENT, Form, noise_floor
+from itda_core.pursuit.forms import DEPENDENT, Form, doubt_of
 
 
 def orthogonal_matching_pursuit(
@@ -42,24 +42,26 @@ def orthogonal(form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool
     the coefficients and the earlier rows stay.
     """
     assert signed, "non_negative_orthogonal is another algorithm"
-    index, value = form.strongest(signed)
-    n_tokens, dtype, device = len(value), value.dtype, value.device
+    n_tokens, dtype, device = len(energy), form.dtype, energy.device
+    doubt = doubt_of(energy, dtype)
+    index, value = form.strongest(doubt, signed)
     wide = energy.dtype
     indices = torch.zeros(n_tokens, k, dtype=torch.int64, device=device)
     coefficients = torch.zeros(n_tokens, k, dtype=wide, device=device)
     inverse = torch.zeros(n_tokens, k, k, dtype=wide, device=device)
     fitted = torch.zeros(n_tokens, k, dtype=wide, device=device)  # <x, each orthonormalised atom>
-    floor, remaining = noise_floor(energy, dtype), energy.clone()
+    remaining = energy.clone()
     active = torch.ones(n_tokens, dtype=torch.bool, device=device)
     dependent = DEPENDENT * torch.finfo(dtype).eps
     for step in range(k):
         if step > 0:
             form.restart(form.image(indices[:, :step], coefficients[:, :step].to(dtype)))
-            index, value = form.strongest(signed, chosen=indices[:, :step])
+            doubt = doubt_of(energy, dtype, coefficients)
+            index, value = form.strongest(doubt, signed, chosen=indices[:, :step])
         overlaps = form.products(indices[:, :step], index).to(wide)
         weights = torch.bmm(inverse[:, :step, :step], overlaps[:, :, None])[:, :, 0]
         length = form.products(index[:, None], index).to(wide)[:, 0] - weights.square().sum(dim=1)
-        active &= (value.abs() > floor) & (remaining > stop) & (length > dependent)
+        active &= (value.abs() > doubt) & (remaining > stop) & (length > dependent)
         if not active.any():
             break
         scale = torch.where(active, length.clamp(min=dependent).rsqrt(), 0)
@@ -78,22 +80,24 @@ def non_negative_orthogonal(
 ) -> tuple[SparseCode, Tensor]:
     """The algorithm with coefficients of at least zero, unchecked; arguments and result as in matching.matching."""
     assert not signed, "orthogonal is another algorithm"
-    index, value = form.strongest(signed)
-    n_tokens, dtype, device = len(value), value.dtype, value.device
+    n_tokens, dtype, device = len(energy), form.dtype, energy.device
+    doubt = doubt_of(energy, dtype)
+    index, value = form.strongest(doubt, signed)
     wide = energy.dtype
     indices = torch.zeros(n_tokens, k, dtype=torch.int64, device=device)
     coefficients = torch.zeros(n_tokens, k, dtype=wide, device=device)
     small = torch.zeros(n_tokens, k, k, dtype=wide, device=device)  # the chosen atoms' Gram matrix
     right = torch.zeros(n_tokens, k, dtype=wide, device=device)  # <x, chosen atom>
     alive = torch.zeros(n_tokens, k, dtype=torch.bool, device=device)
-    floor, remaining = noise_floor(energy, dtype), energy.clone()
+    remaining = energy.clone()
     active = torch.ones(n_tokens, dtype=torch.bool, device=device)
     dependent = DEPENDENT * torch.finfo(dtype).eps
     for step in range(k):
         if step > 0:
             form.restart(form.image(indices[:, :step], coefficients[:, :step].to(dtype)))
-            index, value = form.strongest(signed)
-        active &= (value > floor) & (remaining > stop)
+            doubt = doubt_of(energy, dtype, coefficients)
+            index, value = form.strongest(doubt, signed)
+        active &= (value > doubt) & (remaining > stop)
         if not active.any():
             break
         indices[:, step] = torch.where(active, index, 0)

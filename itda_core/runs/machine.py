@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from itda_core.models.memory import host_memory, read_cgroup
+from itda_core.models.memory import host_memory
+from itda_core.threads import cores
 
 _TRUE = {"1", "on", "yes", "true"}
 
@@ -93,13 +94,3 @@ def processor() -> str:
     except (OSError, subprocess.SubprocessError):
         pass  # only a name for people: the architecture below says less, but always something
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """That this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    found = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = read_cgroup("cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit() and int(quota[1]):
-        found = min(found, max(1, round(int(quota[0]) / int(quota[1]))))
-    return found

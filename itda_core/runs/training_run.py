@@ -118,7 +118,8 @@ def run(
     - `checkpoint_seconds`: how often the state is saved, besides at an interruption;
     - `on_step`: "loading the model", "training" or "saving", as each begins;
     - `request.keep_activations`: what the model gives is written to the user's activations folder. Activations kept
-      there by an earlier training on the same text are read in any case, which changes no result;
+      there by an earlier training on the same text are read in any case, which changes no result: to the bit where they
+      were kept on this processor with as many threads, else as another processor's rounding would;
     - a model that fits into no memory, or is to be streamed (`request.model.placement`), is read from the disk block
       by block, see models.streamed; its layers are trained one after the other, each saved at once;
     - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted;

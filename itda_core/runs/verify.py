@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from itda_core.models import LanguageModel
     from itda_core.text import Corpus, Window
 
-TRUE_ABOVE = 0.999  # cosine; other batches and devices move it by 1e-5, half precision by 1e-4
+TRUE_ABOVE = 0.999  # cosine; other batches, processors and devices move it by 1e-5 at most, half precision by 1e-4
 
 
 class _Place(NamedTuple):

@@ -56,7 +56,11 @@ def measured(
 
 
 def pursuit(x: np.ndarray, atoms: np.ndarray, k: int) -> dict[int, float]:
-    """Matching pursuit by the book: coefficient per atom. It ends when only rounding is left (float32, as stored)."""
+    """Matching pursuit by the book: coefficient per atom. It ends when only rounding is left (float32, as stored).
+
+    Two atoms may be the best but for rounding; of the texts here none comes nearer to that than 4e-6 of |x|, thirty
+    times what float32 rounds it by, so that every processor chooses the same.
+    """
     residual, coefficients = x.copy(), {}
     for _ in range(k):
         correlations = atoms @ residual

@@ -20,13 +20,14 @@ from itda_core.comparison.measures import MEASURES
 from itda_core.comparison.places import LabelSet
 from itda_core.comparison.regression import linear_regression
 from itda_core.comparison.relative import relative_representation
-from itda_core.comparison.svcca import svcca
+from itda_core.comparison.svcca import VARIANCE, svcca
 from itda_core.dictionaries import TrainConfig, train
 from itda_core.dictionaries.draws import numbers
 from itda_core.errors import UserError
 from itda_core.models import LanguageModel, ModelSpec
 from itda_core.text import Corpus, Document, Prefix, windows
 from tests.conftest import generated_text
+from tests.tolerance import assert_clear
 
 CONFIG = TrainConfig(k=4, threshold=0.3, tokens=400, context=24)
 LAYERS = (0, 1, 3)
@@ -94,6 +95,10 @@ def test_every_measure_is_what_it_gives_apart(alike: MatchTable, model_of: Model
     order = np.argsort(numbers(rows, CONFIG.seed).numpy())
     drawn, others = torch.from_numpy(order[:50].copy()), torch.from_numpy(np.sort(order[50:]))
     measures = by_name(alike)
+    for x in (*one.values(), *two.values()):  # how many directions SVCCA keeps does not hang on rounding
+        variances = np.linalg.eigvalsh(np.cov(x.double().numpy(), rowvar=False))[::-1]
+        assert_clear(np.cumsum(variances) / variances.sum(), VARIANCE)
+    # All are between 0 and 1, by products in float32 of activations read in other batches.
     for i, x in enumerate(one.values()):
         for j, y in enumerate(two.values()):
             expected = {

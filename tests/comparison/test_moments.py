@@ -11,6 +11,7 @@ from torch import Tensor
 
 from itda_core.comparison.moments import Covariances, Moments, paired
 from itda_core.errors import UserError
+from tests.tolerance import assert_rounded, rounding
 
 WIDTHS = (5, 3, 7)
 CUTS = (40, 1, 300, 159)
@@ -51,12 +52,15 @@ def test_one_pass_is_the_two_pass_formula(offset: float) -> None:
         moments.add(part)
     moments.add([x[:0] for x in xs])
     assert moments.count == 500
-    np.testing.assert_allclose(assembled(moments), two_pass(xs), rtol=0, atol=1e-8)
+    everything = torch.cat(xs, dim=1)
+    # 500 products, of what is centred (a difference of figures as large as the largest) with what is centred.
+    spread = (everything - everything.mean(dim=0)).abs().max()
+    assert_rounded(assembled(moments), two_pass(xs), 500, float(spread * everything.abs().max()), torch.float64)
     for i, x in enumerate(xs):
-        np.testing.assert_allclose(moments.mean(i).numpy(), x.numpy().mean(axis=0), rtol=1e-12)
+        assert_rounded(moments.mean(i), x.mean(dim=0), 500, float(x.abs().max()), torch.float64)
 
 
-def test_float32_products_keep_six_digits_of_badly_centred_activations() -> None:
+def test_float32_products_keep_their_digits_of_badly_centred_activations() -> None:
     xs = [x.float() for x in activations(1e3)]
     drifting = [x + torch.linspace(0, 300, 500)[:, None] for x in xs]
     for given in (xs, drifting):
@@ -64,7 +68,7 @@ def test_float32_products_keep_six_digits_of_badly_centred_activations() -> None
         for part in blocks(given):
             moments.add(part)
         expected = two_pass(given)
-        assert np.abs(assembled(moments) - expected).max() < 1e-6 * np.abs(expected).max()
+        assert_rounded(assembled(moments), expected, max(CUTS))  # the longest sum in float32
     # The textbook sums, sum x x' / n - mean mean', lose them all.
     x = torch.cat(xs, dim=1)
     textbook = (x.T @ x / 500 - torch.outer(x.mean(dim=0), x.mean(dim=0))).numpy()
@@ -75,7 +79,10 @@ def test_half_precision_is_summed_in_float32() -> None:
     xs = [x.bfloat16() for x in activations()]
     moments = Moments(WIDTHS)
     moments.add(xs)
-    np.testing.assert_allclose(assembled(moments), two_pass([x.double() for x in xs]), atol=1e-5)
+    expected = two_pass([x.double() for x in xs])
+    # Sums of 500 products. No covariance, and no sum of products' magnitudes, exceeds the largest variance.
+    assert_rounded(assembled(moments), expected, 500, expected.diagonal().max())
+    assert rounding(500) < 0.1 * torch.finfo(torch.bfloat16).eps  # sums in half precision would be seen
 
 
 @pytest.mark.parametrize("entries", [10_000, 70, 10])
@@ -89,18 +96,18 @@ def test_tiles_are_the_whole(entries: int) -> None:
 
     covariances = Covariances(given, WIDTHS, entries)
     expected = two_pass(xs)
+    scale = float(torch.cat(xs, dim=1).abs().max()) ** 2
     edges = np.cumsum((0, *WIDTHS))
     seen = []
     for i, j, covariance in covariances:
         seen.append((i, j))
-        np.testing.assert_allclose(
-            covariance.numpy(), expected[edges[i] : edges[i + 1], edges[j] : edges[j + 1]], atol=1e-10
-        )
+        part = expected[edges[i] : edges[i + 1], edges[j] : edges[j + 1]]
+        assert_rounded(covariance, part, 500, scale, torch.float64)
     assert sorted(seen) == [(i, j) for i in range(3) for j in range(i, 3)]
     for i, (mean, covariance) in enumerate(covariances.own()):
-        np.testing.assert_allclose(mean.numpy(), xs[i].mean(dim=0).numpy(), atol=1e-12)
+        assert_rounded(mean, xs[i].mean(dim=0), 500, scale**0.5, torch.float64)
         part = slice(edges[i], edges[i + 1])
-        np.testing.assert_allclose(covariance.numpy(), expected[part, part], atol=1e-10)
+        assert_rounded(covariance, expected[part, part], 500, scale, torch.float64)
     assert (len(asked) == 1) == (entries == 10_000)
 
 

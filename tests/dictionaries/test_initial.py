@@ -15,7 +15,7 @@ from itda_core.errors import UserError
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.dictionaries.test_going_further import sequential
 from tests.dictionaries.test_paper_rule import four_steps
-from tests.dictionaries.test_training import activations, assert_same, finish, interrupted, only
+from tests.dictionaries.test_training import activations, assert_same, assert_same_choice, finish, interrupted, only
 
 CONFIG = TrainConfig(k=4, threshold=0.2, context=12)
 
@@ -110,8 +110,7 @@ def test_it_goes_further_with_more_tokens(model: FakeModel, tmp_path: Path, way:
     source: dict[str, Any] = {"work": tmp_path, "resume": True} if way == "checkpoint" else {"extend": [made]}
     extended = only(train(model, corpus, [1], whole, initial=initial, **source))
     straight = only(train(model, corpus, [1], whole, initial=initial))
-    assert torch.equal(extended.atoms, straight.atoms)
-    assert extended.provenance.equals(straight.provenance)
+    assert_same_choice(extended, straight)
     assert [stage["atoms_before"] for stage in extended.stats["stages"]] == [40, len(made)]
     with pytest.raises(UserError, match="cannot be extended, because it had initial"):
         next(train(model, corpus, [1], whole, extend=[made]))

@@ -17,6 +17,7 @@ from itda_core.dictionaries.buffers import GrowingAtoms
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.selection import Judged, SequentialSelection
 from itda_core.errors import UserError
+from tests.tolerance import CLEAR, assert_clear, assert_rounded_once
 
 
 def clustered(n_tokens: int, d_model: int, clusters: int, noise: float, seed: int = 0) -> Tensor:
@@ -27,7 +28,7 @@ def clustered(n_tokens: int, d_model: int, clusters: int, noise: float, seed: in
 
 
 def one_at_a_time(x: Tensor, k: int, threshold: float, method: str = "mp") -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Accepted rows, errors of the non-zero ones, and atoms."""
+    """Accepted rows, errors of the non-zero ones, and atoms; none of the decisions is one that rounding could turn."""
     atoms = np.zeros((0, x.shape[1]))
     accepted, errors = [], []
     for row, vector in enumerate(x.double().numpy()):
@@ -46,6 +47,7 @@ def one_at_a_time(x: Tensor, k: int, threshold: float, method: str = "mp") -> tu
         if errors[-1] > threshold:
             accepted.append(row)
             atoms = np.vstack([atoms, vector])
+    assert_clear(errors, threshold)
     return accepted, np.array(errors), atoms
 
 
@@ -123,9 +125,11 @@ def _check_cuts(seed, k, threshold, method, cuts) -> None:
     config = TrainConfig(k=k, threshold=threshold, method=method)
     whole, whole_rows, whole_errors = grow(x, config)
     parts, rows, errors = grow(x, config, cuts)
+    if (whole_errors - threshold).abs().min() < CLEAR:  # float32 may decide such a token either way
+        return
     assert rows == whole_rows
-    assert torch.equal(parts.atoms, whole.atoms)
-    assert torch.equal(errors, whole_errors)
+    assert torch.equal(parts.atoms, whole.atoms)  # each is its own activation divided by its norm
+    assert_rounded_once(errors, whole_errors, k)  # each token's go by its own correlations alone
 
 
 def test_both_ways_agree_on_duplicates_and_ties() -> None:

@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
@@ -19,10 +18,6 @@ from tests.e2e.conftest import PATIENCE, Visit
 
 expect.set_options(timeout=PATIENCE)
 HOSTILE = "<img src=x onerror=alert(2)> ![](http://example.com/x.png) <script>alert(1)</script>"
-
-
-def address(visit: Visit) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
 
 
 def click_cell(visit: Visit, row: int, column: int) -> None:
@@ -61,7 +56,7 @@ def test_a_click_on_a_cell_shows_its_labels_and_the_address_brings_them_back(vis
     name = page.locator(".name").first
     expect(name).to_have_text("demo-2-L1 ~ demo-4-L1")
     visit.settle()
-    assert address(visit)["cell"] == "demo-2-L1~demo-4-L1"
+    visit.expect_in_address("cell", "demo-2-L1~demo-4-L1")
     expected = shared("demo-2-L1", "demo-4-L1")
     expect(page.get_by_text(f"Shared ({len(expected):,})")).to_be_visible()
     shown = labels_shown(page)
@@ -122,7 +117,7 @@ def test_hostile_names_and_contexts_stay_text(visit: Visit, hostile: str, query:
     else:
         field = page.get_by_role("combobox").nth(1)  # the first is the sidebar's
     field.click()
-    page.wait_for_timeout(300)
+    expect(page.get_by_role("option").first).to_be_visible()
     assert page.locator('img[src*="example.com"], img[src="x"]').count() == 0
     visit.assert_stayed_here()
 
@@ -144,7 +139,7 @@ def test_the_heatmap_is_told_on_hover_walked_by_keys_and_saved(visit: Visit, tmp
         page.keyboard.press(key)
     expect(name).to_have_text("demo-2-L1 ~ demo-2-L1")
     visit.settle()
-    assert address(visit)["cell"] == "demo-2-L1~demo-2-L1"
+    visit.expect_in_address("cell", "demo-2-L1~demo-2-L1")
 
     with page.expect_download() as saved:
         page.get_by_role("button", name="PNG").click()

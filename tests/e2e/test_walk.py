@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import torch
@@ -23,10 +22,6 @@ READ = """word => [...document.querySelectorAll('*')].some(host => host.shadowRo
 
 def tokens(visit: Visit) -> Locator:
     return visit.page.locator(".row .t")
-
-
-def address(visit: Visit) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
 
 
 def click_token(visit: Visit, position: int) -> str:
@@ -60,7 +55,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
 
     # A click on a token brings its atoms, and the address follows.
     index = click_token(visit, 3)
-    assert address(visit)["token"] == index
+    visit.expect_in_address("token", index)
 
     # An atom is read in the text it comes from: what the list shows is what the dictionary's provenance says.
     strongest = page.locator(".atom").first
@@ -68,7 +63,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     strongest.click()
     expect(page.locator(f'.atom[data-atom="{atom}"][aria-selected=true] .more')).to_be_visible()
     visit.settle()
-    assert address(visit)["atom"] == str(atom)
+    visit.expect_in_address("atom", str(atom))
     label = AtomDictionary.load(BUNDLED / chosen_dictionary(visit)).label(atom)
     passage = page.locator(".atom[aria-selected=true] .passage")
     assert passage.text_content() == label.context_before + label.token + label.context_after
@@ -84,7 +79,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     expect(page.get_by_test_id("stCode").first).to_contain_text("--tokens 2000")
     visit.settle()
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("link", name="Decompose with it")).to_be_visible(timeout=3 * PATIENCE)
+    expect(page.get_by_role("link", name="Decompose with it")).to_be_visible(timeout=2 * PATIENCE)
     visit.settle()
     [path] = [entry.path for entry in Library(home / "library").entries() if not entry.bundled]
     own = AtomDictionary.load(path)
@@ -95,7 +90,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     page.get_by_role("link", name="Decompose with it").click()
     expect(page.get_by_role("heading", name="Decompose", exact=True)).to_be_visible()
     visit.settle()
-    assert address(visit)["dictionary"] == path.name
+    visit.expect_in_address("dictionary", path.name)
     type_prompt(visit, "A friend sent a letter from the city.")
     click_token(visit, 2)
     listed = [int(row.get_attribute("data-atom") or -1) for row in page.locator(".atom").all()]
@@ -121,7 +116,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     expect(page.get_by_test_id("stCode").first).to_contain_text("--tokens 3000 --resume")
     visit.settle()
     page.get_by_role("button", name="Go further").click()
-    expect(page.get_by_role("link", name="Decompose with it")).to_be_visible(timeout=3 * PATIENCE)
+    expect(page.get_by_role("link", name="Decompose with it")).to_be_visible(timeout=2 * PATIENCE)
     visit.settle()
     expect(page.get_by_text(f"Going on from {path.name}, 2,000 tokens into the training.")).to_be_visible()
     longer, shorter = (AtomDictionary.load(entry.path) for entry in Library(home / "library").entries()[:2])
@@ -146,10 +141,10 @@ def test_an_evaluation_runs_to_its_end_and_is_there_after_a_reload(visit: Visit,
     visit.open("evaluate?dictionary=demo-0-L2&k=4&tokens=200")
     page.get_by_role("button", name="Start evaluation").click()
     done = page.get_by_text(re.compile("Done.*1 result"))
-    expect(done).to_be_visible(timeout=3 * PATIENCE)
+    expect(done).to_be_visible(timeout=2 * PATIENCE)
     visit.settle()
     [job] = Jobs(home).list(EVALUATION)
-    assert address(visit)["job"] == job.id
+    visit.expect_in_address("job", job.id)
     [result] = job.status.results
     assert (Path(result.dictionary).name, result.k, result.text) == ("demo-0-L2", 4, "held-out")
     page.reload()
@@ -189,5 +184,5 @@ def test_an_unknown_dictionary_is_named_with_a_way_back(visit: Visit) -> None:
     visit.page.get_by_role("button", name=re.compile("Open demo-0-L3")).first.click()
     expect(tokens(visit).first).to_be_visible()
     visit.settle()
-    assert address(visit)["dictionary"].startswith("demo-0-L3")
+    visit.expect_in_address("dictionary", "demo-0-L3")
     visit.assert_stayed_here()

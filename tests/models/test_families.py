@@ -163,7 +163,8 @@ def test_float32(name: str, special: bool, tiny: Callable[[str], Tiny]) -> None:
         for site in sites:
             got = torch.cat([batch.activations[site] for batch in batches])
             expected = torch.cat([part[site.name] for part in parts])
-            assert torch.allclose(got, expected, atol=2e-5, rtol=2e-5), (site, side, (got - expected).abs().max())
+            apart = (got - expected).abs().max()  # padded and batched otherwise, so products of other shapes
+            assert apart < 2e-5 * expected.abs().clamp(min=1).max(), (site, side, apart)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT, PICTURE = "<script>alert(1)</script>", "![](http://example.com/x.png)"
 HOSTILE = (SCRIPT, PICTURE)
 N_ATOMS, K, LAYER = 40, 4, 1
+PATIENCE = 300  # seconds for a script to end, guarding against one that hangs; the first may wait for torch
 
 # Elements whose text the browser shows as it is; in all others Streamlit parses some of it as Markdown.
 PLAIN = {
@@ -85,7 +86,7 @@ class Studio:
 
     def open(self, page: str = "", **address: str) -> AppTest:
         """The page as it is when its address is opened on a cold server."""
-        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
         if page:
             test.switch_page(f"pages/{page}.py")
         for name, value in address.items():

@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import asked_for
+from tests.pages.conftest import PATIENCE, asked_for
 
 
 def page() -> None:
@@ -19,7 +19,7 @@ def page() -> None:
 
 
 def opened(**query: str) -> AppTest:
-    test = AppTest.from_function(page, default_timeout=240)
+    test = AppTest.from_function(page, default_timeout=PATIENCE)
     for name, value in query.items():
         test.query_params[name] = value
     return test.run()

@@ -27,6 +27,7 @@ from pages.ui.evaluator import whole_numbers
 from tests.pages.conftest import (
     HOSTILE,
     N_ATOMS,
+    PATIENCE,
     ROOT,
     K,
     Studio,
@@ -191,7 +192,7 @@ def test_nothing_chosen_is_said(studio: Studio, text: str) -> None:
 def test_opening_the_page_loads_no_torch(studio: Studio) -> None:
     program = (
         "from streamlit.testing.v1 import AppTest\nimport sys\n"
-        "t = AppTest.from_file('app.py', default_timeout=240)\nt.switch_page('pages/evaluate.py')\nt.run()\n"
+        f"t = AppTest.from_file('app.py', default_timeout={PATIENCE})\nt.switch_page('pages/evaluate.py')\nt.run()\n"
         "assert not t.exception and t.multiselect[0].value\nprint('LOADED', 'torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
 import itda_core.runs.library as library
-from tests.pages.conftest import HOSTILE, Studio, components, notices, page_links, parsed_text
+from tests.pages.conftest import HOSTILE, PATIENCE, Studio, components, notices, page_links, parsed_text
 
 
 def test_three_ways_in_and_the_machine(studio: Studio) -> None:
@@ -27,16 +28,22 @@ def test_an_empty_library_is_no_dead_end(studio: Studio) -> None:
     assert not notices(test)
 
 
-def test_the_bundled_dictionary_is_shown_at_work(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def bundled(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The dictionary, bundled, which the first page then shows at work."""
+    folder = studio.home / "bundled"
+    folder.mkdir()
+    shutil.move(studio.dictionary, folder / studio.dictionary.name)
+    monkeypatch.setattr(library, "BUNDLED", folder)
+    return folder / studio.dictionary.name
+
+
+def test_the_bundled_dictionary_is_shown_at_work(studio: Studio, bundled: Path) -> None:
     from pages.ui import engine
 
-    bundled = studio.home / "bundled"
-    bundled.mkdir()
-    shutil.move(studio.dictionary, bundled / studio.dictionary.name)
-    monkeypatch.setattr(library, "BUNDLED", bundled)
     test = studio.open()
-    thread = engine.warm_up(engine.key_of(bundled / studio.dictionary.name))
-    thread.join(240)
+    thread = engine.warm_up(engine.key_of(bundled))
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     test.run()
     tokens = components(test, "token_row")[0]["tokens"]
@@ -45,22 +52,20 @@ def test_the_bundled_dictionary_is_shown_at_work(studio: Studio, monkeypatch: py
     assert all(text not in parsed_text(test) for text in HOSTILE)
 
 
-def test_the_first_page_does_not_wait_for_torch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if importing it took for ever."""
+def test_the_first_page_does_not_wait_for_torch(studio: Studio, bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pages.ui import engine, imports
 
-    bundled = studio.home / "bundled"
-    bundled.mkdir()
-    shutil.move(studio.dictionary, bundled / studio.dictionary.name)
-    monkeypatch.setattr(library, "BUNDLED", bundled)
-    imported = threading.Event()
-    monkeypatch.setattr(imports, "load", imported.wait)
-    test = studio.open()
-    thread = engine.warm_up(engine.key_of(bundled / studio.dictionary.name))
-    assert thread.is_alive()
-    assert "A live example: loading the bundled model…" in [element.value for element in test.caption]
-    imported.set()
-    thread.join(240)
+    loaded = threading.Event()
+    monkeypatch.setattr(imports, "load", loaded.wait)  # of torch: takes until the page has been looked at
+    try:
+        test = studio.open()
+        thread = engine.warm_up(engine.key_of(bundled))
+        assert thread.is_alive()
+        assert "A live example: loading the bundled model…" in [caption.value for caption in test.caption]
+        assert not components(test, "token_row")
+    finally:
+        loaded.set()
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

@@ -24,7 +24,17 @@ from itda_core.runs.transfer_request import TransferRequest
 from itda_core.runs.transfer_status import TransferStatus
 from itda_core.runs.transfer_words import verdict
 from pages.ui import transfer_results
-from tests.pages.conftest import HOSTILE, ROOT, Studio, asked_for, components, elements, notices, parsed_text
+from tests.pages.conftest import (
+    HOSTILE,
+    PATIENCE,
+    ROOT,
+    Studio,
+    asked_for,
+    components,
+    elements,
+    notices,
+    parsed_text,
+)
 
 ID = "20261120-120000-000000-abcd"
 REQUEST = TransferRequest(("first", "second"), ModelSpec(HOSTILE[1]))
@@ -256,7 +266,7 @@ def test_the_table_as_csv() -> None:
 def test_opening_the_form_loads_no_torch() -> None:
     program = (
         "from streamlit.testing.v1 import AppTest\nimport sys\n"
-        "t = AppTest.from_file('app.py', default_timeout=240)\nt.switch_page('pages/compare.py')\n"
+        f"t = AppTest.from_file('app.py', default_timeout={PATIENCE})\nt.switch_page('pages/compare.py')\n"
         "t.query_params['show'] = 'transfer'\nt.run()\n"
         "assert not t.exception and t.button(key='transfer.start')\nprint('LOADED', 'torch' in sys.modules)"
     )

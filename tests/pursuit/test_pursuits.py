@@ -27,6 +27,7 @@ from itda_core.pursuit import (
     reconstruct,
     relative_error,
 )
+from tests.pursuit.choices import clear
 
 PAYS = chunks.pays
 
@@ -204,22 +205,56 @@ def test_chunks_change_nothing(method: str, with_gram: bool) -> None:
     x, atoms = problem(n_tokens=40, dtype=torch.float32)
     gram = gram_of(atoms, with_gram)
     whole = PURSUITS[method](x, atoms, 12, gram=gram)
-    for memory in (1, 40_000):
+    decided = clear(method, x, atoms, 12)
+    assert decided.float().mean() > 0.9
+    for memory in (1, 40_000):  # products of other shapes differ in their last bits
         parts = PURSUITS[method](x, atoms, 12, gram=gram, memory_bytes=memory)
-        assert torch.equal(parts.indices, whole.indices)
-        torch.testing.assert_close(parts.coefficients, whole.coefficients, atol=1e-5, rtol=0)
+        assert torch.equal(parts.indices[decided], whole.indices[decided])
+        torch.testing.assert_close(parts.coefficients[decided], whole.coefficients[decided], atol=1e-5, rtol=0)
 
 
 @METHODS
 @FORMS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_of_identical_atoms_the_lower_index_is_taken(method: str, with_gram: bool, dtype: torch.dtype) -> None:
-    x, atoms = problem(n_tokens=60, n_atoms=33, d_model=37, dtype=dtype)
+@pytest.mark.parametrize(("d_model", "common", "k"), [(37, 0, 8), (37, 0, 24), (12, 1, 8), (96, 3, 20)])
+def test_of_identical_atoms_the_lower_index_is_taken(
+    method: str, with_gram: bool, dtype: torch.dtype, d_model: int, common: float, k: int
+) -> None:
+    """Also late in a pursuit, where correlations are small, and of atoms that are much alike, whose weights are large:
+    the errors of what was computed before do not shrink with the residual.
+    """
+    x, atoms = problem(n_tokens=60, n_atoms=33, d_model=d_model)
+    shared = common * torch.randn(d_model, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x, atoms = (x + shared).to(dtype), torch.nn.functional.normalize(atoms + shared, dim=1).to(dtype)
     twice = torch.cat([atoms, -atoms, atoms])  # a sign makes no difference either
-    code = PURSUITS[method](x, twice, 8, gram=gram_of(twice, with_gram))
+    code = PURSUITS[method](x, twice, k, gram=gram_of(twice, with_gram))
     assert (code.indices < len(atoms)).all()
-    once = PURSUITS[method](x, atoms, 8, gram=gram_of(atoms, with_gram))
-    torch.testing.assert_close(reconstruct(code, twice), reconstruct(once, atoms), atol=1e-4, rtol=0)
+    once = PURSUITS[method](x, atoms, k, gram=gram_of(atoms, with_gram))
+    errors = [relative_error(x, reconstruct(*one)) for one in ((code, twice), (once, atoms))]
+    torch.testing.assert_close(errors[0], errors[1], atol=1e-4, rtol=0)
+
+
+@METHODS
+@FORMS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_products_that_differ_within_the_bound_decide_nothing(
+    method: str, with_gram: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if on a processor whose products are off by several units of rounding, each time differently."""
+    x, atoms = problem(n_tokens=60, n_atoms=33, d_model=37, dtype=dtype)
+    twice = torch.cat([atoms, -atoms, atoms])
+    random, exact = torch.Generator().manual_seed(2), torch.mm
+    unit = 2 * torch.finfo(dtype).eps
+
+    def inexact(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
+        size = left.norm(dim=1, keepdim=True) * right.norm(dim=0)
+        noise = 2 * torch.rand(size.shape, generator=random, dtype=dtype) - 1
+        product = exact(left, right) + unit * size * noise
+        return product if out is None else out.copy_(product)
+
+    monkeypatch.setattr(torch, "mm", inexact)
+    code = PURSUITS[method](x, twice, 8, gram=inexact(twice, twice.T.contiguous()) if with_gram else None)
+    assert (code.indices < len(atoms)).all()
 
 
 @FORMS
@@ -272,8 +307,10 @@ def test_inputs_may_be_views_and_are_not_changed(method: str, with_gram: bool) -
     kept = x.clone(), atoms.clone()
     code = PURSUITS[method](wide_x[:, ::2], wide_atoms.T, 6, gram=gram_of(atoms, with_gram))
     expected = PURSUITS[method](x, atoms, 6, gram=gram_of(atoms, with_gram))
-    assert torch.equal(code.indices, expected.indices)
-    torch.testing.assert_close(code.coefficients, expected.coefficients)
+    decided = clear(method, x, atoms, 6)
+    assert decided.float().mean() > 0.9
+    assert torch.equal(code.indices[decided], expected.indices[decided])
+    torch.testing.assert_close(code.coefficients[decided], expected.coefficients[decided])
     assert torch.equal(x, kept[0])
     assert torch.equal(atoms, kept[1])
 
@@ -285,8 +322,10 @@ def test_the_scale_of_activations_only_scales_coefficients(method: str, with_gra
     x, atoms = problem(dtype=torch.float32)
     plain = PURSUITS[method](x, atoms, 8, gram=gram_of(atoms, with_gram))
     scaled = PURSUITS[method](x * scale, atoms, 8, gram=gram_of(atoms, with_gram))
-    assert torch.equal(plain.indices, scaled.indices)
-    torch.testing.assert_close(scaled.coefficients / scale, plain.coefficients, rtol=1e-4, atol=1e-5)
+    decided = clear(method, x, atoms, 8)
+    assert decided.float().mean() > 0.9
+    assert torch.equal(plain.indices[decided], scaled.indices[decided])
+    torch.testing.assert_close(scaled.coefficients[decided] / scale, plain.coefficients[decided], rtol=1e-4, atol=1e-5)
     errors = relative_error(x * scale, reconstruct(scaled, atoms))
     torch.testing.assert_close(errors, relative_error(x, reconstruct(plain, atoms)), rtol=1e-3, atol=1e-5)
 
@@ -441,8 +480,10 @@ def test_any_number_of_atoms(method: str, non_negative: bool, n_atoms: int) -> N
     by_gram = PURSUITS[method](x, atoms, k, gram=atoms @ atoms.T, non_negative=non_negative)
     by_residual = PURSUITS[method](x, atoms, k, non_negative=non_negative)
     assert by_gram.indices[:2, 0].tolist() == [n_atoms - 1, n_atoms // 2]
-    assert torch.equal(by_gram.indices, by_residual.indices)
-    torch.testing.assert_close(by_gram.coefficients, by_residual.coefficients, atol=1e-4, rtol=0)
+    decided = clear(method, x, atoms, k, non_negative=non_negative)
+    assert decided.float().mean() > 0.7
+    assert torch.equal(by_gram.indices[decided], by_residual.indices[decided])
+    torch.testing.assert_close(by_gram.coefficients[decided], by_residual.coefficients[decided], atol=1e-4, rtol=0)
 
 
 def test_residuals_are_correlated_with_some_atoms_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,10 +492,11 @@ def test_residuals_are_correlated_with_some_atoms_at_a_time(monkeypatch: pytest.
     whole = {method: PURSUITS[method](x, atoms, 8) for method in PURSUITS}
     monkeypatch.setattr(forms, "ATOMS_AT_ONCE", 16)
     for method, expected in whole.items():
-        code = PURSUITS[method](x, atoms, 8)
-        assert torch.equal(code.indices, expected.indices)
+        code, decided = PURSUITS[method](x, atoms, 8), clear(method, x, atoms, 8)
+        assert decided.float().mean() > 0.9
+        assert torch.equal(code.indices[decided], expected.indices[decided])
         assert (code.indices < 90).all()
-        torch.testing.assert_close(code.coefficients, expected.coefficients, atol=1e-5, rtol=0)
+        torch.testing.assert_close(code.coefficients[decided], expected.coefficients[decided], atol=1e-5, rtol=0)
 
 
 @METHODS
@@ -519,7 +561,10 @@ def test_a_screened_pursuit_is_exact(compiled: bool, non_negative: bool, n_atoms
     k = min(n_atoms, 30)
     fixed = gram_matrix(atoms, dtype=torch.int16)
     code = matching_pursuit(x, atoms, k, gram=fixed, non_negative=non_negative)
-    for token in range(len(x)):
+    decided = clear("mp", x, atoms, k, non_negative=non_negative)
+    assert decided[:3].all()
+    assert decided.float().mean() > 0.8
+    for token in decided.nonzero()[:, 0].tolist():
         loop = plain_non_negative_matching if non_negative else plain_matching
         indices, coefficients = loop(x[token].double().numpy(), atoms.double().numpy(), k)
         scale = float(x[token].norm())
@@ -532,7 +577,7 @@ def test_a_screened_pursuit_is_exact(compiled: bool, non_negative: bool, n_atoms
     assert int((code.coefficients[1] != 0).sum()) == 1
     once = matching_pursuit(x, atoms, k, gram=fixed, tolerance=0.5, non_negative=non_negative)
     expected = matching_pursuit(x, atoms, k, gram=atoms @ atoms.T, tolerance=0.5, non_negative=non_negative)
-    assert torch.equal(once.indices, expected.indices)
+    assert torch.equal(once.indices[decided], expected.indices[decided])
 
 
 def test_without_a_screen_a_fixed_point_gram_matrix_costs_digits_only() -> None:
@@ -549,12 +594,14 @@ def test_a_screened_pursuit_takes_the_lower_of_identical_atoms(compiled: bool) -
     if not compiled:
         pytest.skip("the plain pursuits have no screen")
     x, atoms = problem(n_tokens=60, n_atoms=33, d_model=37, dtype=torch.float32)
-    twice = torch.cat([atoms, -atoms, atoms, atoms[:5] + 1e-6])
+    twice = torch.cat([atoms, -atoms, atoms, atoms[:5] + 1e-7])
     twice = torch.nn.functional.normalize(twice, dim=1)
     code = matching_pursuit(x, twice, 8, gram=gram_matrix(twice, dtype=torch.int16))
-    expected = matching_pursuit(x, twice, 8)
-    assert torch.equal(code.indices, expected.indices)
-    torch.testing.assert_close(code.coefficients, expected.coefficients, atol=1e-5, rtol=0)
+    expected, decided = matching_pursuit(x, twice, 8), clear("mp", x, atoms, 8)
+    assert decided.float().mean() > 0.9
+    assert (code.indices < len(atoms)).all()  # the last five differ by less than rounding
+    assert torch.equal(code.indices[decided], expected.indices[decided])
+    torch.testing.assert_close(code.coefficients[decided], expected.coefficients[decided], atol=1e-5, rtol=0)
 
 
 def test_more_atoms_than_the_cache_holds_are_screened(compiled: bool) -> None:
@@ -572,5 +619,6 @@ def test_atoms_whose_norm_is_a_little_off_fit_into_16_bits() -> None:
         torch.testing.assert_close(fixed / forms.FIXED_ONE, wide.float() @ wide.float().T, atol=2e-5, rtol=0)
         code = matching_pursuit(x, wide.float(), 6, gram=fixed) if factor < 1.001 else None
         if code is not None:
-            expected = matching_pursuit(x, wide.float(), 6)
-            assert torch.equal(code.indices, expected.indices)
+            expected, decided = matching_pursuit(x, wide.float(), 6), clear("mp", x, wide.float(), 6)
+            assert decided.float().mean() > 0.9
+            assert torch.equal(code.indices[decided], expected.indices[decided])

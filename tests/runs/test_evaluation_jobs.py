@@ -107,7 +107,7 @@ def test_the_results_are_those_of_the_command_line_and_stay(jobs_: Jobs, short: 
     assert last.done
     kept = json.loads((job.folder / "status.json").read_text())["results"]
     for one, two in zip(kept, last.results, strict=True):
-        assert one == pytest.approx(two.to_dict(), abs=1e-6)
+        assert one == pytest.approx(two.to_dict(), abs=1e-5)  # float32 sums of another process, with other threads
     assert Jobs().get(job.id, EVALUATION).status.results == status.results
     with pytest.raises(UserError, match="done"):
         job.resume()

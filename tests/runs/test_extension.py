@@ -41,6 +41,7 @@ def loaded(results: tuple[TrainedDictionary, ...]) -> list[AtomDictionary]:
 
 
 def assert_same(one: tuple[TrainedDictionary, ...], two: tuple[TrainedDictionary, ...]) -> None:
+    """To the bit, on any processor: batches hold the same windows wherever a run stops, and all is in this process."""
     for a, b in zip(loaded(one), loaded(two), strict=True):
         assert torch.equal(a.atoms, b.atoms)
         assert a.provenance.equals(b.provenance)

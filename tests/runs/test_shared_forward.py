@@ -22,6 +22,7 @@ from itda_core.runs.cluster.exchange import Exchange
 from itda_core.runs.cluster.shared_forward import Share, SharedForward
 from itda_core.text import Corpus
 from itda_core.text.windows import windows as windows_of
+from tests.runs.workers import PATIENCE
 
 if TYPE_CHECKING:
     from itda_core.models import LanguageModel
@@ -130,10 +131,10 @@ def test_activations_are_the_models_and_each_batch_is_computed_once(
         with ThreadPoolExecutor(4) as pool:
             helping = [pool.submit(help_out, number) for number in range(helpers)]
             reading = [pool.submit(read, member) for member in (0, 1)]
-            found = [future.result(timeout=240) for future in reading]
+            found = [future.result(timeout=PATIENCE) for future in reading]
             done.set()
             for future in helping:
-                future.result(timeout=240)
+                future.result(timeout=PATIENCE)
 
     whole = list(windows_of(corpus, tiny_model.tokenizer, context=32))
     for group, given in zip(GROUPS, found, strict=True):
@@ -142,6 +143,7 @@ def test_activations_are_the_models_and_each_batch_is_computed_once(
         assert [batch.windows for batch in given] == [batch.windows for batch in wanted]
         for one, two in zip(given, wanted, strict=True):
             assert one.tokens == two.tokens
+            # To the bit: the same windows at once, in threads of one process.
             assert all(torch.equal(one.activations[site], two.activations[site]) for site in sites)
     if loses is None:
         assert len(wanted) > 5

@@ -30,6 +30,7 @@ def after(n_checks: int) -> Callable[[], bool]:
 
 
 def same(first: str, second: str) -> bool:
+    """To the bit, on any processor: batches hold the same windows wherever a run stops, and all is in this process."""
     one, two = AtomDictionary.load(first), AtomDictionary.load(second)
     return torch.equal(one.atoms, two.atoms) and one.provenance.equals(two.provenance)
 

@@ -34,7 +34,7 @@ def test_every_label_of_a_trained_dictionary_gives_its_atom(
     assert [check.atom for check in result.checks] == list(range(len(dictionary)))
     assert not result.wrong
     assert result.worst_cosine is not None
-    assert result.worst_cosine > 0.99999
+    assert result.worst_cosine > 0.99999  # a hundred times float32's rounding: its windows are cut into other batches
     assert seen[-1] == (len(dictionary), len(dictionary))
 
 

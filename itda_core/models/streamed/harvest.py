@@ -87,8 +87,10 @@ class LayerHarvest:
       numbers on the disk); a batch at a time is in memory;
     - a harvest that was killed goes on after the last block that all windows had passed, at the source that was being
       used when it has one; what lies in `folder` of another model or another text is thrown away;
-    - activations are those of the whole model in memory, run with the same batches (to the bit where the device
-      computes a batch the same way each time).
+    - activations are those of the whole model in memory, run with the same batches: to the bit where the device
+      computes a batch the same way each time and a token's activation does not depend on the others' (see
+      Skeleton.run). A mixture of experts sends padding, whose hidden states are not kept, to other experts; products
+      of another size then round otherwise in their last bits.
     """
 
     def __init__(

@@ -119,7 +119,8 @@ class Skeleton(LanguageModel):
         """Block `layer`, which has its weights, on one batch of windows.
 
         given: (tokens, special ones too, d_model), the output of the block before; None for block 0, which gets the
-        embeddings. Raises UserError when a site is not reached, or the model does something between its blocks.
+        embeddings. Padding, which the block masks, gets zeros. Raises UserError when a site is not reached, or the
+        model does something between its blocks.
         """
         padded = pad(self, windows)
         real = padded.mask.bool()

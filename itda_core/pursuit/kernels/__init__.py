@@ -27,15 +27,19 @@ class GramKernel(Protocol):
 
 
 class Strongest(Protocol):
-    """The maximum of forms.strongest over rows of correlations."""
+    """forms.strongest_and_largest."""
 
-    def __call__(self, correlations: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]: ...
+    def __call__(
+        self, correlations: Tensor, doubt: Tensor, *, signed: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]: ...
 
 
 class FusedStrongest(Protocol):
-    """Correlations of residuals (n_tokens, d_model) with atoms, of which only the strongest are kept."""
+    """Correlations of residuals (n_tokens, d_model) with atoms, of which only the strongest of each block are kept."""
 
-    def __call__(self, residual: Tensor, atoms: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]: ...
+    def __call__(
+        self, residual: Tensor, atoms: Tensor, doubt: Tensor, *, signed: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]: ...
 
 
 def gram_kernel(method: str, correlations: Tensor, *, signed: bool) -> GramKernel | None:
@@ -108,7 +112,7 @@ def compile_ahead(*, every: bool = False) -> None:
         if kernel is not None:
             kernel(one.clone(), one, energy, 1, energy, signed=signed)
     if every and (search := strongest(one)) is not None:
-        search(one)
+        search(one, energy.to(one.dtype))
         screened_matching(one, one, one.clone(), one.short(), energy, 1, energy)
 
 

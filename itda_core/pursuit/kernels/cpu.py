@@ -136,27 +136,31 @@ def screened_matching(
 
 
 @compiled()
-def _strongest(correlations, mask, nearly, lanes, indices, values):
+def _strongest(correlations, mask, doubts, lanes, indices, values, largest):
     for t in range(correlations.shape[0]):
-        indices[t], values[t] = one_token.strongest(correlations[t], correlations.shape[1], mask, nearly, lanes)
+        indices[t], values[t], largest[t] = one_token.strongest(
+            correlations[t], correlations.shape[1], mask, np.float64(doubts[t]), lanes
+        )
 
 
-def strongest(correlations: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor]:
-    """Per token the atom of the largest |correlation| (of the largest, where not `signed`), and that correlation.
+def strongest(correlations: Tensor, doubt: Tensor, *, signed: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    """Per token the atom of the largest |correlation| (of the largest, where not `signed`), that correlation, and the
+    largest there is; see forms.strongest_and_largest.
 
-    correlations: (n_tokens, n_atoms) float32 or float64, rows contiguous. Returns (n_tokens,) each.
+    correlations: (n_tokens, n_atoms) float32 or float64, rows contiguous; doubt: (n_tokens,), correlations that differ
+    by no more go to the lower index. Returns (n_tokens,) each.
     """
-    array = correlations.numpy()
-    indices, values = np.empty(len(array), np.int64), np.empty(len(array), array.dtype)
-    mask, nearly = mask_of(array.dtype, signed=signed), limits_of(array.dtype).nearly
+    array, doubts = correlations.numpy(), doubt.numpy()
+    indices, values, largest = np.empty(len(array), np.int64), np.empty_like(doubts), np.empty_like(doubts)
+    mask = mask_of(array.dtype, signed=signed)
 
     def worker(pieces: Iterator[slice]) -> None:
         room = room_for(array.shape[1], 0, correlations.dtype)
         for piece in pieces:
-            _strongest(array[piece], mask, nearly, room.lanes, indices[piece], values[piece])
+            _strongest(array[piece], mask, doubts[piece], room.lanes, indices[piece], values[piece], largest[piece])
 
     _share_out(worker, len(array), array.shape[1])
-    return torch.from_numpy(indices), torch.from_numpy(values)
+    return torch.from_numpy(indices), torch.from_numpy(values), torch.from_numpy(largest)
 
 
 def room_for(n_atoms: int, k: int, dtype: torch.dtype) -> Room:

@@ -13,7 +13,7 @@ import triton
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import DEPENDENT, noise_floor
+from itda_core.pursuit.forms import DEPENDENT, doubt_of
 from itda_core.pursuit.kernels.cuda_choice import COLUMNS, LAUNCH
 from itda_core.pursuit.kernels.cuda_matching import matching
 from itda_core.pursuit.kernels.cuda_refit import gradient_kernel, orthogonal_kernel, sizes_of
@@ -41,7 +41,7 @@ def orthogonal(
         return SparseCode(indices, coefficients.float()), remaining.clamp_(min=0)
     with torch.cuda.device_of(correlations):
         orthogonal_kernel[(n_tokens,)](
-            correlations, gram, remaining, noise_floor(energy, torch.float32), stop, indices, coefficients,
+            correlations, gram, remaining, doubt_of(energy, torch.float32), stop, indices, coefficients,
             torch.empty(n_tokens, k, k, dtype=torch.float64, device=device),
             torch.empty(n_tokens, k, dtype=torch.float64, device=device),
             torch.empty(n_tokens, triton.cdiv(n_atoms, COLUMNS), device=device),
@@ -67,7 +67,7 @@ def gradient(
         return SparseCode(indices, coefficients), remaining.clamp_(min=0)
     with torch.cuda.device_of(correlations):
         gradient_kernel[(n_tokens,)](
-            correlations, gram, remaining, noise_floor(energy, torch.float32), stop, indices, coefficients,
+            correlations, gram, remaining, doubt_of(energy, torch.float32), stop, indices, coefficients,
             torch.empty(n_tokens, k, dtype=torch.float64, device=device),
             torch.empty(n_tokens, triton.cdiv(n_atoms, COLUMNS), device=device),
             n_atoms, gram.stride(0), k, signed, **sizes_of(n_atoms, k), **LAUNCH,

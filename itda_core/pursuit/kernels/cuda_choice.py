@@ -13,9 +13,9 @@ import torch
 import triton
 import triton.language as tl
 
-from itda_core.pursuit.forms import TIE
+from itda_core.pursuit.forms import DOUBT
 
-NEARLY = tl.constexpr(1 - TIE * torch.finfo(torch.float32).eps)
+UNIT = tl.constexpr(DOUBT * torch.finfo(torch.float32).eps)  # by how much doubt grows with each weight; forms.doubt_of
 NO_ATOM = tl.constexpr(2**63 - 1)  # sorts after every atom
 
 COLUMNS = 128  # atoms of a block: one warp reads them by 16 bytes a thread, and finds their maximum by itself
@@ -51,9 +51,9 @@ def lowest(correlations, atoms, enough, SIGNED: tl.constexpr, axis: tl.constexpr
 
 
 @triton.jit
-def strongest_on_chip(correlations, atoms, SIGNED: tl.constexpr):
+def strongest_on_chip(correlations, atoms, doubt, SIGNED: tl.constexpr):
     """The strongest of correlations that are on chip: its atom (int64) and its value, both scalars."""
-    return lowest(correlations, atoms, tl.max(strength_of(correlations, SIGNED)) * NEARLY, SIGNED)
+    return lowest(correlations, atoms, tl.max(strength_of(correlations, SIGNED)) - doubt, SIGNED)
 
 
 @triton.jit
@@ -70,9 +70,9 @@ def keep_maxima(maxima, start, correlations, n_atoms, SIGNED: tl.constexpr, ROWS
 
 
 @triton.jit
-def strongest_block(maxima, n_atoms, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr):
+def strongest_block(maxima, n_atoms, doubt, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr):
     """The first atom of the first block that reaches the overall maximum, and the strength that reaches it."""
     blocks = tl.arange(0, N_BLOCKS)
     strengths = tl.load(maxima + blocks, mask=blocks * COLUMNS < n_atoms, other=0.0)
-    enough = tl.max(strengths) * NEARLY
+    enough = tl.max(strengths) - doubt
     return tl.min(tl.where(strengths >= enough, blocks, N_BLOCKS)) * COLUMNS, enough

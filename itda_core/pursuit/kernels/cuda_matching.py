@@ -11,10 +11,11 @@ import triton.language as tl
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import noise_floor
+from itda_core.pursuit.forms import doubt_of
 from itda_core.pursuit.kernels.cuda_choice import (
     COLUMNS,
     LAUNCH,
+    UNIT,
     keep_maxima,
     lowest,
     strength_of,
@@ -45,7 +46,7 @@ def matching(
     remaining = energy.clone()
     if n_tokens == 0 or k == 0:
         return SparseCode(indices, coefficients), remaining.clamp_(min=0)
-    tokens = (remaining, noise_floor(energy, torch.float32), stop, indices, coefficients)
+    tokens = (remaining, doubt_of(energy, torch.float32), stop, indices, coefficients)
     sizes = (n_atoms, gram.stride(0), k, signed)
     with torch.cuda.device_of(correlations):
         if n_atoms <= ON_CHIP:
@@ -64,7 +65,7 @@ def matching(
 
 @triton.jit
 def _on_chip(
-    correlations, gram, remaining, floor, stop, indices, coefficients,
+    correlations, gram, remaining, doubt, stop, indices, coefficients,
     n_atoms, gram_stride, k,
     SIGNED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -72,36 +73,37 @@ def _on_chip(
     atoms = tl.arange(0, BLOCK)
     inside = atoms < n_atoms
     left = tl.load(correlations + token * n_atoms + atoms, mask=inside, other=0.0)
-    energy, least, done = tl.load(remaining + token), tl.load(floor + token), tl.load(stop + token)
-    index, value = strongest_on_chip(left, atoms, SIGNED)
-    going = (strength_of(value, SIGNED) > least) & (energy > done)
+    energy, doubtful, done = tl.load(remaining + token), tl.load(doubt + token), tl.load(stop + token)
+    index, value = strongest_on_chip(left, atoms, doubtful, SIGNED)
+    going = (strength_of(value, SIGNED) > doubtful) & (energy > done)
     step = 0
     while going:
         tl.store(indices + token * k + step, index)
         tl.store(coefficients + token * k + step, value)
         energy -= value.to(tl.float64) * value.to(tl.float64)
+        doubtful += tl.abs(value) * UNIT
         step += 1
         going = step < k
         if going:
             row = tl.load(gram + index * gram_stride + atoms, mask=inside, other=0.0)
             left -= value * row.to(tl.float32)
-            index, value = strongest_on_chip(left, atoms, SIGNED)
-            going = (strength_of(value, SIGNED) > least) & (energy > done)
+            index, value = strongest_on_chip(left, atoms, doubtful, SIGNED)
+            going = (strength_of(value, SIGNED) > doubtful) & (energy > done)
     tl.store(remaining + token, energy)
 
 
 @triton.jit
 def _in_memory(
-    correlations, gram, remaining, floor, stop, indices, coefficients, maxima,
+    correlations, gram, remaining, doubt, stop, indices, coefficients, maxima,
     n_atoms, gram_stride, k,
     SIGNED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr,
 ):  # fmt: skip
     token = tl.program_id(0).to(tl.int64)
     correlations += token * n_atoms
     maxima += token * tl.cdiv(n_atoms, COLUMNS)
-    energy, least, done = tl.load(remaining + token), tl.load(floor + token), tl.load(stop + token)
+    energy, doubtful, done = tl.load(remaining + token), tl.load(doubt + token), tl.load(stop + token)
     # The first pass subtracts nothing; it only finds the maxima.
-    index, value = token * 0, least * 0.0
+    index, value = token * 0, doubtful * 0.0
     step = 0
     going = energy > done
     while going:
@@ -113,16 +115,17 @@ def _in_memory(
             tl.store(correlations + atoms, left, mask=inside)
             keep_maxima(maxima, start, left, n_atoms, SIGNED, ROWS, COLUMNS)
         tl.debug_barrier()  # other threads read what was written
-        start, enough = strongest_block(maxima, n_atoms, COLUMNS, N_BLOCKS)
+        start, enough = strongest_block(maxima, n_atoms, doubtful, COLUMNS, N_BLOCKS)
         atoms = start + tl.arange(0, COLUMNS)
         left = tl.load(correlations + atoms, mask=atoms < n_atoms, other=0.0)
         index, value = lowest(left, atoms, enough, SIGNED)
         tl.debug_barrier()  # all have read before the next pass writes
-        going = strength_of(value, SIGNED) > least
+        going = strength_of(value, SIGNED) > doubtful
         if going:
             tl.store(indices + token * k + step, index)
             tl.store(coefficients + token * k + step, value)
             energy -= value.to(tl.float64) * value.to(tl.float64)
+            doubtful += tl.abs(value) * UNIT
             step += 1
             going = (step < k) & (energy > done)
     tl.store(remaining + token, energy)

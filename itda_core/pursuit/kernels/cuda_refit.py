@@ -12,7 +12,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from itda_core.pursuit.kernels.cuda_choice import keep_maxima, lowest, strength_of, strongest_block, tile, tile_of
+from itda_core.pursuit.kernels.cuda_choice import UNIT, keep_maxima, lowest, strength_of, strongest_block, tile, tile_of
 
 MOST_PER_THREAD = 8  # numbers of a matrix over the chosen atoms that a thread holds at once
 REGISTERS = 128  # of a thread: nothing is spilled, and several programs run beside each other
@@ -43,8 +43,15 @@ def unexplained(first, gram, gram_stride, indices, coefficients, count, atoms, i
 
 
 @triton.jit
+def grown_doubt(coefficients, count, slots):
+    """By how much the weights of the first `count` slots make correlations less certain; forms.doubt_of."""
+    weights = tl.load(coefficients + slots, mask=slots < count, other=0.0)
+    return (tl.sum(tl.abs(weights)) * UNIT).to(tl.float32)
+
+
+@triton.jit
 def strongest_unexplained(
-    first, gram, gram_stride, indices, coefficients, count, maxima, n_atoms,
+    first, gram, gram_stride, indices, coefficients, count, maxima, n_atoms, doubt,
     SIGNED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr,
 ):  # fmt: skip
     """The atom (int64) most correlated with what the fit leaves, and its correlation."""
@@ -53,7 +60,7 @@ def strongest_unexplained(
         left = unexplained(first, gram, gram_stride, indices, coefficients, count, atoms, atoms < n_atoms)
         keep_maxima(maxima, start, left, n_atoms, SIGNED, ROWS, COLUMNS)
     tl.debug_barrier()  # other threads read what was written
-    start, enough = strongest_block(maxima, n_atoms, COLUMNS, N_BLOCKS)
+    start, enough = strongest_block(maxima, n_atoms, doubt, COLUMNS, N_BLOCKS)
     atoms = start + tl.arange(0, COLUMNS)
     left = unexplained(first, gram, gram_stride, indices, coefficients, count, atoms, atoms < n_atoms)
     # Computed a second time, a correlation may differ in its last bit; the block's own maximum is always found.
@@ -62,7 +69,7 @@ def strongest_unexplained(
 
 @triton.jit
 def orthogonal_kernel(
-    first, gram, remaining, floor, stop, indices, coefficients, inverse, fitted, maxima,
+    first, gram, remaining, doubt, stop, indices, coefficients, inverse, fitted, maxima,
     n_atoms, gram_stride, k, dependent,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr, SLOTS: tl.constexpr, PART: tl.constexpr,
 ):  # fmt: skip
@@ -74,14 +81,16 @@ def orthogonal_kernel(
     fitted += token * k
     inverse += token * k * k
     slots = tl.arange(0, SLOTS)
-    energy, least, done = tl.load(remaining + token), tl.load(floor + token), tl.load(stop + token)
+    energy, least, done = tl.load(remaining + token), tl.load(doubt + token), tl.load(stop + token)
     count = 0
     going = energy > done
     while going:
+        doubtful = least + grown_doubt(coefficients, count, slots)
         index, value = strongest_unexplained(
-            first, gram, gram_stride, indices, coefficients, count, maxima, n_atoms, True, ROWS, COLUMNS, N_BLOCKS
-        )
-        going = strength_of(value, True) > least
+            first, gram, gram_stride, indices, coefficients, count, maxima, n_atoms, doubtful,
+            True, ROWS, COLUMNS, N_BLOCKS,
+        )  # fmt: skip
+        going = strength_of(value, True) > doubtful
         if going:
             # The new atom as seen by the orthonormalised ones, and its squared distance to their span.
             seen = tl.zeros([SLOTS], tl.float64)
@@ -136,7 +145,7 @@ def times_gram(weights, gram, gram_stride, indices, count, atoms, used, PART: tl
 
 @triton.jit
 def gradient_kernel(
-    first, gram, remaining, floor, stop, indices, coefficients, directions, maxima,
+    first, gram, remaining, doubt, stop, indices, coefficients, directions, maxima,
     n_atoms, gram_stride, k,
     SIGNED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr, SLOTS: tl.constexpr, PART: tl.constexpr,
@@ -148,14 +157,16 @@ def gradient_kernel(
     coefficients += token * k
     directions += token * k
     slots = tl.arange(0, SLOTS)
-    energy, least, done = tl.load(remaining + token), tl.load(floor + token), tl.load(stop + token)
+    energy, least, done = tl.load(remaining + token), tl.load(doubt + token), tl.load(stop + token)
     step = 0
     going = energy > done
     while going:
+        doubtful = least + grown_doubt(coefficients, step, slots)
         index, value = strongest_unexplained(
-            first, gram, gram_stride, indices, coefficients, step, maxima, n_atoms, SIGNED, ROWS, COLUMNS, N_BLOCKS
-        )
-        going = strength_of(value, SIGNED) > least
+            first, gram, gram_stride, indices, coefficients, step, maxima, n_atoms, doubtful,
+            SIGNED, ROWS, COLUMNS, N_BLOCKS,
+        )  # fmt: skip
+        going = strength_of(value, SIGNED) > doubtful
         if going:
             support = tl.load(indices + slots, mask=slots < step, other=-1)
             known = tl.max((support == index).to(tl.int32)) > 0

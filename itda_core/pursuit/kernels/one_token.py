@@ -4,7 +4,8 @@ All take `correlations` (n_atoms,), <x, atom>, and `gram` (>= n_atoms, >= n_atom
 or as the bits of float16; `energy` |x|^2 and `stop`, the residual energy at which the token is done; `limits`, and a
 `mask` (lanes.mask_of) that decides whether correlations are compared by magnitude or, for non-negative codes, by value.
 They fill `indices` and `coefficients` (k,) in step order, zeros in unused slots, and return the residual energy.
-Equal correlations (up to rounding) go to the lower index; steps that would only fit rounding are not taken.
+Correlations that differ by no more than the error of computing them (forms.doubt_of) are equal, and go to the lower
+index; steps that would only fit that error are not taken.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from itda_core.pursuit.forms import DEPENDENT, NOISE, TIE
+from itda_core.pursuit.forms import DEPENDENT, DOUBT
 from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import (
     LANES,
@@ -37,14 +38,13 @@ REASSOCIATED = {"reassoc", "contract", "nsz"}  # for short float64 sums, whose o
 class Limits(NamedTuple):
     """What is rounding, in the dtype of the correlations."""
 
-    nearly: float  # correlations above this share of the largest are equal to it
-    noise: float  # of |x|: correlations up to this are rounding
+    doubt: float  # of |x| and of each weight subtracted: how far a correlation may be from the true one
     dependent: float  # squared distance to the span of the chosen atoms at which an atom adds nothing
 
 
 def limits_of(dtype: np.dtype) -> Limits:
     eps = float(np.finfo(dtype).eps)
-    return Limits(1 - TIE * eps, NOISE * eps, DEPENDENT * eps)
+    return Limits(DOUBT * eps, DEPENDENT * eps)
 
 
 def lanes_length(n_atoms: int) -> int:
@@ -123,33 +123,46 @@ def _place(correlations, n_atoms, enough, mask, lanes):
 
 
 @compiled()
-def strongest(correlations, n_atoms, mask, nearly, lanes):
-    """The atom of the largest correlation, and that correlation (zero when none is above zero)."""
+def _exceeds(correlation, doubt, mask):
+    return (abs(correlation) if mask != VALUE else correlation) > doubt
+
+
+@compiled()
+def strongest(correlations, n_atoms, mask, doubt, lanes):
+    """The atom of the largest correlation, that correlation (zero when none is above zero), and the largest."""
+    real = correlations.dtype.type
     maxima_of(correlations, n_atoms, mask, lanes)
     largest = largest_lane(lanes, lane_rows(n_atoms))
     if largest <= 0:
-        return 0, correlations.dtype.type(0)
-    atom = _place(correlations, n_atoms, correlations.dtype.type(largest * nearly), mask, lanes)
-    return atom, correlations[atom]
+        return 0, real(0), real(0)
+    # Nothing below zero is looked for: with `mask` VALUE there may be no such place in the first group.
+    atom = _place(correlations, n_atoms, real(max(largest - doubt, 0.0)), mask, lanes)
+    return atom, correlations[atom], largest
 
 
 @compiled()
 def matching(correlations, gram, n_atoms, k, energy, stop, mask, limits, lanes, indices, coefficients):
     """Matching pursuit (Mallat and Zhang 1993, section III). `correlations` become those of the residual."""
     real = correlations.dtype.type
-    floor, nearly = real(limits.noise * math.sqrt(energy)), real(limits.nearly)
+    size = math.sqrt(energy)  # of |x| and the weights subtracted so far
     remaining = energy
     maxima_of(correlations, n_atoms, mask, lanes)
     for step in range(k):
         largest = largest_lane(lanes, lane_rows(n_atoms))
-        if not (largest > floor and remaining > stop):
+        doubt = limits.doubt * size
+        if not (largest > doubt and remaining > stop):
             indices[step:k] = 0
             coefficients[step:k] = 0
             break
-        atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
+        atom = _place(correlations, n_atoms, real(largest - doubt), mask, lanes)
         value = correlations[atom]
+        if not _exceeds(value, doubt, mask):
+            indices[step:k] = 0
+            coefficients[step:k] = 0
+            break
         indices[step], coefficients[step] = atom, value
         remaining -= np.float64(value) * np.float64(value)
+        size += abs(np.float64(value))
         if step + 1 < k:
             row = gram[atom]
             subtract_ahead(correlations, row, value, n_atoms, mask, lanes, row)
@@ -200,7 +213,7 @@ def orthogonal(
     Cholesky factor of the chosen atoms' Gram matrix grows by a row a step, in float64.
     """
     real = first.dtype.type
-    floor, nearly = real(limits.noise * math.sqrt(energy)), real(limits.nearly)
+    size = math.sqrt(energy)  # of |x| and the weights subtracted so far
     inverse, weights, overlaps = np.zeros((k, k)), np.empty(k), np.empty(k)
     fitted, wide, factors = np.empty(k), np.zeros(k), np.empty(k, first.dtype)
     remaining = energy
@@ -209,20 +222,23 @@ def orthogonal(
     taken = 0
     for step in range(k):
         largest = largest_lane(lanes, lane_rows(n_atoms))
-        if not (largest > floor and remaining > stop):
+        doubt = limits.doubt * size
+        if not (largest > doubt and remaining > stop):
             break
-        atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
+        atom = _place(correlations, n_atoms, real(largest - doubt), mask, lanes)
         if _is_chosen(atom, indices, step):
             _without_chosen(correlations, indices, step, n_atoms, mask, lanes)
             largest = largest_lane(lanes, lane_rows(n_atoms))
-            if not largest > floor:
+            if not largest > doubt:
                 break
-            atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
+            atom = _place(correlations, n_atoms, real(largest - doubt), mask, lanes)
+        if not _exceeds(correlations[atom], doubt, mask):
+            break
         row = gram[atom]
         ask_for(row, n_atoms // UNIT)
         for s in range(step):
-            overlaps[s] = entry(row, indices[s], floor)
-        length = np.float64(entry(row, atom, floor)) - _grow_inverse(inverse, weights, overlaps, step)
+            overlaps[s] = entry(row, indices[s], largest)
+        length = np.float64(entry(row, atom, largest)) - _grow_inverse(inverse, weights, overlaps, step)
         if not length > limits.dependent:
             break
         scale = 1.0 / math.sqrt(length)
@@ -234,9 +250,11 @@ def orthogonal(
         fitted[step] = projection * scale
         indices[step] = atom
         taken = step + 1
+        size = math.sqrt(energy)
         for s in range(taken):
             wide[s] += fitted[step] * inverse[step, s]
             factors[s] = wide[s]
+            size += abs(wide[s])
         remaining -= fitted[step] * fitted[step]
         if taken < k:
             _refit(correlations, first, gram, indices, taken, factors, kept, k, n_atoms, mask, lanes)
@@ -316,7 +334,7 @@ def non_negative_orthogonal(
     An atom whose coefficient falls to zero leaves its slot and may come again in a later one.
     """
     real = first.dtype.type
-    floor, nearly = real(limits.noise * math.sqrt(energy)), real(limits.nearly)
+    size = math.sqrt(energy)  # of |x| and the weights subtracted so far
     small, factor = np.empty((k, k)), np.empty((k, k))
     right, wide, solution, before = np.empty(k), np.zeros(k), np.empty(k), np.zeros(k)
     alive, passive, was_alive = np.zeros(k, np.bool_), np.empty(k, np.int64), np.zeros(k, np.bool_)
@@ -327,13 +345,16 @@ def non_negative_orthogonal(
     taken = 0
     for step in range(k):
         largest = largest_lane(lanes, lane_rows(n_atoms))
-        if not (largest > floor and remaining > stop):
+        doubt = limits.doubt * size
+        if not (largest > doubt and remaining > stop):
             break
-        atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
+        atom = _place(correlations, n_atoms, real(largest - doubt), mask, lanes)
+        if not _exceeds(correlations[atom], doubt, mask):
+            break
         row = gram[atom]
         indices[step] = atom
         for s in range(step + 1):
-            small[step, s] = small[s, step] = entry(row, indices[s], floor)
+            small[step, s] = small[s, step] = entry(row, indices[s], largest)
         right[step] = first[atom]
         before[:] = wide
         was_alive[:] = alive
@@ -344,10 +365,11 @@ def non_negative_orthogonal(
             alive[:] = was_alive
             break
         taken = step + 1
-        remaining = energy
+        remaining, size = energy, math.sqrt(energy)
         for s in range(taken):
             remaining -= wide[s] * right[s]
             factors[s] = wide[s]
+            size += abs(wide[s])
         if taken < k:
             _refit(correlations, first, gram, indices, taken, factors, kept, k, n_atoms, mask, lanes)
     for s in range(k):
@@ -379,7 +401,7 @@ def gradient(
     For non-negative codes the step along the gradient ends where the first coefficient reaches zero; its atom leaves.
     """
     real = first.dtype.type
-    floor, nearly = real(limits.noise * math.sqrt(energy)), real(limits.nearly)
+    size = math.sqrt(energy)  # of |x| and the weights subtracted so far
     small, direction, wide = np.empty((k, k)), np.empty(k), np.zeros(k)
     chosen, slots, alive = np.empty(k, np.int64), np.empty(k, np.int64), np.zeros(k, np.bool_)
     factors = np.empty(k, first.dtype)
@@ -391,9 +413,12 @@ def gradient(
     coefficients[:k] = 0
     for step in range(k):
         largest = largest_lane(lanes, lane_rows(n_atoms))
-        if not (largest > floor and remaining > stop):
+        doubt = limits.doubt * size
+        if not (largest > doubt and remaining > stop):
             break
-        atom = _place(correlations, n_atoms, largest * nearly, mask, lanes)
+        atom = _place(correlations, n_atoms, real(largest - doubt), mask, lanes)
+        if not _exceeds(correlations[atom], doubt, mask):
+            break
         known = False
         for s in range(n_chosen):
             known = known or (alive[s] and chosen[s] == atom)
@@ -401,7 +426,7 @@ def gradient(
             row = gram[atom]
             chosen[n_chosen], slots[n_chosen], alive[n_chosen] = atom, step, True
             for s in range(n_chosen + 1):
-                small[n_chosen, s] = small[s, n_chosen] = entry(row, chosen[s], floor)
+                small[n_chosen, s] = small[s, n_chosen] = entry(row, chosen[s], largest)
             n_chosen += 1
         slope = 0.0
         for s in range(n_chosen):
@@ -413,6 +438,7 @@ def gradient(
             for s in range(n_chosen):
                 if direction[s] < 0.0:
                     length = min(length, -wide[s] / direction[s])
+        size = math.sqrt(energy)
         for s in range(n_chosen):
             moved = wide[s] + length * direction[s]
             if mask == VALUE and alive[s] and direction[s] < 0.0 and -wide[s] / direction[s] <= length:
@@ -420,6 +446,7 @@ def gradient(
                 alive[s] = False
             wide[s] = moved
             factors[s] = moved
+            size += abs(moved)
         remaining -= length * (2.0 * slope - length * along)
         if step + 1 < k:
             _refit(correlations, first, gram, chosen, n_chosen, factors, kept, k, n_atoms, mask, lanes)

@@ -5,6 +5,9 @@ The Gram matrix only tells where to look. Correlations corrected by its rounded 
 be bounded, so the strongest atom is among the few whose correlation comes within twice that bound of the largest. Those
 are correlated with the residual itself, which is kept; the choice and the coefficient are made from these.
 
+Correlations that differ by no more than the error of computing them go to the lower index, as everywhere (see
+forms.doubt_of); the screen leaves these in as well.
+
 Two tokens are worked on in turn: while the row that one has chosen is subtracted, the row of the other is on its way
 from memory.
 """
@@ -19,7 +22,15 @@ import numpy as np
 from itda_core.pursuit.forms import FIXED_ONE
 from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import LANES, UNIT, block_reaching, largest_lane
-from itda_core.pursuit.kernels.one_token import GROUP, REASSOCIATED, VALUE, Limits, lane_rows, maxima_of, subtract_ahead
+from itda_core.pursuit.kernels.one_token import (
+    GROUP,
+    REASSOCIATED,
+    VALUE,
+    Limits,
+    lane_rows,
+    maxima_of,
+    subtract_ahead,
+)
 
 ROUNDING = 0.5 / FIXED_ONE  # of an entry of the fixed-point Gram matrix
 
@@ -34,7 +45,8 @@ class Screen(NamedTuple):
     known: Any  # (2, 3) float64, of each side: see the numbers below
 
 
-REMAINING, DOUBT, NOISE = 0, 1, 2  # residual energy; how far any correlation may be from the truth; what is rounding
+# Residual energy; how far any correlation of the screen may be from the truth; |x| and all weights subtracted.
+REMAINING, SCREEN_DOUBT, SIZE = 0, 1, 2
 
 
 @compiled(fastmath=REASSOCIATED)
@@ -78,8 +90,12 @@ def _candidates(correlations, n_atoms, enough, mask, lanes, candidates):
 def _begin(side, x, correlations, energy, mask, limits: Limits, room):
     """Takes up a token: its residual is the activation itself."""
     room.residual[side][:] = x
-    noise = limits.noise * math.sqrt(energy)
-    room.known[side, REMAINING], room.known[side, DOUBT], room.known[side, NOISE] = energy, noise, noise
+    size = math.sqrt(energy)
+    room.known[side, REMAINING], room.known[side, SCREEN_DOUBT], room.known[side, SIZE] = (
+        energy,
+        limits.doubt * size,
+        size,
+    )
     maxima_of(correlations, len(correlations), mask, room.lanes[side])
 
 
@@ -88,12 +104,12 @@ def _begin_anew(side, atoms, correlations, mask, limits: Limits, room):
     """All correlations from the residual itself; False where nothing but rounding is left of it."""
     residual = room.residual[side]
     left = math.sqrt(_dot(residual, residual))
-    if left <= room.known[side, NOISE]:
+    if left <= limits.doubt * room.known[side, SIZE]:
         return False
     for i in range(len(correlations)):
         correlations[i] = _dot(residual, atoms[i])
     maxima_of(correlations, len(correlations), mask, room.lanes[side])
-    room.known[side, DOUBT] = limits.noise * left
+    room.known[side, SCREEN_DOUBT] = limits.doubt * left
     return True
 
 
@@ -101,29 +117,32 @@ def _begin_anew(side, atoms, correlations, mask, limits: Limits, room):
 def _choose(side, atoms, correlations, stop, mask, limits: Limits, room):
     """The strongest atom and its correlation with the residual; -1 where the pursuit ends."""
     real, n_atoms, lanes = correlations.dtype.type, len(correlations), room.lanes[side]
-    residual, noise = room.residual[side], room.known[side, NOISE]
+    residual, doubt = room.residual[side], limits.doubt * room.known[side, SIZE]
     if not room.known[side, REMAINING] > stop:
         return -1, real(0)
     largest = largest_lane(lanes, lane_rows(n_atoms))
-    if largest <= 4 * room.known[side, DOUBT]:  # too many would be candidates
+    if largest <= 4 * room.known[side, SCREEN_DOUBT]:  # too many would be candidates
         if not _begin_anew(side, atoms, correlations, mask, limits, room):
             return -1, real(0)
         largest = largest_lane(lanes, lane_rows(n_atoms))
-    doubt = room.known[side, DOUBT]
-    if largest + doubt <= noise:
+    screen = room.known[side, SCREEN_DOUBT]
+    if largest + screen <= doubt:
         return -1, real(0)
-    enough = real(max(largest - 2 * doubt, 0.5 * noise))
+    # The true largest is at least `largest - screen`; what equals it is known to within `screen` again.
+    enough = real(largest - screen - doubt - screen)
     found = _candidates(correlations, n_atoms, enough, mask, lanes, room.candidates)
     strongest = real(0)
     for i in range(found):
         value = _dot(residual, atoms[room.candidates[i]])
         room.strengths[i] = abs(value) if mask != VALUE else value
         strongest = max(strongest, room.strengths[i])
-    if not strongest > noise:
+    if not strongest > doubt:
         return -1, real(0)
     place = 0
-    while room.strengths[place] < real(strongest * limits.nearly):
+    while room.strengths[place] < real(strongest - doubt):
         place += 1
+    if not room.strengths[place] > doubt:
+        return -1, real(0)
     return room.candidates[place], _dot(residual, atoms[room.candidates[place]])
 
 
@@ -134,7 +153,8 @@ def _take(side, atom, value, atoms, limits: Limits, room):
     for i in range(len(residual)):
         residual[i] -= value * row[i]
     left = math.sqrt(max(room.known[side, REMAINING], 0.0))  # no correlation exceeds it
-    room.known[side, DOUBT] += abs(value) * ROUNDING + 0.25 * limits.noise * left
+    room.known[side, SCREEN_DOUBT] += abs(value) * ROUNDING + 0.25 * limits.doubt * left
+    room.known[side, SIZE] += abs(np.float64(value))
     room.known[side, REMAINING] -= np.float64(value) * np.float64(value)
 
 

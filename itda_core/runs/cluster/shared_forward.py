@@ -37,10 +37,10 @@ class Share(NamedTuple):
 
 
 class SharedForward(DescribedByModel):
-    """Streams what `model` would, to the bit: each forward batch comes from this worker or from another of the team.
+    """Streams what `model` would: each forward batch comes from this worker or from another of the team.
 
-    Batches are made of the same windows as alone, so that activations do not depend on who computes them. Those that
-    a worker who died has taken with it are computed here.
+    Batches are made of the same windows as alone, so that activations do not depend, to the bit, on who computes them
+    as long as processors and threads are alike. Those that a worker who died has taken with it are computed here.
 
         with SharedForward(model, corpus, request, share) as source:
             for progress in train(source, corpus, layers, config): ...

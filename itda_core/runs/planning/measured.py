@@ -174,12 +174,13 @@ def _typical(call: Callable[[], object], device: str) -> float:
     wait = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device.partition(":")[0], lambda: None)
     call()
     wait()
-    start, runs = time.perf_counter(), 0
-    while time.perf_counter() - start < _SECONDS:
+    start, runs, seconds = time.perf_counter(), 0, 0.0
+    while not runs or seconds < _SECONDS:  # once at least, even where this process had to wait so long for its turn
         call()
         wait()
         runs += 1
-    return (time.perf_counter() - start) / runs
+        seconds = time.perf_counter() - start
+    return seconds / runs
 
 
 def _shard(folder: Path | None) -> Path | None:

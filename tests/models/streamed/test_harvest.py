@@ -1,4 +1,11 @@
-"""Activations harvested block by block against those of the whole model in memory, for every family."""
+"""Activations harvested block by block against those of the whole model in memory, for every family.
+
+Equal to the bit: a block is given the same hidden states of the same windows in the same shapes, by the same process.
+Padding alone is not the same, zeros here and what the blocks before made of it there; in a dense block each row of a
+product is computed from its own row, and attention gives padding a weight of exactly zero, so that it changes nothing.
+A mixture of experts sends padding to experts like any token: other zeros, other experts, so that the products of each
+expert have another number of rows, which their last bits depend on. There the bound is one of rounding.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +29,7 @@ from itda_core.models.streamed.harvest import LayerHarvest
 from itda_core.models.streamed.skeleton import Skeleton
 from itda_core.text import Document, Window, windows
 from tests.models.zoo import FAMILIES, folder_of
+from tests.tolerance import assert_rounded
 
 TEXTS = ["The king of torsen, 42.", "Ba deki lo mura sentor vi zan? Theing er the ba. " * 4, "Zan!", "é👩 torlo"] * 3
 DOCUMENTS = [Document(f"d{i}", text) for i, text in enumerate(TEXTS)]
@@ -49,6 +57,30 @@ def in_memory(model: LanguageModel, sites: list[Site]) -> dict[Site, torch.Tenso
     return {site: torch.cat([batch.activations[site] for batch in batches]) for site in sites}
 
 
+# Roundings one behind another from a block's input to its output, in models as narrow as these: in float32 the sums of
+# the projections, of attention over 24 tokens, and of the norms; sums of bfloat16 are held in float32, and rounded to
+# bfloat16 is what the operations give, from the first norm to the last addition.
+BLOCK_ROUNDINGS = {torch.float32: 256, torch.bfloat16: 16}
+
+
+def assert_what_the_whole_model_gives(
+    found: dict[Site, torch.Tensor], expected: dict[Site, torch.Tensor], whole: LanguageModel
+) -> None:
+    """To the bit; of a mixture of experts up to what its blocks so far have rounded."""
+    assert set(found) == set(expected)
+    for site, values in expected.items():
+        if has_experts(whole):
+            assert site.layer is not None
+            roundings = BLOCK_ROUNDINGS[whole.dtype] * (site.layer + 1)
+            assert_rounded(found[site], values, roundings, dtype=whole.dtype)
+        else:
+            assert torch.equal(found[site], values), (site, (found[site] - values).abs().max())
+
+
+def has_experts(model: LanguageModel) -> bool:
+    return any("experts" in name for name, _ in model.module.named_modules())
+
+
 def harvested(model: Skeleton, sites: list[Site], folder: Path) -> dict[Site, torch.Tensor]:
     found = {}
     read = cut(model)
@@ -71,10 +103,7 @@ def test_every_family_gives_what_the_whole_model_gives(name: str, tmp_path: Path
         found = harvested(skeleton, sites, tmp_path / "states")
     except UserError as error:
         pytest.fail(f"{name}: {error}")
-    expected = in_memory(whole, sites)
-    assert set(found) == set(sites)
-    for site in sites:
-        assert torch.equal(found[site], expected[site]), (site, (found[site] - expected[site]).abs().max())
+    assert_what_the_whole_model_gives(found, in_memory(whole, sites), whole)
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2", "mixtral", "bert", "gpt_oss"])
@@ -84,8 +113,7 @@ def test_half_precision_is_computed_and_kept_in_half_precision(name: str, tmp_pa
     whole = load_model(spec, head=False)
     sites = known_sites(whole)
     found = harvested(load_skeleton(spec), sites, tmp_path / "states")
-    for site, expected in in_memory(whole, sites).items():
-        assert torch.equal(found[site], expected), site
+    assert_what_the_whole_model_gives(found, in_memory(whole, sites), whole)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
-import time
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -21,19 +21,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measured, "_ARRAY", 32 * 2**20)
 
 
-def test_rates_are_of_the_size_that_a_plain_measurement_gives() -> None:
+def test_rates_are_what_is_done_by_the_seconds_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by 1/64 s with each look: how fast this machine is at the moment does not matter."""
+    looks = count()
+    monkeypatch.setattr(measured, "time", SimpleNamespace(perf_counter=lambda: next(looks) / 64))
+    monkeypatch.setattr(measured, "_SECONDS", 4 / 64)
     on = this_machine("cpu", ["float32"])
-    left = np.ones((512, 512), np.float32)
-    seconds = []
-    for _ in range(20):
-        start = time.perf_counter()
-        np.dot(left, left)
-        seconds.append(time.perf_counter() - start)
-    assert on.matrix["float32"] == pytest.approx(2 * 512**3 / min(seconds), rel=0.9)  # a unit slipped is a thousand
-    assert 0.1 < on.matrix["float32"] / on.wide_matrix < 20
-    assert 1e8 < on.memory_read < 1e12
-    assert 1e6 < on.disk_read < 1e12
-    assert 1e6 < on.disk_write < 1e12
+    assert (on.matrix["float32"], on.wide_matrix) == (64 * 2 * 1024**3, 64 * 2 * 1024**3)
+    assert on.memory_read == 64 * 32 * 2**20
+    assert (on.disk_read, on.disk_read_again, on.disk_write) == (64 * 8 * 2**20,) * 3
     assert on.threads == torch.get_num_threads()
     assert (on.device_memory, on.transfer) == (None, None)
 
@@ -73,7 +69,7 @@ def test_a_large_shard_is_what_is_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert measured._shard(tmp_path) is None
     monkeypatch.setattr(measured, "_LEAST_SHARD", 2**20)
     assert measured._shard(tmp_path) == tmp_path / "model.safetensors"
-    assert all(rate > 1e6 for rate in measured._disk(tmp_path / "model.safetensors"))
+    assert all(rate > 0 for rate in measured._disk(tmp_path / "model.safetensors"))
     assert {path.name for path in tmp_path.iterdir()} <= {"model.safetensors", "home"}
     assert list((tmp_path / "home").iterdir()) == []  # what was written to time the disk is gone
 
