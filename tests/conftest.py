@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import itda_core  # before torch, which reads how threads are to wait when it is loaded
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by what tests start
+    from itda_core.threads import cores  # a container may give few of many; nothing heavy is loaded with it
+
     _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _workers)))  # read with torch
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _workers)))  # read with torch
 
 import hypothesis
 import pytest

@@ -296,7 +296,7 @@ def wait_for_checkpoint(home: Path, process: subprocess.Popen[str], after: set[P
     while not set(home.glob("work/*/state/checkpoint-*")) - after:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until, "no checkpoint came"
-        time.sleep(0.005)
+        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -39,7 +39,7 @@ def address() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's word for: the loopback address only
-        if "CI" not in os.environ:
+        if not os.environ.get("CI"):  # there it is an error
             pytest.importorskip("ray")
         from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 

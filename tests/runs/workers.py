@@ -27,5 +27,5 @@ def wait_for(job: Job, happened: Callable[[Any], bool]) -> Any:
     until = time.monotonic() + PATIENCE
     while not happened(status := job.status):
         assert time.monotonic() < until, f"{status} after {PATIENCE} s; log: {job.log}"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return status

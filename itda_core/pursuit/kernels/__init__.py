@@ -112,7 +112,7 @@ def compile_ahead(*, every: bool = False) -> None:
         if kernel is not None:
             kernel(one.clone(), one, energy, 1, energy, signed=signed)
     if every and (search := strongest(one)) is not None:
-        search(one, torch.zeros(1))
+        search(one, energy.to(one.dtype))
         screened_matching(one, one, one.clone(), one.short(), energy, 1, energy)
 
 
