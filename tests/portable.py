@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-PRODUCTS = ("tests/models/streamed", "tests/comparison")  # what is matrix products, and little else
-TESTS = ("tests/dictionaries", "tests/pursuit", *PRODUCTS)
+TESTS = ("tests/dictionaries", "tests/pursuit", "tests/models/streamed", "tests/comparison")
+# What is matrix products, and little else.
+PRODUCTS = ("tests/models/streamed", *(f"tests/comparison/test_{of}.py" for of in ("match", "measures", "moments")))
 AT_ONCE = 2  # emulations side by side
 # Where nothing is computed that kernels could round otherwise, or Python is another machine's interpreter.
 LEFT_OUT = (
