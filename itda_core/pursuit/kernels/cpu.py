@@ -6,17 +6,20 @@ Numba's built-in thread pool does not allow.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from llvmlite import binding
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
 from itda_core.pursuit.kernels import one_token, screened
-from itda_core.pursuit.kernels.compiled import compiled
+from itda_core.pursuit.kernels.compiled import compiled, config
 from itda_core.pursuit.kernels.lanes import mask_of
 from itda_core.pursuit.kernels.one_token import limits_of
 
@@ -169,9 +172,24 @@ def room_for(n_atoms: int, k: int, dtype: torch.dtype) -> Room:
     return Room(*(torch.empty(length, dtype=dtype).numpy() for length in lengths))
 
 
+@cache
+def converts_halves() -> bool:
+    """Whether the processor that is compiled for turns half floats into floats by itself.
+
+    An x86-64 processor without F16C (one before 2012, or a virtual one of that kind) would need a function for it that
+    compiled code has not, and the whole process would end.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    chosen = config.CPU_FEATURES  # what Numba was told to compile for, if anything
+    return "+f16c" in (binding.get_host_cpu_features().flatten() if chosen is None else chosen).split(",")
+
+
 def _run(
     compiled_pursuit: Any, correlations: Tensor, gram: Tensor, energy: Tensor, k: int, stop: Tensor, signed: bool
 ) -> tuple[SparseCode, Tensor]:
+    if gram.dtype == torch.float16 and not converts_halves():
+        gram = gram.to(correlations.dtype)
     array, rows = correlations.numpy(), gram.numpy()
     rows = rows.view(np.uint16) if rows.dtype == np.float16 else rows
     n_tokens, n_atoms = array.shape

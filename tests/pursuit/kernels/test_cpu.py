@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +135,26 @@ def test_another_constant_anywhere_in_the_room_is_another_folder(tmp_path: Path,
     assert compiled._folder() == before
     constants.write_text("DOUBT = 5")
     assert compiled._folder() != before
+
+
+HALVES = """
+import torch
+from itda_core.pursuit import matching_pursuit
+from itda_core.pursuit.kernels import cpu
+atoms = torch.eye(4)
+print(cpu.converts_halves())
+print(matching_pursuit(torch.tensor([[0.0, -3.0, 0.0, 1.0]]), atoms, 2, gram=atoms.half()).indices.tolist())
+"""
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="others convert half floats anyway")
+def test_a_half_precision_gram_matrix_without_the_instruction_for_it(tmp_path: Path) -> None:
+    """As on a processor without F16C, where the conversion is a function that compiled code does not have."""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment.pop("NUMBA_CPU_FEATURES", None)
+    done = subprocess.run([sys.executable, "-c", HALVES], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["False", "[[1, 3]]"]
 
 
 def test_float64_is_computed_in_float64() -> None:
