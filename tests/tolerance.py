@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from itda_core.pursuit.forms import DOUBT
+
+EDGE = 0.15  # of the doubt about a correlation: more than matching pursuit in float32 was ever seen to be off by
 CLEAR = 1e-5  # how far from its border the reference must see each decision that float32 is to take as well
 
 
@@ -56,3 +59,22 @@ def assert_clear(values: Any, border: float, margin: float = CLEAR) -> None:
     """
     distance = np.abs(np.asarray(values, dtype=np.float64) - border)
     assert distance.min(initial=np.inf) > margin, f"a value is {distance.min():.1e} from {border}: choose other data"
+
+
+class Unclear(AssertionError):
+    """The reference would have to decide what rounding decides: choose other data."""
+
+
+def strongest(correlations: np.ndarray, size: float) -> int:
+    """The atom that a pursuit in float32 takes: the lowest of those as strong as the strongest, see forms.doubt_of.
+
+    correlations: (n_atoms,) with the residual, in float64; size: |x| and the weights subtracted so far, each time
+    counted. Raises Unclear where an atom lies so near to the edge of what counts as equal that float32 may see it on
+    the other side.
+    """
+    doubt = DOUBT * float(torch.finfo(torch.float32).eps) * size
+    strengths = np.abs(correlations)
+    behind = strengths.max() - strengths
+    if (np.abs(behind - doubt) < EDGE * doubt).any():
+        raise Unclear("an atom is as far behind the strongest as the two may be taken for equal")
+    return int((behind <= doubt).argmax())

@@ -20,17 +20,18 @@ from itda_core.dictionaries.selection import Judged
 from itda_core.dictionaries.threshold import default_threshold, threshold_of
 from itda_core.errors import UserError
 from tests.dictionaries.test_selection import clustered
-from tests.tolerance import assert_clear
+from tests.tolerance import Unclear, assert_clear, strongest
 
 CPU = torch.device("cpu")
 
 
 def reconstructed(x: np.ndarray, atoms: np.ndarray, k: int) -> np.ndarray:
     """Signed matching pursuit of one activation, k steps."""
-    residual, x_hat = x.copy(), np.zeros_like(x)
+    residual, x_hat, size = x.copy(), np.zeros_like(x), float(np.linalg.norm(x))
     for _ in range(k):
         correlations = atoms @ residual
-        best = np.abs(correlations).argmax()
+        best = strongest(correlations, size)
+        size += abs(correlations[best])
         x_hat += correlations[best] * atoms[best]
         residual = residual - correlations[best] * atoms[best]
     return x_hat
@@ -99,9 +100,9 @@ def coherent(n: int, d_model: int, seed: int = 0) -> Tensor:
 
 
 @pytest.mark.parametrize("k", [1, 5, 12])
-@pytest.mark.parametrize(("d_model", "size"), [(12, 97), (24, 20), (24, 700)])
-def test_the_four_steps(d_model: int, size: int, k: int) -> None:
-    x = coherent(800, d_model)
+@pytest.mark.parametrize(("d_model", "size", "seed"), [(12, 97, 0), (24, 20, 2), (24, 700, 1)])  # clear ones
+def test_the_four_steps(d_model: int, size: int, seed: int, k: int) -> None:
+    x = coherent(800, d_model, seed)
     batches = x.split(size)
     config = paper(0.97, d_model, k)
     threshold = config.threshold_for(d_model)
@@ -129,8 +130,11 @@ def test_the_four_steps_on_any_stream(seed: int, k: int, cosine: float, sizes: l
     config = paper(cosine, 8, k, most)
     threshold = config.threshold_for(8)
     assert threshold is not None
-    expected = four_steps(batches, k, threshold, most, clear=False)
-    nearby = [four_steps(batches, k, threshold * (1 + shift), most, clear=False)[0] for shift in (-1e-4, 1e-4)]
+    try:
+        expected = four_steps(batches, k, threshold, most, clear=False)
+        nearby = [four_steps(batches, k, threshold * (1 + shift), most, clear=False)[0] for shift in (-1e-4, 1e-4)]
+    except Unclear:
+        return
     if nearby != [expected[0]] * 2:  # float32 may decide such a token either way
         return
     growing, got, _ = grow(batches, config)
