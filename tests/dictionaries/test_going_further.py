@@ -17,7 +17,7 @@ from itda_core.errors import UserError
 from itda_core.text import Corpus
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.dictionaries.test_training import activations, assert_same, assert_same_choice, finish, interrupted, only
-from tests.tolerance import assert_clear, rounding
+from tests.tolerance import assert_clear, rounding, strongest
 
 CONFIG = TrainConfig(k=4, threshold=0.3, context=12)
 LAYERS = [0, 1]
@@ -91,10 +91,11 @@ def test_more_atoms_go_on_where_the_full_dictionary_stopped(model: FakeModel, tm
 
 def textbook_error(x: np.ndarray, atoms: np.ndarray, k: int) -> float:
     """Relative error of the unit vector x after at most k steps of matching pursuit."""
-    residual = x.copy()
+    residual, size = x.copy(), float(np.linalg.norm(x))
     for _ in range(min(k, len(atoms))):
         correlations = atoms @ residual
-        best = int(np.abs(correlations).argmax())
+        best = strongest(correlations, size)
+        size += abs(correlations[best])
         residual = residual - correlations[best] * atoms[best]
     return float(residual @ residual)
 

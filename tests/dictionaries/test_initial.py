@@ -16,6 +16,7 @@ from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.dictionaries.test_going_further import sequential
 from tests.dictionaries.test_paper_rule import four_steps
 from tests.dictionaries.test_training import activations, assert_same, assert_same_choice, finish, interrupted, only
+from tests.tolerance import on_clear_data
 
 CONFIG = TrainConfig(k=4, threshold=0.2, context=12)
 
@@ -33,42 +34,52 @@ def consensus(model: FakeModel, layer: int = 1, atoms: int = 40, **settings: Any
 
 @pytest.mark.parametrize("centre", [False, True])
 def test_what_follows_is_judged_by_the_initial_atoms_too(
-    model: FakeModel, tmp_path: Path, centre: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, centre: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    initial = AtomDictionary.load(consensus(model, centre=centre).save_pretrained(tmp_path / "initial"))
-    monkeypatch.setattr("itda_core.dictionaries.survey.MEAN_TOKENS", 100)  # which would give another mean
-    dictionary = only(train(model, fake_corpus(), [1], replace(CONFIG, centre=centre), initial=[initial]))
-    x = (activations(model, fake_corpus(), 1) - initial.mean).numpy()
-    atoms, errors = sequential(x, list(initial.atoms.numpy()), 0.2)
-    assert len(initial) == 40 < len(atoms) == len(dictionary)
-    np.testing.assert_allclose(dictionary.atoms.numpy(), np.array(atoms), atol=1e-5)
-    assert torch.equal(dictionary.atoms[:40], initial.atoms)
-    assert torch.equal(dictionary.mean, initial.mean)
-    n_labels = len(initial.provenance)
-    assert n_labels > 40
-    assert dictionary.provenance[:n_labels].equals(initial.provenance)
-    added = dictionary.provenance[n_labels:]
-    assert added["atom"].tolist() == added["order"].tolist() == list(range(40, len(dictionary)))
-    np.testing.assert_allclose(added["error"], [error for error in errors if error > 0.2], atol=1e-5)
-    assert dictionary.stats["mean_relative_error"] == pytest.approx(np.mean(errors), abs=1e-5)
-    told = dictionary.stats["initial"]
-    assert (told["name"], told["atoms"], told["selection"]) == ("initial", 40, "consensus")
-    (stage,) = dictionary.stats["stages"]
-    assert (stage["atoms_before"], stage["atoms_added"]) == (40, len(dictionary) - 40)
+    def check(seed: int) -> None:
+        model = FakeModel(seed)
+        initial = AtomDictionary.load(consensus(model, centre=centre).save_pretrained(tmp_path / f"initial-{seed}"))
+        with monkeypatch.context() as patch:
+            patch.setattr("itda_core.dictionaries.survey.MEAN_TOKENS", 100)  # which would give another mean
+            dictionary = only(train(model, fake_corpus(), [1], replace(CONFIG, centre=centre), initial=[initial]))
+        x = (activations(model, fake_corpus(), 1) - initial.mean).numpy()
+        atoms, errors = sequential(x, list(initial.atoms.numpy()), 0.2)
+        assert len(initial) == 40 < len(atoms) == len(dictionary)
+        np.testing.assert_allclose(dictionary.atoms.numpy(), np.array(atoms), atol=1e-5)
+        assert torch.equal(dictionary.atoms[:40], initial.atoms)
+        assert torch.equal(dictionary.mean, initial.mean)
+        n_labels = len(initial.provenance)
+        assert n_labels > 40
+        assert dictionary.provenance[:n_labels].equals(initial.provenance)
+        added = dictionary.provenance[n_labels:]
+        assert added["atom"].tolist() == added["order"].tolist() == list(range(40, len(dictionary)))
+        np.testing.assert_allclose(added["error"], [error for error in errors if error > 0.2], atol=1e-5)
+        assert dictionary.stats["mean_relative_error"] == pytest.approx(np.mean(errors), abs=1e-5)
+        told = dictionary.stats["initial"]
+        assert (told["name"], told["atoms"], told["selection"]) == (f"initial-{seed}", 40, "consensus")
+        (stage,) = dictionary.stats["stages"]
+        assert (stage["atoms_before"], stage["atoms_added"]) == (40, len(dictionary) - 40)
+
+    on_clear_data(check)
 
 
 @pytest.mark.parametrize("atoms", [10, 40])
-def test_the_papers_rule_fills_up_and_goes_on_from_it(model: FakeModel, atoms: int) -> None:
+def test_the_papers_rule_fills_up_and_goes_on_from_it(atoms: int) -> None:
     """Up to d_model = 16 in its first step, with none where there are as many already."""
-    initial = consensus(model, atoms=atoms)
-    config = TrainConfig(k=4, context=12, selection="paper", threshold=0.005)
-    dictionary = only(train(model, fake_corpus(), [1], config, initial=[initial]))
-    sizes = [len(batch.tokens) for batch in batched(model)]
-    batches = activations(model, fake_corpus(), 1).split(sizes)
-    _, expected, relative = four_steps(batches, 4, 0.005, initial=initial.atoms.double().numpy())
-    np.testing.assert_allclose(dictionary.atoms.numpy(), expected, atol=1e-5)
-    assert len(dictionary) > max(16, atoms)
-    assert dictionary.stats["mean_relative_error"] == pytest.approx(np.mean(relative), abs=1e-5)
+
+    def check(seed: int) -> None:
+        model = FakeModel(seed)
+        initial = consensus(model, atoms=atoms)
+        config = TrainConfig(k=4, context=12, selection="paper", threshold=0.005)
+        dictionary = only(train(model, fake_corpus(), [1], config, initial=[initial]))
+        sizes = [len(batch.tokens) for batch in batched(model)]
+        batches = activations(model, fake_corpus(), 1).split(sizes)
+        _, expected, relative = four_steps(batches, 4, 0.005, initial=initial.atoms.double().numpy())
+        np.testing.assert_allclose(dictionary.atoms.numpy(), expected, atol=1e-5)
+        assert len(dictionary) > max(16, atoms)
+        assert dictionary.stats["mean_relative_error"] == pytest.approx(np.mean(relative), abs=1e-5)
+
+    on_clear_data(check)
 
 
 def batched(model: FakeModel) -> Any:
