@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +22,7 @@ from itda_core.models.loading import is_streamed
 from itda_core.models.placement import Room
 from itda_core.runs import Interrupted, TrainRequest, run, unfinished
 from itda_core.runs.home import work_folder
+from tests.runs.workers import PATIENCE
 
 
 @pytest.fixture
@@ -116,6 +120,31 @@ def test_one_that_is_killed_goes_on_and_ends_the_same(in_memory: TrainRequest, t
     found = run(request, resume=True)
     assert all(same(one.path, two.path) for one, two in zip(found, expected, strict=True))
     assert unfinished() == []
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_one_whose_process_is_killed_goes_on_and_ends_the_same(
+    in_memory: TrainRequest, tmp_path: Path, home: Path
+) -> None:
+    """At any moment once there is something to go on from, in the middle of whatever is being written."""
+    expected = run(in_memory)
+    request = streamed(in_memory, tmp_path / "streamed")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "itda_core", "train", *request.arguments()],
+        env={**os.environ, "ITDA_HOME": str(home), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
+    )
+    until = time.monotonic() + PATIENCE
+    while not list(work_folder().glob("*/streamed/hidden-states/harvest.json")):
+        assert process.poll() is None, "the training ended before its first block was passed"
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    found = run(request, resume=True)
+    assert all(same(one.path, two.path) for one, two in zip(found, expected, strict=True))
 
 
 def test_going_further_streams_too(in_memory: TrainRequest, tmp_path: Path) -> None:
