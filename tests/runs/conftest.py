@@ -54,6 +54,7 @@ def worker_here(monkeypatch: pytest.MonkeyPatch, itda: Cli) -> Callable[[Job], t
         return itda(*commands.pop()[3:])
 
     monkeypatch.setattr(jobs, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))
+    monkeypatch.setattr(jobs, "_yield_to_pages", lambda worker: None)  # the worker is this process, and stays as it is
     return work
 
 
