@@ -205,11 +205,12 @@ def lowest_reaching(strength: Tensor, enough: Tensor) -> Tensor:
 def doubt_of(energy: Tensor, dtype: torch.dtype, weights: Tensor | None = None) -> Tensor:
     """How far a correlation with the residual, computed in `dtype`, may be from the true one: (n_tokens,).
 
-    energy: |x|^2 (n_tokens,); weights: (n_tokens, n_slots) of the atoms subtracted so far, each time counted. A running
-    error bound (Higham 2002, "Accuracy and Stability of Numerical Algorithms", section 3.3): <x, atom> is off by some
-    units of rounding of |x|, and each subtraction of weight x <atom, atom> adds as many of |weight|, since atoms are
-    unit norm. So it does not shrink with the residual. DOUBT is four times the most that was seen between identical
-    atoms, over widths from 8 to 4,096, all pursuits and the kernels of several processors.
+    energy: |x|^2 (n_tokens,); weights: (n_tokens, n_slots) of the atoms subtracted so far; one taken twice counts
+    twice. A running error bound (Higham 2002, "Accuracy and Stability of Numerical Algorithms", section 3.3): <x, atom>
+    is off by some units of rounding of |x|, and each subtraction of weight x <atom, atom> adds as many of |weight|,
+    since atoms are unit norm. So it does not shrink with the residual. DOUBT is four times the most that was seen
+    between identical atoms, over widths from 8 to 4,096, matching pursuit and orthogonal matching pursuit, and the
+    kernels of several processors.
 
     Correlations within it of each other count as equal, and a chosen one that does not exceed it as nothing.
     """

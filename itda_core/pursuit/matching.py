@@ -27,12 +27,12 @@ def matching_pursuit(
     index. A step that would only fit rounding is not taken.
 
     x: (n_tokens, d_model), any floating dtype (half precisions are computed in float32); atoms: (n_atoms, d_model),
-    unit norm. gram: atoms @ atoms.T if at hand (`gram_matrix`), also in float16, which costs some digits of the
-    coefficients and may tell identical atoms apart; without it, it is computed where that pays and fits, and otherwise
-    the residual is correlated with all atoms at each step: the results agree up to rounding. tolerance: a token stops
-    when its relative squared error falls to it (values below about 1e-6 cannot be told from zero in float32).
-    memory_bytes: about how much may be held at once beside the Gram matrix; it changes nothing but speed. Float32
-    products are never taken in TF32.
+    unit norm. gram: atoms @ atoms.T if at hand (`gram_matrix`), also in float16 (in int16 for other pursuits), which
+    costs some digits of the coefficients and may tell identical atoms apart; without it, it is computed where that pays
+    and fits, and otherwise the residual is correlated with all atoms at each step: the results agree up to rounding.
+    tolerance: a token stops when its relative squared error falls to it (values below about 1e-6 cannot be told from
+    zero in float32). memory_bytes: about how much may be held at once beside the Gram matrix; it changes nothing but
+    speed. Float32 products are never taken in TF32.
     Returns indices (n_tokens, k) and coefficients (n_tokens, k).
     Raises UserError: shapes that disagree, NaN or infinity, atoms that are not unit norm, k outside 1..n_atoms.
     """

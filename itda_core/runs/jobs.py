@@ -301,9 +301,13 @@ def command_of(request: JobRequest, *, further: bool = False) -> str:
 
 def _yield_to_pages(worker: psutil.Process) -> None:
     """Where both want a core, who looks at a page comes first; on a quiet machine this costs nothing."""
-    if not psutil.WINDOWS:  # which has classes of priority instead
-        with suppress(psutil.Error):  # it may have ended already
-            worker.nice(min(worker.nice() + _NICENESS, 19))
+    if psutil.WINDOWS:  # which has classes of priority instead
+        return
+    with suppress(psutil.Error, OSError):  # it may have ended already
+        nicer = min(worker.nice() + _NICENESS, 19)
+        worker.nice(nicer)
+        if (group := Path(f"/proc/{worker.pid}/autogroup")).exists():
+            group.write_text(str(nicer))  # on such a Linux a session's processes are weighed against others together
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

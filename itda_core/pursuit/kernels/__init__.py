@@ -102,7 +102,8 @@ def fused_strongest(like: Tensor) -> FusedStrongest | None:
 def compile_ahead(*, every: bool = False) -> None:
     """Compiles matching pursuit for this CPU, or loads what was compiled before, so that nobody waits for it later.
 
-    `every`: all pursuits by float32 correlations; that takes ten times as long the first time.
+    `every`: every pursuit, for float32 activations (not float64, nor a float16 Gram matrix); that takes ten times as
+    long the first time.
     """
     import torch
 

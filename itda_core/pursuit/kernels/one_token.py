@@ -133,10 +133,9 @@ def strongest(correlations, n_atoms, mask, doubt, lanes):
     real = correlations.dtype.type
     maxima_of(correlations, n_atoms, mask, lanes)
     largest = largest_lane(lanes, lane_rows(n_atoms))
-    if largest <= 0:
-        return 0, real(0), real(0)
-    # Nothing below zero is looked for: with `mask` VALUE there may be no such place in the first group.
-    atom = _place(correlations, n_atoms, real(max(largest - doubt, 0.0)), mask, lanes)
+    if largest <= doubt:  # all are equal
+        return 0, (correlations[0] if mask != VALUE else max(correlations[0], real(0))), largest
+    atom = _place(correlations, n_atoms, real(largest - doubt), mask, lanes)
     return atom, correlations[atom], largest
 
 

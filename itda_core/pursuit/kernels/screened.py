@@ -91,11 +91,8 @@ def _begin(side, x, correlations, energy, mask, limits: Limits, room):
     """Takes up a token: its residual is the activation itself."""
     room.residual[side][:] = x
     size = math.sqrt(energy)
-    room.known[side, REMAINING], room.known[side, SCREEN_DOUBT], room.known[side, SIZE] = (
-        energy,
-        limits.doubt * size,
-        size,
-    )
+    room.known[side, REMAINING], room.known[side, SIZE] = energy, size
+    room.known[side, SCREEN_DOUBT] = limits.doubt * size
     maxima_of(correlations, len(correlations), mask, room.lanes[side])
 
 
