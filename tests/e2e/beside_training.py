@@ -27,9 +27,9 @@ from itda_core import ModelSpec, TrainConfig
 from itda_core.runs import Jobs, TrainRequest
 from itda_core.runs.machine import processor
 from tests.e2e import chromium
+from tests.e2e.conftest import FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 SHOWN = """text => [...document.querySelectorAll('*')].some(host => host.shadowRoot && [
     ...host.shadowRoot.querySelectorAll('.row')].some(row => row.textContent.replaceAll('·', ' ').includes(text)))"""
 PAUSE = 2.0  # seconds between prompts, as somebody has who reads

@@ -13,7 +13,8 @@ from itda_core.runs import jobs
 
 @pytest.mark.skipif(psutil.WINDOWS, reason="Windows has classes of priority instead")
 def test_a_worker_is_nicer_than_the_page_that_started_it() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    # In a session of its own, as a job's worker is: some systems weigh a session as a whole, and this one stays.
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     try:
         worker = psutil.Process(child.pid)
         jobs._yield_to_pages(worker)

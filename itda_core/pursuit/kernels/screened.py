@@ -22,15 +22,7 @@ import numpy as np
 from itda_core.pursuit.forms import FIXED_ONE
 from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import LANES, UNIT, block_reaching, largest_lane
-from itda_core.pursuit.kernels.one_token import (
-    GROUP,
-    REASSOCIATED,
-    VALUE,
-    Limits,
-    lane_rows,
-    maxima_of,
-    subtract_ahead,
-)
+from itda_core.pursuit.kernels.one_token import GROUP, REASSOCIATED, VALUE, Limits, lane_rows, maxima_of, subtract_ahead
 
 ROUNDING = 0.5 / FIXED_ONE  # of an entry of the fixed-point Gram matrix
 
