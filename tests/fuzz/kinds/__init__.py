@@ -1,0 +1,1 @@
+"""What is damaged, one module for each room."""
