@@ -24,10 +24,11 @@ class PaperSelection(ThresholdSelection):
 
     1. While there are fewer atoms than dimensions, the batch's most frequent distinct activations become atoms, until
        there are d_model. Two activations are the same when all their float32 entries are; the more frequent comes
-       first, of equally frequent ones the one seen first. Each enters once, even if an earlier batch gave it already.
+       first. Nearly all are distinct, so most of them are equally frequent, and which of these enter is decided by the
+       same two calls as there, see `most_frequent`. Each enters once, even if an earlier batch gave it already.
     2. The whole batch is reconstructed with the dictionary as it then stands: signed matching pursuit, k steps.
     3. A token's error is the mean over the d_model dimensions of (x / |x| - x_hat / |x_hat|)^2 = 2 (1 - cosine) /
-       d_model. Where x_hat is zero, the cosine is 0.
+       d_model. Where x_hat is zero it stays zero, and the error is 1 / d_model.
     4. Every token whose error is above the threshold becomes an atom, in the batch's order, duplicates included.
        The dictionary is cropped at `config.atoms`, in step 1 too; a batch that fills it is judged to its end.
 
@@ -77,7 +78,7 @@ class PaperSelection(ThresholdSelection):
         """
         if len(self) == 0:
             one = x.new_ones(len(x), dtype=wide_dtype(x))
-            return one, one * 2 / x.shape[1]
+            return one, one / x.shape[1]
         parts = [self._errors_of_block(block) for block in x.split(BLOCK)]
         return torch.cat([part.relative for part in parts]), torch.cat([part.published for part in parts])
 
@@ -90,7 +91,7 @@ class PaperSelection(ThresholdSelection):
         x_hat = weighted_rows(code.indices, buffers.wide, code.coefficients.to(wide.dtype))
         norm = torch.linalg.vector_norm(x_hat, dim=1, keepdim=True)
         distance = (wide - x_hat / torch.where(norm > 0, norm, 1)).square().mean(dim=1)
-        return _Errors(relative, torch.where(norm[:, 0] > 0, distance, 2 / x.shape[1]))
+        return _Errors(relative, distance)
 
 
 class _Errors(NamedTuple):
@@ -99,13 +100,13 @@ class _Errors(NamedTuple):
 
 
 def most_frequent(x: Tensor) -> list[int]:
-    """The distinct rows of x (n, d_model), each by where it is first, the most frequent first, then the earlier.
+    """The distinct rows of x (n, d_model), each by where it is first, the most frequent first.
 
-    Rows are the same when all their entries are equal.
+    Rows are the same when all their entries are equal. Of equally frequent rows the order is the published code's:
+    `torch.unique` puts rows in the order of their entries, and `torch.sort`, which may change the order of equal counts,
+    goes by the counts alone. How it changes it depends on torch's version and on the processor.
     """
     # On the CPU: not every device can tell rows apart.
     _, which, counts = torch.unique(x.float().cpu(), dim=0, return_inverse=True, return_counts=True)
-    places = torch.arange(len(x))
-    first = torch.full_like(counts, len(x)).scatter_reduce_(0, which, places, "amin")
-    order = sorted(range(len(counts)), key=lambda i: (-int(counts[i]), int(first[i])))
-    return [int(first[i]) for i in order]
+    first = torch.full_like(counts, len(x)).scatter_reduce_(0, which, torch.arange(len(x)), "amin")
+    return first[torch.sort(counts, descending=True).indices].tolist()

@@ -39,7 +39,7 @@ def check_threshold(threshold: float, d_model: int) -> None:
 
     Two unit vectors differ by at most 4 / d_model. A matching pursuit never gets further than 2 / d_model, cosine 0,
     because none of its steps makes the residual longer than x: |x - x_hat| <= |x| means that x and x_hat enclose no
-    obtuse angle.
+    obtuse angle. Where no atom correlates with x at all, x_hat is zero and the error 1 / d_model.
     """
     most = 2 / d_model
     if threshold >= most:

@@ -57,13 +57,10 @@ def four_steps(
     for b, batch in enumerate(batches):
         x = batch.double().numpy()
         if len(atoms) < d:
-            seen: dict[tuple[float, ...], list[int]] = {}
-            for row, vector in enumerate(x):
-                seen.setdefault(tuple(vector), []).append(row)
-            by_frequency = sorted(seen.values(), key=lambda rows: -len(rows))  # stable, in order of first occurrence
-            for rows in by_frequency[: d - len(atoms)]:
-                places.append((b, rows[0]))
-                atoms = np.vstack([atoms, x[rows[0]] / np.linalg.norm(x[rows[0]])])
+            rows, counts = torch.unique(batch, dim=0, return_counts=True)  # the published code's two calls
+            for vector in rows[torch.sort(counts, descending=True)[1]][: d - len(atoms)].double().numpy():
+                places.append((b, int((x == vector).all(axis=1).argmax())))
+                atoms = np.vstack([atoms, vector / np.linalg.norm(vector)])
         worse = []
         for row, vector in enumerate(x):
             x_hat = reconstructed(vector, atoms, k)
@@ -150,13 +147,24 @@ def test_the_same_stream_in_other_batches_gives_another_dictionary() -> None:
     assert len(large) > len(small)  # the later a batch ends, the more near-duplicates enter together
 
 
-def test_the_most_frequent_comes_first_and_then_the_earlier() -> None:
+def test_the_most_frequent_comes_first() -> None:
     a, b, c, e = torch.eye(4)
-    x = torch.stack([a, b, c, b, -e, c, 2 * c])
-    assert most_frequent(x) == [1, 2, 0, 4, 6]
-    assert most_frequent(torch.tensor([[0.0, 1.0], [-0.0, 1.0], [0.5, 1.0]])) == [0, 2]
+    x = torch.stack([c, b, a, b, -e, c, b])
+    assert most_frequent(x)[:2] == [1, 0]
+    assert sorted(most_frequent(x)) == [0, 1, 2, 4]
+    assert most_frequent(torch.tensor([[0.5, 1.0], [0.0, 1.0], [-0.0, 1.0]])) == [1, 0]
     _, got, _ = grow([x], paper(0.9, 4, k=1))
-    assert [row for _, row in got] == [1, 2, 0, 4]
+    assert [row for _, row in got] == most_frequent(x)
+
+
+@pytest.mark.parametrize("n", [10, 300])  # some sorts go by the number of entries
+def test_of_equally_frequent_ones_the_published_code_s_calls_decide(n: int) -> None:
+    x = torch.randn(n, 6, generator=torch.Generator().manual_seed(n))
+    rows, counts = torch.unique(x, dim=0, return_counts=True)
+    entered = rows[torch.sort(counts, descending=True)[1]]
+    assert torch.equal(x[most_frequent(x)], entered)
+    growing, _, _ = grow([x], paper(0.9, 6, k=1, atoms=6))
+    torch.testing.assert_close(growing.atoms, entered[:6] / entered[:6].norm(dim=1, keepdim=True))
 
 
 def test_the_errors_of_atoms_are_those_by_the_dictionary_before_them() -> None:
@@ -228,11 +236,12 @@ def test_zero_activations_are_skipped_and_rows_are_those_of_the_batch() -> None:
     assert (nothing.skipped, nothing.rows, len(nothing.errors), nothing.accepted) == (5, 5, 0, [])
 
 
-def test_what_no_atom_explains_has_cosine_zero() -> None:
+def test_what_no_atom_explains_at_all_has_the_error_of_a_zero_vector() -> None:
     eye = torch.eye(4)
-    growing = PaperSelection(paper(0.01, 4), 4, CPU)
-    growing.restore(eye[:1].expand(4, 4))
-    assert growing.judge(torch.stack([eye[1], eye[0], eye[2]])).accepted == [(0, 1.0), (2, 1.0)]
+    for threshold, entering in ((0.99 / 4, [(0, 1.0), (2, 1.0)]), (1.01 / 4, [])):
+        growing = PaperSelection(TrainConfig(k=4, selection="paper", threshold=threshold), 4, CPU)
+        growing.restore(eye[:1].expand(4, 4))
+        assert growing.judge(torch.stack([eye[1], eye[0], eye[2]])).accepted == entering
 
 
 def test_the_mean_is_subtracted_and_norms_do_not_matter() -> None:

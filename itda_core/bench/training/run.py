@@ -16,6 +16,7 @@ from itda_core.bench.training.harvest import Harvest, harvest
 from itda_core.bench.training.missed import ENCODER, Missed, missed, missed_by
 from itda_core.bench.training.ours import equivalent_threshold, grown, random_draw, reaching_config
 from itda_core.bench.training.plan import METHODS, PAPER_WINDOWS, RELATIVE_ERROR, TrainingPlan
+from itda_core.bench.training.reach import ENOUGH
 from itda_core.bench.training.results import SLACK, BuiltCase, SizesAtThreshold, TrainingBench
 from itda_core.bench.training.textbook import Grown, batch_by_batch, one_at_a_time
 from itda_core.dictionaries.paper_rule import PaperSelection
@@ -125,6 +126,12 @@ class _Bench:
         at = (self._plan.k, METHODS[-1], len(self._read.held))
         own_fvu, their_fvu = ours.fvu(*at), written.fvu(*at)
         as_good = own_fvu is not None and their_fvu is not None and own_fvu <= their_fvu + SLACK
+        notes = [] if as_good else ["It misses more than the textbook's, so no speedup is claimed."]
+        if own.tokens < ENOUGH * len(self._read.training):
+            notes.append(
+                f"It is full after {own.tokens:,} of {len(self._read.training):,} tokens, and no threshold was found "
+                "that fills it closer to their end: its figures say what little of the text gives."
+            )
         ours = replace(
             ours,
             threshold=threshold,
@@ -133,7 +140,7 @@ class _Bench:
             textbook_seconds=textbook_seconds,
             shared_with_textbook=shared(own.atoms, theirs.atoms),
             as_good=as_good,
-            notes=() if as_good else ("It misses more than the textbook's, so no speedup is claimed.",),
+            notes=tuple(notes),
         )
         return [ours, replace(written, threshold=threshold)]
 
