@@ -103,8 +103,8 @@ def most_frequent(x: Tensor) -> list[int]:
     """The distinct rows of x (n, d_model), each by where it is first, the most frequent first.
 
     Rows are the same when all their entries are equal. Of equally frequent rows the order is the published code's:
-    `torch.unique` puts rows in the order of their entries, and `torch.sort`, which may change the order of equal counts,
-    goes by the counts alone. How it changes it depends on torch's version and on the processor.
+    `torch.unique` puts rows in the order of their entries, and `torch.sort` goes by their counts alone. It does not
+    keep the order of equal counts; what it makes of that may differ between versions of torch and processors.
     """
     # On the CPU: not every device can tell rows apart.
     _, which, counts = torch.unique(x.float().cpu(), dim=0, return_inverse=True, return_counts=True)
