@@ -805,12 +805,12 @@ def _row(entry: LibraryEntry) -> dict[str, Any]:
 @library.command()
 def show(dictionary: Reference, library: LibraryFolder = None, as_json: AsJson = False) -> None:
     """What a dictionary was grown from, how, and how well it does."""
-    from itda_core.dictionaries.storage import SPECIFICATION, read_summary
-    from itda_core.files import read_json
+    from itda_core.dictionaries.description import read_description
+    from itda_core.dictionaries.storage import read_summary
 
     path = Library(library).find(dictionary)
     summary = read_summary(path)
-    description = read_json(path / SPECIFICATION)
+    description = read_description(path)
     if as_json:
         print_json({"path": str(path), "name": summary.name, "bytes": summary.bytes, **description})
         return

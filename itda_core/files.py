@@ -115,7 +115,9 @@ def parse_json(
         if _HALF_CHARACTER.search(text):
             _check_text(value)
     except RecursionError:
-        raise UserError(f"{shown(source)} is damaged (over {MOST_DEPTH} brackets within brackets); {remedy}") from None
+        raise UserError(
+            f"{shown(source)} is damaged (not JSON: over {MOST_DEPTH} brackets within brackets); {remedy}"
+        ) from None
     except MemoryError:
         raise UserError(f"There is not enough memory to read {shown(source)}; close other programs.") from None
     except ValueError as error:  # not JSON, not UTF-8, a number of thousands of digits

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.config import EXTENDED, TrainConfig
+from itda_core.dictionaries.description import read_description
 from itda_core.errors import UserError
-from itda_core.files import read_json
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
@@ -44,7 +44,7 @@ def finished(
         place = wanted.get((str(entry.site), entry.layer))
         if entry.bundled or entry.problem or place is None:
             continue
-        said = read_json(entry.path / "dictionary.json")
+        said = read_description(entry.path)
         if not _leads_to(said, model, corpus, config, initial):
             continue
         run = _run_of(said["stats"])
