@@ -101,25 +101,33 @@ def read_json(path: Path, *, most_bytes: int = MOST_JSON_BYTES, strict: bool = F
 
 
 def parse_json(
-    text: bytes, source: object, *, strict: bool = False, remedy: str = "restore it from a copy or make it anew."
+    text: bytes,
+    source: object,
+    *,
+    strict: bool = False,
+    wide: bool = False,
+    remedy: str = "restore it from a copy or make it anew.",
 ) -> Any:
     """The JSON in `text` (UTF-8), which messages call `source`.
 
     Refused by UserError: what is no JSON, whole numbers of thousands of digits, more than MOST_DEPTH brackets within
     brackets, and text that is none (half a character). `strict` is for files that only this program writes: it also
-    refuses what no such file holds, NaN and infinity, and whole numbers that do not fit into 64 bits.
+    refuses what no such file holds, NaN and infinity, and whole numbers that do not fit into 64 bits (unless `wide`:
+    the caller then holds every one against its own bounds).
     """
     try:
-        value = json.loads(text.decode("utf-8"), **(_STRICT if strict else _LENIENT))
+        with enough_memory(source):
+            hooks = {**(_STRICT if strict else {}), "parse_int": _whole if strict and not wide else _long}
+            value = json.loads(text.decode("utf-8"), **hooks)
         _check_depth(value)
         if _HALF_CHARACTER.search(text):
             _check_text(value)
+    except UserError:
+        raise
     except RecursionError:
         raise UserError(
             f"{shown(source)} is damaged (not JSON: over {MOST_DEPTH} brackets within brackets); {remedy}"
         ) from None
-    except MemoryError:
-        raise UserError(f"There is not enough memory to read {shown(source)}; close other programs.") from None
     except ValueError as error:  # not JSON, not UTF-8, a number of thousands of digits
         raise UserError(f"{shown(source)} is damaged (not JSON: {shown(error)}); {remedy}") from None
     return value
@@ -147,8 +155,7 @@ def _fraction(digits: str) -> float:
     return number
 
 
-_LENIENT: dict[str, Any] = {"parse_int": _long}
-_STRICT: dict[str, Any] = {"parse_constant": _refused, "parse_int": _whole, "parse_float": _fraction}
+_STRICT: dict[str, Any] = {"parse_constant": _refused, "parse_float": _fraction}
 
 
 def _check_depth(value: Any) -> None:
@@ -208,6 +215,35 @@ def _readable(path: Path) -> Iterator[None]:
         raise UserError(f"{shown(path)} is no name a file can have; check the path.") from None
 
 
+@contextmanager
+def foreign(path: object, remedy: str, what: str = "is damaged") -> Iterator[None]:
+    """Turns whatever a library raises about a file of others that it parses into one clear sentence.
+
+    It says `what` of the file, the cause, and the `remedy`.
+    """
+    try:
+        with enough_memory(path):
+            yield
+    except (UserError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 (a panic of a library in Rust is no Exception)
+        raise UserError(f"{shown(path)} {what} ({shown(error)[:200]}); {remedy}") from None
+
+
+@contextmanager
+def enough_memory(path: object) -> Iterator[None]:
+    """Turns what is raised where memory is too short for what a file holds into one clear sentence."""
+    try:
+        yield
+    except (MemoryError, OSError, RuntimeError) as error:
+        short = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+        if not (short or "allocate memory" in str(error)):  # torch's own words
+            raise
+        raise UserError(
+            f"There is not enough memory to read {shown(path)}; close other programs, or raise the limit."
+        ) from None
+
+
 def _amount(n_bytes: int) -> str:
     return f"{n_bytes / 2**20:.0f} MiB" if n_bytes >= 2**20 else f"{n_bytes:,} bytes"
 
@@ -261,11 +297,12 @@ def finite(value: Any) -> Any:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """A folder to fill that becomes `path` in one rename when the block ends, and vanishes when it fails.
 
-    All that lies in it is on the disk before the rename, and the rename before this returns. Raises UserError when
-    `path` is taken, cannot be written, or the disk is full.
+    synced: all that lies in it is on the disk before the rename, and the rename before this returns; else `sync_tree`
+    is still to be called before anything refers to it. Raises UserError when `path` is taken, cannot be written, or the
+    disk is full.
     """
     if os.path.lexists(path):
         raise UserError(f"{shown(path)} exists already; choose another name or remove it first.")
@@ -274,12 +311,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     with partial_folder(path.parent, path) as partial, explained(path):
         yield partial
         partial.chmod(0o755)
-        for folder, _, files in os.walk(partial):
-            for name in files:
-                sync_file(Path(folder, name))
-            sync_folder(Path(folder))
+        if synced:
+            sync_tree(partial)
         os.rename(partial, path)
-        sync_folder(path.parent)
+        if synced:
+            sync_folder(path.parent)
 
 
 @contextmanager
@@ -342,6 +378,14 @@ def _claim(descriptor: int) -> bool:
     except OSError:  # held, or a file system without locks
         return False
     return True
+
+
+def sync_tree(path: Path) -> None:
+    """All files below the folder `path`, and what it lists, are on the disk when this returns."""
+    for folder, _, files in os.walk(path):
+        for name in files:
+            sync_file(Path(folder, name))
+        sync_folder(Path(folder))
 
 
 def sync_file(path: Path) -> None:

@@ -146,6 +146,7 @@ class Checkpoints:
             facts.append({})
             if growth.begun:
                 kept = growth.kept(totals)
+                growth.sync()
                 own = {_LABELLED: kept.labelled, **kept.more}
                 if growth.mean is not None:
                     own[_MEAN] = growth.mean

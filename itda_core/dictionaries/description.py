@@ -29,6 +29,7 @@ from itda_core.files import read_json, shown
 
 FORMAT, FORMAT_VERSION = "itda-dictionary", 1
 SPECIFICATION = "dictionary.json"
+RUN = "run"  # which training made it, where one did that may be resumed
 MOST_BYTES = 4 * 2**20  # it has a few thousand
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000  # beyond, a time cannot be told in every zone
 _COUNT = whole()
@@ -120,7 +121,7 @@ def read_description(path: Path) -> dict[str, Any]:
             raise UserError(f"{shown(file)} is damaged ({key!r} is missing or of a wrong type); {REMEDY}")
     check(
         description,
-        table({"atoms": whole(1, 2**40), "created": text()}, others=anything()),
+        table({"atoms": whole(1, 2**40), "created": text()}, {RUN: text()}, others=anything()),
         file,
         REMEDY,
     )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.provenance import DTYPES, TEXTS
 from itda_core.errors import UserError
-from itda_core.files import open_regular, regular, shown
+from itda_core.files import foreign, open_regular, regular, shown
 from itda_core.tensor_files import METADATA, read_header
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def read_tensors(
         raise UserError(f"{shown(path)} is damaged (no tensor {', '.join(missing)[:200]}); {REMEDY}")
     for name, wanted in (shapes or {}).items():
         check_shape(path, name, stated[name], wanted)
-    with foreign(path), safe_open(path, framework="pt") as file:
+    with foreign(path, REMEDY), safe_open(path, framework="pt") as file:
         found = {name: file.get_tensor(name) for name in names}
     check_digest(path, digest)
     return found
@@ -92,13 +91,15 @@ def read_frame(path: Path, n_atoms: int, *, digest: str | None = None) -> pd.Dat
 
     _check_there(path)
     size = regular(path).st_size
-    with foreign(path):
+    with foreign(path, REMEDY):
+        metadata = pyarrow.parquet.read_metadata(path)
+        _check_size(path, metadata, n_atoms, size)
+        columns = [name for name in DTYPES if name in metadata.schema.to_arrow_schema().names]
         # Text comes as numbers of distinct texts: a text that is repeated a million times is one text in memory.
-        with pyarrow.parquet.ParquetFile(path, read_dictionary=list(TEXTS), pre_buffer=False) as file:
-            columns = dict.fromkeys(name for name in file.schema_arrow.names if name in DTYPES)
-            _check_size(path, file.metadata, n_atoms, size)
+        texts = [name for name in columns if name in TEXTS]
+        with pyarrow.parquet.ParquetFile(path, metadata=metadata, read_dictionary=texts) as file:
             # Plain columns only: what pandas would rebuild from the file's metadata is not wanted from strangers.
-            table = file.read(columns=list(columns), use_threads=False).replace_schema_metadata(None)
+            table = file.read(columns=columns, use_threads=False).replace_schema_metadata(None)
         table.validate(full=True)  # text that is none
         frame = _frame(path, table.unify_dictionaries())
     check_digest(path, digest)
@@ -107,7 +108,7 @@ def read_frame(path: Path, n_atoms: int, *, digest: str | None = None) -> pd.Dat
 
 def digest_of(path: Path) -> str:
     """Hexadecimal sha256 of a file. Raises UserError when it cannot be read."""
-    with open_regular(path) as file, foreign(path):
+    with open_regular(path) as file, foreign(path, REMEDY):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -135,19 +136,6 @@ def _own_digest(said: Mapping[str, Any]) -> str:
     """Of what JSON says besides its digests, however it is laid out."""
     rest = {name: value for name, value in said.items() if name != DIGESTS}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-@contextmanager
-def foreign(path: Path) -> Iterator[None]:
-    """Turns whatever a library raises about a file that it parses into one clear sentence."""
-    try:
-        yield
-    except (UserError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except MemoryError:
-        raise UserError(f"There is not enough memory to read {shown(path)}; close other programs.") from None
-    except BaseException as error:  # noqa: BLE001 (a panic of a library in Rust is no Exception)
-        raise UserError(f"{shown(path)} is damaged ({shown(error)[:200]}); {REMEDY}") from None
 
 
 def _write(path: Path, content: bytes) -> str:

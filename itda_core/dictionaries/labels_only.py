@@ -188,7 +188,7 @@ def _unpacked(path: Path) -> Any:
         )
     if not unpacking.eof or unpacking.unused_data:
         raise UserError(f"{shown(path)} is damaged (it is cut off, or something was added); {_REMEDY}")
-    return parse_json(text, path, strict=True, remedy=_REMEDY)
+    return parse_json(text, path, strict=True, wide=True, remedy=_REMEDY)
 
 
 def _places(path: Path, documents: list[Any], labels: dict[str, Any]) -> pd.DataFrame:

@@ -111,6 +111,10 @@ class PooledGrowth(Growth):
         if self._choosing is not None:
             self._choosing = Choosing.ended(self._choosing.step, self._choosing.relative_error)
 
+    def sync(self) -> None:
+        if self._pool is not None:
+            self._pool.sync()
+
     def tidy(self) -> None:
         if self._pool is not None:
             self._pool.tidy()

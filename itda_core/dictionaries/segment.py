@@ -41,13 +41,16 @@ class Segment(NamedTuple):
 
     @classmethod
     def write(cls, folder: Path, x: Tensor, numbers: Tensor, labels: Sequence[AtomLabel]) -> Segment:
-        """x: (n_rows, d_model) float32; numbers: (n_rows,). Raises UserError when the disk is full."""
+        """x: (n_rows, d_model) float32; numbers: (n_rows,). Left to the system to bring to the disk, see Pool.sync.
+
+        Raises UserError when the disk is full.
+        """
         positions = torch.tensor([label.position for label in labels], dtype=torch.int64)
-        with new_folder(folder) as made:
+        with new_folder(folder, synced=False) as made:
             tensors = {"x": x.cpu(), "numbers": numbers, "positions": positions}
             digests = {_ACTIVATIONS: write_tensors(made / _ACTIVATIONS, tensors)}
             digests[_LABELS] = write_frame(made / _LABELS, to_frame(labels))
-            write_json(made / _DIGESTS, sealed({}, _DIGESTS, digests))
+            write_json(made / _DIGESTS, sealed({}, _DIGESTS, digests), synced=False)
         return cls(folder, len(labels), torch.arange(len(labels)), numbers, positions)
 
     @classmethod
@@ -80,5 +83,5 @@ class Segment(NamedTuple):
     def labels(self, which: Tensor) -> list[AtomLabel]:
         """Those of `which` of its rows: (n_wanted,) int64, 0 for the first that counts."""
         file = self.folder / _LABELS
-        labels = to_labels(check(read_frame(file), self.size, str(file)))
+        labels = to_labels(check(read_frame(file, self.size), self.size, str(file)))
         return [labels[row] for row in self.rows[which].tolist()]

@@ -13,6 +13,7 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.description import (
     FORMAT,
     FORMAT_VERSION,
+    RUN,
     SPECIFICATION,
     config_of,
     read_description,
@@ -32,7 +33,7 @@ from itda_core.dictionaries.kept_files import (
     write_tensors,
 )
 from itda_core.errors import UserError
-from itda_core.files import new_folder, shown, write_json
+from itda_core.files import enough_memory, new_folder, shown, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +80,10 @@ class Labelling:
     path: Path
 
 
-def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32") -> Path:
+def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32", run: str | None = None) -> Path:
     """Write `dictionary` as the folder `path` in one rename; atoms are stored as `dtype`, the mean as float32.
+
+    run: which training made it, so that it can be found again by a session that goes on from a kill.
 
     Returns `path`. Raises UserError when `path` exists, cannot be written, the disk is full, or `dtype` is unknown.
     """
@@ -98,6 +101,7 @@ def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32") -> P
         "stats": dictionary.stats,
         "software": {name: metadata.version(name) for name in ("torch", "transformers", "safetensors", "numpy")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({RUN: run} if run else {}),
     }
     with new_folder(path) as folder:
         atoms = write_tensors(
@@ -157,7 +161,8 @@ def load(path: Path) -> AtomDictionary:
     config = config_of(path / SPECIFICATION, description["config"])
     _check_shapes(path / ATOMS, description["atoms"], spec.d_model)
     tensors = read_tensors(path / ATOMS, ("atoms", "mean"))
-    atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"])
+    with enough_memory(path / ATOMS):
+        atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"])
     check_digest(path / ATOMS, description.get(DIGESTS, {}).get(ATOMS))
     frame = _labels(path, description)
     return AtomDictionary(atoms, mean, frame, spec, config, description["stats"], path)

@@ -3,8 +3,9 @@
 A set is a folder: `set.json` says what gave the activations (SetKey, and names for people), each shard holds some
 forward batches, for every site one tensor. What tokens they belong to is not stored: whoever asks has the windows, and
 a batch is found by the digest of their token ids. Each tensor has its own digest in the shard's header, and one that is
-not what was written counts as not kept (shards of an earlier version have none, and are taken as they are). Nothing here
-loads torch before a tensor is read.
+not what was written counts as not kept (shards of an earlier version have none, and are taken as they are).
+
+Nothing here loads torch before a tensor is read.
 """
 
 from __future__ import annotations
