@@ -805,12 +805,12 @@ def _row(entry: LibraryEntry) -> dict[str, Any]:
 @library.command()
 def show(dictionary: Reference, library: LibraryFolder = None, as_json: AsJson = False) -> None:
     """What a dictionary was grown from, how, and how well it does."""
-    from itda_core.dictionaries.storage import SPECIFICATION, read_summary
-    from itda_core.files import read_json
+    from itda_core.dictionaries.description import read_description
+    from itda_core.dictionaries.storage import read_summary
 
     path = Library(library).find(dictionary)
     summary = read_summary(path)
-    description = read_json(path / SPECIFICATION)
+    description = read_description(path)
     if as_json:
         print_json({"path": str(path), "name": summary.name, "bytes": summary.bytes, **description})
         return
@@ -872,6 +872,8 @@ def verify(
                 "found": found,
                 "true": len(result.checks) - len(result.wrong),
                 "worst_cosine": result.worst_cosine,
+                "fault": result.fault,
+                "note": result.note,
                 "checks": [asdict(check) for check in result.checks],
             }
         )
@@ -879,11 +881,18 @@ def verify(
         worst = "" if result.worst_cosine is None else f"; the lowest cosine is {result.worst_cosine:.6f}"
         true = len(result.checks) - len(result.wrong)
         typer.echo(f"{true} of {len(result.checks)} atoms come out of their labels again{worst}.")
+        if result.note:
+            typer.echo(result.note, err=True)
     if result.wrong:
         named = ", ".join(str(check.atom) for check in result.wrong[:10])
+        differs = ", ".join(dict.fromkeys(name for check in result.wrong for name in check.differs))
+        what = f", which differ in {differs}" if differs else ""
         raise UserError(
-            f"{len(result.wrong)} atoms of {path.name} do not come out of their labels again ({named}); train it anew."
+            f"{len(result.wrong)} atoms of {path.name} do not come out of their labels again ({named}{what}); "
+            "train it anew."
         )
+    if result.fault:
+        raise UserError(result.fault)
 
 
 @library.command("import")

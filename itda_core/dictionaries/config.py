@@ -16,6 +16,7 @@ SIZED = ("sampled", "consensus")  # the selections that end with a wanted number
 WINDOWS = ("all", "first")
 LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
 EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
+_MOST_WHOLE = 2**53  # what JSON of any program, a browser and a float64 still hold exactly
 SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
 
 
@@ -191,6 +192,8 @@ def _check_whole(name: str, value: object, least: int, what: str) -> None:
         raise UserError(f"{name}={value!r} is not a whole number; give {what}.")
     if value < least:
         raise UserError(f"{name}={value} is less than {least}; give {what}.")
+    if value > _MOST_WHOLE:
+        raise UserError(f"{name}={str(value)[:40]} is beyond all that can be counted; give {what}.")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

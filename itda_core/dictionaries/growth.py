@@ -136,6 +136,9 @@ class Growth:
     def release(self) -> None:
         """Give up what only `settle` needed, once it has ended."""
 
+    def sync(self) -> None:
+        """Bring to the disk what `kept` only names."""
+
     def tidy(self) -> None:
         """Remove from the disk what was `kept` once and is not any more."""
 

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from itda_core.dictionaries.storage import ATOMS, PROVENANCE, SPECIFICATION, save
+from itda_core.dictionaries.description import SPECIFICATION
+from itda_core.dictionaries.storage import ATOMS, PROVENANCE, save
 from itda_core.errors import UserError
 from itda_core.hub import explained
 

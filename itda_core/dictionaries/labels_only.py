@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.description import check_spec, check_stats, config_of
 from itda_core.dictionaries.dictionary import DictionarySpec
-from itda_core.dictionaries.provenance import CONTEXT_AFTER, CONTEXT_BEFORE, DTYPES, check
-from itda_core.dictionaries.storage import Labelling, check_spec, check_stats, config_of
+from itda_core.dictionaries.provenance import CONTEXT_AFTER, CONTEXT_BEFORE, DTYPES, MOST_NUMBER, check
 from itda_core.errors import UserError
-from itda_core.files import finite, write_bytes
+from itda_core.files import finite, parse_json, read_bytes, shown, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from itda_core.dictionaries.dictionary import AtomDictionary
+    from itda_core.dictionaries.storage import Labelling
     from itda_core.text.corpus import Corpus
 
 FORMAT, FORMAT_VERSION = "itda-labels", 1
@@ -41,7 +42,6 @@ ERROR_PARTS = 1000  # an error is kept to a thousandth
 _NUMBERS = tuple(name for name in PLACE if name != "error")
 _DIFFERENCES = ("atom", "order", "document", "position", "char_end")  # kept as differences from the label before
 _MOST_BYTES = 64 * 2**20  # unpacked; a million labels take half of it
-_MOST_NUMBER = 2**31
 _REMEDY = "get it again, or export the dictionary anew (itda library export --labels-only)."
 
 
@@ -116,7 +116,7 @@ def write_labels(dictionary: AtomDictionary | LabelsOnly, path: str | Path) -> P
 
     path = Path(path)
     if path.exists():
-        raise UserError(f"{path} exists already; choose another name or remove it first.")
+        raise UserError(f"{shown(path)} exists already; choose another name or remove it first.")
     labels = dictionary if isinstance(dictionary, LabelsOnly) else LabelsOnly.of(dictionary)
     places = labels.places
     documents = list(dict.fromkeys(places["document"].tolist()))
@@ -149,21 +149,23 @@ def read_labels(path: str | Path) -> LabelsOnly:
     path = Path(path)
     description = _unpacked(path)
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise UserError(f"{path} does not hold the labels of a dictionary; choose a file NAME{SUFFIX} that itda wrote.")
+        raise UserError(
+            f"{shown(path)} does not hold the labels of a dictionary; choose a file NAME{SUFFIX} that itda wrote."
+        )
     if description.get("format_version") != FORMAT_VERSION:
         raise UserError(
-            f"{path} has format version {str(description.get('format_version'))[:40]}, this program reads "
+            f"{shown(path)} has format version {shown(description.get('format_version'))[:40]}, this program reads "
             f"{FORMAT_VERSION}; update itda-studio or export it anew."
         )
     for key, kind in (("spec", dict), ("config", dict), ("stats", dict), ("documents", list), ("labels", dict)):
         if not isinstance(description.get(key), kind):
-            raise UserError(f"{path} is damaged ({key!r} is missing or of a wrong type); {_REMEDY}")
+            raise UserError(f"{shown(path)} is damaged ({key!r} is missing or of a wrong type); {_REMEDY}")
     check_spec(path, description["spec"])
     stats = {name: value for name, value in description["stats"].items() if name in STATS}
     check_stats(path, stats)
     for name in ("tokens", "windows"):  # they say which part of the corpus the labels are from
-        if name in stats and (type(stats[name]) is not int or stats[name] < 0):
-            raise UserError(f"{path} is damaged (stats.{name} is {str(stats[name])[:40]}, not a number); {_REMEDY}")
+        if name in stats and stats[name] is None:
+            raise UserError(f"{shown(path)} is damaged (stats.{name} is None, not a number); {_REMEDY}")
     config = config_of(path, description["config"])
     places = _places(path, description["documents"], description["labels"])
     return LabelsOnly(DictionarySpec.from_dict(description["spec"]), config, stats, places, path)
@@ -171,29 +173,22 @@ def read_labels(path: str | Path) -> LabelsOnly:
 
 def _unpacked(path: Path) -> Any:
     if not path.is_file():
-        raise UserError(f"{path} does not exist or is no file; check the path.")
-    try:
-        with path.open("rb") as file:
-            packed = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+        raise UserError(f"{shown(path)} does not exist or is no file; check the path.")
+    packed = read_bytes(path, _MOST_BYTES)
     unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # gzip's framing, its checksum compared
     try:
         text = unpacking.decompress(packed, _MOST_BYTES + 1)
     except zlib.error as error:
-        raise UserError(f"{path} does not hold the labels of a dictionary (not packed by gzip: {error}).") from None
-    if len(text) > _MOST_BYTES or len(packed) > _MOST_BYTES:
-        raise UserError(f"{path} unpacks to over {_MOST_BYTES // 2**20} MiB, more than any labels; it is not read.")
+        raise UserError(
+            f"{shown(path)} does not hold the labels of a dictionary (not packed by gzip: {error})."
+        ) from None
+    if len(text) > _MOST_BYTES:
+        raise UserError(
+            f"{shown(path)} unpacks to over {_MOST_BYTES // 2**20} MiB, more than any labels; it is not read."
+        )
     if not unpacking.eof or unpacking.unused_data:
-        raise UserError(f"{path} is damaged (it is cut off, or something was added); {_REMEDY}")
-    try:
-        return json.loads(text, parse_constant=_refused)
-    except (ValueError, RecursionError) as error:  # also of text that is not UTF-8, and of endless figures
-        raise UserError(f"{path} is damaged (not JSON: {str(error)[:80]}); {_REMEDY}") from None
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+        raise UserError(f"{shown(path)} is damaged (it is cut off, or something was added); {_REMEDY}")
+    return parse_json(text, path, strict=True, wide=True, remedy=_REMEDY)
 
 
 def _places(path: Path, documents: list[Any], labels: dict[str, Any]) -> pd.DataFrame:
@@ -202,17 +197,19 @@ def _places(path: Path, documents: list[Any], labels: dict[str, Any]) -> pd.Data
     import pandas as pd
 
     if not all(isinstance(document, str) for document in documents) or len(set(documents)) < len(documents):
-        raise UserError(f"{path} is damaged (document ids that are no text, or twice the same); {_REMEDY}")
+        raise UserError(f"{shown(path)} is damaged (document ids that are no text, or twice the same); {_REMEDY}")
     if set(labels) != set(PLACE):
-        raise UserError(f"{path} is damaged (labels have columns {', '.join(sorted(labels))[:200]}); {_REMEDY}")
+        raise UserError(
+            f"{shown(path)} is damaged (labels have columns {shown(', '.join(sorted(labels)))[:200]}); {_REMEDY}"
+        )
     columns = {name: _whole_numbers(path, name, labels[name]) for name in PLACE}
     if len({len(values) for values in columns.values()}) != 1 or not len(columns["atom"]):
-        raise UserError(f"{path} is damaged (no labels, or columns of different lengths); {_REMEDY}")
+        raise UserError(f"{shown(path)} is damaged (no labels, or columns of different lengths); {_REMEDY}")
     columns |= {name: np.cumsum(columns[name]) for name in _DIFFERENCES}
     length = columns["char_start"]
     columns["char_start"] = columns["char_end"] - length
     sound = {
-        "atom": np.array_equal(np.unique(columns["atom"]), np.arange(columns["atom"].max() + 1)),
+        "atom": columns["atom"].min() == 0 and len(np.unique(columns["atom"])) == columns["atom"].max() + 1,
         "document": columns["document"].min() >= 0 and columns["document"].max() < len(documents),
         "window_start": bool((columns["window_start"] <= columns["char_end"]).all()),
         "char_start": length.min() >= 0,
@@ -221,8 +218,9 @@ def _places(path: Path, documents: list[Any], labels: dict[str, Any]) -> pd.Data
     }
     sound["window_start"] &= columns["window_start"].min() >= 0
     sound["char_start"] &= columns["char_start"].min() >= 0
+    sound |= {name: sound.get(name, True) and columns[name].max() < MOST_NUMBER for name in _NUMBERS}
     if wrong := [name for name, fine in sound.items() if not fine]:
-        raise UserError(f"{path} is damaged (column {', '.join(wrong)} is out of bounds); {_REMEDY}")
+        raise UserError(f"{shown(path)} is damaged (column {', '.join(wrong)} is out of bounds); {_REMEDY}")
     frame = pd.DataFrame({name: columns[name] for name in PLACE})
     frame["document"] = np.array(documents, dtype=object)[columns["document"]]
     frame["error"] = columns["error"] / ERROR_PARTS
@@ -233,6 +231,6 @@ def _whole_numbers(path: Path, name: str, values: Sequence[Any]) -> np.ndarray:
     """(n_labels,) int64, none so large that sums of them would not fit."""
     import numpy as np
 
-    if not isinstance(values, list) or not all(type(value) is int and abs(value) < _MOST_NUMBER for value in values):
-        raise UserError(f"{path} is damaged (column {name} is not one of whole numbers); {_REMEDY}")
+    if not isinstance(values, list) or not all(type(value) is int and abs(value) < MOST_NUMBER for value in values):
+        raise UserError(f"{shown(path)} is damaged (column {name} is not one of whole numbers); {_REMEDY}")
     return np.array(values, dtype=np.int64)

@@ -15,6 +15,7 @@ from itda_core.dictionaries.draws import numbers
 from itda_core.dictionaries.provenance import AtomLabel
 from itda_core.dictionaries.scratch import scratch
 from itda_core.dictionaries.segment import Segment
+from itda_core.files import explained, sync_folder, sync_tree
 from itda_core.text.windows import Prefix
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Pool:
     def __init__(self, room: int, seed: int, width: int, device: torch.device, folder: Path | None = None) -> None:
         self._room, self._seed, self._width, self._device, self._folder = room, seed, width, device, folder
         self._segments: list[Segment] = []
+        self._synced: set[str] = set()  # names of segments that a power cut does not lose
         self._written = 0  # segments so far, which names the next one
         self._parts: list[_Rows] = []  # in memory
         self._highest: int | None = None  # a number above it will not stay
@@ -102,10 +104,21 @@ class Pool:
         assert self._folder is not None or not segments, "segments lie in a folder"
         if self._folder is not None:
             self._segments = [Segment.open(self._folder / name) for name in segments]
+            self._synced = set(segments)
             self._written = max((int(name) for name in segments), default=0)
         self.tidy()
         prefixes = (Prefix(label.document, label.window_start, label.char_end - 1) for label in labels)
         self._add(_Rows(x, numbers(prefixes, self._seed), list(labels)))
+
+    def sync(self) -> None:
+        """Bring the segments to the disk, each once; a checkpoint that names them is written behind this."""
+        new = [segment.folder for segment in self._segments if segment.folder.name not in self._synced]
+        for folder in new:
+            with explained(folder):
+                sync_tree(folder)
+            self._synced.add(folder.name)
+        if new:
+            sync_folder(new[0].parent)
 
     def tidy(self) -> None:
         """Remove what is in the folder beside the segments that count now."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MEMBERS = {"sampled": 1, "consensus": 8}  # at most so many activations make an atom
 _SEGMENTS = "segments"
+_ENDED = {"step", "relative_error"}  # what is kept of a Choosing that has ended
 MEASURED = 16_384  # activations of the pool over which the error is told
 
 
@@ -94,6 +95,9 @@ class PooledGrowth(Growth):
         self.mean, self.totals = mean, totals
         facts = dict(kept.facts)
         segments = facts.pop(_SEGMENTS, ())
+        begun = totals.atoms or facts or kept.more
+        if begun and set(facts) | set(kept.more) != (_ENDED if totals.atoms else set(Choosing._fields)):
+            raise UserError("The checkpoint is damaged (where the choice of atoms stands); start the training anew.")
         if totals.atoms:
             self._atoms, self.labels, self._choosing = kept.labelled, list(kept.labels), Choosing.ended(**facts)
         else:
@@ -106,6 +110,10 @@ class PooledGrowth(Growth):
         self._pool = None
         if self._choosing is not None:
             self._choosing = Choosing.ended(self._choosing.step, self._choosing.relative_error)
+
+    def sync(self) -> None:
+        if self._pool is not None:
+            self._pool.sync()
 
     def tidy(self) -> None:
         if self._pool is not None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.files import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,9 @@ class AtomLabel:
 _KINDS = {"int": "int64", "float": "float64", "str": "str"}
 DTYPES = {field.name: _KINDS[str(field.type)] for field in fields(AtomLabel)}
 COLUMNS = tuple(DTYPES)
+TEXTS = tuple(name for name, kind in DTYPES.items() if kind == "str")
+MOST_NUMBER = 2**31  # of characters, tokens or atoms; sums and products of two of them still fit into 64 bits
+_ERROR_ROUNDING = 1e-3  # an error computed by a pursuit may lie so far beyond 0 or 1
 
 
 def to_frame(labels: Iterable[AtomLabel]) -> pd.DataFrame:
@@ -73,20 +77,46 @@ def to_labels(frame: pd.DataFrame) -> list[AtomLabel]:
 
 
 def check(frame: pd.DataFrame, n_atoms: int, source: str) -> pd.DataFrame:
-    """`frame` with the columns and dtypes a provenance has. Raises UserError, naming `source`, when it does not fit."""
+    """`frame` with the columns and dtypes a provenance has. Raises UserError, naming `source`, when it does not fit:
+    columns that are missing or empty, numbers where no place can be, atoms without a label.
+    """
     if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise UserError(f"{source} is damaged (no column {', '.join(missing)}); restore it from a copy or train anew.")
+        raise _damaged(source, f"no column {', '.join(missing)}")
     frame = frame.loc[:, list(COLUMNS)].reset_index(drop=True)
     if frame.isna().to_numpy().any():
-        raise UserError(f"{source} is damaged (empty cells); restore it from a copy or train anew.")
+        raise _damaged(source, "empty cells")
+    for name, kind in DTYPES.items():  # a fraction or a truth value would be made a number without a word
+        if kind == "int64" and frame[name].dtype.kind in "fb":
+            raise _damaged(source, f"column {name} holds no whole numbers")
     try:
         frame = frame.astype(DTYPES)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{source} is damaged ({error}); restore it from a copy or train anew.") from None
-    labelled = set(frame["atom"].tolist())
-    if labelled != set(range(n_atoms)):
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _damaged(source, shown(error)[:200]) from None
+    _check_bounds(frame, source)
+    atoms = frame["atom"].to_numpy()
+    counted = len(set(atoms.tolist()))
+    if counted != n_atoms or (n_atoms and int(atoms.max()) != n_atoms - 1):
         raise UserError(
-            f"{source} does not belong to these atoms (it labels {len(labelled)} atoms, the dictionary has {n_atoms}); "
-            "restore it from a copy or train anew."
+            f"{shown(source)} does not belong to these atoms (it labels {counted} atoms, the dictionary has "
+            f"{n_atoms}); restore it from a copy or train anew."
         )
     return frame
+
+
+def _check_bounds(frame: pd.DataFrame, source: str) -> None:
+    """Raises UserError where a number is none that a label can have."""
+    import numpy as np
+
+    for name, kind in DTYPES.items():
+        values = frame[name].to_numpy()
+        if kind == "int64" and ((values < 0) | (values >= MOST_NUMBER)).any():
+            raise _damaged(source, f"column {name} is out of bounds")
+    error = frame["error"].to_numpy()
+    if not (np.isfinite(error) & (error >= -_ERROR_ROUNDING) & (error <= 1 + _ERROR_ROUNDING)).all():
+        raise _damaged(source, "column error is out of bounds")
+    if (frame["char_start"].to_numpy() > frame["char_end"].to_numpy()).any():
+        raise _damaged(source, "a token that ends before it begins")
+
+
+def _damaged(source: str, why: str) -> UserError:
+    return UserError(f"{shown(source)} is damaged ({why}); restore it from a copy or train anew.")

@@ -6,13 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from itda_core.dictionaries.description import TOTALS
 from itda_core.dictionaries.growth import Totals
+from itda_core.dictionaries.schema import Form, listed, number, optional, row, whole
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.config import TrainConfig
     from itda_core.dictionaries.dictionary import AtomDictionary
 
+_COUNT = whole()
+# The fields of a Snapshot as JSON holds them, those of its stages and totals too.
+SNAPSHOT: dict[str, Form] = {
+    **dict.fromkeys(("windows", "whole", "skip", "tokens", "passes", "pass_begun", "special", "steps"), _COUNT),
+    "seconds": number(0),
+    "layers": listed(TOTALS),
+    "stages": listed(
+        row(optional(number()), optional(_COUNT), optional(_COUNT), _COUNT, _COUNT, listed(_COUNT)), most=1_000_000
+    ),
+}
 _PLACE = ("windows", "whole", "skip", "tokens", "passes", "pass_begun", "special")
 
 

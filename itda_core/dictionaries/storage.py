@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -11,18 +10,41 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries import provenance
 from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.description import (
+    FORMAT,
+    FORMAT_VERSION,
+    RUN,
+    SPECIFICATION,
+    config_of,
+    read_description,
+)
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
+from itda_core.dictionaries.kept_files import (
+    DIGESTS,
+    REMEDY,
+    check_digest,
+    digest_of,
+    is_as_sealed,
+    read_frame,
+    read_tensors,
+    sealed,
+    tensor_shapes,
+    write_frame,
+    write_tensors,
+)
 from itda_core.errors import UserError
-from itda_core.files import new_folder, read_json, write_json
+from itda_core.files import enough_memory, new_folder, shown, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-FORMAT, FORMAT_VERSION = "itda-dictionary", 1
-SPECIFICATION, ATOMS, PROVENANCE = "dictionary.json", "atoms.safetensors", "provenance.parquet"
+ATOMS, PROVENANCE = "atoms.safetensors", "provenance.parquet"
 STORED_DTYPES = ("float32", "float16")
-_REMEDY = "restore it from a copy or train anew."
+NO_DIGESTS = (
+    "An earlier version of this program wrote this dictionary, without digests of its files: whether one was damaged "
+    "since then can only be told from its labels. Exporting and importing it adds them."
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +80,10 @@ class Labelling:
     path: Path
 
 
-def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32") -> Path:
+def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32", run: str | None = None) -> Path:
     """Write `dictionary` as the folder `path` in one rename; atoms are stored as `dtype`, the mean as float32.
+
+    run: which training made it, so that it can be found again by a session that goes on from a kill.
 
     Returns `path`. Raises UserError when `path` exists, cannot be written, the disk is full, or `dtype` is unknown.
     """
@@ -77,32 +101,70 @@ def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32") -> P
         "stats": dictionary.stats,
         "software": {name: metadata.version(name) for name in ("torch", "transformers", "safetensors", "numpy")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({RUN: run} if run else {}),
     }
     with new_folder(path) as folder:
-        write_tensors(
+        atoms = write_tensors(
             folder / ATOMS,
             {
                 "atoms": dictionary.atoms.detach().to("cpu", getattr(torch, dtype)),
                 "mean": dictionary.mean.detach().to("cpu", torch.float32),
             },
         )
-        write_frame(folder / PROVENANCE, dictionary.provenance)
-        write_json(folder / SPECIFICATION, description)
+        labels = write_frame(folder / PROVENANCE, dictionary.provenance)
+        _write_description(folder, description, {ATOMS: atoms, PROVENANCE: labels})
     return path
+
+
+def add_digests(path: Path) -> None:
+    """Write the digests of its files, as they are now, into the dictionary.json of a folder that has none."""
+    description = read_description(path)
+    if DIGESTS not in description:
+        _write_description(path, description, {name: digest_of(path / name) for name in (ATOMS, PROVENANCE)})
+
+
+def has_digests(path: Path) -> bool:
+    """Whether damage to the dictionary in the folder `path` would be seen; see NO_DIGESTS."""
+    return {ATOMS, PROVENANCE} <= read_description(path).get(DIGESTS, {}).keys()
+
+
+def check_digests(path: Path) -> None:
+    """Raises UserError when a file of the dictionary in the folder `path` is not what was written, dictionary.json too.
+
+    Of a folder without digests nothing is known. Reads no file but to compute its digest.
+    """
+    description = read_description(path)
+    digests = description.get(DIGESTS, {})
+    for name in (ATOMS, PROVENANCE):
+        check_digest(path / name, digests.get(name))
+    if not is_as_sealed(description, SPECIFICATION):
+        raise UserError(
+            f"{shown(path / SPECIFICATION)} is not what was written: something in it was changed, or damaged, since; "
+            f"{REMEDY}"
+        )
+
+
+def _write_description(folder: Path, description: dict[str, Any], digests: dict[str, str]) -> None:
+    """dictionary.json, the last of a folder's files, with the digests of them all."""
+    write_json(folder / SPECIFICATION, sealed(description, SPECIFICATION, digests))
 
 
 def load(path: Path) -> AtomDictionary:
     """The dictionary in the folder `path`; atoms and mean are float32 on the CPU.
 
     Atoms stored in half precision are normalised again. Raises UserError when `path` is missing, foreign, of another
-    format version, or damaged in any way: shapes that disagree, atoms that are not unit norm, NaN, wrong labels.
+    format version, or damaged in any way: shapes that disagree, atoms that are not unit norm, NaN, wrong labels, a file
+    whose digest is not the one in dictionary.json (older folders have none).
     """
-    description = _read_description(path)
+    description = read_description(path)
     spec = DictionarySpec.from_dict(description["spec"])
     config = config_of(path / SPECIFICATION, description["config"])
+    _check_shapes(path / ATOMS, description["atoms"], spec.d_model)
     tensors = read_tensors(path / ATOMS, ("atoms", "mean"))
-    atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"], description["atoms"], spec.d_model)
-    frame = provenance.check(read_frame(path / PROVENANCE), len(atoms), str(path / PROVENANCE))
+    with enough_memory(path / ATOMS):
+        atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"])
+    check_digest(path / ATOMS, description.get(DIGESTS, {}).get(ATOMS))
+    frame = _labels(path, description)
     return AtomDictionary(atoms, mean, frame, spec, config, description["stats"], path)
 
 
@@ -112,7 +174,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
     Raises UserError when the folder is no dictionary, is of another format version, or its dictionary.json is damaged.
     """
     path = Path(path)
-    description = _read_description(path)
+    description = read_description(path)
     spec, config = DictionarySpec.from_dict(description["spec"]), config_of(path / SPECIFICATION, description["config"])
     files = (path / name for name in (SPECIFICATION, ATOMS, PROVENANCE))
     return DictionarySummary(
@@ -141,121 +203,48 @@ def read_labelling(path: str | Path) -> Labelling:
     Raises UserError when the folder is no dictionary, is of another format version, or what is read is damaged.
     """
     path = Path(path)
-    description = _read_description(path)
-    frame = provenance.check(read_frame(path / PROVENANCE), description["atoms"], str(path / PROVENANCE))
+    description = read_description(path)
     spec = DictionarySpec.from_dict(description["spec"])
+    _check_shapes(path / ATOMS, description["atoms"], spec.d_model)  # else anything could be said of how many there are
+    frame = _labels(path, description)
     config = config_of(path / SPECIFICATION, description["config"])
     return Labelling(spec, config, description["stats"], frame, path)
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """A safetensors file. Written by us, because safetensors hides from its errors whether the disk is full."""
-    from safetensors.torch import save as to_bytes
-
-    path.write_bytes(to_bytes({name: tensor.contiguous() for name, tensor in tensors.items()}))
-
-
-def read_tensors(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
-    """The tensors `names` of a safetensors file. Raises UserError when the file or one of them is missing or broken."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {_REMEDY}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise UserError(f"{path} is damaged ({error}); {_REMEDY}") from None
+def _labels(path: Path, description: dict[str, Any]) -> pd.DataFrame:
+    """The provenance in a folder, checked."""
+    file, n_atoms = path / PROVENANCE, description["atoms"]
+    frame = provenance.check(read_frame(file, n_atoms), n_atoms, str(file))
+    check_digest(file, description.get(DIGESTS, {}).get(PROVENANCE))
+    return frame
 
 
-def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """A parquet file."""
-    path.write_bytes(frame.to_parquet(None, engine="pyarrow", index=False, compression="zstd"))
-
-
-def read_frame(path: Path) -> pd.DataFrame:
-    """The table in a parquet file. Raises UserError when the file is missing or damaged."""
-    import pyarrow
-    import pyarrow.parquet
-
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {_REMEDY}")
-    try:
-        # Plain columns only: what pandas would rebuild from the file's metadata is not wanted from a stranger's file.
-        return pyarrow.parquet.read_table(path).replace_schema_metadata(None).to_pandas()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}); {_REMEDY}") from None
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    """dictionary.json, its outline checked."""
-    if not path.is_dir():
-        raise UserError(f"{path} does not exist; check the path, or list what there is with itda library list.")
-    if not (path / SPECIFICATION).is_file():
-        raise UserError(f"{path} is not a dictionary (it has no {SPECIFICATION}); choose a folder that itda wrote.")
-    file = path / SPECIFICATION
-    description = read_json(file)
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise UserError(f"{file} does not describe a dictionary of atoms; choose a folder that itda wrote.")
-    if description.get("format_version") != FORMAT_VERSION:
+def _check_shapes(file: Path, n_atoms: int, d_model: int) -> None:
+    """Raises UserError unless the file's header speaks of `n_atoms` atoms of `d_model` numbers and of their mean."""
+    stated = tensor_shapes(file)
+    if missing := [name for name in ("atoms", "mean") if name not in stated]:
+        raise UserError(f"{shown(file)} is damaged (no tensor {missing[0]}); {REMEDY}")
+    if stated["atoms"] != (n_atoms, d_model) or stated["mean"] != (d_model,):
+        shapes = f"atoms {shown(stated['atoms'])[:80]} and mean {shown(stated['mean'])[:80]}"
         raise UserError(
-            f"{file} has format version {description.get('format_version')!r}, this program reads {FORMAT_VERSION}; "
-            "update itda-studio or train it anew."
+            f"{shown(file)} is damaged ({shapes} where {SPECIFICATION} says {n_atoms} atoms of {d_model}); {REMEDY}"
         )
-    for key, kind in (("atoms", int), ("spec", dict), ("config", dict), ("stats", dict), ("created", str)):
-        if not isinstance(description.get(key), kind) or isinstance(description[key], bool):
-            raise UserError(f"{file} is damaged ({key!r} is missing or of a wrong type); {_REMEDY}")
-    check_spec(file, description["spec"])
-    check_stats(file, description["stats"])
-    return description
 
 
-def check_stats(file: Path, stats: dict[str, Any]) -> None:
-    """Raises UserError, naming `file`, when a figure that is computed with is none."""
-    for name in ("fvu", "norm_median"):
-        value = stats.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise UserError(f"{file} is damaged (stats.{name} is {value!r}, not a number); {_REMEDY}")
-
-
-def check_spec(file: Path, spec: dict[str, Any]) -> None:
-    """Raises UserError, naming `file`, unless `spec` has the fields of a DictionarySpec and no others."""
-    optional = {"revision": str, "layer": int}
-    for field in fields(DictionarySpec):
-        kind = optional.get(field.name) or (int if field.name == "d_model" else str)
-        value = spec.get(field.name)
-        fits = isinstance(value, kind) and not isinstance(value, bool)
-        if field.name not in spec or not (fits or (value is None and field.name in optional)):
-            raise UserError(f"{file} is damaged (spec.{field.name} is missing or of a wrong type); {_REMEDY}")
-    if unknown := sorted(set(spec) - {field.name for field in fields(DictionarySpec)}):
-        raise UserError(f"{file} is damaged (unknown keys spec.{', spec.'.join(unknown)}); {_REMEDY}")
-
-
-def config_of(file: Path, values: dict[str, Any]) -> TrainConfig:
-    """The settings that `file` holds. Raises UserError, naming it, for unknown ones and bad values."""
-    try:
-        return TrainConfig.from_dict({"sinks": None, **values})  # older ones left no sink out
-    except UserError as error:
-        raise UserError(f"{file} is damaged: {error}") from None
-
-
-def _checked(file: Path, atoms: Tensor, mean: Tensor, n_atoms: int, d_model: int) -> tuple[Tensor, Tensor]:
+def _checked(file: Path, atoms: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """Atoms and mean as float32, or UserError."""
     import torch
 
-    if tuple(atoms.shape) != (n_atoms, d_model) or tuple(mean.shape) != (d_model,) or n_atoms < 1:
-        raise UserError(
-            f"{file} is damaged (atoms {tuple(atoms.shape)} and mean {tuple(mean.shape)} where {SPECIFICATION} says "
-            f"{n_atoms} atoms of {d_model}); {_REMEDY}"
-        )
     if not (atoms.is_floating_point() and mean.is_floating_point()):
-        raise UserError(f"{file} is damaged (atoms {atoms.dtype}, mean {mean.dtype}, not floating point); {_REMEDY}")
+        raise UserError(
+            f"{shown(file)} is damaged (atoms {atoms.dtype}, mean {mean.dtype}, not floating point); {REMEDY}"
+        )
     half = atoms.element_size() < 4
     atoms, mean = atoms.float(), mean.float()
     if not (torch.isfinite(atoms).all() and torch.isfinite(mean).all()):
-        raise UserError(f"{file} is damaged (it contains NaN or infinity); {_REMEDY}")
+        raise UserError(f"{shown(file)} is damaged (it contains NaN or infinity); {REMEDY}")
     norms = torch.linalg.vector_norm(atoms, dim=1)
     if ((norms - 1).abs() > (1e-2 if half else 1e-3)).any():
         worst = int((norms - 1).abs().argmax())
-        raise UserError(f"{file} is damaged (atom {worst} has norm {float(norms[worst]):.4g}, not 1); {_REMEDY}")
+        raise UserError(f"{shown(file)} is damaged (atom {worst} has norm {float(norms[worst]):.4g}, not 1); {REMEDY}")
     return (atoms / norms[:, None] if half else atoms), mean

@@ -142,12 +142,13 @@ class KeptActivations(DescribedByModel):
         return found
 
     def _tensor(self, place: Place) -> torch.Tensor | None:
-        """None where the shard is gone or cannot be read."""
+        """None where the shard is gone, cannot be read, or does not hold what was written."""
         try:
             if self._open is None or self._open[0] != place.shard:
                 self._close()
                 self._open = place.shard, safe_open(place.shard, framework="pt")
-            return self._open[1].get_tensor(place.tensor).to(self._model.device).float()
+            tensor = self._open[1].get_tensor(place.tensor)
+            return tensor.to(self._model.device).float() if place.holds(tensor) else None
         except (SafetensorError, OSError):
             self._close()
             return None

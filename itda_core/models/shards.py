@@ -2,7 +2,10 @@
 
 A set is a folder: `set.json` says what gave the activations (SetKey, and names for people), each shard holds some
 forward batches, for every site one tensor. What tokens they belong to is not stored: whoever asks has the windows, and
-a batch is found by the digest of their token ids. Nothing here loads torch before a tensor is read.
+a batch is found by the digest of their token ids. Each tensor has its own digest in the shard's header, and one that is
+not what was written counts as not kept (shards of an earlier version have none, and are taken as they are).
+
+Nothing here loads torch before a tensor is read.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,8 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from itda_core import tensor_files
 from itda_core.errors import UserError
-from itda_core.files import PARTIAL, explained, read_json, write_json
+from itda_core.files import PARTIAL, explained, parse_json, read_json, sync_file, sync_folder, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -30,8 +33,7 @@ if TYPE_CHECKING:
 VERSION = 1
 SHARD_BYTES = 64 * 2**20  # what is held before it is written; a kill loses no more
 _DESCRIPTION, _LOCK, _SUFFIX = "set.json", ".lock", ".safetensors"
-_HEADER_BYTES = 100 * 2**20  # safetensors' own limit
-_BATCHES = "batches"
+_BATCHES, _DIGESTS = "batches", "sha256"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Place(NamedTuple):
 
     shard: Path
     tensor: str
+    digest: str | None  # of its bytes; None: an earlier version of this program wrote none
+
+    def holds(self, tensor: torch.Tensor) -> bool:
+        """Whether `tensor`, as it was read from here, is what was written."""
+        return self.digest in (None, _bytes_digest(tensor))
 
 
 class Index:
@@ -90,15 +97,17 @@ class Index:
         """Take in a shard; one that cannot be read holds nothing."""
         header = read_header(shard)
         try:
-            batches = json.loads(header["__metadata__"][_BATCHES])
+            said = {name: str(value).encode() for name, value in header[tensor_files.METADATA].items()}
+            batches = parse_json(said[_BATCHES], shard, strict=True)
             held = [(str(digest), int(n_tokens)) for digest, n_tokens in batches]
-        except (KeyError, TypeError, ValueError):
+            digests = dict(parse_json(said.get(_DIGESTS, b"{}"), shard, strict=True))
+        except (AttributeError, KeyError, TypeError, ValueError):  # UserError, too, is a ValueError
             return
         for name in header:
             number, mark, site = name.partition(".")
             if mark and number.isdecimal() and int(number) < len(held):
                 digest, n_tokens = held[int(number)]
-                self.places[digest, site] = Place(shard, name)
+                self.places[digest, site] = Place(shard, name, digests.get(name))
                 self.tokens[digest] = n_tokens
 
     def forget(self, shard: Path) -> None:
@@ -121,30 +130,36 @@ def digest_of(windows: Sequence[Window]) -> str:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """A safetensors file's header: 8 bytes of length, then JSON. Empty when the file is gone, torn, or is none."""
+    """A safetensors file's header, see tensor_files.read_header. Empty when the file is gone, torn, or is none."""
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            header = json.loads(file.read(length)) if 0 < length <= _HEADER_BYTES else {}
-        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-        return header if path.stat().st_size == 8 + length + max(ends, default=0) else {}
-    except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError):
+        return tensor_files.read_header(path)
+    except UserError:
         return {}
 
 
 def write_shard(path: Path, tensors: Mapping[str, torch.Tensor], batches: Sequence[tuple[str, int]]) -> None:
-    """Write a shard in one rename. Raises UserError when the disk is full."""
+    """Write a shard in one rename; it is on the disk when this returns. Raises UserError when the disk is full."""
     from safetensors.torch import save
 
+    digests = {name: _bytes_digest(tensor) for name, tensor in tensors.items()}
+    metadata = {_BATCHES: json.dumps(list(batches)), _DIGESTS: json.dumps(digests)}
     partial = path.with_name(f"{PARTIAL}{path.name}")
     try:
         with explained(path):
-            partial.write_bytes(save(dict(tensors), metadata={_BATCHES: json.dumps(list(batches))}))
+            partial.write_bytes(save(dict(tensors), metadata=metadata))
+            sync_file(partial)
             partial.replace(path)
+            sync_folder(path.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _bytes_digest(tensor: torch.Tensor) -> str:
+    """Hexadecimal sha256 of a tensor's numbers, as they lie in a file."""
+    import torch
+
+    return hashlib.sha256(tensor.contiguous().reshape(-1).view(torch.uint8).numpy()).hexdigest()
 
 
 def sets(root: Path) -> list[KeptSet]:
@@ -222,6 +237,8 @@ def _read(folder: Path) -> KeptSet | None:
         key = SetKey(**said["key"])
         model, corpus = str(said["model"]), str(said["corpus"])
     except (KeyError, TypeError):
+        return None
+    if not isinstance(key.context, int):
         return None
     index = Index(folder)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())

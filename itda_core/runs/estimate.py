@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
-import struct
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.dictionaries.config import SIZED
+from itda_core.dictionaries.description import read_description
 from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.files import read_json
@@ -25,6 +24,7 @@ from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
 from itda_core.runs.request import TrainRequest
+from itda_core.tensor_files import METADATA, read_header
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.config import TrainConfig
@@ -44,7 +44,6 @@ _FLOPS_GPU = (2e12, 40e12)
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _RUNS_COUNTED = 5
 _BLOCKS_HELD = 3  # of a streamed model at once: two blocks, and embeddings that are rarely larger than one
-_HEADER_BYTES = 100 * 2**20  # safetensors' own limit
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
             continue
         if entry.selection in SIZED:  # their seconds are mostly those of choosing, which is reckoned by itself
             continue
-        stats = read_json(entry.path / "dictionary.json")["stats"]
+        stats = read_description(entry.path)["stats"]
         tokens, rate = stats.get("tokens"), stats.get("tokens_per_second")
         if isinstance(tokens, int) and tokens > 0 and isinstance(rate, (int, float)):
             runs.append(_EarlierRun(entry, tokens, float(rate)))
@@ -352,17 +351,9 @@ def _first(config: dict[str, Any], names: Iterable[str]) -> int | None:
 
 
 def _parameters(file: Path) -> int:
-    """How many numbers a safetensors file holds, from its header: 8 bytes of length, then JSON."""
-    with file.open("rb") as handle:
-        start = handle.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        raw = handle.read(length) if 0 < length <= _HEADER_BYTES else b""
-    try:
-        header = json.loads(raw)
-        shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
-        return sum(_product(shape) for shape in shapes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} is damaged (its header cannot be read); fetch or save the model again.") from error
+    """How many numbers a safetensors file holds, from its header."""
+    header = read_header(file)
+    return sum(_product(tensor["shape"]) for name, tensor in header.items() if name != METADATA)
 
 
 def _product(shape: Iterable[int]) -> int:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from itda_core.dictionaries.config import EXTENDED, TrainConfig
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.description import read_description
 from itda_core.errors import UserError
-from itda_core.files import read_json
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
@@ -30,13 +30,13 @@ def finished(
     """The dictionaries of one finished run in `library` that a training of `config` goes on from, one per site;
     initial: the fingerprint of what it begins with.
 
+    Where a selection chooses all its atoms together and can go no further, these are what the training ended with.
+
     Only the user's own count. Of several runs the one that read most text is taken, and of those the newest; empty
     where there is none that has all the sites.
     """
     from itda_core.dictionaries import AtomDictionary
 
-    if config.selection not in EXTENDED:
-        return ()
     wanted = {(site.module or site.kind, site.layer): i for i, site in enumerate(sites)}
     runs: dict[str, dict[int, LibraryEntry]] = {}
     length: dict[str, tuple[int, str]] = {}  # tokens read, when
@@ -44,7 +44,7 @@ def finished(
         place = wanted.get((str(entry.site), entry.layer))
         if entry.bundled or entry.problem or place is None:
             continue
-        said = read_json(entry.path / "dictionary.json")
+        said = read_description(entry.path)
         if not _leads_to(said, model, corpus, config, initial):
             continue
         run = _run_of(said["stats"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
+from itda_core.dictionaries.description import read_description
 from itda_core.errors import UserError
-from itda_core.files import read_json
 from itda_core.models.spec import DTYPES, ModelSpec
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.request import TrainRequest
@@ -69,7 +69,7 @@ def request_of(entry: LibraryEntry) -> TrainRequest:
         raise UserError(entry.problem)
     if entry.bundled:
         raise UserError(f"{entry.name} is bundled and stays as it is; train a dictionary of your own.")
-    said = read_json(entry.path / "dictionary.json")
+    said = read_description(entry.path)
     spec, stream = said["spec"], said["stats"].get("stream")
     if not isinstance(stream, dict) or entry.layer is None:
         raise UserError(f"{entry.name} does not say where its training stopped; start a new training.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
-from itda_core.files import PARTIAL, explained, new_folder
+from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, sweep, sync_folder
 from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
 
@@ -75,7 +75,7 @@ class Library:
         """
         text = str(reference).strip()
         path = Path(os.path.expanduser(text))
-        if text and all(len(part.encode()) <= _MOST_PART_BYTES for part in path.parts):
+        if text and all(len(os.fsencode(part)) <= _MOST_PART_BYTES for part in path.parts):
             if (path / "dictionary.json").is_file():
                 return path.absolute()
             if _is_plain(text):
@@ -101,16 +101,25 @@ class Library:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
-                raise UserError(f"{self.folder} is not a folder; choose another library.") from None
+                raise UserError(f"{shown(self.folder)} is not a folder; choose another library.") from None
+            sweep(self.folder)
             with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=self.folder):
                 pass
 
-    def add(self, dictionary: AtomDictionary) -> Path:
-        """Save a new dictionary under a free name. Raises UserError when the disk is full."""
+    def add(self, dictionary: AtomDictionary, *, run: str | None = None) -> Path:
+        """Save a new dictionary under a free name; run: the training that made it. Raises UserError when the disk is
+        full.
+        """
+        from itda_core.dictionaries.storage import save
+
         spec = dictionary.spec
         return self._place(
-            lambda: self.free_name(spec.model, spec.site, spec.layer), lambda path: dictionary.save_pretrained(path)
+            lambda: self.free_name(spec.model, spec.site, spec.layer), lambda path: save(dictionary, path, run=run)
         )
+
+    def folders(self) -> list[Path]:
+        """Those of the user's own dictionaries, damaged ones included."""
+        return sorted(_folders(self.folder))
 
     def rename(self, reference: str, name: str) -> Path:
         """Give a dictionary of the library another name. Raises UserError for bad names, taken ones, bundled ones."""
@@ -119,18 +128,22 @@ class Library:
         target = self.folder / name
         with explained(target):
             os.rename(path, target)
+            sync_folder(self.folder)
         return target
 
     def remove(self, reference: str) -> None:
         """Delete a dictionary of the library (of a link only the link). A reader sees it whole or not at all."""
         path = self._own(reference, "removed")
         with explained(path):
-            if path.is_symlink():
+            if path.is_symlink() or not path.is_dir():
                 path.unlink()
-                return
-            hidden = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self.folder))
-            os.rename(path, hidden / path.name)
-            shutil.rmtree(hidden)
+            else:
+                with partial_folder(self.folder) as hidden:
+                    os.rename(path, hidden / path.name)
+                    sync_folder(self.folder)  # from here on it is gone, even if the power is
+                    shutil.rmtree(hidden / path.name)
+            sync_folder(self.folder)
+        sweep(self.folder)
 
     def import_(self, source: str | Path, name: str | None = None, *, revision: str | None = None) -> Path:
         """Add a dictionary from a folder, a zip file or a Hugging Face id, checked before it appears.
@@ -139,23 +152,29 @@ class Library:
         is none of these, is damaged, or leads outside itself.
         """
         from itda_core.dictionaries import AtomDictionary
+        from itda_core.dictionaries.storage import add_digests
 
         if name is not None:
             name = self._new_name(name)
         text = str(source).strip()
         path = Path(os.path.expanduser(text))
-        if not path.exists():
+        if not os.path.lexists(path):
             if not _HUB_ID.fullmatch(text):
-                raise UserError(f"{text!r} is no folder, no zip file and no Hub id (owner/name); check the path.")
+                raise UserError(
+                    f"{shown(repr(text))} is no folder, no zip file and no Hub id (owner/name); check the path."
+                )
             dictionary = AtomDictionary.from_pretrained(text, revision=revision)
             return self._import(name or text.split("/")[1], name is not None, dictionary.save_pretrained)
 
         def copy(target: Path) -> None:
             with new_folder(target) as partial:
-                (copy_folder if path.is_dir() else extract_zip)(path, partial)
+                (copy_folder if os.path.isdir(path) else extract_zip)(path, partial)
                 AtomDictionary.load(partial)
+                add_digests(partial)
 
-        return self._import(name or (path.absolute().name if path.is_dir() else path.stem), name is not None, copy)
+        return self._import(
+            name or (path.absolute().name if os.path.isdir(path) else path.stem), name is not None, copy
+        )
 
     def export(self, reference: str | Path, target: str | Path | None = None, *, labels_only: bool = False) -> Path:
         """Write a dictionary as a zip: to `target`, into the folder `target`, or into the working directory.
@@ -183,6 +202,7 @@ class Library:
         """Write under a name; under the next one when another process took it meanwhile."""
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+        sweep(self.folder)
         while True:
             target = self.folder / name()
             try:
@@ -242,8 +262,10 @@ def _folders(root: Path) -> Iterator[Path]:
     """Visible folders in `root`; other hidden ones are no dictionaries, partial ones are being written or deleted."""
     if not root.is_dir():
         return
-    for path in root.iterdir():
-        if not path.name.startswith(".") and path.is_dir():
+    with explained(root):
+        found = list(root.iterdir())
+    for path in found:
+        if not path.name.startswith(".") and path.name.isprintable() and os.path.isdir(path):
             yield path
 
 
@@ -270,9 +292,11 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
     except UserError as error:
         return LibraryEntry(path, path.name, bundled, problem=str(error))
     except OSError as error:  # removed a moment ago, or unreadable: one folder never breaks the list
-        return LibraryEntry(path, path.name, bundled, problem=f"{path} cannot be read ({error.strerror}).")
+        return LibraryEntry(path, path.name, bundled, problem=f"{shown(path)} cannot be read ({error.strerror}).")
     missing = [name for name in DICTIONARY_FILES if not (path / name).is_file()]
-    problem = f"{path} is damaged: {', '.join(missing)} is missing; restore it or remove it." if missing else None
+    problem = (
+        f"{shown(path)} is damaged: {', '.join(missing)} is missing; restore it or remove it." if missing else None
+    )
     return LibraryEntry(
         path=path,
         name=path.name,

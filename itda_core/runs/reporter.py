@@ -37,7 +37,7 @@ class Reporter(Generic[S]):
         """The job's status is now this; written at once, or, unless `soon`, a few times a second."""
         self.status = status
         if soon or time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
-            write_json(self._folder / STATUS, status.to_dict())
+            write_json(self._folder / STATUS, status.to_dict(), synced=False)  # written anew a few times a second
             self._written = time.monotonic()
 
     def end(self, state: State, error: str | None = None) -> None:

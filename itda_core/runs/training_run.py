@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from itda_core.dictionaries.description import read_description
 from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.runs.estimate import check_room
@@ -16,12 +17,12 @@ from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.request import TrainRequest
-from itda_core.runs.work import Work, work_for, work_in
+from itda_core.runs.work import Work, is_of, work_for, work_in
 
 if TYPE_CHECKING:
-    from itda_core.dictionaries import AtomDictionary, TrainProgress
+    from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
     from itda_core.dictionaries.source import ActivationSource
-    from itda_core.models import LanguageModel
+    from itda_core.models import LanguageModel, Site
     from itda_core.models.kept import KeptActivations
     from itda_core.models.streamed.harvest import LayerActivations
     from itda_core.text import Corpus
@@ -35,6 +36,9 @@ NOTHING_FINISHED = (
     "No dictionaries in the library lead to this training: they were deleted or had other settings, or the model, "
     "its precision or the text has changed since; start a new training."
 )
+
+
+ENDED = "This training has ended already; its dictionaries are in the library."
 
 
 class Interrupted(Exception):
@@ -171,15 +175,18 @@ def run(
 
     if request.keep_activations:
         check_room(request, len(sites), model.d_model, model.dtype.itemsize)
-    workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work)
+    workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work, resume=resume)
     with workplace as kept:
         extend: tuple[AtomDictionary, ...] = ()
+        if not kept.begun and (made := _made_already(library, kept, sites, request.config)):
+            on_note(ENDED)
+            return made
         if (further or (resume and work is None)) and not kept.begun:
             extend = finished(library, model, corpus, sites, request.config, begun_with)
             if further and not extend:
                 raise UserError(NOTHING_FINISHED)
             if extend and ended(extend, request.config):
-                on_note("This training has ended already; its dictionaries are in the library.")
+                on_note(ENDED)
                 return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
             on_note(_beginning(extend))
         on_step("training")
@@ -190,7 +197,9 @@ def run(
                 request,
                 sites,
                 kept.streamed,
-                done=[site for site in sites if (site.module or site.kind, site.layer) in kept.saved_sites()],
+                done=[
+                    site for site in sites if (site.module or site.kind, site.layer) in kept.saved_sites(request.config)
+                ],
                 extend=extend,
                 initial=initial,
                 resume=resume,
@@ -216,8 +225,8 @@ def run(
             for training in trainings:
                 dictionaries = _follow(training, on_progress, should_stop)
                 on_step("saving")
-                save_all(dictionaries, library, kept)
-        results = save_all((), library, kept)
+                save_all(dictionaries, library, kept, request.config)
+        results = save_all((), library, kept, request.config)
         kept.remove()
     return results
 
@@ -275,12 +284,42 @@ def _follow(
     raise Interrupted(progress.tokens, progress.total)
 
 
-def save_all(dictionaries: Sequence[AtomDictionary], library: Library, work: Work) -> tuple[TrainedDictionary, ...]:
-    """Into the library, each once, even when the disk was full in the middle of an earlier attempt."""
-    saved: list[dict[str, Any]] = [result for result in work.saved() if Path(result["path"]).is_dir()]
+def save_all(
+    dictionaries: Sequence[AtomDictionary], library: Library, work: Work, config: TrainConfig
+) -> tuple[TrainedDictionary, ...]:
+    """Into the library, each once, even when the disk was full, or the process killed, in the middle of an earlier
+    attempt; config: of the training.
+    """
+    saved: list[dict[str, Any]] = work.saved(config)
     for dictionary in dictionaries:
-        if (dictionary.spec.site, dictionary.spec.layer) not in {(done["site"], done["layer"]) for done in saved}:
-            path = library.add(dictionary)
+        site = (dictionary.spec.site, dictionary.spec.layer)
+        if site not in {(done["site"], done["layer"]) for done in saved}:
+            earlier = _put_by(library, work, config).get(site)  # a kill came between its rename and the record of it
+            path = library.add(dictionary, run=work.run) if earlier is None else earlier
             saved.append(asdict(TrainedDictionary.of(dictionary, path)))
             work.record_saved(saved)
     return tuple(TrainedDictionary(**result) for result in saved)
+
+
+def _put_by(library: Library, work: Work, config: TrainConfig) -> dict[tuple[str, int | None], Path]:
+    """What earlier sessions of this run have put into the library, by site and layer."""
+    found: dict[tuple[str, int | None], Path] = {}
+    if work.resumed:
+        for folder in library.folders():
+            if is_of(folder, config, work.run):
+                spec = read_description(folder)["spec"]
+                found[spec["site"], spec["layer"]] = folder
+    return found
+
+
+def _made_already(
+    library: Library, work: Work, sites: Sequence[Site], config: TrainConfig
+) -> tuple[TrainedDictionary, ...]:
+    """What this run ended with, if a kill came after its checkpoints were removed; empty where it has not ended."""
+    from itda_core.dictionaries import AtomDictionary
+
+    put = _put_by(library, work, config)
+    paths = [put.get((site.module or site.kind, site.layer)) for site in sites]
+    if None in paths:
+        return ()
+    return tuple(TrainedDictionary.of(AtomDictionary.load(path), path) for path in paths if path is not None)

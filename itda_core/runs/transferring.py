@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from itda_core.files import read_json
+from itda_core.dictionaries.description import read_description
 from itda_core.runs.estimate import model_figures
 from itda_core.runs.library import Library
 from itda_core.runs.transfer_estimate import operations_by_step
@@ -116,7 +116,7 @@ def _in_library(
         site = wanted.get((str(entry.site), entry.layer))
         if entry.problem or site is None or entry.atoms is None:
             continue
-        said = read_json(entry.path / "dictionary.json")
+        said = read_description(entry.path)
         prints = said["spec"]["weights_fingerprint"], said["spec"]["corpus_fingerprint"]
         if prints != (model.fingerprint, corpus.fingerprint) or "rebuilt" in said["stats"]:
             continue

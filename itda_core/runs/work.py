@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.description import RUN, read_description
+from itda_core.dictionaries.schema import check, listed, number, optional, table, text, whole
 from itda_core.errors import UserError
 from itda_core.files import explained, read_json, write_json
 from itda_core.runs.home import work_folder
 from itda_core.runs.request import TrainRequest
 
 _STATE, _STREAMED, _REQUEST, _SAVED, _LOCK = "state", "streamed", "request.json", "saved.json", ".lock"
+_RUN = "run.json"
 HIDDEN_STATES = "hidden-states"
+_RESULTS = listed(  # see training_run.TrainedDictionary
+    table(
+        {
+            **{name: text() for name in ("path", "model", "site", "selection")},
+            **{name: whole() for name in ("atoms", "d_model", "k", "tokens")},
+            **{name: number() for name in ("seconds", "tokens_per_second", "mean_relative_error")},
+            "layer": optional(whole()),
+            "threshold": optional(number()),
+        }
+    )
+)
 
 
 @dataclass(frozen=True)
 class Work:
-    """One run's folder: `state/` is the training's own, `saved.json` says which dictionaries are in the library."""
+    """One run's folder: `state/` is the training's own, `saved.json` says which dictionaries are in the library.
+
+    `run` tells it from every other; a dictionary in the library says which run it is from, so that one that was put
+    there just before a kill, and is not in saved.json, is not put there a second time.
+    """
 
     folder: Path
+    run: str = ""  # "" where nobody asks
+    resumed: bool = False  # whether an earlier session may have put dictionaries into the library
 
     @property
     def state(self) -> Path:
@@ -53,20 +76,40 @@ class Work:
             if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
         ]
 
-    def saved(self) -> list[dict]:
-        """The results already in the library; a disk that was full between two of them leaves such a list."""
+    def saved(self, config: TrainConfig) -> list[dict]:
+        """The results of a training of `config` that are in the library already and still there; a disk that was full
+        between two of them leaves such a list. One that is damaged is none: the dictionaries themselves say it too.
+        """
         path = self.folder / _SAVED
-        return read_json(path) if path.exists() else []
+        if not path.exists():
+            return []
+        try:
+            found = read_json(path, strict=True)
+            check(found, _RESULTS, path, "remove it.")
+        except UserError:
+            return []
+        return [result for result in found if is_of(Path(result["path"]), config)]
 
-    def saved_sites(self) -> set[tuple[str, int | None]]:
-        """Site and layer of each of them that is still there."""
-        return {(result["site"], result["layer"]) for result in self.saved() if Path(result["path"]).is_dir()}
+    def saved_sites(self, config: TrainConfig) -> set[tuple[str, int | None]]:
+        """Site and layer of each of them."""
+        return {(result["site"], result["layer"]) for result in self.saved(config)}
 
     def record_saved(self, results: list[dict]) -> None:
         write_json(self.folder / _SAVED, results)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def is_of(folder: Path, config: TrainConfig, run: str | None = None) -> bool:
+    """Whether a dictionary that a training of `config` made lies in `folder`; run: only if it is from that run."""
+    try:
+        said = read_description(folder)
+        made = TrainConfig.from_dict({"sinks": None, **said["config"]})
+        wanted = replace(config, threshold=config.threshold_for(said["spec"]["d_model"]))
+    except UserError:  # gone, damaged, or of another width than this threshold goes with
+        return False
+    return made == wanted and run in (None, said.get(RUN))
 
 
 @dataclass(frozen=True)
@@ -116,7 +159,7 @@ def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], No
             with _locked(folder) as free:
                 if free and Work(folder).begun:
                     write_json(folder / _REQUEST, request.to_dict())
-                    yield Work(folder)
+                    yield Work(folder, _run_of(folder), resumed=True)
                     return
     elif same:
         on_note("An unfinished run of the same training was found and left as it is; --resume would continue it.")
@@ -131,8 +174,10 @@ def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], No
         with _locked(folder) as free:
             if free and not Work(folder).begun:
                 try:
+                    for left in (_SAVED, _RUN):  # of a run that was killed while it was being removed
+                        (folder / left).unlink(missing_ok=True)
                     write_json(folder / _REQUEST, request.to_dict())
-                    yield Work(folder)
+                    yield Work(folder, _run_of(folder))
                 finally:
                     if not Work(folder).begun:  # it ended before anything was worth keeping
                         Work(folder).remove()
@@ -152,15 +197,31 @@ def _leads_to(folder: Path, request: TrainRequest) -> bool:
     return earlier is not None and request.config.goes_on_from(earlier) and not request.config.asks_less_than(earlier)
 
 
+def _run_of(folder: Path) -> str:
+    """What tells the run in `folder` from all others; made up where it has no such name yet."""
+    path = folder / _RUN
+    try:
+        said = read_json(path, strict=True)
+        if isinstance(said, dict) and isinstance(said.get("run"), str):
+            return said["run"]
+    except UserError:
+        pass
+    name = secrets.token_hex(16)
+    write_json(path, {"run": name})
+    return name
+
+
 @contextmanager
-def work_in(folder: Path) -> Iterator[Work]:
-    """`folder` as a work folder (a job keeps its own), locked while the block runs."""
+def work_in(folder: Path, *, resume: bool) -> Iterator[Work]:
+    """`folder` as a work folder, which no other run has ever had (a job keeps its own), locked while the block runs;
+    resume: an earlier session may have worked there.
+    """
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder) as free:
         if not free:
             raise UserError(f"Another process is working in {folder}; wait for it or cancel it first.")
-        yield Work(folder)
+        yield Work(folder, hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32], resume)
 
 
 @contextmanager

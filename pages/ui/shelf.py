@@ -267,9 +267,11 @@ def _verified(result: Verification) -> None:
         f"{len(result.checks) - len(result.wrong):,} of {len(result.checks):,} atoms checked come out of their labels "
         f"again (the dictionary has {result.atoms:,}).",
         step="" if lowest is None else f"Lowest cosine of an atom with its activation: {lowest:.6f}",
-        kind="error" if result.wrong else "info",
+        kind="error" if result.wrong or result.fault else "info",
         key="library.verified.said",
     )
+    for said in filter(None, (result.fault, result.note)):
+        st.caption(visible(said))
     st.dataframe(
         pd.DataFrame(
             [
@@ -278,6 +280,7 @@ def _verified(result: Verification) -> None:
                     "token": visible(check.token),
                     "document": visible(check.document),
                     "cosine": check.cosine,
+                    "differs in": ", ".join(check.differs),
                     "true": check.true,
                 }
                 for check in sorted(result.checks, key=lambda check: check.true)

@@ -231,7 +231,7 @@ class _Places:
         if self.work is None:
             place = work_for(request, resume=self.resume, on_note=self.note)
         else:
-            place = work_in(self.work / format_layers(request.layers))
+            place = work_in(self.work / format_layers(request.layers), resume=self.resume)
         with place as kept:
             if self.work is not None and not self.resume:
                 shutil.rmtree(kept.state, ignore_errors=True)

@@ -162,7 +162,7 @@ class Team:
             _check_alike([dictionary for found in loaded for dictionary in found])
             results: list[TrainedDictionary] = []
             for group, dictionaries in zip(self._groups, loaded, strict=True):
-                results += save_all(dictionaries, library, group.work)
+                results += save_all(dictionaries, library, group.work, self._request.config)
         for group in self._groups:
             group.work.remove()
         return tuple(sorted(results, key=lambda result: -1 if result.layer is None else result.layer))
