@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from itda_core.runs.library import Library
-from itda_core.runs.request import absolute_if_local, check_keys, option
+from itda_core.runs.request import absolute_if_local, option
+from itda_core.schema import read_as
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,8 @@ class EvaluateRequest:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> EvaluateRequest:
-        """Raises UserError for keys that no request has, and for those that are missing."""
-        check_keys(value, {own.name for own in fields(cls)}, "evaluation request")
-        lists = {name: tuple(value[name]) for name in ("dictionaries", "ks", "methods")}
-        return cls(**{**value, **lists})
+        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
+        return read_as(cls, value, "evaluation request")
 
     def resolved(self) -> EvaluateRequest:
         """The same request with absolute paths, so that it means the same in every working directory.
