@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
+from itda_core.schema import read_as
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,8 +91,8 @@ class Transfer:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Transfer:
-        """Raises TypeError for what `to_dict` did not make."""
-        return cls(**{name: figure for name, figure in value.items() if name != "gain"})
+        """Raises UserError for what `to_dict` did not make."""
+        return read_as(cls, _without_gain(value), "transfer")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class TransferTable:
         import numpy as np
 
         at = self.at(k)
-        n_sites = len({(cell.layer, cell.site) for cell in at})
+        n_sites = len(_sites(at))
         values = [getattr(cell, figure) for cell in at]
         return np.array([np.nan if value is None else value for value in values], dtype=float).reshape(-1, n_sites)
 
@@ -148,8 +149,23 @@ class TransferTable:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> TransferTable:
-        """Raises KeyError or TypeError for what `to_dict` did not make."""
-        return cls(**{**value, "cells": tuple(Transfer.from_dict(cell) for cell in value["cells"])})
+        """Raises UserError for what `to_dict` did not make."""
+        if isinstance(value, dict) and isinstance(value.get("cells"), list):
+            value = {**value, "cells": [_without_gain(cell) for cell in value["cells"]]}
+        table = read_as(cls, value, "transfer table")
+        if not table.cells or any(len(table.at(k)) % len(_sites(table.at(k))) for k in table.ks):
+            raise UserError("The transfer table lacks cells; make it anew.")
+        return table
+
+
+def _sites(cells: Sequence[Transfer]) -> set[tuple[int | None, str]]:
+    """The places that labels were rebuilt in."""
+    return {(cell.layer, cell.site) for cell in cells}
+
+
+def _without_gain(value: object) -> object:
+    """The fields alone, which `gain` follows from."""
+    return {name: v for name, v in value.items() if name != "gain"} if isinstance(value, dict) else value
 
 
 def check_wishes(ks: Sequence[int] | None, method: str | None, tokens: int, draws: int) -> None:
