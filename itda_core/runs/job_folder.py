@@ -145,7 +145,7 @@ class DamagedJob:
         if worker is not None and worker.process() is not None:
             ask_to_stop(self.folder, Cancel(time.time()))
             raise UserError(
-                f"Job {self.id} still has a worker (process {worker.pid}), which was asked to stop; remove the job when "
-                "that has ended."
+                f"Job {self.id} still has a worker (process {worker.pid}), which was asked to stop; remove the job "
+                "once it has ended."
             )
         remove_folder(self.folder)
