@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import struct
@@ -20,6 +21,7 @@ from itda_core.models.folders import model_folder, weight_files
 from itda_core.models.placement import SHARE
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import ModelSpec
+from itda_core.paths import expanded
 from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
@@ -184,7 +186,7 @@ def model_figures(spec: ModelSpec) -> ModelFigures | None:
 
     Raises UserError when its folder is not a model's, or is damaged.
     """
-    is_folder = spec.name.startswith("demo:") or Path(spec.name).expanduser().exists()
+    is_folder = spec.name.startswith("demo:") or os.path.exists(expanded(spec.name))
     try:
         folder = model_folder(replace(spec, offline=True)).path
     except UserError:

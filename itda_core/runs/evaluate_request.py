@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from itda_core.runs.library import Library
-from itda_core.runs.request import absolute_if_local, option
+from itda_core.runs.request import absolute_if_local, absolute_library, option
 from itda_core.schema import read_as
 
 
@@ -49,7 +48,7 @@ class EvaluateRequest:
             dictionaries=tuple(str(library.find(name)) for name in self.dictionaries),
             corpus=None if self.corpus is None else absolute_if_local(self.corpus),
             model=None if self.model is None else absolute_if_local(self.model),
-            library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+            library=absolute_library(self.library),
         )
 
     def arguments(self) -> list[str]:

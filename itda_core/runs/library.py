@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder
+from itda_core.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
 
@@ -59,7 +60,7 @@ class Library:
     """Dictionaries in one folder (the user's library unless another is given), and the bundled ones beside them."""
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        self.folder = library_folder() if folder is None else Path(os.path.expanduser(folder)).absolute()
+        self.folder = library_folder() if folder is None else Path(storable(expanded(folder).absolute()))
 
     def entries(self) -> list[LibraryEntry]:
         """The user's dictionaries, newest first, then those that cannot be read, then the bundled ones by name."""
@@ -166,7 +167,7 @@ class Library:
         for name in DICTIONARY_FILES:
             if not (folder / name).is_file():
                 raise UserError(f"{folder} is damaged: {name} is missing; it cannot be exported.")
-        path = Path.cwd() if target is None else Path(os.path.expanduser(target)).absolute()
+        path = Path.cwd() if target is None else expanded(target).absolute()
         if not labels_only:
             return export_zip(folder, path / f"{folder.name}.zip" if path.is_dir() else path)
         from itda_core.dictionaries import AtomDictionary, write_labels

@@ -12,6 +12,7 @@ from typing import Any
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
+from itda_core.paths import expanded, storable
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.schema import read_as
 
@@ -60,7 +61,7 @@ class TrainRequest:
             self,
             model=replace(self.model, name=absolute_if_local(self.model.name)),
             corpus=absolute_if_local(self.corpus),
-            library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+            library=absolute_library(self.library),
             initial=tuple(_absolute_if_dictionary(name) for name in self.initial),
         )
 
@@ -124,14 +125,19 @@ def absolute_if_local(name: str) -> str:
     for path, rest in ((name, ""), (file, mark + column)):
         path = os.path.expanduser(path)
         if path and os.path.exists(path):
-            return os.path.abspath(path) + rest
+            return storable(os.path.abspath(path)) + rest
     return name
+
+
+def absolute_library(folder: str | None) -> str | None:
+    """The folder of another library, made absolute; None for the user's. Raises UserError for a `~` without a home."""
+    return None if folder is None else storable(expanded(folder).absolute())
 
 
 def _absolute_if_dictionary(name: str) -> str:
     """`name`, made absolute when it is a dictionary's folder; what a library calls a dictionary is kept."""
     path = os.path.expanduser(name)
-    return os.path.abspath(path) if os.path.isfile(os.path.join(path, "dictionary.json")) else name
+    return storable(os.path.abspath(path)) if os.path.isfile(os.path.join(path, "dictionary.json")) else name
 
 
 def option(name: str, value: object, default: object) -> list[str]:

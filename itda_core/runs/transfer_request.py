@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from itda_core.comparison.transfer import DRAWS, TOKENS, check_labels, check_wishes
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
+from itda_core.paths import storable
 from itda_core.runs.layers import existing_layers, format_layers
 from itda_core.runs.library import Library
 from itda_core.runs.rebuilding import open_labels
-from itda_core.runs.request import absolute_if_local, option, read_layers
+from itda_core.runs.request import absolute_if_local, absolute_library, option, read_layers
 from itda_core.schema import read_as
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class TransferRequest:
             own=tuple(str(library.find(name)) for name in self.own),
             corpus=None if self.corpus is None else absolute_if_local(self.corpus),
             held_out=None if self.held_out is None else absolute_if_local(self.held_out),
-            library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+            library=absolute_library(self.library),
         )
 
     def arguments(self) -> list[str]:
@@ -119,4 +120,4 @@ class TransferRequest:
 
 def _absolute(labels: str, library: Library) -> str:
     path = os.path.expanduser(labels)
-    return os.path.abspath(path) if os.path.isfile(path) else str(library.find(labels))
+    return storable(os.path.abspath(path) if os.path.isfile(path) else library.find(labels))
