@@ -153,8 +153,9 @@ class TransferTable:
         if isinstance(value, dict) and isinstance(value.get("cells"), list):
             value = {**value, "cells": [_without_gain(cell) for cell in value["cells"]]}
         table = read_as(cls, value, "transfer table")
-        if not table.cells or any(len(table.at(k)) % len(_sites(table.at(k))) for k in table.ks):
-            raise UserError("The transfer table lacks cells; make it anew.")
+        uneven = any(len(table.at(k)) % len(_sites(table.at(k))) for k in table.ks)
+        if not table.cells or uneven or any(cell.own_atoms is None != cell.own_fvu is None for cell in table.cells):
+            raise UserError("The transfer table lacks cells, or figures of them; make it anew.")
         return table
 
 
