@@ -107,7 +107,6 @@ def _exit_code(work: Callable[[], object]) -> int:
         typer.echo("Interrupted.", err=True)
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
-        streams.give_up_output()
         code = 0
     return code if isinstance(code, int) else 0
 

@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 
 class _Output(io.FileIO):
-    """Standard output, whose refusals are a user's errors."""
+    """Standard output. Its first refusal is a user's error, BrokenPipeError apart; what follows goes nowhere, so that
+    the interpreter's own last flush finds no fault.
+    """
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
-            raise
         except OSError as error:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), self.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise
             raise UserError(
-                f"Standard output cannot be written ({error.strerror}); send it to another file or close the program "
+                f"Standard output cannot be written ({error.strerror}); send it to a file with room, or to a program "
                 "that reads it."
             ) from None
 
@@ -65,12 +69,6 @@ def prepare() -> None:
 def finish() -> None:
     """Write what is left of standard output. Raises UserError, or BrokenPipeError, when that cannot be."""
     sys.stdout.flush()
-
-
-def give_up_output() -> None:
-    """Let nothing be written to standard output any more, so that the interpreter's own last flush finds no fault."""
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
 
 
 def _take_closed() -> None:

@@ -19,7 +19,10 @@ def home() -> Path:
     chosen = os.environ.get("ITDA_HOME", "").strip()
     if chosen:
         return Path(storable(expanded(chosen).absolute()))
-    folder = platformdirs.user_data_path("itda-studio", appauthor=False)
+    try:
+        folder = platformdirs.user_data_path("itda-studio", appauthor=False)
+    except RuntimeError:  # older versions give a path that begins with ~
+        folder = Path("~")
     if not folder.is_absolute():
         raise UserError("There is no home folder to keep dictionaries in (HOME is not set); set ITDA_HOME to a folder.")
     return Path(storable(folder))
