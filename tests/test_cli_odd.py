@@ -76,7 +76,8 @@ def variants(name: str, command: Any) -> Iterator[list[str]]:
         flags = [flag for flag in option.opts if flag.startswith("--")]
         if not flags or option.is_flag:
             continue
-        odd = WHOLE if option.annotation is int else NUMBERS if option.annotation is float else WORDS
+        kind = option.type_descriptor.annotation
+        odd = WHOLE if kind is int else NUMBERS if kind is float else WORDS
         yield from ([*given, f"{flags[0]}={value}"] for value in odd)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from itda_core.errors import UserError
+from itda_core.home import home
 from itda_core.paths import expanded, new_file, storable
-from itda_core.runs.home import home
 
 
 @pytest.fixture

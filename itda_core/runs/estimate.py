@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import statistics
 import struct
@@ -21,7 +20,6 @@ from itda_core.models.folders import model_folder, weight_files
 from itda_core.models.placement import SHARE
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import ModelSpec
-from itda_core.paths import expanded
 from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
@@ -186,7 +184,7 @@ def model_figures(spec: ModelSpec) -> ModelFigures | None:
 
     Raises UserError when its folder is not a model's, or is damaged.
     """
-    is_folder = spec.name.startswith("demo:") or os.path.exists(expanded(spec.name))
+    is_folder = spec.name.startswith("demo:") or Path(spec.name).expanduser().exists()
     try:
         folder = model_folder(replace(spec, offline=True)).path
     except UserError:

@@ -73,8 +73,7 @@ def request_of(entry: LibraryEntry) -> TrainRequest:
     spec, stream = said["spec"], said["stats"].get("stream")
     if not isinstance(stream, dict) or entry.layer is None:
         raise UserError(f"{entry.name} does not say where its training stopped; start a new training.")
-    made = stream.get("made")
-    dtype = str(made.get("dtype", "") if isinstance(made, dict) else "").removeprefix("torch.")
+    dtype = str(stream.get("made", {}).get("dtype", "")).removeprefix("torch.")
     model = ModelSpec(spec["model"], spec["revision"], dtype=dtype if dtype in DTYPES else "auto")
     return TrainRequest(
         model, (entry.layer,), spec["corpus"], TrainConfig.from_dict({"sinks": None, **said["config"]}), spec["site"]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
-from itda_core.files import explained, finite, read_json, shown, write_json
+from itda_core.files import explained, read_json, write_json
 from itda_core.runs.home import work_folder
 from itda_core.runs.request import TrainRequest
-from itda_core.schema import read_as
 
 _STATE, _STREAMED, _REQUEST, _SAVED, _LOCK = "state", "streamed", "request.json", "saved.json", ".lock"
 HIDDEN_STATES = "hidden-states"
@@ -57,22 +55,15 @@ class Work:
 
     def saved(self) -> list[dict]:
         """The results already in the library; a disk that was full between two of them leaves such a list."""
-        from itda_core.runs.training_run import TrainedDictionary  # which works in such folders
-
         path = self.folder / _SAVED
-        if not os.path.lexists(path):
-            return []
-        said, what = read_json(path), f"list of results in {shown(path)}"
-        if not isinstance(said, list):
-            raise UserError(f"The {what} is no list; remove that file, and what it listed is saved once more.")
-        return [asdict(read_as(TrainedDictionary, result, what)) for result in said]
+        return read_json(path) if path.exists() else []
 
     def saved_sites(self) -> set[tuple[str, int | None]]:
         """Site and layer of each of them that is still there."""
         return {(result["site"], result["layer"]) for result in self.saved() if Path(result["path"]).is_dir()}
 
     def record_saved(self, results: list[dict]) -> None:
-        write_json(self.folder / _SAVED, finite(results))
+        write_json(self.folder / _SAVED, results)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from itda_core import files, hub
 from itda_core.errors import UserError
 from itda_core.models.folders import INDEX, model_folder, weight_files
 from itda_core.models.spec import ModelSpec
-from itda_core.paths import expanded
 from itda_core.runs.planning.known import KNOWN
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ def describe(spec: ModelSpec) -> ModelDescription:
 
 def _folder(spec: ModelSpec) -> Path | None:
     """The model's folder; None for a Hub model that is not on this machine whole."""
-    on_hub = not spec.name.startswith("demo:") and not os.path.exists(expanded(spec.name))
+    on_hub = not spec.name.startswith("demo:") and not Path(spec.name).expanduser().exists()
     try:
         return model_folder(replace(spec, offline=True)).path
     except UserError:

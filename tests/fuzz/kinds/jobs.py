@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import subprocess
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +28,7 @@ from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.evaluation_status import EvaluationStatus
 from itda_core.runs.job_kinds import KINDS as JOB_KINDS
 from itda_core.runs.job_kinds import kind_of
+from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
 from itda_core.runs.match_request import MatchRequest
 from itda_core.runs.match_status import MatchStatus
@@ -39,7 +39,6 @@ from itda_core.runs.training_status import Accepted, LayerStatus, TrainingStatus
 from itda_core.runs.transfer_request import TransferRequest
 from itda_core.runs.transfer_status import TransferStatus
 from itda_core.runs.transfer_words import verdict
-from itda_core.runs.work import Work
 from pages.ui import evaluation_results, job_watch, match_results, training_watch, transfer_results
 from pages.ui.job_words import STATES, subject
 from pages.ui.wording import moment, progress_line
@@ -47,7 +46,7 @@ from tests.fuzz.damage import damage_file, damage_json_file
 from tests.fuzz.harness import Kind
 
 _BROKEN = "20300101-000000-000009-abcd"
-_FILES = ("request.json", "status.json", "process.json", "cancel.json", "log.txt", "work/saved.json")
+_FILES = ("request.json", "status.json", "process.json", "cancel.json", "log.txt")
 
 
 def _statuses() -> list[tuple[Any, Any]]:
@@ -105,8 +104,6 @@ def _prepare(folder: Path) -> list[Path]:
         write_json(home / "status.json", status.to_dict())
         write_json(home / "process.json", {"pid": me.pid, "started": me.create_time()})
         write_json(home / "cancel.json", {"requested": 1.0, "terminated": None})
-        saved = TrainedDictionary("/x", "demo:0", 2, "resid_post", 7, 8, 3, "consensus", None, 100, 1.0, 100.0, 0.25)
-        write_json(home / "work" / "saved.json", [vars(saved)])
         (home / "log.txt").write_text("a line\n")
         made.append(home)
     return made
@@ -114,7 +111,7 @@ def _prepare(folder: Path) -> list[Path]:
 
 def _damage(job: Path, rng: random.Random) -> None:
     """Something odd in the place of the folder, or of one of its files; or one of them is gone."""
-    for name in ("process.json", "cancel.json", "work/saved.json"):
+    for name in ("process.json", "cancel.json"):
         if rng.random() < 0.5:
             (job / name).unlink()
     path = rng.choice([path for name in _FILES if (path := job / name).exists()] * 3 + [job])
@@ -147,13 +144,18 @@ def _away(path: Path) -> None:
 
 
 def _shown(job: Job) -> None:
-    """What the pages make of a job, but for the widgets."""
+    """What the pages make of a job, but for the widgets; the figures of the damaged one alone, for they take long."""
     status = job.status
     assert status.state in STATES
     assert 0 <= (status.fraction or 0.0) <= 1
     for text in (subject(job), progress_line(status), job.command, job.log, job_watch.everything(job)):
         text.encode()
     assert moment(job.created)
+    if job.id == _BROKEN:
+        _drawn(status)
+
+
+def _drawn(status: JobStatus) -> None:
     if isinstance(status, TrainingStatus):
         training_watch.expected_atoms(status)
         for layer in status.layers:
@@ -214,10 +216,6 @@ def _used(home: Jobs, good: list[str]) -> None:
         _shown(job)
     for broken in home.damaged():
         assert _a_sentence(broken.problem)
-    work = Work(home.folder / _BROKEN / "work")
-    assert isinstance(work.begun, bool)
-    with suppress(UserError):
-        work.saved_sites()
     job = next((job for job in home.list() if job.id == _BROKEN), None)
     if job is not None and job.status.resumable:
         job.resume()
