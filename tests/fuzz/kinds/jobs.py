@@ -208,14 +208,10 @@ def _attempt(prepared: list[Path], folder: Path, rng: random.Random) -> None:
 
 
 def _used(home: Jobs, good: list[str]) -> None:
-    for kind in (None, *JOB_KINDS.values()):
-        listed, damaged = [job.id for job in home.list(kind)], [job.id for job in home.damaged(kind)]
-        assert kind is not None or set(good) <= set(listed)
-        assert kind is not None or (_BROKEN in listed) + (_BROKEN in damaged) == os.path.lexists(home.folder / _BROKEN)
-    for job in home.list():
-        _shown(job)
-    for broken in home.damaged():
-        assert _a_sentence(broken.problem)
+    try:
+        _looked_at(home, good)
+    except UserError as error:
+        raise AssertionError("what is damaged may be said, but looking is never refused") from error
     job = next((job for job in home.list() if job.id == _BROKEN), None)
     if job is not None and job.status.resumable:
         job.resume()
@@ -227,6 +223,16 @@ def _used(home: Jobs, good: list[str]) -> None:
         home.remove(_BROKEN)  # UserError: its worker, this process, runs
         assert not os.path.lexists(home.folder / _BROKEN)
     assert [job.id for job in home.list()] == sorted(good, reverse=True)
+
+
+def _looked_at(home: Jobs, good: list[str]) -> None:
+    for kind in (None, *JOB_KINDS.values()):
+        listed, damaged = [job.id for job in home.list(kind)], [job.id for job in home.damaged(kind)]
+        assert kind is not None or set(good) <= set(listed)
+        assert kind is not None or (_BROKEN in listed) + (_BROKEN in damaged) == os.path.lexists(home.folder / _BROKEN)
+    for job in home.list():
+        _shown(job)
+    assert all(_a_sentence(broken.problem) for broken in home.damaged())
 
 
 def _a_sentence(sentence: str) -> bool:
