@@ -20,7 +20,7 @@ from itda_core import streams
 from itda_core.comparison.transfer import DRAWS
 from itda_core.comparison.transfer import TOKENS as TRANSFER_TOKENS
 from itda_core.errors import UserError, said
-from itda_core.paths import new_file, storable
+from itda_core.paths import existing_folder, new_file
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.match_request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
@@ -89,7 +89,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str]) -> object:
     for argument in arguments:
-        storable(argument)
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError:
+            raise UserError(f"Argument {argument[:200]} is not UTF-8 text; rename what it names.") from None
     return cli(_with_address(arguments), prog_name="itda", standalone_mode=False)
 
 
@@ -665,7 +668,9 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     orders: Annotated[
         int | None,
-        typer.Option(help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."),
+        typer.Option(
+            max=1000, help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."
+        ),
     ] = None,
     over_training: Annotated[
         bool,
@@ -1320,12 +1325,15 @@ def bench_stream(
     ] = False,
     nodes: Annotated[
         int,
-        typer.Option(min=0, help="Also time training six layers on so many Ray nodes of one core against one; 0: no."),
+        typer.Option(
+            min=0, max=1000, help="Also time training six layers on so many Ray nodes of one core against one; 0: no."
+        ),
     ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A model read from the disk block by block beside accelerate's offload: seconds, bytes read, memory. Minutes."""
+    folder = None if folder is None else existing_folder(folder, "--folder")
     with _stdout_for_json(as_json), training_line() as line:
         line.step("starting")
         from itda_core.bench import cluster_sweep
@@ -1352,8 +1360,10 @@ def bench_stream(
 
 @bench.command("compare")
 def bench_compare(
-    dictionaries: Annotated[int, typer.Option(help="How many, all pairs of which are compared.")] = 240,
-    atoms: Annotated[int, typer.Option(help="Of each.")] = 20_000,
+    dictionaries: Annotated[
+        int, typer.Option(min=2, max=10_000, help="How many, all pairs of which are compared.")
+    ] = 240,
+    atoms: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of each.")] = 20_000,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:

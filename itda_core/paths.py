@@ -9,6 +9,7 @@ from itda_core.errors import UserError
 from itda_core.files import shown
 
 _MOST_NAME_BYTES = 255  # file systems know no longer name
+_MOST_PATH_BYTES = 4_000  # nor systems a longer path, with a name to come
 
 
 def expanded(name: str | Path) -> Path:
@@ -27,13 +28,26 @@ def expanded(name: str | Path) -> Path:
 
 
 def storable(path: str | Path) -> str:
-    """`path` as text that a file can hold. Raises UserError where its name is not UTF-8: no JSON could name it."""
+    """`path` as text that JSON can hold and that a file or folder can be called.
+
+    Raises UserError where its name is not UTF-8, or too long to be looked for.
+    """
     text = str(path)
     try:
-        text.encode("utf-8")
+        whole = len(text.encode("utf-8"))
     except UnicodeEncodeError:
         raise UserError(f"{shown(text)} has a name that is not UTF-8; rename it, or choose another.") from None
+    if whole > _MOST_PATH_BYTES or max(len(part.encode()) for part in text.split(os.sep)) > _MOST_NAME_BYTES:
+        raise UserError(f"{shown(text)} is too long to be a file or a folder; choose another.")
     return text
+
+
+def existing_folder(name: str | Path, flag: str) -> Path:
+    """`name` as the path of a folder. Raises UserError, naming what the user gave it as, where there is none."""
+    path = expanded(name)
+    if not os.path.isdir(path):
+        raise UserError(f"{flag}: the folder {shown(name)} does not exist; make it first, or choose another.")
+    return path
 
 
 def new_file(name: str | Path, flag: str) -> Path:

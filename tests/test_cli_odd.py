@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from itda_core.cli import cli
+from itda_core.errors import UserError
 from tests.conftest import Cli
 from tests.runs.samples import make_dictionary
 
@@ -67,8 +68,9 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def variants(name: str, command: Any) -> Iterator[list[str]]:
-    """The arguments with one of them odd, and with one odd option more."""
+    """The arguments as they are, with one of them odd, and with one odd option more."""
     given = GIVEN[name]
+    yield given
     for place, argument in enumerate(given):
         if not argument.startswith("-") and not given[max(place - 1, 0)].startswith("--"):
             yield from ([*given[:place], odd, *given[place + 1 :]] for odd in WORDS)
@@ -92,11 +94,16 @@ def shelf(itda: Cli, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def no_dashboard(*_: object) -> None:
         raise SystemExit(0)
 
+    def no_bench(*_: object, **__: object) -> None:
+        raise UserError("It takes minutes; run it by hand.")
+
     for seed, name in enumerate(("first", "second")):
         make_dictionary(seed=seed).save_pretrained(home / "library" / name)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(os, "execve", no_dashboard)
+    for work in ("streaming.run.bench_stream", "comparison.run.bench_compare", "cluster_sweep.cluster_sweep"):
+        monkeypatch.setattr(f"itda_core.bench.{work}", no_bench)
 
 
 @pytest.mark.usefixtures("shelf")

@@ -53,6 +53,9 @@ def test_a_name_that_no_json_can_hold_is_refused() -> None:
     with pytest.raises(UserError, match=r"caf\\udce9 has a name that is not UTF-8"):
         storable("caf\udce9")
     assert storable(Path("é")) == "é"
+    for long in ("x" * 256, "/x" * 2100):
+        with pytest.raises(UserError, match="too long"):
+            storable(long)
 
 
 def test_where_no_file_can_be(tmp_path: Path) -> None:

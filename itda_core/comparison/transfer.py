@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TOKENS = 4096  # held out, measured on if nothing else is said
 DRAWS = 3  # random dictionaries
+MOST_DRAWS = 1000  # each is grown and measured: more take days, and say no more
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,10 @@ def check_wishes(ks: Sequence[int] | None, method: str | None, tokens: int, draw
     """Raises UserError for what `transfer_table` cannot be asked whatever the labels and the model are."""
     if tokens < 1:
         raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
-    if draws < 0:
-        raise UserError(f"draws={draws} is less than 0; say how many random dictionaries to compare with.")
+    if not 0 <= draws <= MOST_DRAWS:
+        raise UserError(
+            f"draws={draws} is not from 0 to {MOST_DRAWS}; say how many random dictionaries to compare with."
+        )
     if (low := next((k for k in ks or () if k < 1), None)) is not None:
         raise UserError(f"k={low} uses no atom; give at least 1.")
     if method is not None and method not in METHODS:

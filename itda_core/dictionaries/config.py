@@ -16,6 +16,7 @@ SIZED = ("sampled", "consensus")  # the selections that end with a wanted number
 WINDOWS = ("all", "first")
 LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
 EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
+MOST_K = 65_536  # atoms per token; no model is as wide
 SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
 
 
@@ -54,6 +55,8 @@ class TrainConfig:
         if not isinstance(self.centre, bool):
             raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.")
         self._check_sinks()
+        if self.k > MOST_K:
+            raise UserError(f"k={self.k} atoms per token are more than fit into memory; give at most {MOST_K}.")
         if self.selection == "paper":
             self._check_paper()
         elif self.selection in SIZED:

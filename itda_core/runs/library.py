@@ -168,7 +168,7 @@ class Library:
         for name in DICTIONARY_FILES:
             if not (folder / name).is_file():
                 raise UserError(f"{folder} is damaged: {name} is missing; it cannot be exported.")
-        path = Path.cwd() if target is None else expanded(target).absolute()
+        path = Path.cwd() if target is None else Path(storable(expanded(target).absolute()))
         if not labels_only:
             return export_zip(folder, path / f"{folder.name}.zip" if path.is_dir() else path)
         from itda_core.dictionaries import AtomDictionary, write_labels

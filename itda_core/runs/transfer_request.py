@@ -46,6 +46,8 @@ class TransferRequest:
         if not self.labels:
             raise UserError("No labels were named; name at least one dictionary.")
         check_wishes(self.ks, self.method, self.tokens, self.draws)
+        if self.seed < 0:
+            raise UserError(f"seed={self.seed} is less than 0; give the seed of the draws, for example 0.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; `from_dict` gives the same request again."""
