@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from itda_core import streams
 from itda_core.comparison.transfer import DRAWS
 from itda_core.comparison.transfer import TOKENS as TRANSFER_TOKENS
-from itda_core.errors import UserError
+from itda_core.errors import UserError, said
+from itda_core.paths import existing_folder, new_file
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.match_request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
 from itda_core.runs.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.stopping import StopRequest
 from itda_core.runs.transfer_request import OWN_LAYERS, TransferRequest
+from itda_core.schema import LARGEST
 from itda_core.terminal import (
     print_convergence,
     print_decomposition,
@@ -43,7 +47,9 @@ cli = typer.Typer(
 )
 library = typer.Typer(help="The dictionaries on this machine: yours and the bundled ones.", **_OPTIONS)
 bench = typer.Typer(help="This machine against the textbook and against its own limit.", **_OPTIONS)
+jobs = typer.Typer(help="The work that the dashboard has started in the background.", **_OPTIONS)
 cli.add_typer(library, name="library")
+cli.add_typer(jobs, name="jobs")
 cli.add_typer(bench, name="bench")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
@@ -72,23 +78,40 @@ INTERRUPTED = 130
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 a user's error in one line, 130 interrupted."""
-    _prepare_streams()
+    streams.prepare()
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    code = _exit_code(lambda: _run(sys.argv[1:] if arguments is None else arguments))
+    # What was printed may lie in a buffer still; where it cannot be written, that is an error as any other.
+    unwritten = _exit_code(streams.finish)
+    sys.exit(code or unwritten)
+
+
+def _run(arguments: Sequence[str]) -> object:
+    for argument in arguments:
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError:
+            raise UserError(f"Argument {argument[:200]} is not UTF-8 text; rename what it names.") from None
+    return cli(_with_address(arguments), prog_name="itda", standalone_mode=False)
+
+
+def _exit_code(work: Callable[[], object]) -> int:
+    """0, or what the work returns or is refused with, which is said on standard error."""
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        code = cli(_with_address(given), prog_name="itda", standalone_mode=False)
+        code = work()
     except UserError as error:
         code = _error(str(error))
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        said = error.format_message().rstrip(".")
-        code = _error(f"{said}. See {context.command_path if context else 'itda'} --help.")
+        refusal = error.format_message().rstrip(".")
+        code = _error(said(f"{refusal}. See {context.command_path if context else 'itda'} --help."))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("Interrupted.", err=True)
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _with_address(arguments: Sequence[str]) -> list[str]:
@@ -103,15 +126,6 @@ def _with_address(arguments: Sequence[str]) -> list[str]:
 def _error(sentence: str) -> int:
     typer.echo(f"error: {' '.join(visible(line) for line in sentence.split(chr(10)))}", err=True)
     return 2
-
-
-def _prepare_streams() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to fail
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def _go_offline(offline: bool) -> None:
@@ -138,6 +152,11 @@ def _root(context: typer.Context) -> None:
 
 @bench.callback(invoke_without_command=True)
 def _bench(context: typer.Context) -> None:
+    _help(context)
+
+
+@jobs.callback(invoke_without_command=True)
+def _jobs(context: typer.Context) -> None:
     _help(context)
 
 
@@ -477,12 +496,12 @@ def _evaluate(request: EvaluateRequest, *, job: Path | None, as_json: bool) -> N
     try:
         with _stdout_for_json(as_json), StopRequest(), training_line() as line:
             if job is None:
-                said, results = 0, ()
+                told, results = 0, ()
                 for progress in measure(request, on_step=line.step):
                     line.share(progress)
-                    for note in progress.notes[said:]:
+                    for note in progress.notes[told:]:
                         line.note(visible(note))
-                    said, results = len(progress.notes), progress.results
+                    told, results = len(progress.notes), progress.results
             else:
                 results = evaluate_for_job(job, request, on_step=line.step)
     except (KeyboardInterrupt, Interrupted):
@@ -580,6 +599,8 @@ def match(
 
 def _match(request: MatchRequest, *, csv: Path | None, job: Path | None, as_json: bool) -> None:
     from itda_core.files import write_text
+
+    csv = None if csv is None else new_file(csv, "--csv")
     from itda_core.runs.matching import COLUMNS, match_models, remarks, rows, similarities_csv
     from itda_core.runs.training_run import Interrupted
     from itda_core.runs.worker import match_for_job
@@ -587,12 +608,12 @@ def _match(request: MatchRequest, *, csv: Path | None, job: Path | None, as_json
     try:
         with _stdout_for_json(as_json), StopRequest(), training_line() as line:
             if job is None:
-                said, table = 0, None
+                told, table = 0, None
                 for progress in match_models(request, on_step=line.step):
                     line.share(progress)
-                    for note in progress.notes[said:]:
+                    for note in progress.notes[told:]:
                         line.note(visible(note))
-                    said, table = len(progress.notes), progress.table
+                    told, table = len(progress.notes), progress.table
                 assert table is not None, "a study ends with its table"
             else:
                 table = match_for_job(job, request, on_step=line.step)
@@ -615,12 +636,9 @@ def _listed(given: list[str] | None) -> list[str]:
 
 
 def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise UserError(
-            f"k={text[:40]} is not a whole number; give one or several, for example --k 10,20,40."
-        ) from None
+    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < len(str(LARGEST))):
+        raise UserError(f"k={text[:40]} is not a whole number; give one or several, for example --k 10,20,40.")
+    return int(text)
 
 
 @cli.command()
@@ -650,7 +668,9 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     orders: Annotated[
         int | None,
-        typer.Option(help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."),
+        typer.Option(
+            max=1000, help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."
+        ),
     ] = None,
     over_training: Annotated[
         bool,
@@ -674,6 +694,8 @@ def compare(
 ) -> None:
     """How much dictionaries have in common: the Jaccard matrix of their labels, with chance level and intervals."""
     _go_offline(offline)
+    csv = None if csv is None else new_file(csv, "--csv")
+    differences = None if differences is None else new_file(differences, "--differences")
     shelf = Library(library)
     if over_training:
         unfit = {"--by": by != "dictionary", "--crop": crop, "--orders": orders is not None}
@@ -795,7 +817,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
     )
     for entry in entries:
         if entry.problem:
-            typer.echo(f"{entry.name}: {visible(entry.problem)}", err=True)
+            typer.echo(f"damaged: {visible(entry.name)}: {visible(entry.problem)}", err=True)
 
 
 def _row(entry: LibraryEntry) -> dict[str, Any]:
@@ -1185,7 +1207,7 @@ def plan(
         hardware = Hardware(
             gpu,
             disk=None if disk is None else disk * 1e9,
-            memory=None if ram is None else int(ram * 1e9),
+            memory=None if ram is None else round(ram * 1e9),
             measure=measure,
         )
         found = make_plan(spec, parse_layers(layers), config, hardware)
@@ -1312,12 +1334,15 @@ def bench_stream(
     ] = False,
     nodes: Annotated[
         int,
-        typer.Option(min=0, help="Also time training six layers on so many Ray nodes of one core against one; 0: no."),
+        typer.Option(
+            min=0, max=1000, help="Also time training six layers on so many Ray nodes of one core against one; 0: no."
+        ),
     ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A model read from the disk block by block beside accelerate's offload: seconds, bytes read, memory. Minutes."""
+    folder = None if folder is None else existing_folder(folder, "--folder")
     with _stdout_for_json(as_json), training_line() as line:
         line.step("starting")
         from itda_core.bench import cluster_sweep
@@ -1344,8 +1369,10 @@ def bench_stream(
 
 @bench.command("compare")
 def bench_compare(
-    dictionaries: Annotated[int, typer.Option(help="How many, all pairs of which are compared.")] = 240,
-    atoms: Annotated[int, typer.Option(help="Of each.")] = 20_000,
+    dictionaries: Annotated[
+        int, typer.Option(min=2, max=10_000, help="How many, all pairs of which are compared.")
+    ] = 240,
+    atoms: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of each.")] = 20_000,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -1363,3 +1390,68 @@ def bench_compare(
     print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
     for remark in report.remarks(found):
         typer.echo(visible(remark))
+
+
+@jobs.command("list")
+def list_jobs(as_json: AsJson = False) -> None:
+    """Your jobs, newest first; then those whose folders are damaged."""
+    from itda_core.runs.jobs import Jobs
+
+    kept, damaged = Jobs().list(), Jobs().damaged()
+    if as_json:
+        listed = [
+            {"job": job.id, "kind": job.kind.name, "created": job.created, "state": job.state, "command": job.command}
+            for job in kept
+        ]
+        broken = [{"job": job.id, "kind": job.kind and job.kind.name, "problem": job.problem} for job in damaged]
+        print_json({"jobs": listed, "damaged": broken})
+        return
+    if not kept and not damaged:
+        typer.echo("There are no jobs; the dashboard (itda app) starts them.")
+        return
+    rows = [(job.id, job.kind.noun, job.created, job.state, job.command) for job in kept]
+    rows += [(job.id, job.kind and job.kind.noun, None, "damaged", None) for job in damaged]
+    print_table(("job", "kind", "created", "state", "the same in a terminal"), rows)
+    for job in damaged:
+        typer.echo(f"damaged: {visible(job.problem)}", err=True)
+
+
+@jobs.command("remove")
+def remove_job(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="As itda jobs list names it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a job that has ended or is damaged; the dictionaries it made stay. On a terminal it asks first."""
+    from itda_core.runs.jobs import Jobs
+
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        typer.confirm(f"Delete job {visible(job)}? It cannot be brought back.", abort=True, err=True)
+    Jobs().remove(job)
+    if as_json:
+        print_json({"removed": job})
+    else:
+        typer.echo(f"Removed job {visible(job)}.")
+
+
+def _within_reason(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`command`, given no number that nothing can be counted or measured by: whatever its options are."""
+
+    @wraps(command)
+    def checked(**options: Any) -> Any:
+        for name, value in options.items():
+            fits = not isinstance(value, (int, float)) or (math.isfinite(value) and abs(value) <= LARGEST)
+            if not fits:
+                raise UserError(
+                    f"--{name.replace('_', '-')} {str(value)[:20]} is beyond any number that can be meant; give a "
+                    "smaller one, or leave it out."
+                )
+        return command(**options)
+
+    return checked
+
+
+for _group in (cli, library, bench, jobs):
+    for _command in _group.registered_commands:
+        assert _command.callback is not None, "commands are made of functions"
+        _command.callback = _within_reason(_command.callback)

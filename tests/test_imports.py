@@ -13,7 +13,7 @@ import pytest
 import itda_core
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
-BASE = {"cgroup", "errors", "files", "hub", "tensor_files", "threads"}  # every room stands on these
+BASE = {"cgroup", "errors", "files", "home", "hub", "paths", "schema", "tensor_files", "threads"}  # every room stands on these
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),
     "text": set(),
@@ -25,9 +25,10 @@ DIRECTLY: dict[str, set[str]] = {
     "figures": {"analysis", "comparison", "runs"},
     "comparison_figures": {"comparison"},
     "transfer_figures": {"comparison", "comparison_figures", "figures"},
+    "streams": set(),
     "terminal": {"runs"},
     "bench": {"runs"},
-    "cli": {"terminal", "figures", "bench"},
+    "cli": {"streams", "terminal", "figures", "bench"},
     "__main__": {"cli"},
     "__init__": {"analysis", "comparison"},
 }

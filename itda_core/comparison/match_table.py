@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from itda_core.comparison.layer_matching import MatchAccuracy
+from itda_core.errors import UserError
+from itda_core.schema import read_as
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,24 +69,45 @@ class MatchTable:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> MatchTable:
-        """Raises KeyError or TypeError for what `to_dict` did not make."""
-        measures = tuple(
-            MeasureResult(
-                name,
-                MatchAccuracy(
-                    all_pairs=one["accuracy_all_pairs"],
-                    different_models=one["accuracy_different_models"],
-                    decisions_all_pairs=one["decisions_all_pairs"],
-                    decisions_different_models=one["decisions_different_models"],
-                    interval=None if one["interval"] is None else (one["interval"][0], one["interval"][1]),
-                ),
-                _tuples(one["similarity"]),
-                one["seconds"],
-            )
-            for name, one in value["measures"].items()
-        )
-        lists = {name: _tuples(value[name]) for name in ("models", "layers", "sizes")}
-        return cls(**{**value, **lists, "measures": measures})
+        """Raises UserError for what `to_dict` did not make."""
+        measures = value.get("measures") if isinstance(value, dict) else None
+        if not isinstance(measures, dict):
+            raise UserError("The table of a layer matching has no measures; make it anew.")
+        listed = [_flat(name, one) for name, one in measures.items()]
+        table = read_as(cls, {**value, "measures": listed}, "table of a layer matching")
+        table._check()
+        return table
+
+    def _check(self) -> None:
+        """Raises UserError where the parts are not of one study: whoever shows it counts on that."""
+        n_models, n_layers = len(self.models), len(self.layers)
+        shape = (n_models, n_models, n_layers, n_layers)
+        whole = all(_shaped(measure.similarity, shape) for measure in self.measures)
+        sizes = all(len(of_model) == n_layers for of_model in self.sizes) and len(self.sizes) in (0, n_models)
+        if not (self.measures and n_models > 1 and n_layers > 1 and whole and sizes):
+            raise UserError("The table of a layer matching lacks figures of its models and layers; make it anew.")
+
+
+_ACCURACY = {
+    "accuracy_all_pairs": "all_pairs",
+    "accuracy_different_models": "different_models",
+    "decisions_all_pairs": "decisions_all_pairs",
+    "decisions_different_models": "decisions_different_models",
+    "interval": "interval",
+}
+
+
+def _flat(name: str, one: object) -> object:
+    """A measure in the contract's keys as one in MeasureResult's."""
+    if not isinstance(one, dict):
+        return one
+    accuracy = {field: one[key] for key, field in _ACCURACY.items() if key in one}
+    return {"name": name, "accuracy": accuracy, **{key: v for key, v in one.items() if key not in _ACCURACY}}
+
+
+def _shaped(nested: Any, shape: tuple[int, ...]) -> bool:
+    """Whether nested tuples have these lengths, all of one depth the same."""
+    return not shape or (len(nested) == shape[0] and all(_shaped(inner, shape[1:]) for inner in nested))
 
 
 def _tuples(value: Any) -> Any:

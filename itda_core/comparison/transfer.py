@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
+from itda_core.schema import read_as
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 TOKENS = 4096  # held out, measured on if nothing else is said
 DRAWS = 3  # random dictionaries
+MOST_DRAWS = 1000  # each is grown and measured: more take days, and say no more
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ class Transfer:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Transfer:
-        """Raises TypeError for what `to_dict` did not make."""
-        return cls(**{name: figure for name, figure in value.items() if name != "gain"})
+        """Raises UserError for what `to_dict` did not make."""
+        return read_as(cls, _without_gain(value), "transfer")
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class TransferTable:
         import numpy as np
 
         at = self.at(k)
-        n_sites = len({(cell.layer, cell.site) for cell in at})
+        n_sites = len(_sites(at))
         values = [getattr(cell, figure) for cell in at]
         return np.array([np.nan if value is None else value for value in values], dtype=float).reshape(-1, n_sites)
 
@@ -148,16 +150,34 @@ class TransferTable:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> TransferTable:
-        """Raises KeyError or TypeError for what `to_dict` did not make."""
-        return cls(**{**value, "cells": tuple(Transfer.from_dict(cell) for cell in value["cells"])})
+        """Raises UserError for what `to_dict` did not make."""
+        if isinstance(value, dict) and isinstance(value.get("cells"), list):
+            value = {**value, "cells": [_without_gain(cell) for cell in value["cells"]]}
+        table = read_as(cls, value, "transfer table")
+        uneven = any(len(table.at(k)) % len(_sites(table.at(k))) for k in table.ks)
+        if not table.cells or uneven or any(cell.own_atoms is None != cell.own_fvu is None for cell in table.cells):
+            raise UserError("The transfer table lacks cells, or figures of them; make it anew.")
+        return table
+
+
+def _sites(cells: Sequence[Transfer]) -> set[tuple[int | None, str]]:
+    """The places that labels were rebuilt in."""
+    return {(cell.layer, cell.site) for cell in cells}
+
+
+def _without_gain(value: object) -> object:
+    """The fields alone, which `gain` follows from."""
+    return {name: v for name, v in value.items() if name != "gain"} if isinstance(value, dict) else value
 
 
 def check_wishes(ks: Sequence[int] | None, method: str | None, tokens: int, draws: int) -> None:
     """Raises UserError for what `transfer_table` cannot be asked whatever the labels and the model are."""
     if tokens < 1:
         raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
-    if draws < 0:
-        raise UserError(f"draws={draws} is less than 0; say how many random dictionaries to compare with.")
+    if not 0 <= draws <= MOST_DRAWS:
+        raise UserError(
+            f"draws={draws} is not from 0 to {MOST_DRAWS}; say how many random dictionaries to compare with."
+        )
     if (low := next((k for k in ks or () if k < 1), None)) is not None:
         raise UserError(f"k={low} uses no atom; give at least 1.")
     if method is not None and method not in METHODS:

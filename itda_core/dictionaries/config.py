@@ -17,6 +17,7 @@ WINDOWS = ("all", "first")
 LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
 EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
 _MOST_WHOLE = 2**53  # what JSON of any program, a browser and a float64 still hold exactly
+MOST_K = 65_536  # atoms per token; no model is as wide
 SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
 
 
@@ -55,6 +56,8 @@ class TrainConfig:
         if not isinstance(self.centre, bool):
             raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.")
         self._check_sinks()
+        if self.k > MOST_K:
+            raise UserError(f"k={self.k} atoms per token are more than fit into memory; give at most {MOST_K}.")
         if self.selection == "paper":
             self._check_paper()
         elif self.selection in SIZED:

@@ -10,7 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained
+
+_MOST_BYTES = 2**50
 
 
 def scratch(n_rows: int, width: int, device: torch.device, folder: Path | None) -> Tensor:
@@ -18,8 +21,10 @@ def scratch(n_rows: int, width: int, device: torch.device, folder: Path | None) 
 
     With a folder, and on a CPU, it is a file there that is mapped into memory, of which the system holds as much as it
     has room for. The file has no name any more, so that it is gone with the tensor, or with the process.
-    Raises UserError when the disk is full.
+    Raises UserError when the disk is full, and for more than any disk holds.
     """
+    if n_rows * width * torch.float32.itemsize > _MOST_BYTES:
+        raise UserError(f"{n_rows:,} activations at once are more than any disk holds; ask for fewer tokens.")
     if folder is None or device.type != "cpu" or n_rows * width == 0:
         return torch.empty(n_rows, width, device=device)
     with explained(folder):

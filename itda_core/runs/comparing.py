@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
-from itda_core.files import explained
+from itda_core.files import write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -99,13 +99,15 @@ def compare(
 def write_csv(matrix: JaccardMatrix, path: Path) -> None:
     """Every pair of a matrix as a row of the file `path`, which is replaced. Raises UserError when it cannot be."""
     import csv
+    import io
 
     from itda_core.comparison.report import CELL_COLUMNS, cells
 
-    with explained(path), path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(CELL_COLUMNS)
-        writer.writerows(cells(matrix))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(CELL_COLUMNS)
+    writer.writerows(cells(matrix))
+    write_text(path, text.getvalue())
 
 
 def compare_orders(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from itda_core.runs.library import Library
-from itda_core.runs.request import absolute_if_local, check_keys, option
+from itda_core.runs.request import absolute_if_local, absolute_library, option
+from itda_core.schema import read_as
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,8 @@ class EvaluateRequest:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> EvaluateRequest:
-        """Raises UserError for keys that no request has, and for those that are missing."""
-        check_keys(value, {own.name for own in fields(cls)}, "evaluation request")
-        lists = {name: tuple(value[name]) for name in ("dictionaries", "ks", "methods")}
-        return cls(**{**value, **lists})
+        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
+        return read_as(cls, value, "evaluation request")
 
     def resolved(self) -> EvaluateRequest:
         """The same request with absolute paths, so that it means the same in every working directory.
@@ -50,7 +48,7 @@ class EvaluateRequest:
             dictionaries=tuple(str(library.find(name)) for name in self.dictionaries),
             corpus=None if self.corpus is None else absolute_if_local(self.corpus),
             model=None if self.model is None else absolute_if_local(self.model),
-            library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+            library=absolute_library(self.library),
         )
 
     def arguments(self) -> list[str]:

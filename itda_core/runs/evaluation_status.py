@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from itda_core.analysis.evaluate import Evaluation
-from itda_core.runs.job_status import JobStatus
+from itda_core.dictionaries.config import METHODS
+from itda_core.runs.job_status import JobStatus, share_of
+from itda_core.schema import Unfit
 
 if TYPE_CHECKING:
     from itda_core.analysis import EvaluationProgress
@@ -21,11 +23,12 @@ class EvaluationStatus(JobStatus):
 
     @property
     def fraction(self) -> float | None:
-        return self.share
+        return share_of(self.share)
 
-    @classmethod
-    def _own(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return {"results": tuple(Evaluation(**result) for result in value["results"])}
+    def _check(self) -> None:
+        for i, result in enumerate(self.results):
+            if result.method not in METHODS:
+                raise Unfit(f"results[{i}].method", f"is none of {', '.join(METHODS)}")
 
     def at(self, progress: EvaluationProgress) -> EvaluationStatus:
         """This status brought up to `progress`."""

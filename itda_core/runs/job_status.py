@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from itda_core.errors import UserError
 from itda_core.files import finite
+from itda_core.schema import Unfit, from_json
 
-State = Literal["starting", "running", "done", "failed", "cancelled", "lost"]
-ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "lost")
+State = Literal["starting", "running", "done", "failed", "cancelled", "lost", "damaged"]
+ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "lost", "damaged")
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,23 @@ class JobStatus:
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Raises UserError when `value` was not made by `to_dict`."""
         try:
-            if value["state"] not in get_args(State):
-                raise ValueError(value["state"])
-            return cls(**{**value, "notes": tuple(value["notes"]), **cls._own(value)})
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"A job's status cannot be read ({error}); remove the job and start it again.") from None
+            status = from_json(cls, value, made=cls._own(value) if isinstance(value, dict) else {})
+            status._check()
+        except Unfit as unfit:
+            raise UserError(
+                f"A job's status cannot be read ({unfit}); remove the job, or start it again to have it written anew."
+            ) from None
+        return status
 
     @classmethod
     def _own(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """The fields a kind of job adds that JSON does not give back as they were."""
+        """The fields a kind of job adds whose JSON has another form than their type. Raises Unfit."""
         return {}
+
+    def _check(self) -> None:
+        """Raises Unfit where what was read does not go together."""
+
+
+def share_of(work: float) -> float:
+    """What a worker said is done of its work, as a share from 0 to 1."""
+    return min(max(work, 0.0), 1.0) if work == work else 0.0

@@ -15,20 +15,22 @@ from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, sweep, sync_folder
+from itda_core.files import PARTIAL, explained, new_folder
+from itda_core.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
+from itda_core.runs.names import MOST_BYTES, RULE, cleaned, is_name
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "demo" / "dictionaries"
 
-_MOST_NAME_BYTES = 120  # file systems stop at 255, and "-2" and ".zip" are still to come
 _MOST_PART_BYTES = 255  # the system refuses to look for longer names
-_NAME = re.compile(r"[^\W_][\w .,+=@()-]*")
+_MOST_COUNTED = 8  # bytes of "-2" and what may come after it
+_PLAIN_SIGNS = "._-"  # of the names that are made here: no shell has to quote them
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
-_NAME_RULE = "choose letters, digits, spaces and . _ - + = @ ( ) , and begin with a letter or a digit"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Library:
     """Dictionaries in one folder (the user's library unless another is given), and the bundled ones beside them."""
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        self.folder = library_folder() if folder is None else Path(os.path.expanduser(folder)).absolute()
+        self.folder = library_folder() if folder is None else Path(storable(expanded(folder).absolute()))
 
     def entries(self) -> list[LibraryEntry]:
         """The user's dictionaries, newest first, then those that cannot be read, then the bundled ones by name."""
@@ -75,7 +77,7 @@ class Library:
         """
         text = str(reference).strip()
         path = Path(os.path.expanduser(text))
-        if text and all(len(os.fsencode(part)) <= _MOST_PART_BYTES for part in path.parts):
+        if text and all(len(part.encode(errors="surrogatepass")) <= _MOST_PART_BYTES for part in path.parts):
             if (path / "dictionary.json").is_file():
                 return path.absolute()
             if _is_plain(text):
@@ -84,16 +86,17 @@ class Library:
                         return folder
             if path.is_dir():
                 raise UserError(f"{text} is a folder without a dictionary.json, so no dictionary; choose another.")
-        raise UserError(f"No dictionary is called {text[:_MOST_NAME_BYTES]!r}; {self._nearest(text)}")
+        raise UserError(f"No dictionary is called {text[:MOST_BYTES]!r}; {self._nearest(text)}")
 
     def is_bundled(self, path: Path) -> bool:
         return path.resolve().parent == BUNDLED.resolve()
 
     def free_name(self, model: str, site: str, layer: int | None) -> str:
         """A readable name that nothing in the library has yet, such as `demo-0-L2-resid_post` or `...-2`."""
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(model).name).strip("-._") or "model"
-        place = re.sub(r"[^A-Za-z0-9._-]+", "-", site).strip("-._")
-        return self._free("-".join([stem, *([] if layer is None else [f"L{layer}"]), place]))
+        place = cleaned(site, _PLAIN_SIGNS, MOST_BYTES // 2)
+        parts = [*([] if layer is None else [f"L{layer}"]), *filter(None, [place])]
+        room = MOST_BYTES - _MOST_COUNTED - len("-".join(["", *parts]).encode())
+        return self._free("-".join([cleaned(Path(model).name, _PLAIN_SIGNS, room) or "model", *parts]))
 
     def check_writable(self) -> None:
         """Raises UserError when nothing can be written here; asked before hours of work, not after."""
@@ -185,7 +188,7 @@ class Library:
         for name in DICTIONARY_FILES:
             if not (folder / name).is_file():
                 raise UserError(f"{folder} is damaged: {name} is missing; it cannot be exported.")
-        path = Path.cwd() if target is None else Path(os.path.expanduser(target)).absolute()
+        path = Path.cwd() if target is None else Path(storable(expanded(target).absolute()))
         if not labels_only:
             return export_zip(folder, path / f"{folder.name}.zip" if path.is_dir() else path)
         from itda_core.dictionaries import AtomDictionary, write_labels
@@ -194,8 +197,7 @@ class Library:
         return write_labels(AtomDictionary.load(folder), path / f"{folder.name}{SUFFIX}" if path.is_dir() else path)
 
     def _import(self, wanted: str, exact: bool, write: Callable[[Path], object]) -> Path:
-        stem = re.sub(r"[^\w .,+=@()-]+", "-", wanted).strip("-._ ") or "imported"
-        stem = stem.encode()[: _MOST_NAME_BYTES - 8].decode(errors="ignore")
+        stem = cleaned(wanted, most=MOST_BYTES - _MOST_COUNTED) or "imported"
         return self._place(lambda: stem if exact else self._free(stem), write, again=not exact)
 
     def _place(self, name: Callable[[], str], write: Callable[[Path], object], *, again: bool = True) -> Path:
@@ -222,10 +224,10 @@ class Library:
 
     def _new_name(self, name: str) -> str:
         name = name.strip()
-        if not _NAME.fullmatch(name) or name.endswith(".") or name.casefold() in _RESERVED:
-            raise UserError(f"{name!r} cannot be a dictionary's name; {_NAME_RULE}.")
-        if len(name.encode()) > _MOST_NAME_BYTES:
-            raise UserError(f"The name has {len(name.encode())} bytes; choose one of at most {_MOST_NAME_BYTES}.")
+        if not is_name(name) or name.endswith(".") or name.casefold() in _RESERVED:
+            raise UserError(f"{name!r} cannot be a dictionary's name; {RULE}.")
+        if len(name.encode()) > MOST_BYTES:
+            raise UserError(f"The name has {len(name.encode())} bytes; choose one of at most {MOST_BYTES}.")
         if os.path.lexists(self.folder / name) or (BUNDLED / name).is_dir():
             raise UserError(f"A dictionary is called {name!r} already; choose another name.")
         return name
@@ -270,6 +272,10 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _entry(path: Path, *, bundled: bool = False) -> LibraryEntry:
+    try:
+        storable(path.name)
+    except UserError as error:  # no page and no file could name it
+        return LibraryEntry(path, path.name, bundled, problem=str(error))
     return _read_entry(path, bundled, tuple(_stamp(path / name) for name in DICTIONARY_FILES))
 
 

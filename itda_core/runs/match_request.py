@@ -10,8 +10,9 @@ from itda_core.comparison.measures import ANCHORS, MEASURES
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.layers import format_layers, parse_layers
-from itda_core.runs.request import DEFAULT_SITE, absolute_if_local, check_keys, option
+from itda_core.runs.layers import format_layers
+from itda_core.runs.request import DEFAULT_SITE, absolute_if_local, layers_and_config, option
+from itda_core.schema import read_as
 
 TOKENS = 20_000
 # On the bundled models the layers' dictionaries match best about here, see the README; k=8 suits their width of 128.
@@ -62,17 +63,9 @@ class MatchRequest:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> MatchRequest:
-        """Raises UserError for keys that no request has, and for those that are missing."""
-        check_keys(value, {own.name for own in fields(cls)}, "matching request")
-        return cls(
-            **{
-                **value,
-                "models": tuple(value["models"]),
-                "measures": tuple(value["measures"]),
-                "layers": parse_layers(value["layers"]),
-                "config": TrainConfig.from_dict(value["config"]),
-            }
-        )
+        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
+        what = "matching request"
+        return read_as(cls, value, what, made=layers_and_config(value, what))
 
     def resolved(self) -> MatchRequest:
         """The same request with absolute paths, so that it means the same in every working directory."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itda_core.paths import expanded
 from itda_core.runs.library import Library
 from itda_core.runs.verify import corpus_of
 
@@ -37,8 +38,8 @@ def find_labels(reference: str, library: Library) -> Path:
 
     Raises UserError when there is none.
     """
-    path = Path(os.path.expanduser(reference))
-    return path if path.is_file() else library.find(reference)
+    path = expanded(reference)
+    return path if os.path.isfile(path) else library.find(reference)
 
 
 def open_labels(reference: str, library: Library) -> LabelsOnly:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic
 
-from itda_core.errors import UserError
+from itda_core.errors import UserError, said
 from itda_core.files import write_json
+from itda_core.runs.job_folder import CANCEL, STATUS
 from itda_core.runs.job_kinds import S
 from itda_core.runs.job_status import State
 from itda_core.runs.training_run import Interrupted
 
-STATUS, CANCEL = "status.json", "cancel.json"
 _SECONDS_BETWEEN_WRITES = 0.4
 
 
@@ -37,14 +38,15 @@ class Reporter(Generic[S]):
         """The job's status is now this; written at once, or, unless `soon`, a few times a second."""
         self.status = status
         if soon or time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
-            write_json(self._folder / STATUS, status.to_dict(), synced=False)  # written anew a few times a second
+            # Only the last one is to outlive a power cut, which ends the work that the others tell of.
+            write_json(self._folder / STATUS, status.to_dict(), synced=status.ended)
             self._written = time.monotonic()
 
     def end(self, state: State, error: str | None = None) -> None:
         self.report(replace(self.status, state=state, step="", eta=None, error=error))
 
     def cancelled(self) -> bool:
-        return (self._folder / CANCEL).exists()
+        return os.path.lexists(self._folder / CANCEL)
 
 
 @contextmanager
@@ -59,6 +61,6 @@ def ending(reporter: Reporter) -> Iterator[None]:
         reporter.end("failed", str(error))
         raise
     except BaseException as error:
-        reporter.end("failed", f"Unexpected {type(error).__name__}: {error}. The log has the details.")
+        reporter.end("failed", said(f"Unexpected {type(error).__name__}: {error}. The log has the details."))
         raise
     reporter.end("done")

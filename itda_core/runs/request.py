@@ -12,7 +12,9 @@ from typing import Any
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
+from itda_core.paths import expanded, storable
 from itda_core.runs.layers import format_layers, parse_layers
+from itda_core.schema import read_as
 
 DEFAULT_SITE = "resid_post"
 
@@ -45,23 +47,13 @@ class TrainRequest:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> TrainRequest:
-        """Raises UserError for keys that no request has, and for those that are missing."""
+        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
+        what = "training request"
         if isinstance(value, dict):
             value = {"keep_activations": False, "initial": [], **value}  # older requests do not say
             if isinstance(value.get("model"), dict):
                 value["model"] = {"placement": "auto", **value["model"]}
-        check_keys(value, {own.name for own in fields(cls)}, "training request")
-        check_keys(value["model"], {own.name for own in fields(ModelSpec)}, "training request's model")
-        return cls(
-            model=ModelSpec(**value["model"]),
-            layers=parse_layers(value["layers"]),
-            corpus=value["corpus"],
-            config=TrainConfig.from_dict(value["config"]),
-            site=value["site"],
-            library=value["library"],
-            initial=tuple(value["initial"]),
-            keep_activations=value["keep_activations"],
-        )
+        return read_as(cls, value, what, made=layers_and_config(value, what))
 
     def resolved(self) -> TrainRequest:
         """The same request with absolute paths, so that it means the same in every working directory."""
@@ -69,7 +61,7 @@ class TrainRequest:
             self,
             model=replace(self.model, name=absolute_if_local(self.model.name)),
             corpus=absolute_if_local(self.corpus),
-            library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+            library=absolute_library(self.library),
             initial=tuple(_absolute_if_dictionary(name) for name in self.initial),
         )
 
@@ -133,14 +125,19 @@ def absolute_if_local(name: str) -> str:
     for path, rest in ((name, ""), (file, mark + column)):
         path = os.path.expanduser(path)
         if path and os.path.exists(path):
-            return os.path.abspath(path) + rest
+            return storable(os.path.abspath(path)) + rest
     return name
+
+
+def absolute_library(folder: str | None) -> str | None:
+    """The folder of another library, made absolute; None for the user's. Raises UserError for a `~` without a home."""
+    return None if folder is None else storable(expanded(folder).absolute())
 
 
 def _absolute_if_dictionary(name: str) -> str:
     """`name`, made absolute when it is a dictionary's folder; what a library calls a dictionary is kept."""
     path = os.path.expanduser(name)
-    return os.path.abspath(path) if os.path.isfile(os.path.join(path, "dictionary.json")) else name
+    return storable(os.path.abspath(path)) if os.path.isfile(os.path.join(path, "dictionary.json")) else name
 
 
 def option(name: str, value: object, default: object) -> list[str]:
@@ -151,11 +148,23 @@ def option(name: str, value: object, default: object) -> list[str]:
     return [flag] if value is True else [flag, str(value)]
 
 
-def check_keys(value: object, known: set[str], what: str) -> None:
-    """Raises UserError unless `value`, read from JSON, is an object with exactly the `known` keys."""
+def layers_and_config(value: object, what: str) -> dict[str, Any]:
+    """What a request read from JSON says of its layers and its dictionaries' settings, as far as it has these keys.
+
+    Settings that it lacks have their default: older requests do not say them. Raises UserError for what cannot be read.
+    """
     if not isinstance(value, dict):
-        raise UserError(f"The {what} is not a JSON object; make it anew.")
-    if unknown := sorted(set(value) - known):
-        raise UserError(f"The {what} has unknown keys {', '.join(unknown)}; remove them or make it anew.")
-    if missing := sorted(known - set(value)):
-        raise UserError(f"The {what} lacks {', '.join(missing)}; make it anew.")
+        return {}
+    made: dict[str, Any] = {}
+    if "layers" in value:
+        made["layers"] = read_layers(value["layers"], what)
+    if "config" in value:
+        made["config"] = read_as(TrainConfig, value["config"], f"{what}'s config", whole=False)
+    return made
+
+
+def read_layers(value: object, what: str) -> tuple[int, ...] | None:
+    """Layers as format_layers wrote them. Raises UserError for anything else."""
+    if not isinstance(value, str):
+        raise UserError(f"The {what}'s layers are not text such as 0,2-4; mend that or make it anew.")
+    return parse_layers(value)

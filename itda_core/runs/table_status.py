@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+from itda_core.errors import UserError
 from itda_core.files import finite
-from itda_core.runs.job_status import JobStatus
+from itda_core.runs.job_status import JobStatus, share_of
+from itda_core.schema import Unfit
 
 
 class Table(Protocol):
@@ -14,7 +16,9 @@ class Table(Protocol):
 
     def to_dict(self) -> dict[str, Any]: ...
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self: ...
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Raises UserError when `value` was not made by `to_dict`."""
+        ...
 
 
 T = TypeVar("T", bound=Table)
@@ -31,7 +35,7 @@ class TableStatus(JobStatus, Generic[T]):
 
     @property
     def fraction(self) -> float | None:
-        return self.share
+        return share_of(self.share)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: what is not finite becomes null."""
@@ -40,7 +44,12 @@ class TableStatus(JobStatus, Generic[T]):
 
     @classmethod
     def _own(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return {"table": None if value["table"] is None else cls._kind.from_dict(value["table"])}
+        if value.get("table") is None:
+            return {}
+        try:
+            return {"table": cls._kind.from_dict(value["table"])}
+        except UserError as error:
+            raise Unfit("table", f"is damaged: {str(error).rstrip('.')}") from None
 
 
 def time_left(share: float, seconds: float) -> float | None:

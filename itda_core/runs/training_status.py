@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.runs.job_status import JobStatus
 from itda_core.runs.training_run import TrainedDictionary
+from itda_core.schema import Unfit
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import TrainProgress
@@ -49,24 +50,11 @@ class TrainingStatus(JobStatus):
     layers: tuple[LayerStatus, ...] = ()
     results: tuple[TrainedDictionary, ...] = ()
 
-    @classmethod
-    def _own(cls, value: dict[str, Any]) -> dict[str, Any]:
-        layers = tuple(
-            LayerStatus(
-                **{
-                    **layer,
-                    "series_atoms": tuple(layer["series_atoms"]),
-                    "series_relative_error": tuple(layer["series_relative_error"]),
-                    "latest": tuple(Accepted(**label) for label in layer["latest"]),
-                }
-            )
-            for layer in value["layers"]
-        )
-        return {
-            "series_tokens": tuple(value["series_tokens"]),
-            "layers": layers,
-            "results": tuple(TrainedDictionary(**result) for result in value["results"]),
-        }
+    def _check(self) -> None:
+        for i, layer in enumerate(self.layers):
+            for name in ("series_atoms", "series_relative_error"):
+                if len(getattr(layer, name)) != len(self.series_tokens):
+                    raise Unfit(f"layers[{i}].{name}", "has not as many points as series_tokens")
 
 
 class Point(NamedTuple):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from itda_core.comparison.transfer import DRAWS, TOKENS, check_labels, check_wishes
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.layers import existing_layers, format_layers, parse_layers
+from itda_core.paths import storable
+from itda_core.runs.layers import existing_layers, format_layers
 from itda_core.runs.library import Library
 from itda_core.runs.rebuilding import open_labels
-from itda_core.runs.request import absolute_if_local, check_keys, option
+from itda_core.runs.request import absolute_if_local, absolute_library, option, read_layers
+from itda_core.schema import read_as
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import LabelsOnly
@@ -44,6 +46,8 @@ class TransferRequest:
         if not self.labels:
             raise UserError("No labels were named; name at least one dictionary.")
         check_wishes(self.ks, self.method, self.tokens, self.draws)
+        if self.seed < 0:
+            raise UserError(f"seed={self.seed} is less than 0; give the seed of the draws, for example 0.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; `from_dict` gives the same request again."""
@@ -51,12 +55,11 @@ class TransferRequest:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> TransferRequest:
-        """Raises UserError for keys that no request has, and for those that are missing."""
-        check_keys(value, {own.name for own in fields(cls)}, "transfer request")
-        check_keys(value["model"], {own.name for own in fields(ModelSpec)}, "transfer request's model")
-        lists = {name: tuple(value[name]) for name in ("labels", "ks", "own")}
-        layers = OWN_LAYERS if value["layers"] == OWN_LAYERS else parse_layers(value["layers"])
-        return cls(**{**value, **lists, "model": ModelSpec(**value["model"]), "layers": layers})
+        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
+        what, made = "transfer request", {}
+        if isinstance(value, dict) and value.get("layers", OWN_LAYERS) != OWN_LAYERS:
+            made["layers"] = read_layers(value["layers"], what)
+        return read_as(cls, value, what, made=made)
 
     def resolved(self) -> TransferRequest:
         """The same request with absolute paths, so that it means the same in every working directory.
@@ -71,7 +74,7 @@ class TransferRequest:
             own=tuple(str(library.find(name)) for name in self.own),
             corpus=None if self.corpus is None else absolute_if_local(self.corpus),
             held_out=None if self.held_out is None else absolute_if_local(self.held_out),
-            library=None if self.library is None else os.path.abspath(os.path.expanduser(self.library)),
+            library=absolute_library(self.library),
         )
 
     def arguments(self) -> list[str]:
@@ -119,4 +122,4 @@ class TransferRequest:
 
 def _absolute(labels: str, library: Library) -> str:
     path = os.path.expanduser(labels)
-    return os.path.abspath(path) if os.path.isfile(path) else str(library.find(labels))
+    return storable(os.path.abspath(path) if os.path.isfile(path) else library.find(labels))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 
 def duration(seconds: float) -> str:
-    """`8 s`, `3 min 20 s`, `2 h 05 min`, `4 d 07 h`."""
+    """`8 s`, `3 min 20 s`, `2 h 05 min`, `4 d 07 h`; `–` for what is not known (NaN) or will never be (infinity)."""
+    if not math.isfinite(seconds):
+        return "–"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

@@ -233,7 +233,7 @@ def _locked(folder: Path, wait: float = 0.5) -> Iterator[bool]:
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=wait)
-    except (Timeout, FileNotFoundError):
+    except (Timeout, OSError):  # it is held, was removed meanwhile, or something that is no file has its lock's name
         yield False
         return
     try:

@@ -17,7 +17,7 @@ from pages.ui.atom_list import atom_list
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import problem
 from pages.ui.token_row import token_row
-from pages.ui.visible import visible_token
+from pages.ui.visible import visible, visible_token
 from pages.ui.wording import moment
 
 EXAMPLE = "The old captain asked Maria to bring the lamp."
@@ -119,7 +119,7 @@ def recent(frame: shell.Shell) -> None:
     st.subheader("Recent dictionaries" if own else "Bundled dictionaries", anchor=False)
     for entry in (own or frame.entries)[:5]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.text(entry.name, width="stretch")
+            st.text(visible(entry.name), width="stretch")
             if entry.problem is None:
                 facts = [f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
                 facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
@@ -128,10 +128,10 @@ def recent(frame: shell.Shell) -> None:
                 st.page_link(file, label="Open", icon=icon, query_params={"dictionary": entry.name})
             else:
                 st.page_link(ways.PAGES["Library"][0], label="Damaged: see the library", icon=":material/warning:")
-    jobs = Jobs().list()[:4]
-    if jobs:
+    jobs, damaged = Jobs().list(most=4), Jobs().damaged()
+    if jobs or damaged:
         st.subheader("Recent jobs", anchor=False)
-        job_watch.listed(jobs)
+        job_watch.listed(jobs, damaged)
 
 
 def this_machine() -> None:

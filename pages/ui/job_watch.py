@@ -12,6 +12,7 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.files import finite
+from itda_core.runs.job_folder import DamagedJob
 from itda_core.runs.job_kinds import JobKind, R, S
 from itda_core.runs.job_status import JobStatus
 from itda_core.runs.jobs import Job, Jobs
@@ -20,6 +21,7 @@ from pages.ui import shell, ways
 from pages.ui.heading import heading
 from pages.ui.job_words import FORMS, PAGES, STATES, subject
 from pages.ui.notice import notice, problem
+from pages.ui.visible import visible
 from pages.ui.wording import moment, progress_line
 
 T = TypeVar("T", bound=Table)
@@ -112,10 +114,10 @@ def everything(job: Job) -> str:
 
 def all_jobs(kind: JobKind) -> None:
     """Every job of a kind, newest first."""
-    jobs = Jobs().list(kind)
-    if jobs:
+    jobs, damaged = Jobs().list(kind, most=_MOST_LISTED), Jobs().damaged(kind)
+    if jobs or damaged:
         st.subheader(f"{kind.noun}s".capitalize(), anchor=False)
-        listed(jobs)
+        listed(jobs, damaged)
 
 
 def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> None:
@@ -169,12 +171,29 @@ def settings_and_log(job: Job) -> None:
         st.code(job.log or "Nothing was written yet.", language=None, wrap_lines=True, height=240)
 
 
-def listed(jobs: Sequence[Job]) -> None:
-    """One line per job: when, what about, how it stands, and a link to it."""
-    for job in jobs[:_MOST_LISTED]:
+def listed(jobs: Sequence[Job], damaged: Sequence[DamagedJob] = ()) -> None:
+    """One line per job: when, what about, how it stands, and a link to it; then the damaged ones, to be removed."""
+    for job in jobs:
         status = job.status
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(f"{moment(job.created)}   {subject(job)}", width="stretch")
             st.caption(f"{STATES[status.state]} · {progress_line(status)}")
             page = PAGES[job.kind.name]
             ways.way(page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")
+    for broken in damaged[:_MOST_LISTED]:
+        _damaged(broken)
+
+
+def _damaged(job: DamagedJob) -> None:
+    """Why a job cannot be shown, and a way to be rid of it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(visible(job.problem), width="stretch")
+        st.caption(STATES["damaged"])
+        removed = st.button("Remove", icon=":material/delete:", type="tertiary", key=f"damaged.remove.{job.id}")
+    if removed:
+        try:
+            job.remove()
+        except UserError as error:
+            problem(error, key=f"damaged.problem.{job.id}")
+        else:
+            st.rerun()

@@ -31,6 +31,7 @@ STATES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
     "lost": "Lost",
+    "damaged": "Damaged",
 }
 _NAMED = 2  # dictionaries or models; more are counted
 

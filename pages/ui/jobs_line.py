@@ -10,19 +10,24 @@ from pages.ui.job_words import DOING, PAGES
 from pages.ui.wording import progress_line
 
 SECONDS = 2.0
+_LOOKED_AT = 8
 
 
 def running() -> list[Job]:
     """Jobs that have not ended, newest first. Only the newest few are looked at: older ones ended long ago."""
-    return [job for job in Jobs().list()[:8] if not job.status.ended]
+    return [job for job in Jobs().list(most=_LOOKED_AT) if not job.status.ended]
 
 
 def draw() -> None:
-    """One line per running job, looked at again every few seconds as long as there is one."""
-    ids = tuple(job.id for job in running())
-    if ids:
+    """One line per running job, looked at again every few seconds as long as there is one; what is damaged is said."""
+    ids, damaged = tuple(job.id for job in running()), len(Jobs().damaged())
+    if ids or damaged:
         st.divider()
+    if ids:
         st.fragment(_lines, run_every=SECONDS)(ids)
+    if damaged:
+        st.caption("A job is damaged." if damaged == 1 else f"{damaged} jobs are damaged.")
+        ways.way("Home", "See the list of jobs", ":material/warning:", {}, key="watch.damaged")
 
 
 def _lines(ids: tuple[str, ...]) -> None:

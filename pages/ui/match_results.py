@@ -130,7 +130,8 @@ def cells(table: MatchTable, measure: MeasureResult, mean: bool) -> comparison_f
     ]
     if mean:
         groups = ()
-    low, high = float(apart.min()), float(apart.max())
+    known = apart[np.isfinite(apart)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     return comparison_figures.Cells(names, names, shown, written, told, low, high, "similarity", groups, groups)
 
 

@@ -205,7 +205,7 @@ def zipped(path: Path) -> bytes:
 
 @st.dialog("Delete this dictionary?")
 def _confirm_delete(entry: LibraryEntry) -> None:
-    st.text(entry.name)
+    st.text(visible(entry.name))
     st.write(f"Its {size(entry.bytes or 0)} are deleted from this machine. This cannot be undone; Export keeps a copy.")
     keep, delete = st.columns(2)
     if keep.button("Keep it", width="stretch"):

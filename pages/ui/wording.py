@@ -17,10 +17,10 @@ def moment(iso: str | None) -> str:
         return ""
     try:
         read = datetime.fromisoformat(iso)
-    except ValueError:
+        here = (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone()
+    except (ValueError, OverflowError, OSError):  # no time, or one that this machine's calendar does not reach
         return ""
-    read = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return f"{read.astimezone():%Y-%m-%d %H:%M}"
+    return f"{here:%Y-%m-%d %H:%M}"
 
 
 def progress_line(status: JobStatus) -> str:
