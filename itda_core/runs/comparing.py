@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from itda_core.csv_export import csv_text
 from itda_core.errors import UserError
-from itda_core.files import explained
+from itda_core.files import write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -98,14 +99,9 @@ def compare(
 
 def write_csv(matrix: JaccardMatrix, path: Path) -> None:
     """Every pair of a matrix as a row of the file `path`, which is replaced. Raises UserError when it cannot be."""
-    import csv
-
     from itda_core.comparison.report import CELL_COLUMNS, cells
 
-    with explained(path), path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(CELL_COLUMNS)
-        writer.writerows(cells(matrix))
+    write_text(path, csv_text(CELL_COLUMNS, cells(matrix)))
 
 
 def compare_orders(
