@@ -1,9 +1,13 @@
-"""Arguments as people write them in Python: scalars of NumPy and torch for numbers, arrays for lists."""
+"""Arguments as people write them in Python: scalars of NumPy and torch for numbers, arrays for lists, `~` in paths."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from itda_core.errors import UserError
 
 
 def plain(value: Any) -> Any:
@@ -19,3 +23,15 @@ def plain_list(values: Any) -> list[Any]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         return [values]
     return [plain(value) for value in values]
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """`path` with the home folder in the place of `~`. Raises UserError for what is no path, and a home nobody has."""
+    try:
+        return Path(path).expanduser()
+    except TypeError:
+        raise UserError(f"{path!r:.200} is no path; give a str or a pathlib.Path.") from None
+    except RuntimeError:
+        raise UserError(
+            f"{os.fspath(path)}: there is no user of that name here, or no home folder; give the whole path."
+        ) from None

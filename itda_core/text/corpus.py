@@ -84,6 +84,11 @@ class Corpus:
         return self
 
     @classmethod
+    def of(cls, given: Corpus | str | os.PathLike[str]) -> Corpus:
+        """`given`, or the corpus that it names, see `open`."""
+        return cls.open(given) if isinstance(given, (str, os.PathLike)) else given
+
+    @classmethod
     def from_documents(cls, id: str, documents: Iterable[Document]) -> Corpus:
         """A corpus held in memory; its fingerprint is the sha256 of its ids and texts.
 

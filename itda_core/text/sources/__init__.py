@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
+from itda_core.arguments import user_path
 from itda_core.errors import UserError
 from itda_core.text.corpus import GRAMMAR, Document
 from itda_core.text.sources import delimited, json_lines, parquet, plain
@@ -32,8 +34,10 @@ class Source(NamedTuple):
 class _Kind(NamedTuple):
     """How files of one kind are read."""
 
-    choose: Callable[[CorpusFile, BinaryIO, str | None], Any]  # what to read of it, and how, of the column asked for
-    read: Callable[[CorpusFile, BinaryIO, Any], Iterator[Document]]  # by what `choose` gave
+    choose: Callable[
+        [CorpusFile, BufferedReader, str | None], Any
+    ]  # what to read of it, and how, of the column asked for
+    read: Callable[[CorpusFile, BufferedReader, Any], Iterator[Document]]  # by what `choose` gave
     told: Callable[[Any], str]  # what of that belongs into the fingerprint; "" for what is usual
 
 
@@ -78,17 +82,8 @@ def file(reference: str | Path) -> Source:
 
 def _path_and_column(reference: str | Path) -> tuple[Path, str | None]:
     """The file meant, and the column that follows its path after a `#`. Raises UserError for a home nobody has."""
-    whole = _expanded(reference)
+    whole = user_path(reference)
     if isinstance(reference, str) and "#" in reference and not os.path.lexists(whole):
         name, column = reference.rsplit("#", 1)
-        return _expanded(name), column
+        return user_path(name), column
     return whole, None
-
-
-def _expanded(path: str | Path) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise UserError(
-            f"Corpus {str(path)[:200]!r}: there is no user of that name here, or no home folder; give the whole path."
-        ) from None

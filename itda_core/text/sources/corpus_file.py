@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from itda_core.errors import UserError
 from itda_core.files import open_regular, regular
@@ -43,7 +44,7 @@ class CorpusFile:
         return self.path.name
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
+    def opened(self) -> Iterator[BufferedReader]:
         """The file, to be read; what goes wrong while the block runs is told as a change of the file if it changed.
 
         Raises UserError when it is no longer what it was when the corpus was opened, or cannot be read.
@@ -51,7 +52,7 @@ class CorpusFile:
         with open_regular(self.path) as file:
             self.check(file)
             try:
-                yield file
+                yield cast("BufferedReader", file)
             except UserError:
                 self.check(file)
                 raise

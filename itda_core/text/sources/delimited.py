@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from io import BufferedReader
 from itertools import islice
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from itda_core.errors import UserError
 from itda_core.text.corpus import Document
@@ -36,7 +37,7 @@ class _Row(NamedTuple):
     cells: list[str]
 
 
-def choose(file: CorpusFile, opened: BinaryIO, column: str | None) -> Table:
+def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> Table:
     """The separator, and the column asked for, or `text`, or the only one that holds text.
 
     The separator is the one by which the header has the column's name; where none was given, the comma if the header
@@ -67,7 +68,7 @@ def choose(file: CorpusFile, opened: BinaryIO, column: str | None) -> Table:
     return Table(separator, textual[0])
 
 
-def read(file: CorpusFile, opened: BinaryIO, table: Table) -> Iterator[Document]:
+def read(file: CorpusFile, opened: BufferedReader, table: Table) -> Iterator[Document]:
     """A document for each row, by the row's number (from 0); lines without any cell count, and are left out."""
     rows = _rows(file, opened, table.separator)
     place = next(rows).cells.index(table.column)
@@ -88,7 +89,7 @@ class _NotCsv(UserError):
     """Quotes stand where none may."""
 
 
-def _headers(file: CorpusFile, opened: BinaryIO) -> dict[str, list[str]]:
+def _headers(file: CorpusFile, opened: BufferedReader) -> dict[str, list[str]]:
     """The first row's cells by each separator, of those by which it is CSV. Raises UserError when it is by none."""
     found: dict[str, list[str]] = {}
     refused = None
@@ -105,7 +106,7 @@ def _headers(file: CorpusFile, opened: BinaryIO) -> dict[str, list[str]]:
     return found
 
 
-def _rows(file: CorpusFile, opened: BinaryIO, separator: str) -> Iterator[_Row]:
+def _rows(file: CorpusFile, opened: BufferedReader, separator: str) -> Iterator[_Row]:
     """The header, and every row after it; a line without any cell is one without cells.
 
     Raises UserError for whatever would lose or mix up text.

@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from io import BufferedReader
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any
 
 from itda_core.errors import UserError
 from itda_core.text.corpus import Document
@@ -20,7 +21,7 @@ LONGEST_ID = 10_000  # characters; each of a dictionary's labels holds one
 _MOST_DIGITS = 1_000  # of a whole number that Python is asked to read; it takes the square of their number
 
 
-def choose(file: CorpusFile, opened: BinaryIO, column: str | None) -> str:
+def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
     """The column to read. Raises UserError when the first row does not have it."""
     for number, row in islice(_rows(file, opened), 1):
         if isinstance(row, dict) and (column or COLUMN) not in row:
@@ -28,7 +29,7 @@ def choose(file: CorpusFile, opened: BinaryIO, column: str | None) -> str:
     return column or COLUMN
 
 
-def read(file: CorpusFile, opened: BinaryIO, column: str) -> Iterator[Document]:
+def read(file: CorpusFile, opened: BufferedReader, column: str) -> Iterator[Document]:
     """A document for each row that has a text, by the row's own `id` or its line's number; see `_Ids`."""
     ids = _Ids()
     for number, row in _rows(file, opened):
@@ -68,7 +69,7 @@ def _named(file: CorpusFile, number: int, id: Any) -> str | None:
     return valid(name)
 
 
-def _rows(file: CorpusFile, opened: BinaryIO) -> Iterator[tuple[int, Any]]:
+def _rows(file: CorpusFile, opened: BufferedReader) -> Iterator[tuple[int, Any]]:
     for number, line in lines(file, opened):
         if not line.strip():
             continue

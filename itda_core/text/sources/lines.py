@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from io import BufferedReader
 
 from itda_core.errors import UserError
 from itda_core.text.sources.corpus_file import CorpusFile
@@ -12,13 +12,14 @@ LONGEST_LINE = 64 * 2**20  # bytes of one line of a table, which is held as a wh
 
 
 def lines(
-    file: CorpusFile, opened: Any, longest: int = LONGEST_LINE, *, in_pieces: bool = False
+    file: CorpusFile, opened: BufferedReader, longest: int | None = None, *, in_pieces: bool = False
 ) -> Iterator[tuple[int, str]]:
     """Line number (from 1) and text of each line, its end kept.
 
-    opened: the file, buffered (with `peek`). Raises UserError at the first byte that is not UTF-8 text, and at a line
-    of more than `longest` bytes, which `in_pieces` comes in several pieces instead.
+    Raises UserError at the first byte that is not UTF-8 text, and at a line
+    of more than `longest` bytes (LONGEST_LINE, if not given), which `in_pieces` comes in several pieces instead.
     """
+    longest = longest or LONGEST_LINE
     offset, number, kept = 0, 1, b""
     while raw := opened.readline(longest if in_pieces else longest + 1):
         if not in_pieces and len(raw) > longest:

@@ -8,7 +8,8 @@ number of values are read, and the rest is skipped.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from io import BufferedReader
+from typing import NamedTuple
 
 from itda_core.errors import UserError
 from itda_core.text.sources.corpus_file import CorpusFile
@@ -26,7 +27,7 @@ class _Page(NamedTuple):
     header: int  # bytes
 
 
-def largest_page(file: CorpusFile, opened: BinaryIO, start: int, length: int, values: int) -> int:
+def largest_page(file: CorpusFile, opened: BufferedReader, start: int, length: int, values: int) -> int:
     """The bytes of the largest page, unpacked, of the column chunk of `length` bytes and `values` cells at `start`.
 
     Raises UserError when what stands there is no page.
@@ -39,7 +40,7 @@ def largest_page(file: CorpusFile, opened: BinaryIO, start: int, length: int, va
     return largest
 
 
-def _page(file: CorpusFile, opened: BinaryIO, at: int) -> _Page:
+def _page(file: CorpusFile, opened: BufferedReader, at: int) -> _Page:
     size = _HEADER
     while True:
         opened.seek(at)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any
 
 from itda_core.errors import UserError
 from itda_core.text.corpus import Document
@@ -21,7 +22,7 @@ _BYTES_AT_ONCE = 256 * 2**20  # that so many rows may have at most; a page may s
 _BUFFER = 2**20  # bytes read from the file at once
 
 
-def choose(file: CorpusFile, opened: BinaryIO, column: str | None) -> str:
+def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
     """The column to read: the one asked for, or `text`, or the only one of text. Raises UserError without one."""
     import pyarrow
 
@@ -48,7 +49,7 @@ def choose(file: CorpusFile, opened: BinaryIO, column: str | None) -> str:
     return columns[0]
 
 
-def read(file: CorpusFile, opened: BinaryIO, column: str) -> Iterator[Document]:
+def read(file: CorpusFile, opened: BufferedReader, column: str) -> Iterator[Document]:
     """A document for each cell that is not null, by the row's number (from 0)."""
     number = 0
     with _reading(file, opened) as table:
@@ -72,7 +73,7 @@ def _text(file: CorpusFile, cell: Any, number: int) -> str | None:
         ) from None
 
 
-def _rows_at_once(file: CorpusFile, opened: BinaryIO, table: ParquetFile, group: int, column: str) -> int:
+def _rows_at_once(file: CorpusFile, opened: BufferedReader, table: ParquetFile, group: int, column: str) -> int:
     """How many rows of a row group fit into _BYTES_AT_ONCE, whatever they hold: no text is longer than its page.
 
     Raises UserError where a page is too large to be held at all.
@@ -96,7 +97,7 @@ def _rows_at_once(file: CorpusFile, opened: BinaryIO, table: ParquetFile, group:
 
 
 @contextmanager
-def _reading(file: CorpusFile, opened: BinaryIO) -> Iterator[ParquetFile]:
+def _reading(file: CorpusFile, opened: BufferedReader) -> Iterator[ParquetFile]:
     from pyarrow import parquet
 
     opened.seek(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedReader
 
 from itda_core.errors import UserError
 from itda_core.text.corpus import Document
@@ -12,13 +12,13 @@ from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
 
 
-def choose(file: CorpusFile, opened: BinaryIO, column: str | None) -> None:
+def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> None:
     """Raises UserError where a column was asked for: there is none."""
     if column is not None:
         raise UserError(f"Corpus file {file.path}: a .txt file has no columns; leave out '#{column[:200]}'.")
 
 
-def read(file: CorpusFile, opened: BinaryIO, chosen: None) -> Iterator[Document]:
+def read(file: CorpusFile, opened: BufferedReader, chosen: None) -> Iterator[Document]:
     """Each block as it is, white space at its end dropped; one of more than LONGEST_DOCUMENT characters is cut."""
     block: list[str] = []
     size = number = 0
