@@ -8,8 +8,6 @@ stay as they are, negative ones too, and so does text that is nothing but a numb
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,20 +27,25 @@ def cell(value: Any) -> Any:
     return f"'{text}" if text.startswith(_FORMULAS) and not _NUMBER.fullmatch(text) else text
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table with the columns `header`, None as an empty cell."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    for row in (header, *rows):
-        writer.writerow([cell(value) for value in row])
-    return file.getvalue()
+def csv_text(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+    """A table with the columns `header`; None and NaN are empty cells."""
+    return "".join(",".join(map(_written, row)) + "\n" for row in (header, *rows))
 
 
 def frame_csv(frame: pd.DataFrame, *, index: bool = False) -> str:
     """`frame` with its columns' names, and with its index where asked for."""
-    safe = frame.rename(columns=cell, index=cell if index else None)
-    for i in range(safe.shape[1]):
-        column = safe.iloc[:, i]
-        if column.dtype.kind not in "biuf":  # numbers need no looking at
-            safe.isetitem(i, column.astype(object).map(cell))
-    return safe.to_csv(index=index, lineterminator="\n")
+    named = [(frame.index.name, frame.index)] if index else []
+    named += [(name, frame.iloc[:, i]) for i, name in enumerate(frame.columns)]
+    return csv_text([name for name, _ in named], zip(*(column.tolist() for _, column in named), strict=True))
+
+
+def _is_missing(value: Any) -> bool:
+    return (
+        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+    )
+
+
+def _written(value: Any) -> str:
+    # The csv module leaves a lone carriage return outside quotes, where it is the end of a row to many readers.
+    text = "" if _is_missing(value) else str(cell(value))
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
