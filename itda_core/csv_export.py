@@ -40,9 +40,8 @@ def frame_csv(frame: pd.DataFrame, *, index: bool = False) -> str:
 
 
 def _is_missing(value: Any) -> bool:
-    return (
-        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
-    )
+    nothing = value is None or type(value).__name__ in ("NAType", "NaTType")  # pandas' own, which need not be there
+    return nothing or (isinstance(value, float) and value != value)
 
 
 def _written(value: Any) -> str:

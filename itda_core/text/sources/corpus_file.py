@@ -33,6 +33,10 @@ class CorpusFile:
             str(path).encode("utf-8")
         except UnicodeEncodeError:
             raise UserError(f"The name of the corpus file {path} is not UTF-8; rename it.") from None
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise UserError(
+                f"Corpus file {path} is a pipe, a device or a socket; save its text as a file and give that."
+            )
         found = regular(path)
         if not found.st_size:
             raise UserError(f"Corpus file {path} is empty; give one with at least one document.")
