@@ -66,8 +66,12 @@ def test_what_unpacks_to_more_than_is_held_is_refused_before_it_is(
     parquet.write_table(pa.table({"text": [*TEXTS, "x" * 10_000_000]}), path, compression="zstd")
     assert path.stat().st_size < 300_000
     assert sum(map(len, texts(path)[-10:])) == 10_000_000
-    monkeypatch.setattr("itda_core.text.sources.parquet.LARGEST_PAGE", 5_000_000)
-    assert "MiB of text in one piece (a page of row group 1)" in refused(path)
+    monkeypatch.setattr(pages, "_SWOLLEN", 5_000_000)
+    assert "unpacks to 10 MiB in one piece" in refused(path)
+    monkeypatch.setattr(pages, "_MOST_SWELLING", 10**6)
+    assert len(texts(path)) > len(TEXTS)
+    monkeypatch.setattr(pages, "LARGEST_PAGE", 5_000_000)
+    assert "unpacks to 10 MiB in one piece" in refused(path)
 
 
 def test_a_long_text_said_often_is_read_some_rows_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

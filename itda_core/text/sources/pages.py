@@ -14,7 +14,9 @@ from typing import NamedTuple
 from itda_core.errors import UserError
 from itda_core.text.sources.corpus_file import CorpusFile
 
-LARGEST_PAGE = 128 * 2**20  # bytes unpacked; writers make pages of 1 MiB, the largest known ones 100 MB
+LARGEST_PAGE = 2**30  # bytes unpacked; writers aim at 1 MiB, but put a thousand texts into one, however long they are
+_SWOLLEN = 128 * 2**20  # bytes unpacked from which a page is looked at more closely:
+_MOST_SWELLING = 100  # bytes out of one; text becomes three to ten times as large
 _HEADER = 2**16  # bytes; statistics may hold the least and the greatest text
 _LARGEST_HEADER = 2**24
 _HEADERS_OF_VALUES = (5, 8)  # the fields of a PageHeader that tell a data page's number of values, as their first
@@ -30,12 +32,18 @@ class _Page(NamedTuple):
 def largest_page(file: CorpusFile, opened: BufferedReader, start: int, length: int, values: int) -> int:
     """The bytes of the largest page, unpacked, of the column chunk of `length` bytes and `values` cells at `start`.
 
-    Raises UserError when what stands there is no page.
+    Raises UserError when what stands there is no page, or one that would take too much memory.
     """
     largest = read = 0
     at = start
     while read < values and at < start + length:
         page = _page(file, opened, at)
+        if page.unpacked > LARGEST_PAGE or page.unpacked > max(_SWOLLEN, _MOST_SWELLING * page.packed):
+            raise UserError(
+                f"Corpus file {file.path} unpacks to {page.unpacked / 2**20:,.0f} MiB in one piece (the page at byte "
+                f"{at:,}), more than is held at once; write it with fewer rows to a row group, and divide single texts "
+                "as long as that."
+            )
         largest, read, at = max(largest, page.unpacked), read + page.values, at + page.header + page.packed
     return largest
 

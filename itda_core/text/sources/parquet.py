@@ -12,7 +12,7 @@ from itda_core.text.corpus import Document
 from itda_core.text.pieces import pieces
 from itda_core.text.sources.columns import COLUMN, listed, missing
 from itda_core.text.sources.corpus_file import CorpusFile
-from itda_core.text.sources.pages import LARGEST_PAGE, largest_page
+from itda_core.text.sources.pages import largest_page
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -87,12 +87,6 @@ def _rows_at_once(file: CorpusFile, opened: BufferedReader, table: ParquetFile, 
             for both, chunk in zip(starts, chunks, strict=True)
         ]
     largest = max((largest_page(file, opened, *place) for place in places), default=1)
-    if largest > LARGEST_PAGE:
-        raise UserError(
-            f"Corpus file {file.path} holds {largest / 2**20:,.0f} MiB of text in one piece (a page of row group "
-            f"{group + 1}), more than is held at once; divide what is too long for a row, or write it with pages of "
-            "the usual 1 MiB."
-        )
     return max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, largest)))
 
 
