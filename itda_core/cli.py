@@ -150,6 +150,12 @@ def _library(context: typer.Context) -> None:
 def app(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
     headless: Annotated[bool, typer.Option("--headless", help="Do not open a browser.")] = False,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Answer under this name too, where a proxy of yours serves it under another."
+        ),
+    ] = None,
 ) -> None:
     """Open the dashboard in a browser, on this machine only."""
     page = Path(__file__).resolve().parents[1] / "app.py"
@@ -166,6 +172,7 @@ def app(
             ) from None
     typer.echo(f"ITDA Studio: http://127.0.0.1:{port} (Ctrl-C stops it)")
     flags = ["--port", str(port), *(["--headless"] if headless else [])]
+    flags += [part for name in host or () for part in ("--host", name)]
     sys.stdout.flush()
     known = [str(page.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(known))  # so that `pages` is found from any folder

@@ -109,8 +109,9 @@ def evaluate(
     note). Dictionaries with windows of one length share the text and the model's own forward passes; nothing is held
     but one batch, whatever the length of the text.
 
-    **Reconstruction.** All tokens of text count; special tokens and padding do not, nor do those that the dictionary
-    leaves out as attention sinks (`TrainConfig.sinks`), which are counted and, among predictions, keep what they have.
+    **Reconstruction.** All tokens of text count, that for unknown words too; special tokens and padding do not, nor do
+    those that the dictionary leaves out as attention sinks (`TrainConfig.sinks`), which are counted and, among
+    predictions, keep what they have.
 
     **Predictions**, for models with a language-modelling head. The reconstruction (or zeros) takes the place of the
     activation of every token of text at the dictionary's site, at once; special tokens keep theirs. Counted are the

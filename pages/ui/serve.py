@@ -45,8 +45,8 @@ class OwnPagesOnly:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         else:
             refusal = PlainTextResponse(
-                f"ITDA Studio answers under its own names only: {', '.join(hosts())}. To serve it under another, set "
-                "STREAMLIT_SERVER_ALLOWED_HOSTS.\n",
+                f"ITDA Studio answers under its own names only: {', '.join(hosts())}. To serve it under another: "
+                "itda app --host NAME\n",
                 status_code=403,
             )
             await refusal(scope, receive, send)
@@ -115,11 +115,12 @@ def _opening(address: str) -> Callable[[st.App], AbstractAsyncContextManager[Non
 
 
 def main() -> None:
-    """`python -m pages.ui.serve app.py --port 8501 [--headless]`: serves until it is stopped."""
+    """`python -m pages.ui.serve app.py --port 8501 [--headless] [--host NAME ...]`: serves until it is stopped."""
     parser = argparse.ArgumentParser(prog="itda app")
     parser.add_argument("page")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--headless", action="store_true")
+    parser.add_argument("--host", action="append", default=[])
     given = parser.parse_args()
     imports.begin()
     sys.argv = [given.page]  # Streamlit looks for its configuration beside what was started
@@ -129,6 +130,7 @@ def main() -> None:
         "server.address": "127.0.0.1",
         "server.port": given.port,
         "server.headless": given.headless,
+        "server.allowedHosts": [*HOSTS, *given.host],
         "server.showEmailPrompt": False,
         "browser.gatherUsageStats": False,
         "logger.hideWelcomeMessage": True,  # and with it Streamlit's notice to developers, which covers the page

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from tests.e2e.conftest import PATIENCE, ROOT
@@ -69,13 +70,30 @@ def test_no_page_is_shown_in_a_frame(studio: str) -> None:
         assert headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
+def test_a_name_that_was_asked_for_is_answered_and_a_server_ends_when_told() -> None:
+    with _served([sys.executable, "-m", "itda_core", "app", "--headless", "--host", FOREIGN], "--port") as address:
+        host = f"{FOREIGN}:{urlsplit(address).port}"
+        assert handshake(address, host, f"http://{host}") == 101
+        assert handshake(address, host.replace("rebound", "another"), None) == 403
+        assert answer(address, host)[0] == 200
+
+
 def test_started_by_streamlit_itself_foreign_names_open_no_socket() -> None:
+    run = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
+    with _served(run, "--server.port") as address:
+        port = urlsplit(address).port
+        assert handshake(address, f"localhost:{port}", f"http://localhost:{port}") == 101
+        assert handshake(address, f"{FOREIGN}:{port}", f"http://{FOREIGN}:{port}") == 403
+
+
+@contextmanager
+def _served(command: list[str], port_option: str) -> Iterator[str]:
+    """The address of a server of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
     address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.DEVNULL)
+    server = subprocess.Popen([*command, port_option, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + PATIENCE / 1000
         while True:
@@ -86,8 +104,7 @@ def test_started_by_streamlit_itself_foreign_names_open_no_socket() -> None:
                 assert server.poll() is None
                 assert time.monotonic() < until
                 time.sleep(0.1)
-        assert handshake(address, f"localhost:{port}", f"http://localhost:{port}") == 101
-        assert handshake(address, f"{FOREIGN}:{port}", f"http://{FOREIGN}:{port}") == 403
+        yield address
     finally:
         server.terminate()
         server.wait(PATIENCE / 1000)
