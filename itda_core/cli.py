@@ -169,6 +169,12 @@ def _library(context: typer.Context) -> None:
 def app(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
     headless: Annotated[bool, typer.Option("--headless", help="Do not open a browser.")] = False,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Answer under this name too, where a proxy of yours serves it under another."
+        ),
+    ] = None,
 ) -> None:
     """Open the dashboard in a browser, on this machine only."""
     page = Path(__file__).resolve().parents[1] / "app.py"
@@ -183,20 +189,13 @@ def app(
                 f"Port {port} cannot be used ({error.strerror}); stop what listens there or choose another, "
                 f"for example --port {port + 1 if port < 65535 else 8502}."
             ) from None
-    options = {
-        "server.address": "127.0.0.1",
-        "server.port": port,
-        "server.headless": str(headless).lower(),
-        "server.showEmailPrompt": "false",
-        "browser.gatherUsageStats": "false",
-        "logger.hideWelcomeMessage": "true",  # and with it Streamlit's notice to developers, which covers the page
-    }
     typer.echo(f"ITDA Studio: http://127.0.0.1:{port} (Ctrl-C stops it)")
-    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    flags = ["--port", str(port), *(["--headless"] if headless else [])]
+    flags += [part for name in host or () for part in ("--host", name)]
     sys.stdout.flush()
     known = [str(page.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(known))  # so that `pages` is found from any folder
-    os.execve(sys.executable, [sys.executable, "-m", "pages.ui.serve", "run", str(page), *flags], environment)
+    os.execve(sys.executable, [sys.executable, "-m", "pages.ui.serve", str(page), *flags], environment)
 
 
 @cli.command()
@@ -716,6 +715,7 @@ def compare(
         )
         return
     with _stdout_for_json(as_json), training_line() as line:
+        from itda_core.csv_export import frame_csv
         from itda_core.files import write_text
         from itda_core.runs.comparing import compare as compare_all
         from itda_core.runs.comparing import compare_orders, write_csv
@@ -751,7 +751,7 @@ def compare(
         if csv is not None:
             write_csv(found.matrix, csv)
         if differences is not None:
-            write_text(differences, found.differences().labels().to_csv(index=False))
+            write_text(differences, frame_csv(found.differences().labels()))
         effect = None
         for progress in growing or ():
             line.step(f"{progress.name}, order {progress.order + 1}: {progress.trained} of {progress.total} grown")

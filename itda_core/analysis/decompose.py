@@ -6,15 +6,18 @@ Source: Leask, Nanda and Al Moubayed, "Inference-Time Decomposition of Activatio
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from itda_core.arguments import plain
+from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.text.windows import Window, prompt_window
 
 if TYPE_CHECKING:
     import torch
 
-    from itda_core.dictionaries import AtomDictionary, AtomLabel, LabelsOnly
+    from itda_core.dictionaries import AtomLabel, LabelsOnly
     from itda_core.models import LanguageModel, Site
 
 
@@ -165,15 +168,23 @@ def decompose_activations(
 
 
 def decompose(
-    model: LanguageModel, dictionary: AtomDictionary, prompt: str, k: int | None = None, method: str | None = None
+    model: LanguageModel,
+    dictionary: AtomDictionary | str | Path,
+    prompt: str,
+    k: int | None = None,
+    method: str | None = None,
 ) -> Decomposition:
-    """Which atoms explain each token of `prompt`: `read_prompt`, then `decompose_activations`."""
+    """Which atoms explain each token of `prompt`: `read_prompt`, then `decompose_activations`.
+
+    dictionary: also the folder of one.
+    """
+    dictionary = AtomDictionary.of(dictionary)
     return decompose_activations(dictionary, read_prompt(model, dictionary, prompt), k, method)
 
 
 def defaults(dictionary: AtomDictionary, k: int | None, method: str | None) -> tuple[int, str]:
     """k and method where none are given: the dictionary's own, k never above its number of atoms."""
-    own = dictionary.config
+    own, k = dictionary.config, plain(k)
     return min(own.k, len(dictionary)) if k is None else k, own.method if method is None else method
 
 

@@ -9,20 +9,23 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.analysis.decompose import check_model, defaults
 from itda_core.analysis.evaluation_text import Held, evaluation_text, n_text
+from itda_core.arguments import plain, plain_list
 from itda_core.dictionaries.config import METHODS
+from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
+from itda_core.text.corpus import Corpus
 
 if TYPE_CHECKING:
     import torch
 
     from itda_core.analysis.evaluation_sums import PredictionSums, ReconstructionSums, Spread
-    from itda_core.dictionaries import AtomDictionary
     from itda_core.models import LanguageModel, Site
-    from itda_core.text import Corpus, Window
+    from itda_core.text import Window
 
 TOKENS = 4096  # measured on if nothing else is said
 _MOST_WINDOWS = 16  # of one forward pass
@@ -86,15 +89,17 @@ class EvaluationProgress:
 
 def evaluate(
     model: LanguageModel,
-    dictionaries: AtomDictionary | Sequence[AtomDictionary],
-    corpus: Corpus,
+    dictionaries: AtomDictionary | str | Path | Sequence[AtomDictionary | str | Path],
+    corpus: Corpus | str | Path,
     *,
-    ks: Sequence[int] | None = None,
-    methods: Sequence[str] | None = None,
+    ks: Sequence[int] | int | None = None,
+    methods: Sequence[str] | str | None = None,
     tokens: int = TOKENS,
     windows_per_batch: int | None = None,
 ) -> Generator[EvaluationProgress, None, None]:
     """Measure dictionaries of one model at every k and by every method; the last progress (`done`) has the results.
+
+    Dictionaries may be given by their folders, `corpus` by what Corpus.open takes.
 
     Results come dictionary by dictionary, for each k all methods. `ks` and `methods` default to each dictionary's own.
     Earlier progresses have them as they stand: each over the tokens it counts so far.
@@ -104,8 +109,9 @@ def evaluate(
     note). Dictionaries with windows of one length share the text and the model's own forward passes; nothing is held
     but one batch, whatever the length of the text.
 
-    **Reconstruction.** All tokens of text count; special tokens and padding do not, nor do those that the dictionary
-    leaves out as attention sinks (`TrainConfig.sinks`), which are counted and, among predictions, keep what they have.
+    **Reconstruction.** All tokens of text count, that for unknown words too; special tokens and padding do not, nor do
+    those that the dictionary leaves out as attention sinks (`TrainConfig.sinks`), which are counted and, among
+    predictions, keep what they have.
 
     **Predictions**, for models with a language-modelling head. The reconstruction (or zeros) takes the place of the
     activation of every token of text at the dictionary's site, at once; special tokens keep theirs. Counted are the
@@ -117,7 +123,11 @@ def evaluate(
     to another model or tokenizer, or for a k or method it does not have; later for a corpus without text, and for
     activations or predictions that are not finite.
     """
-    chosen = [dictionaries] if not isinstance(dictionaries, Sequence) else list(dictionaries)
+    one = isinstance(dictionaries, str) or not isinstance(dictionaries, Sequence)
+    chosen = [AtomDictionary.of(given) for given in ([dictionaries] if one else dictionaries)]
+    ks = None if ks is None else plain_list(ks)
+    methods = None if methods is None else plain_list(methods)
+    tokens, windows_per_batch, corpus = plain(tokens), plain(windows_per_batch), Corpus.of(corpus)
     encodings = encodings_of(chosen, ks, methods)
     if tokens < 1:
         raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
@@ -144,8 +154,8 @@ def encodings_of(
         own_k, own_method = defaults(dictionary, None, None)
         wanted = [Encoding(k, method) for k in ks or [own_k] for method in methods or [own_method]]
         for k, method in wanted:
-            if k < 1:
-                raise UserError(f"k={k} takes no atom; give at least 1.")
+            if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+                raise UserError(f"k={k!r:.200} is no number of atoms; give a whole number of at least 1.")
             if k > len(dictionary):
                 raise UserError(
                     f"k={k} exceeds the {len(dictionary)} atoms of {name_of(dictionary)}; lower k or train further."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itda_core.arguments import plain
 from itda_core.comparison.jaccard import jaccard_matrix
 from itda_core.comparison.places import LabelSet
 from itda_core.errors import UserError
@@ -82,6 +83,7 @@ def convergence(
     Raises UserError when there are fewer than two checkpoints, when the last one lacks a layer, and as jaccard_matrix
     does.
     """
+    sets = {(plain(checkpoint), plain(layer)): labels for (checkpoint, layer), labels in sets.items()}
     checkpoints, layers = (sorted({key[part] for key in sets}) for part in (0, 1))
     if len(checkpoints) < 2:
         raise UserError(f"Convergence takes at least two checkpoints, not {len(checkpoints)}; give more.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 import numpy as np
 
 from itda_core.comparison.convergence import Convergence
 from itda_core.comparison.report import percent_range
+from itda_core.csv_export import csv_text
 
 COLUMNS = ("checkpoint", "layer", "jaccard", "low", "high", "comparable_fraction", "null_jaccard", "z")
 SETTLED = 0.5  # Jaccard with the end from which on a layer counts as settled
@@ -43,12 +42,10 @@ def settled(found: Convergence) -> str:
 
 def to_csv(found: Convergence) -> str:
     """A row per checkpoint and layer with the columns COLUMNS; empty where there is no figure."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[tuple[object, ...]] = []
     for row, name in enumerate(found.names):
         for column, layer in enumerate(found.layers):
             figures = (getattr(found, field) for field in COLUMNS[2:])
             cells = (None if values is None else values[row, column] for values in figures)
-            writer.writerow((name, layer, *(None if cell is None or np.isnan(cell) else float(cell) for cell in cells)))
-    return file.getvalue()
+            rows.append((name, layer, *(None if cell is None or np.isnan(cell) else float(cell) for cell in cells)))
+    return csv_text(COLUMNS, rows)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itda_core.arguments import plain
 from itda_core.comparison import chance
 from itda_core.comparison.comparable import Comparability, comparability
 from itda_core.comparison.crop import Cropped
 from itda_core.comparison.incidence import Incidence
 from itda_core.comparison.intervals import Bootstrap
 from itda_core.comparison.places import Labelled, LabelSet
+from itda_core.text.corpus import Corpus
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from itda_core.text.corpus import Corpus
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,20 +88,26 @@ class JaccardMatrix:
         return found
 
 
-def jaccard(one: Labelled | LabelSet, two: Labelled | LabelSet) -> float:
-    """|A and B| / |A or B| of the prefixes that two dictionaries have labels at, 0 to 1.
+def jaccard(one: Labelled | LabelSet | str | Path, two: Labelled | LabelSet | str | Path) -> float:
+    """|A and B| / |A or B| of the prefixes that two dictionaries (or the folders of such) have labels at, 0 to 1.
 
     All labels count; what only one of the models has read or can read is left out by `jaccard_matrix` with a corpus.
     Raises UserError when the dictionaries are of different corpora, or no prefix was read by both models.
     """
-    sets = [given if isinstance(given, LabelSet) else LabelSet.of(given) for given in (one, two)]
+    sets = [given if isinstance(given, LabelSet) else LabelSet.of(_loaded(given)) for given in (one, two)]
     return float(jaccard_matrix(sets).jaccard[0, 1])
+
+
+def _loaded(given: Labelled | str | Path) -> Labelled:
+    from itda_core.dictionaries.dictionary import AtomDictionary
+
+    return AtomDictionary.load(given) if isinstance(given, (str, Path)) else given
 
 
 def jaccard_matrix(
     sets: Sequence[LabelSet],
     *,
-    corpus: Corpus | None = None,
+    corpus: Corpus | str | Path | None = None,
     tokenizers: Mapping[str, PreTrainedTokenizerBase] | None = None,
     comparable: Comparability | None = None,
     null: str = "uniform",
@@ -123,6 +130,8 @@ def jaccard_matrix(
     Raises UserError when there are fewer than two sets, when corpora differ, when nothing of two sets is comparable,
     and for an unknown `null`, `level` or number of resamples.
     """
+    level, resamples, seed = plain(level), plain(resamples), plain(seed)
+    corpus = None if corpus is None else Corpus.of(corpus)
     chance.check_null(null)
     comparable = comparability(sets, corpus, tokenizers) if comparable is None else comparable
     shared = Incidence.of(sets, with_documents=interval)

@@ -5,12 +5,14 @@ The task is that of Kornblith et al. (2019, section 6.1), the table that of the 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itda_core.arguments import plain, plain_list
 from itda_core.comparison.cka import LinearCka
 from itda_core.comparison.harvest import Harvest, Harvested, harvest
 from itda_core.comparison.jaccard import jaccard_matrix
@@ -29,14 +31,15 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.training import train
 from itda_core.errors import UserError
 from itda_core.models.loading import load_model
+from itda_core.models.spec import ModelSpec
+from itda_core.text.corpus import Corpus
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-    from itda_core.models import LanguageModel, ModelSpec
-    from itda_core.text import Corpus
+    from itda_core.models import LanguageModel
 
 _OF_LABELS = ("itda", "itda_codes")
 _OF_COVARIANCES: dict[str, type[PairMeasure[Any]]] = {
@@ -64,8 +67,8 @@ class MatchProgress:
 
 
 def match(
-    models: Sequence[ModelSpec],
-    corpus: Corpus,
+    models: Sequence[ModelSpec | str | Path],
+    corpus: Corpus | str | Path,
     config: TrainConfig,
     *,
     layers: Sequence[int] | None = None,
@@ -92,6 +95,9 @@ def match(
     named, a missing `config.tokens`, too few tokens in common, a site without variance, and what `load_model`,
     `harvest` and `train` raise.
     """
+    models = [model if isinstance(model, ModelSpec) else ModelSpec(os.fspath(model)) for model in models]
+    layers, anchors = None if layers is None else plain_list(layers), plain(anchors)
+    corpus = Corpus.of(corpus)
     if len(models) < 2:
         raise UserError(f"{len(models)} model(s) cannot be matched; name at least two.")
     if unknown := sorted(set(measures) - set(MEASURES)):

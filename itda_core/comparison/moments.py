@@ -10,6 +10,7 @@ from torch import Tensor
 
 from itda_core.errors import UserError
 from itda_core.pursuit.chunks import exact_products
+from itda_core.pursuit.given import as_tensor
 
 ENTRIES = 2**26  # of the sums of products held at once: half a gigabyte in float64
 LEAST_SPREAD = 1e-6  # standard deviation, in units of the mean's length, below which activations do not vary
@@ -104,6 +105,7 @@ def paired(x: Tensor, y: Tensor) -> Moments:
     Raises UserError when the shapes disagree, a value is not finite, there are fewer than two tokens, or one of them
     is constant.
     """
+    x, y = as_tensor(x, "Activations"), as_tensor(y, "Activations")
     check_paired(x, y)
     moments = Moments([x.shape[1], y.shape[1]])
     moments.add([part if part.device.type == "mps" else part.double() for part in (x, y)])

@@ -12,10 +12,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from itda_core.arguments import plain
 from itda_core.comparison.jaccard import JaccardMatrix, jaccard_matrix
 from itda_core.comparison.places import LabelSet
 from itda_core.dictionaries.config import SIZED
@@ -97,7 +99,7 @@ class OrderProgress:
 
 
 def order_effect(
-    trainings: Sequence[Training], corpus: Corpus, *, orders: int = 3, seed: int = 0
+    trainings: Sequence[Training], corpus: Corpus | str | Path, *, orders: int = 3, seed: int = 0
 ) -> Generator[OrderProgress, None, None]:
     """Run every training in each of several orders; yields while it does, and the effect at the end.
 
@@ -110,6 +112,7 @@ def order_effect(
     """
     from itda_core.dictionaries import train
 
+    orders, seed, corpus = plain(orders), plain(seed), Corpus.of(corpus)
     check_orders(orders)
     if not trainings:
         raise UserError("Nothing to train was named; name at least one dictionary.")

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from itda_core.arguments import plain
 from itda_core.comparison.measures import ANCHORS
 from itda_core.comparison.moments import check_paired
 from itda_core.errors import UserError
 from itda_core.pursuit.chunks import exact_products
+from itda_core.pursuit.given import as_tensor
 
 _ENTRIES = 2**24  # of relative vectors held at once
 
@@ -36,6 +38,8 @@ def relative_representation(
     Raises UserError when the shapes disagree, a value is not finite, there are fewer than two tokens, or an activation
     is zero.
     """
+    x, y = as_tensor(x, "Activations"), as_tensor(y, "Activations")
+    anchors, seed = plain(anchors), plain(seed)
     check_paired(x, y)
     if (anchors_x is None) != (anchors_y is None):
         raise UserError("Anchors were given for one of x and y only; give both, or none to have them drawn.")
@@ -47,6 +51,7 @@ def relative_representation(
         anchors_x, x = x[drawn.to(x.device)], x[others.to(x.device)]
         anchors_y, y = y[drawn.to(y.device)], y[others.to(y.device)]
     else:
+        anchors_x, anchors_y = as_tensor(anchors_x, "Anchors"), as_tensor(anchors_y, "Anchors")
         _check_anchors(x, y, anchors_x, anchors_y)
     measure = RelativeRepresentations([anchors_x, anchors_y])
     measure.add([x, y])

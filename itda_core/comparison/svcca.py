@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from itda_core.arguments import plain
 from itda_core.comparison.moments import paired
 from itda_core.errors import UserError
 
@@ -34,6 +35,7 @@ class Svcca:
     name = "svcca"
 
     def __init__(self, variance: float = VARIANCE) -> None:
+        variance = plain(variance)
         if not 0 < variance <= 1:
             raise UserError(f"variance={variance} cannot be kept; choose a share above 0 and at most 1, usually 0.99.")
         self._variance = variance

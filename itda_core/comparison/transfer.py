@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from itda_core.arguments import plain, plain_list
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.schema import read_as
@@ -267,6 +268,8 @@ def transfer_table(
     """
     from itda_core.comparison.transferring import Transferring
 
+    ks = None if ks is None else plain_list(ks)
+    tokens, draws, seed = plain(tokens), plain(draws), plain(seed)
     check_labels(labels, ks)
     if not sites:
         raise UserError("Nothing to transfer into; name at least one layer.")

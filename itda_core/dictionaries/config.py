@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from itda_core.arguments import plain
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
 from itda_core.errors import UserError
 
@@ -43,6 +44,8 @@ class TrainConfig:
     sinks: float | None = SINKS  # leave out tokens whose norm is above so many medians of the site; None or 0: none
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))  # frozen; NumPy's are taken as well
         _check_whole("k", self.k, 1, "the number of atoms per token, for example 40")
         _check_whole("context", self.context, 1, "the tokens per window, for example 128")
         _check_whole("seed", self.seed, 0, "the seed, for example 0")
@@ -200,5 +203,5 @@ def _check_whole(name: str, value: object, least: int, what: str) -> None:
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise UserError(f"{name}={value!r} does not exist; choose {' or '.join(choices)}.")

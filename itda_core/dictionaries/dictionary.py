@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itda_core.arguments import plain, user_path
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.provenance import AtomLabel, to_labels
 from itda_core.errors import UserError
@@ -33,6 +35,11 @@ class DictionarySpec:
     d_model: int
     corpus: str
     corpus_fingerprint: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", os.fspath(self.model))  # frozen; a path and NumPy's numbers are taken as well
+        object.__setattr__(self, "layer", plain(self.layer))
+        object.__setattr__(self, "d_model", plain(self.d_model))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DictionarySpec:
@@ -63,6 +70,9 @@ class AtomDictionary:
         gram: Tensor | None = None,
     ) -> None:
         """gram: atoms @ atoms.T where it is at hand, so that it need not be computed again."""
+        from itda_core.pursuit.given import as_tensor
+
+        atoms, mean = as_tensor(atoms, "Atoms"), as_tensor(mean, "Means")
         assert tuple(mean.shape) == tuple(atoms.shape[1:]), "atoms (n_atoms, d_model) and mean (d_model,)"
         self.atoms, self.mean, self.provenance = atoms, mean, provenance
         self.spec, self.config, self.stats, self.path = spec, config, stats, path
@@ -87,7 +97,12 @@ class AtomDictionary:
         """The dictionary in the folder `path`, everything checked. Raises UserError when it is damaged or foreign."""
         from itda_core.dictionaries.storage import load
 
-        return load(Path(path))
+        return load(user_path(path))
+
+    @classmethod
+    def of(cls, given: AtomDictionary | str | Path) -> AtomDictionary:
+        """`given`, or the dictionary in that folder, see `load`."""
+        return cls.load(given) if isinstance(given, (str, Path)) else given
 
     def save_pretrained(self, path: str | Path, *, dtype: str = "float32") -> Path:
         """Write the folder `path`, whole or not at all; atoms are stored as `dtype` ("float32" or "float16").
@@ -96,7 +111,7 @@ class AtomDictionary:
         """
         from itda_core.dictionaries.storage import save
 
-        return save(self, Path(path), dtype=dtype)
+        return save(self, user_path(path), dtype=dtype)
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> AtomDictionary:
@@ -106,8 +121,8 @@ class AtomDictionary:
         """
         from itda_core.dictionaries.hub import download
 
-        path = Path(source).expanduser()
-        return cls.load(path if path.is_dir() else download(str(source), revision))
+        path = user_path(source)
+        return cls.load(path) if os.path.isdir(path) else cls.load(download(str(source), revision))
 
     def push_to_hub(self, name: str, *, private: bool = False) -> str:
         """Upload to the Hub as the model repository `name` (owner/name), made if need be; returns its address.
@@ -125,13 +140,15 @@ class AtomDictionary:
         return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path)
 
     def encode(self, x: Tensor, k: int | None = None, method: str | None = None) -> SparseCode:
-        """Codes of activations x (n_tokens, d_model), the mean subtracted first.
+        """Codes of activations x (n_tokens, d_model), the mean subtracted first; x may be an array of NumPy as well.
 
         k: atoms per token; None: the config's, or all atoms if there are fewer. method: "mp", "omp" or "gp"; None: the
         config's. Raises UserError for a k above the number of atoms, an unknown method, a wrong d_model, or NaN.
         """
         from itda_core.pursuit import encode
+        from itda_core.pursuit.given import as_tensor
 
+        x = as_tensor(x, "Activations")
         self._check_width(x)
         k = min(self.config.k, len(self)) if k is None else k
         centred = x - self.mean.to(x.dtype) if self.config.centre else x
@@ -180,8 +197,9 @@ class AtomDictionary:
 
     def labels(self, atom: int) -> tuple[AtomLabel, ...]:
         """Every place `atom` stands for. Raises UserError when there is no such atom."""
-        if not 0 <= atom < len(self):
-            raise UserError(f"There is no atom {atom}; this dictionary has atoms 0 to {len(self) - 1}.")
+        atom = plain(atom)
+        if isinstance(atom, bool) or not isinstance(atom, int) or not 0 <= atom < len(self):
+            raise UserError(f"There is no atom {atom!r:.200}; this dictionary has atoms 0 to {len(self) - 1}.")
         return self._labels[atom]
 
     @cached_property

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from itda_core.arguments import user_path
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.description import check_spec, check_stats, config_of
 from itda_core.dictionaries.dictionary import DictionarySpec
@@ -114,7 +115,7 @@ def write_labels(dictionary: AtomDictionary | LabelsOnly, path: str | Path) -> P
     """
     import numpy as np
 
-    path = Path(path)
+    path = user_path(path)
     if path.exists():
         raise UserError(f"{shown(path)} exists already; choose another name or remove it first.")
     labels = dictionary if isinstance(dictionary, LabelsOnly) else LabelsOnly.of(dictionary)
@@ -146,7 +147,7 @@ def read_labels(path: str | Path) -> LabelsOnly:
 
     Raises UserError when it is missing, is none of ours, of another format version, or damaged in any way.
     """
-    path = Path(path)
+    path = user_path(path)
     description = _unpacked(path)
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise UserError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from itda_core.arguments import plain_list, user_path
 from itda_core.dictionaries import held_out
 from itda_core.dictionaries.checkpoint import Checkpoints, differences, pool_folder
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, SIZED, TrainConfig
@@ -27,13 +28,13 @@ from itda_core.dictionaries.snapshot import Snapshot, Stage, snapshot_of
 from itda_core.dictionaries.survey import survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
+from itda_core.text.corpus import Corpus
 from itda_core.text.windows import Window
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from itda_core.dictionaries.source import ActivationBatch, ActivationSource, Site
-    from itda_core.text.corpus import Corpus
     from itda_core.text.windows import TokenRef
 
     Activations = Mapping[Site, Tensor]
@@ -77,12 +78,12 @@ class TrainProgress:
 
 def train(
     model: ActivationSource,
-    corpus: Corpus,
-    layers: Sequence[int | None],
+    corpus: Corpus | str | Path,
+    layers: Sequence[int | None] | int,
     config: TrainConfig,
     *,
     site: str = "resid_post",
-    work: Path | None = None,
+    work: str | Path | None = None,
     checkpoint_seconds: float = 20.0,
     resume: bool = False,
     extend: Sequence[AtomDictionary] = (),
@@ -90,7 +91,8 @@ def train(
 ) -> Generator[TrainProgress, None, None]:
     """Grow one dictionary per layer, all from the same forward passes; yields after each, and once more when done.
 
-    - `model`: a models.LanguageModel, or whatever streams activations as one does;
+    - `model`: a models.LanguageModel, or whatever streams activations as one does; `corpus`: also what Corpus.open
+      takes; `layers`: also one number, or an array of NumPy;
     - `config.tokens` counts exactly the tokens read, special ones left out; a corpus with fewer is read to its end, and
       when `config.atoms` is reached in every layer, reading ends as well. A layer that is full judges no more;
     - `config.centre`: the mean of the first survey.MEAN_TOKENS tokens (of all, if fewer) is subtracted from every
@@ -127,6 +129,8 @@ def train(
     with fewer different activations than atoms were wanted, a checkpoint of another run, a full disk, activations with
     NaN.
     """
+    layers, corpus = plain_list(layers), Corpus.of(corpus)
+    work = None if work is None else user_path(work)
     if config.context > model.context:
         raise UserError(
             f"context={config.context} is longer than the {model.context} tokens {model.name} can read; "

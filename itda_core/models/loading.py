@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 import weakref
@@ -30,7 +31,7 @@ __all__ = ["LanguageModel", "load_model"]
 _HALF = ("F16", "BF16")  # as safetensors names them
 
 
-def load_model(spec: ModelSpec | str, *, head: bool = True) -> LanguageModel:
+def load_model(spec: ModelSpec | str | Path, *, head: bool = True) -> LanguageModel:
     """The model and tokenizer that `spec` names, in evaluation mode, on its device.
 
     A causal language model comes with its head, anything else without one. `head=False` leaves it out: its memory is
@@ -46,8 +47,8 @@ def load_model(spec: ModelSpec | str, *, head: bool = True) -> LanguageModel:
     Raises UserError when the model is unknown, incomplete, damaged, gated, needs code of its own, has only a slow
     tokenizer, or is to be streamed.
     """
-    if isinstance(spec, str):
-        spec = ModelSpec(spec)
+    if not isinstance(spec, ModelSpec):
+        spec = ModelSpec(os.fspath(spec) if isinstance(spec, os.PathLike) else spec)
     if spec.placement == "stream":
         raise UserError(
             f"Model {spec.name} cannot be streamed here: only itda train reads a model layer by layer; choose another "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ class ModelSpec:
     placement: str = "auto"  # of the weights, one of PLACEMENTS, see load_model; it changes no result
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, (str, os.PathLike)):
+            raise UserError(f"Model {self.name!r:.200} is neither a name nor a path; give demo:0, a folder or Hub id.")
+        object.__setattr__(self, "name", os.fspath(self.name))  # frozen; paths and torch's own values are taken as well
+        object.__setattr__(self, "device", str(self.device))
+        object.__setattr__(self, "dtype", str(self.dtype).removeprefix("torch."))
         if not self.name.strip():
             raise UserError("No model was named; give demo:0, a local model folder or a Hugging Face id.")
         if self.dtype not in DTYPES:

@@ -10,10 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from itda_core.arguments import plain
 from itda_core.errors import UserError
 from itda_core.pursuit import kernels
 from itda_core.pursuit.code import SparseCode, power_of_two, working_dtype
 from itda_core.pursuit.forms import ATOMS_AT_ONCE, FIXED_ONE, Form, GramForm, ResidualForm, wide_dtype
+from itda_core.pursuit.given import as_tensor
 from itda_core.pursuit.memory import empty, free_memory
 
 
@@ -47,6 +49,9 @@ def in_chunks(
     By the Gram matrix, `method` is compiled for the device where it can be; otherwise, and without the Gram matrix,
     `algorithm` runs as it stands.
     """
+    x, atoms = as_tensor(x, "Activations"), as_tensor(atoms, "Atoms")
+    gram = None if gram is None else as_tensor(gram, "Gram matrices")
+    k, tolerance, memory_bytes = plain(k), plain(tolerance), plain(memory_bytes)
     check(x, atoms, k, gram, tolerance, memory_bytes)
     dtype = working_dtype(torch.promote_types(x.dtype, atoms.dtype))
     atoms, signed = atoms.to(dtype).contiguous(), not non_negative
@@ -199,7 +204,7 @@ def check(x: Tensor, atoms: Tensor, k: int, gram: Tensor | None, tolerance: floa
     if x.device != atoms.device:
         raise UserError(f"Activations are on {x.device} and atoms on {atoms.device}; move one to the other's device.")
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise UserError(f"k={k} is not a number of atoms per token; choose a whole number of at least 1.")
+        raise UserError(f"k={k!r:.200} is not a number of atoms per token; choose a whole number of at least 1.")
     if k > atoms.shape[0]:
         raise UserError(f"k={k} exceeds the dictionary's {atoms.shape[0]} atoms; lower k or train further")
     if gram is not None and (tuple(gram.shape) != (atoms.shape[0],) * 2 or gram.device != atoms.device):

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from itda_core.pursuit.given import as_tensor
+
 
 class SparseCode(NamedTuple):
     """Each token as k pairs (atom, signed coefficient), in the order in which the pursuit took them.
@@ -51,6 +53,8 @@ def reconstruct(code: SparseCode, atoms: Tensor) -> Tensor:
     code: n_tokens codes of k slots; atoms: (n_atoms, d_model).
     Returns (n_tokens, d_model) in the dtype of the coefficients. Never forms an (n_tokens, k, d_model) tensor.
     """
+    code = SparseCode(as_tensor(code[0], "Indices"), as_tensor(code[1], "Coefficients"))
+    atoms = as_tensor(atoms, "Atoms")
     dtype = working_dtype(code.coefficients.dtype)
     return weighted_rows(code.indices, atoms.to(dtype), code.coefficients.to(dtype)).to(code.coefficients.dtype)
 
@@ -68,6 +72,7 @@ def relative_error(x: Tensor, x_hat: Tensor) -> Tensor:
     x, x_hat: (n_tokens, d_model). Returns (n_tokens,), float32 for half-precision input. From 0 to 1 (up to rounding)
     when x_hat came from a pursuit of x, more when x_hat is worse than nothing; 0, by definition, where x is zero.
     """
+    x, x_hat = as_tensor(x, "Activations"), as_tensor(x_hat, "Reconstructions")
     dtype = working_dtype(torch.promote_types(x.dtype, x_hat.dtype))
     scale = power_of_two(x.to(dtype))
     x, x_hat = x.to(dtype) / scale, x_hat.to(dtype) / scale

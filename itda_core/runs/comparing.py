@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from itda_core.csv_export import csv_text
 from itda_core.errors import UserError
 from itda_core.files import write_text
 
@@ -98,16 +99,9 @@ def compare(
 
 def write_csv(matrix: JaccardMatrix, path: Path) -> None:
     """Every pair of a matrix as a row of the file `path`, which is replaced. Raises UserError when it cannot be."""
-    import csv
-    import io
-
     from itda_core.comparison.report import CELL_COLUMNS, cells
 
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(CELL_COLUMNS)
-    writer.writerows(cells(matrix))
-    write_text(path, text.getvalue())
+    write_text(path, csv_text(CELL_COLUMNS, cells(matrix)))
 
 
 def compare_orders(

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, sweep, sync_folder
-from itda_core.files import PARTIAL, explained, new_folder
 from itda_core.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from itda_core.comparison.layer_matching import same_layers
+from itda_core.csv_export import csv_text
 from itda_core.runs.estimate import model_figures
 from itda_core.runs.home import work_folder
 from itda_core.runs.layers import format_layers
@@ -93,13 +92,11 @@ def remarks(table: MatchTable) -> list[str]:
 
 def similarities_csv(table: MatchTable) -> str:
     """Every similarity of every measure, one a line."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("measure", "model", "layer", "other_model", "other_layer", "similarity"))
+    lines: list[tuple[object, ...]] = []
     for measure in table.measures:
         for model, others in zip(table.models, measure.similarity, strict=True):
             for other, values in zip(table.models, others, strict=True):
                 for layer, row in zip(table.layers, values, strict=True):
                     for other_layer, value in zip(table.layers, row, strict=True):
-                        writer.writerow((measure.name, model, layer, other, other_layer, value))
-    return text.getvalue()
+                        lines.append((measure.name, model, layer, other, other_layer, value))
+    return csv_text(("measure", "model", "layer", "other_model", "other_layer", "similarity"), lines)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from itda_core.errors import UserError
 
@@ -46,16 +49,24 @@ class Corpus:
         return self._fingerprint()
 
     @classmethod
-    def open(cls, reference: str) -> Corpus:
+    def open(cls, reference: str | os.PathLike[str]) -> Corpus:
         """The corpus that `reference` names: `demo`, a file, or `hf:NAME[/CONFIG][@SPLIT][#COLUMN]` (streamed).
 
-        The column of a .jsonl, .csv or .parquet file may follow its path: `reviews.csv#body`. Raises UserError when
-        nothing is found under this name, or when it is empty, binary, not UTF-8 or lacks the column; damage further
-        into a file is reported, also as UserError, when reading comes to it.
+        The column of a .jsonl, .csv or .parquet file may follow its path: `reviews.csv#body`. A pathlib.Path is a
+        file. Documents of more than pieces.LONGEST_DOCUMENT characters come in several.
+
+        Raises UserError when nothing is found under this name, or when it is empty, binary, not UTF-8 or lacks the
+        column; damage further into a file, and a file that changes while it is read, are reported, also as UserError,
+        when reading comes to it.
         """
         from itda_core.text import sources, streamed
 
-        reference = reference.strip()
+        given = os.fspath(reference) if isinstance(reference, os.PathLike) else reference
+        if not isinstance(given, str):
+            raise UserError(f"Corpus {given!r:.200} is neither a name nor a path; give {GRAMMAR}.")
+        if isinstance(reference, os.PathLike):
+            return cls(*sources.file(Path(given)))._with_text(given)
+        reference = given.strip()
         if not reference:
             raise UserError(f"No corpus was named; give {GRAMMAR}.")
         if reference == "demo":
@@ -64,14 +75,31 @@ class Corpus:
             corpus = cls(*streamed.open_streamed(reference))
         else:
             corpus = cls(*sources.file(reference))
-        if not any(document.text.strip() for document in corpus):
+        return corpus._with_text(reference)
+
+    def _with_text(self, reference: str) -> Corpus:
+        """Itself. Raises UserError when no document holds any text."""
+        if not any(document.text.strip() for document in self):
             raise UserError(f"Corpus {reference} holds no text; give one with at least one document.")
-        return corpus
+        return self
+
+    @classmethod
+    def of(cls, given: Corpus | str | os.PathLike[str]) -> Corpus:
+        """`given`, or the corpus that it names, see `open`."""
+        return cls.open(given) if isinstance(given, (str, os.PathLike)) else given
 
     @classmethod
     def from_documents(cls, id: str, documents: Iterable[Document]) -> Corpus:
-        """A corpus held in memory; its fingerprint is the sha256 of its ids and texts."""
-        held = tuple(documents)
+        """A corpus held in memory; its fingerprint is the sha256 of its ids and texts.
+
+        Raises UserError when two documents share an id: a label could not say which of them it stands for.
+        """
+        from itda_core.text.pieces import pieces, valid
+
+        held = tuple(piece for document in documents for piece in pieces(valid(document.id), valid(document.text)))
+        ids = Counter(document.id for document in held)
+        if repeated := [id for id, count in ids.items() if count > 1]:
+            raise UserError(f"Several documents of corpus {id} are called {repeated[0][:200]!r}; give each its own id.")
 
         def fingerprint() -> str:
             digest = hashlib.sha256()

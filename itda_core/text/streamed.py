@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core import hub
 from itda_core.errors import UserError
 from itda_core.text.corpus import Document
+from itda_core.text.pieces import pieces, valid
 from itda_core.text.sources import COLUMN, Source
+from itda_core.text.sources.columns import listed
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -31,9 +33,9 @@ def parse(reference: str) -> HubReference:
     """Raises UserError when `reference` does not follow the grammar."""
     match = _GRAMMAR.fullmatch(reference)
     parts = match["path"].split("/") if match else []
-    if match is None or not 1 <= len(parts) <= 3 or not all(parts):
+    if match is None or not 1 <= len(parts) <= 3 or not all(parts) or valid(reference) != reference:
         raise UserError(
-            f"Corpus {reference!r} cannot be read as hf:NAME[/CONFIG][@SPLIT][#COLUMN]; an example: "
+            f"Corpus {reference[:200]!r} cannot be read as hf:NAME[/CONFIG][@SPLIT][#COLUMN]; an example: "
             "hf:Salesforce/wikitext/wikitext-2-raw-v1@train#text."
         )
     if len(parts) == 1:
@@ -48,27 +50,54 @@ def parse(reference: str) -> HubReference:
 def open_streamed(reference: str) -> Source:
     """The documents of a Hub data set, at the commit its main branch has now.
 
-    Raises UserError when the Hub cannot be reached or has no such data set, configuration, split or column.
+    Raises UserError when the Hub cannot be reached or has no such data set, configuration, split or column; while it
+    is read, where the stream breaks or holds something else than text.
     """
     wanted = parse(reference)
     name, config, commit = _found(wanted)
     dataset = _load(name, config, wanted.split, commit)
-    with hub.explained("dataset", name):
-        column = _column(dataset, wanted.column, name)
+    column = _column(dataset, wanted.column, name)
     id = f"hf:{name}{f'/{config}' if config else ''}@{wanted.split}#{column}"
 
     def read() -> Iterator[Document]:
-        number = 0
-        try:
-            with hub.explained("dataset", name):
-                for row in dataset:
-                    if row[column] is not None:
-                        yield Document(f"{id}:{number:06d}", row[column])
-                    number += 1
-        except OSError as error:
-            raise UserError(f"The stream of {id} broke after row {number} ({error}); check the network.") from error
+        for number, row in enumerate(_rows(dataset, name)):
+            text = row.get(column)
+            if text is None:
+                continue
+            if not isinstance(text, str):
+                raise UserError(
+                    f"Data set {name}: {column!r} of row {number} is not text but {type(text).__name__}; name another "
+                    "column with #COLUMN."
+                )
+            for piece in pieces(f"{number:06d}", valid(text)):
+                yield Document(f"{id}:{piece.id}", piece.text)
 
     return Source(id, read, lambda: hashlib.sha256(f"{id} {commit}".encode()).hexdigest())
+
+
+def _rows(dataset: IterableDataset, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a data set. Raises UserError for whatever its stream raises: any format, any network."""
+    rows, number = None, 0
+    while True:
+        try:
+            with hub.explained("dataset", name):
+                rows = iter(dataset) if rows is None else rows
+                row = next(rows, None)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"The stream of data set {name} broke after row {number} ({_said(error)}); check the network, "
+                "or choose another data set."
+            ) from error
+        if row is None:
+            return
+        number += 1
+        yield row
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
 
 
 def _found(wanted: HubReference) -> tuple[str, str | None, str | None]:
@@ -93,9 +122,10 @@ def _load(name: str, config: str | None, split: str, commit: str | None) -> Iter
             return datasets.load_dataset(name, config, split=split, streaming=True, revision=commit)
     except UserError:
         raise
-    except (ValueError, RuntimeError, OSError) as error:
-        # What is wrong here (an unknown configuration or split, a data set that is a script) the library says best.
-        said = " ".join(str(error).split())
+    except Exception as error:
+        # What is wrong here (an unknown configuration or split, a data set that is a script, a package that is missing)
+        # the library says best.
+        said = " ".join(str(error).split())[:400] or type(error).__name__
         raise UserError(
             f"Data set {name} (configuration {config or 'default'}, split {split}) cannot be opened: {said} "
             "Name another as hf:NAME/CONFIG@SPLIT#COLUMN."
@@ -103,7 +133,7 @@ def _load(name: str, config: str | None, split: str, commit: str | None) -> Iter
 
 
 def _column(dataset: IterableDataset, asked: str | None, name: str) -> str:
-    first = next(iter(dataset), None)
+    first = next(_rows(dataset, name), None)
     if first is None:
         raise UserError(f"Data set {name} holds no rows in this split; choose another with @SPLIT.")
     textual = [key for key, value in first.items() if isinstance(value, str)]
@@ -111,6 +141,5 @@ def _column(dataset: IterableDataset, asked: str | None, name: str) -> str:
         return textual[0]
     column = asked or COLUMN
     if column not in first or (first[column] is not None and column not in textual):
-        names = ", ".join(textual) or "none"
-        raise UserError(f"Data set {name} has no column of text {column!r}; name one with #COLUMN: {names}.")
+        raise UserError(f"Data set {name} has no column of text {column!r}; name one with #COLUMN: {listed(textual)}.")
     return column

@@ -51,7 +51,7 @@ def leave(name: str, key: str, value: object, default: object) -> None:
     seen: _Seen = st.session_state[f"address.{key}"]
     if value == seen.value:
         return
-    text = None if value is None or value == default else str(value)
+    text = None if value is None or value == default else writable(value)
     if text is None:
         st.query_params.pop(name, None)
     else:
@@ -72,8 +72,18 @@ def complaints() -> list[str]:
 def link(page: str, values: Mapping[str, object]) -> str:
     """The whole address of `page` ("" for the home page) with `values`, to be copied."""
     here = urlsplit(str(st.context.url or "http://127.0.0.1:8501/"))
-    query = urlencode({name: str(value) for name, value in values.items() if value is not None and value != ""})
+    query = urlencode(query_of(values))
     return f"{here.scheme}://{here.netloc}/{page}" + (f"?{query}" if query else "")
+
+
+def query_of(values: Mapping[str, object]) -> dict[str, str]:
+    """What of `values` an address holds, as text: all that is not empty."""
+    return {name: writable(value) for name, value in values.items() if value is not None and value != ""}
+
+
+def writable(value: object) -> str:
+    """`value` as text that an address can hold: half characters, as in a folder's name that is not UTF-8, as U+FFFD."""
+    return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

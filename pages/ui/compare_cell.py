@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 
 from itda_core.comparison_figures import Passages
-from pages.ui import engine, ways
+from itda_core.csv_export import frame_csv
+from pages.ui import address, engine, ways
 from pages.ui.compare_matrix import Compared
 from pages.ui.fact_table import fact_table
 from pages.ui.heading import heading
@@ -146,7 +147,7 @@ def _ways(found: Compared, cell: tuple[int, int], owners: Sequence[int], row: An
                 file,
                 label=f"Atom {atom} of the {side} in Decompose",
                 icon=icon,
-                query_params={"dictionary": name, "atom": str(atom)},
+                query_params=address.query_of({"dictionary": name, "atom": atom}),
             )
 
 
@@ -203,7 +204,7 @@ def passages(found: Compared, cell: tuple[int, int], parts: Differences) -> list
 
 def csv(parts: Differences) -> str:
     """Every label of the cell: which of the two has it, and where it was seen."""
-    return parts.labels().to_csv(index=False)
+    return frame_csv(parts.labels())
 
 
 def _seen(frame: pd.DataFrame) -> list[_Place]:

@@ -15,6 +15,7 @@ from itda_core import comparison_figures
 from itda_core.comparison import JaccardMatrix, LabelSet
 from itda_core.comparison.report import CELL_COLUMNS, sentences
 from itda_core.comparison.report import cells as rows_of
+from itda_core.csv_export import frame_csv
 from itda_core.errors import UserError
 from itda_core.runs.library import LibraryEntry
 from pages.ui import address, engine
@@ -159,12 +160,12 @@ def exports(
 def csv(matrix: JaccardMatrix) -> str:
     """The Jaccard values, a row and a column per set."""
     frame = pd.DataFrame(matrix.jaccard, index=pd.Index(matrix.labels, name="jaccard"), columns=list(matrix.labels))
-    return frame.to_csv()
+    return frame_csv(frame, index=True)
 
 
 def pairs_csv(matrix: JaccardMatrix) -> str:
     """Every figure of every pair, a row each, as `itda compare --csv` writes it."""
-    return pd.DataFrame(rows_of(matrix), columns=list(CELL_COLUMNS)).to_csv(index=False)
+    return frame_csv(pd.DataFrame(rows_of(matrix), columns=list(CELL_COLUMNS)))
 
 
 def figures_json(matrix: JaccardMatrix) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 from itda_core import figures
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.replay import Replay
+from itda_core.csv_export import frame_csv
 from itda_core.dictionaries.config import SIZED
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.training_status import Accepted
@@ -294,4 +295,4 @@ def csv(shown: Decomposition) -> str:
         for token in shown.tokens
         for rank, use in enumerate(token.atoms, start=1)
     ]
-    return pd.DataFrame(rows).to_csv(index=False)
+    return frame_csv(pd.DataFrame(rows))

@@ -11,6 +11,7 @@ import streamlit as st
 
 from itda_core import figures
 from itda_core.analysis.evaluate import Evaluation
+from itda_core.csv_export import frame_csv
 from pages.ui.charts import chart_config
 from pages.ui.visible import visible
 
@@ -85,7 +86,7 @@ def _columns(results: Sequence[Evaluation]) -> list[_Column]:
 
 def csv(results: Sequence[Evaluation]) -> str:
     """All that was measured, under the names of `itda evaluate --json`."""
-    return pd.DataFrame([result.to_dict() for result in results]).to_csv(index=False)
+    return frame_csv(pd.DataFrame([result.to_dict() for result in results]))
 
 
 def table(results: Sequence[Evaluation]) -> None:

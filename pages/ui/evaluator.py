@@ -89,7 +89,8 @@ def form(frame: shell.Shell) -> Asked:
         max_value=_MOST_TOKENS,
         step=1024,
         key=_TOKENS,
-        help="Special tokens are not counted. More tokens make the figures steadier: at a few thousand they still move "
+        help="Special tokens are not counted, unknown words are. More tokens make the figures steadier: at a few "
+        "thousand they still move "
         "in the third digit.",
     )
     address.leave("tokens", _TOKENS, int(tokens), TOKENS)

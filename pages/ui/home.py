@@ -12,7 +12,7 @@ from itda_core.runs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
 from itda_core.runs.units import size
-from pages.ui import engine, job_watch, shell, ways
+from pages.ui import address, engine, job_watch, shell, ways
 from pages.ui.atom_list import atom_list
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import problem
@@ -86,9 +86,9 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
         def open_atom(atom: int | None) -> None:
             st.session_state[_OPENED] = atom
 
-        address = {"dictionary": entry.name, "prompt": EXAMPLE, "token": str(token.index)}
+        there = address.query_of({"dictionary": entry.name, "prompt": EXAMPLE, "token": token.index})
         if (opened := st.session_state.pop(_OPENED, None)) is not None:
-            ways.open_page("Decompose", {**address, "atom": opened})
+            ways.open_page("Decompose", {**there, "atom": opened})
 
         st.caption("A live example. Click a token: below are the source tokens that explain its activation best.")
         token_row(tokens, colour="strongest", selected=token.index, pinned=None, on_pick=pick, key="home.tokens")
@@ -105,7 +105,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
             ways.PAGES["Decompose"][0],
             label="Open in Decompose",
             icon=":material/open_in_new:",
-            query_params=address,
+            query_params=there,
         )
 
 
@@ -125,7 +125,7 @@ def recent(frame: shell.Shell) -> None:
                 facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
                 st.caption(" · ".join(fact for fact in facts if fact))
                 file, _, icon = ways.PAGES["Decompose"]
-                st.page_link(file, label="Open", icon=icon, query_params={"dictionary": entry.name})
+                st.page_link(file, label="Open", icon=icon, query_params=address.query_of({"dictionary": entry.name}))
             else:
                 st.page_link(ways.PAGES["Library"][0], label="Damaged: see the library", icon=":material/warning:")
     jobs, damaged = Jobs().list(most=4), Jobs().damaged()

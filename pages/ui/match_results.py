@@ -10,6 +10,7 @@ import streamlit as st
 
 from itda_core import comparison_figures
 from itda_core.comparison.match_table import MatchTable, MeasureResult
+from itda_core.csv_export import frame_csv
 from itda_core.runs.matching import remarks
 from pages.ui.heatmap import heatmap
 from pages.ui.kept_choice import kept_choice
@@ -137,4 +138,4 @@ def cells(table: MatchTable, measure: MeasureResult, mean: bool) -> comparison_f
 
 def csv(table: MatchTable) -> str:
     """The layer-matching table, a row per measure."""
-    return frame_of(table).to_csv(index=False)
+    return frame_csv(frame_of(table))

@@ -12,12 +12,13 @@ from pathlib import Path, PurePath
 import pandas as pd
 import streamlit as st
 
+from itda_core.csv_export import frame_csv
 from itda_core.errors import UserError
 from itda_core.runs.archive import write_zip
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.units import size
 from itda_core.runs.verify import Verification
-from pages.ui import engine, further_form, shell, ways
+from pages.ui import address, engine, further_form, shell, ways
 from pages.ui.fact_table import fact_table
 from pages.ui.heading import heading
 from pages.ui.notice import notice, problem
@@ -64,7 +65,7 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         rows = st.session_state[key]["selection"]["rows"]
         st.session_state[_SELECTED] = str(entries[rows[0]].path) if rows else None
         if rows and entries[rows[0]].problem is None:
-            st.query_params["dictionary"] = entries[rows[0]].name
+            st.query_params["dictionary"] = address.writable(entries[rows[0]].name)
 
     st.dataframe(
         frame_of(entries),
@@ -126,7 +127,7 @@ def _import(source: str | Path) -> None:
 
 def _select(path: Path, sentence: str) -> None:
     st.session_state[_SELECTED] = str(path)
-    st.query_params["dictionary"] = path.name
+    st.query_params["dictionary"] = address.writable(path.name)
     st.session_state[_SAID] = (sentence, time.monotonic())
     st.rerun()
 
@@ -166,10 +167,11 @@ def details(entry: LibraryEntry) -> None:
 
 def _actions(entry: LibraryEntry) -> None:
     if entry.problem is None:
+        there = address.query_of({"dictionary": entry.name})
         file, _, icon = ways.PAGES["Decompose"]
-        st.page_link(file, label="Decompose with it", icon=icon, query_params={"dictionary": entry.name})
+        st.page_link(file, label="Decompose with it", icon=icon, query_params=there)
         file, _, icon = ways.PAGES["Compare"]
-        st.page_link(file, label="Compare", icon=icon, query_params={"dictionary": entry.name})
+        st.page_link(file, label="Compare", icon=icon, query_params=there)
         st.download_button(
             "Export zip",
             lambda: zipped(entry.path),
@@ -295,7 +297,7 @@ def _verified(result: Verification) -> None:
 def exports(entries: Sequence[LibraryEntry]) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
     """The list itself, to take along."""
     return {
-        "CSV": ("itda-library.csv", "text/csv", lambda: frame_of(entries).to_csv(index=False)),
+        "CSV": ("itda-library.csv", "text/csv", lambda: frame_csv(frame_of(entries))),
         "JSON": (
             "itda-library.json",
             "application/json",

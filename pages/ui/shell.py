@@ -38,9 +38,7 @@ class Shell:
     def share(self, values: Mapping[str, object]) -> None:
         """The Share button with the permalink of what is shown; also what the sidebar's link comes back to."""
         _, path, _ = PAGES[self.name]
-        st.session_state.setdefault(_LAST, {})[self.name] = {
-            n: str(v) for n, v in values.items() if v not in (None, "")
-        }
+        st.session_state.setdefault(_LAST, {})[self.name] = address.query_of(values)
         with self.actions.popover("Share", icon=":material/link:"):
             st.caption("This address shows what you see now:")
             st.code(address.link(path, values), language=None, wrap_lines=True)
@@ -95,7 +93,7 @@ def _offer_nearest(name: str, usable: list[LibraryEntry]) -> None:
 
 
 def _open_instead(name: str) -> None:
-    st.query_params["dictionary"] = name
+    st.query_params["dictionary"] = address.writable(name)
 
 
 def complain() -> None:
@@ -112,7 +110,7 @@ def failed(
     problem(error, key=key)
     name, label, values = back
     file, _, icon = PAGES[name]
-    st.page_link(file, label=label, icon=icon, query_params=dict(values) or None)
+    st.page_link(file, label=label, icon=icon, query_params=address.query_of(values) or None)
     with st.expander("Technical details"):
         st.code("".join(traceback.format_exception(error)), language=None, wrap_lines=True)
 
@@ -132,7 +130,7 @@ def _navigation(current: LibraryEntry | None, default: LibraryEntry | None) -> N
                     values.pop("atom", None)  # an atom's number means nothing in another dictionary
                 if default is None or current.name != default.name:
                     values["dictionary"] = current.name
-            st.page_link(file, label=name, icon=icon, query_params=values or None, width="stretch")
+            st.page_link(file, label=name, icon=icon, query_params=address.query_of(values) or None, width="stretch")
 
 
 def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | None]:

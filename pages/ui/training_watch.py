@@ -14,7 +14,7 @@ from itda_core.runs.layers import format_layers
 from itda_core.runs.request import TrainRequest
 from itda_core.runs.training_status import LayerStatus, TrainingStatus
 from itda_core.runs.units import duration
-from pages.ui import further_form, job_watch, ways
+from pages.ui import address, further_form, job_watch, ways
 from pages.ui.charts import chart_config
 from pages.ui.label_list import label_list
 from pages.ui.visible import escaped
@@ -32,7 +32,7 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
         name = Path(result.path).name
         label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
         file, _, icon = ways.PAGES["Decompose"]
-        st.page_link(file, label=f"**{label}**", icon=icon, query_params={"dictionary": name})
+        st.page_link(file, label=f"**{label}**", icon=icon, query_params=address.query_of({"dictionary": name}))
     further_form.link(job.id)
 
 

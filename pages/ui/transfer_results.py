@@ -9,6 +9,7 @@ import streamlit as st
 
 from itda_core import transfer_figures
 from itda_core.comparison.transfer import TransferTable
+from itda_core.csv_export import frame_csv
 from itda_core.errors import UserError
 from itda_core.runs.transfer_words import verdict
 from pages.ui.charts import chart_config
@@ -63,7 +64,7 @@ def frame_of(table: TransferTable) -> pd.DataFrame:
 def csv(table: TransferTable) -> str:
     """All that was measured, under the names of `itda transfer --json`, one cell a line."""
     alike = {"corpus": table.corpus, "held_out": table.held_out, "draws": table.draws}
-    return pd.DataFrame([{**cell.to_dict(), **alike} for cell in table.cells]).to_csv(index=False)
+    return frame_csv(pd.DataFrame([{**cell.to_dict(), **alike} for cell in table.cells]))
 
 
 def _matrix(table: TransferTable) -> bool:

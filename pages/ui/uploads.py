@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -12,6 +16,7 @@ from itda_core.runs.home import home
 
 KINDS = ("txt", "jsonl", "csv", "parquet")
 _CHUNK = 2**20
+_NAMING = threading.Lock()  # visitors are threads of one process
 
 
 def uploads_folder() -> Path:
@@ -38,22 +43,43 @@ def safe_name(name: str) -> str:
 
 
 def keep(name: str, content: BinaryIO) -> Path:
-    """Save `content` in one rename; the same bytes of the same name are kept once. Raises UserError on a full disk."""
+    """Save `content` in one step; the same bytes of the same name are kept once. Raises UserError on a full disk.
+
+    Several visitors may do so at once, under one name too: each writes a file of its own, which then takes the first
+    name that is free or has the same bytes already; what is there is never replaced.
+    """
     folder = uploads_folder()
-    target = folder / safe_name(name)
-    partial = folder / f"{PARTIAL}{target.name}"
-    with explained(target):
+    wanted = folder / safe_name(name)
+    with explained(wanted):
         folder.mkdir(parents=True, exist_ok=True)
-        content.seek(0)
-        with partial.open("wb") as file:
-            while chunk := content.read(_CHUNK):
-                file.write(chunk)
-        number = 2
-        while target.exists() and not _same(partial, target):
-            target = folder / f"{Path(safe_name(name)).stem}-{number}{target.suffix}"
-            number += 1
-        os.replace(partial, target)
-    return target
+        handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=folder)
+        try:
+            content.seek(0)
+            with os.fdopen(handle, "wb") as file:
+                while chunk := content.read(_CHUNK):
+                    file.write(chunk)
+            return next(target for target in _names(wanted) if _settled(Path(partial), target))
+        finally:
+            Path(partial).unlink(missing_ok=True)
+
+
+def _names(wanted: Path) -> Iterator[Path]:
+    yield wanted
+    yield from (wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}") for number in count(2))
+
+
+def _settled(partial: Path, target: Path) -> bool:
+    """Whether `target` now holds what `partial` does."""
+    with _NAMING:
+        if os.path.lexists(target):
+            return target.is_file() and _same(partial, target)
+        try:
+            os.link(partial, target)  # fails, where another process has just taken the name
+        except FileExistsError:
+            return target.is_file() and _same(partial, target)
+        except OSError:  # a file system without links
+            os.replace(partial, target)
+        return True
 
 
 def _same(one: Path, other: Path) -> bool:

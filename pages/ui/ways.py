@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui import address
+
 PAGES = {
     "Home": ("app.py", "", ":material/home:"),
     "Train": ("pages/train.py", "train", ":material/model_training:"),
@@ -25,7 +27,7 @@ def arrive(name: str) -> None:
 
 def open_page(name: str, values: Mapping[str, Any]) -> None:
     """Goes to another page with an address of its own."""
-    st.switch_page(PAGES[name][0], query_params={n: str(v) for n, v in values.items() if v not in (None, "")})
+    st.switch_page(PAGES[name][0], query_params=address.query_of(values))
 
 
 def way(name: str, label: str, icon: str, values: Mapping[str, Any], *, key: str) -> None:
@@ -34,7 +36,7 @@ def way(name: str, label: str, icon: str, values: Mapping[str, Any], *, key: str
     Streamlit's links leave the browser's address as it was where they lead to the page they stand on; the next click
     would then bring back what was shown before. There it is a button.
     """
-    given = {n: str(v) for n, v in values.items() if v not in (None, "")}
+    given = address.query_of(values)
     if st.session_state[_SHOWN] != name:
         st.page_link(PAGES[name][0], label=label, icon=icon, query_params=given or None)
     elif st.button(label, icon=icon, type="tertiary", key=key):

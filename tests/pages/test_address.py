@@ -74,3 +74,27 @@ def test_change_of_what_it_belongs_to_reads_the_address_again() -> None:
     test.query_params.pop("k", None)
     test.session_state["within"] = "two"
     assert value(test.run()) == 4
+
+
+def test_half_characters_are_written_as_what_can_be() -> None:
+    """As in the name of a folder that is not UTF-8."""
+    from pages.ui import address
+
+    assert address.query_of({"dictionary": "caf\udce9", "atom": 3, "none": None, "empty": ""}) == {
+        "dictionary": "caf\ufffd",
+        "atom": "3",
+    }
+
+    def page() -> None:
+        import streamlit as st
+
+        from pages.ui import address
+
+        st.session_state["page.name"] = "caf\udce9"
+        address.arrive("name", "page.name", str, "")
+        address.leave("name", "page.name", "caf\udce9", "")
+        st.text(address.link("decompose", {"name": "caf\udce9"}))
+
+    test = AppTest.from_function(page, default_timeout=PATIENCE).run()
+    assert not test.exception
+    assert test.text[0].value.endswith("/decompose?name=caf%EF%BF%BD")

@@ -16,26 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from itda_core.errors import UserError
 from itda_core.text import Corpus, Document
+from tests.text.corpora import refused, texts, write
 
 TEXTS = ['First one, "quoted".', "Second\nover two lines — é 👩", "Third"]
-
-
-def write(folder: Path, name: str, content: str | bytes) -> str:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return str(path)
-
-
-def texts(reference: str) -> list[str]:
-    return [document.text for document in Corpus.open(reference)]
-
-
-def refused(reference: str) -> str:
-    with pytest.raises(UserError) as error:
-        list(Corpus.open(reference))
-    return str(error.value)
 
 
 def test_text_files_are_split_at_blank_lines(tmp_path: Path) -> None:

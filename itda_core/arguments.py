@@ -1,0 +1,37 @@
+"""Arguments as people write them in Python: scalars of NumPy and torch for numbers, arrays for lists, `~` in paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from itda_core.errors import UserError
+
+
+def plain(value: Any) -> Any:
+    """`value`; where it is a scalar of NumPy or torch (an array or tensor without dimensions too), as Python's own."""
+    if getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None)):
+        return value.item()
+    return value
+
+
+def plain_list(values: Any) -> list[Any]:
+    """What an array, a tensor, a range or another sequence holds, as Python's own values; of a single value, itself."""
+    values = plain(values)
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return [values]
+    return [plain(value) for value in values]
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """`path` with the home folder in the place of `~`. Raises UserError for what is no path, and a home nobody has."""
+    try:
+        return Path(path).expanduser()
+    except TypeError:
+        raise UserError(f"{path!r:.200} is no path; give a str or a pathlib.Path.") from None
+    except RuntimeError:
+        raise UserError(
+            f"{os.fspath(path)}: there is no user of that name here, or no home folder; give the whole path."
+        ) from None

@@ -1,0 +1,35 @@
+"""Documents of any length as documents that a tokenizer can take at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from itda_core.text.corpus import Document
+
+LONGEST_DOCUMENT = 1_000_000  # characters; a tokenizer needs some 200 bytes for each
+_LOOKED_BACK = 1_000  # characters, for a place to cut
+
+
+def pieces(id: str, text: str) -> Iterator[Document]:
+    """`text` in documents of at most LONGEST_DOCUMENT characters, which together are the text: itself, mostly.
+
+    They are cut behind a line's end or a space where one is near. The first keeps `id`; the others are called by it
+    and the number of characters before them, as in `id+1000000`.
+    """
+    start = 0
+    while start < len(text) or start == 0:
+        end = start + LONGEST_DOCUMENT
+        if end < len(text):
+            places = (text.rfind(mark, end - _LOOKED_BACK, end) for mark in "\n ")
+            end = next((place + 1 for place in places if place >= 0), end)
+        yield Document(id if start == 0 else f"{id}+{start}", text[start:end])
+        start = end
+
+
+def valid(text: str) -> str:
+    """`text` with U+FFFD in the place of halves of surrogate pairs, which no tokenizer takes and no file can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
