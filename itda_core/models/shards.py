@@ -13,7 +13,7 @@ import shutil
 import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, read_json, write_json
+from itda_core.fingerprints import weights_of
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,7 @@ class SetKey:
     Another processor adds up otherwise, and what it kept is taken as its own: the difference is one of rounding.
     """
 
-    weights: str  # fingerprint
+    weights: str  # the model's fingerprint, of which the weights are a part
     tokenizer: str  # fingerprint
     dtype: str
     device: str  # its kind: a GPU rounds otherwise than a CPU
@@ -53,6 +54,10 @@ class SetKey:
     def digest(self) -> str:
         """Twelve hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def earlier(self) -> SetKey:
+        """As versions wrote it to whom the weights alone were the model; a set of it may be of another config."""
+        return replace(self, weights=weights_of(self.weights))
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def read_header(path: Path) -> dict[str, Any]:
             header = json.loads(file.read(length)) if 0 < length <= _HEADER_BYTES else {}
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         return header if path.stat().st_size == 8 + length + max(ends, default=0) else {}
-    except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError):
+    except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError, RecursionError):
         return {}
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import math
 import shutil
 import statistics
-import struct
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,10 +15,11 @@ from itda_core.dictionaries.config import SIZED
 from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.files import read_json
-from itda_core.models.folders import model_folder, weight_files
+from itda_core.models.folders import is_local, model_folder, weight_files
 from itda_core.models.placement import SHARE
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import ModelSpec
+from itda_core.models.stored import stored_tensors
 from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
@@ -44,7 +44,6 @@ _FLOPS_GPU = (2e12, 40e12)
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _RUNS_COUNTED = 5
 _BLOCKS_HELD = 3  # of a streamed model at once: two blocks, and embeddings that are rarely larger than one
-_HEADER_BYTES = 100 * 2**20  # safetensors' own limit
 
 
 @dataclass(frozen=True)
@@ -184,21 +183,23 @@ def model_figures(spec: ModelSpec) -> ModelFigures | None:
 
     Raises UserError when its folder is not a model's, or is damaged.
     """
-    is_folder = spec.name.startswith("demo:") or Path(spec.name).expanduser().exists()
     try:
         folder = model_folder(replace(spec, offline=True)).path
     except UserError:
-        if is_folder:
+        if is_local(spec.name):
             raise
         return None
     config = read_json(folder / "config.json")
+    if not isinstance(config, dict):
+        raise UserError(f"{folder / 'config.json'} is damaged (no table); fetch it again.")
     text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
     n_layers = _first(text, ("num_hidden_layers", "n_layer", "n_layers", "num_layers"))
     d_model = _first(text, ("hidden_size", "n_embd", "d_model", "dim"))
     if n_layers is None or d_model is None:
         raise UserError(f"{folder / 'config.json'} names no number of layers or no width; choose another model.")
     files = weight_files(folder)
-    return ModelFigures(n_layers, d_model, sum(map(_parameters, files)), sum(file.stat().st_size for file in files))
+    parameters = sum(math.prod(one.shape) for one in stored_tensors(files).values())
+    return ModelFigures(n_layers, d_model, parameters, sum(file.stat().st_size for file in files))
 
 
 @dataclass(frozen=True)
@@ -349,24 +350,3 @@ def _corpus_tokens(reference: str) -> int | None:
 def _first(config: dict[str, Any], names: Iterable[str]) -> int | None:
     values = (config.get(name) for name in names)
     return next((value for value in values if isinstance(value, int) and value > 0), None)
-
-
-def _parameters(file: Path) -> int:
-    """How many numbers a safetensors file holds, from its header: 8 bytes of length, then JSON."""
-    with file.open("rb") as handle:
-        start = handle.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        raw = handle.read(length) if 0 < length <= _HEADER_BYTES else b""
-    try:
-        header = json.loads(raw)
-        shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
-        return sum(_product(shape) for shape in shapes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} is damaged (its header cannot be read); fetch or save the model again.") from error
-
-
-def _product(shape: Iterable[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= int(size)
-    return total

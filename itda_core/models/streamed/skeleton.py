@@ -16,6 +16,7 @@ from itda_core.models.hooks import hooked
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
+from itda_core.models.stored import check_stored
 from itda_core.models.streamed.conversion import empty_model, place, places
 from itda_core.models.streamed.weights import Weights
 
@@ -78,6 +79,7 @@ class Skeleton(LanguageModel):
         self._dtype = dtype
         self.weights = Weights(folder)
         self._places = places(self.weights.names, module, self.blocks.path)
+        check_stored(spec.name, self.weights.stored, config, module, self._places.homeless)
         # Entries of the tuple that blocks return, 0: they return a tensor; known once block 0 has run.
         self.form = 0
         place(module, self.weights.read(self._places.outside), device, dtype, self._places.plain)
@@ -190,6 +192,11 @@ class Skeleton(LanguageModel):
 
     def _note_form(self, _: nn.Module, __: Any, output: Any) -> None:
         self.form = len(output) if isinstance(output, (tuple, list)) else 0
+        if self.form and any(isinstance(entry, torch.Tensor) for entry in output[1:]):
+            raise UserError(
+                f"Model {self.name} ({self.module.config.model_type}) hands more than hidden states from block to "
+                "block, so they cannot be streamed one by one; load it whole (--placement spread)."
+            )
 
     def forget_embeddings(self, windows: Sequence[Window]) -> bool:
         """Let go of the embeddings' weights once all windows have passed block 0; whether that was done.
