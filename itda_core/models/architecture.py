@@ -73,11 +73,6 @@ def find_blocks(module: nn.Module, config: PretrainedConfig, name: str) -> Block
     text_config = config.get_text_config()
     n_layers = getattr(text_config, "num_hidden_layers", None)
     n_groups = getattr(text_config, "num_hidden_groups", n_layers)
-    if isinstance(n_layers, int) and n_layers < 1:
-        raise UserError(
-            f"Model {name} ({config.model_type}) has no blocks: its config.json says {n_layers} layers; give a model "
-            "that has some, or correct that number."
-        )
     if isinstance(n_layers, int) and isinstance(n_groups, int) and n_groups < n_layers:
         raise UserError(
             f"Model {name} ({config.model_type}) runs {n_groups} block(s) {n_layers} times, so a block has no "

@@ -52,7 +52,20 @@ def read_config(folder: Path, spec: ModelSpec) -> PretrainedConfig:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, local_files_only=True)
         if config._attn_implementation not in _OWN_ATTENTION:
             config._attn_implementation = None
-        config.get_text_config()  # whose absence would show later
+        text = config.get_text_config()
+        n_layers, pad, size = (
+            getattr(text, name, None) for name in ("num_hidden_layers", "pad_token_id", "vocab_size")
+        )
+    if isinstance(n_layers, int) and n_layers < 1:
+        raise UserError(
+            f"Model {spec.name} cannot be read: its config.json says {n_layers} layers, so it has no blocks; correct "
+            "that number, or give another model."
+        )
+    if isinstance(pad, int) and isinstance(size, int) and not -size <= pad < size:
+        raise UserError(
+            f"Model {spec.name} cannot be read: its config.json says pad_token_id {_number(pad)}, and a vocab_size of "
+            f"{_number(size)}, so that token has no embedding; set pad_token_id to null or to a token that has one."
+        )
     return config
 
 
@@ -64,13 +77,14 @@ def refused(spec: ModelSpec, config: PretrainedConfig | dict[str, Any] | None, c
     if "trust_remote_code" in cause:
         return needs_code(spec)
     known = config if isinstance(config, dict) else {} if config is None else config.to_dict()
-    text = next((part for part in (known.get("text_config"), known) if isinstance(part, dict)), {})
-    pad, size = text.get("pad_token_id"), text.get("vocab_size")
-    if isinstance(pad, int) and isinstance(size, int) and not -size <= pad < size:
-        cause = f"pad_token_id is {quoted(pad)}, but vocab_size {quoted(size)}, so that token has no embedding"
     if re.search(r"pip install|not installed|No module named|packages? that were not found|not found in your", cause):
         return UserError(
             f"Model {spec.name} cannot be {what}: {cause}; install what is missing into the environment that runs this."
+        )
+    if "memory" in cause and ("suffice" in cause or "allocate" in cause):
+        return UserError(
+            f"Model {spec.name} cannot be {what}: this machine's memory does not hold it ({cause}); close other "
+            "programs, or give a smaller model."
         )
     if "auto_map" in known and spec.trust_remote_code:
         return UserError(

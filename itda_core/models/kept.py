@@ -147,10 +147,11 @@ class KeptActivations(DescribedByModel):
             kept[site].shape == x.shape and bool((kept[site] - x).norm() <= near * x.norm())
             for site, x in computed.activations.items()
         )
-        if not self._proven:
-            self._earlier = None
-            self._on_note("Activations kept earlier are of another config of this model; they are not read.")
-        return computed.activations
+        if self._proven:
+            return kept
+        self._earlier = None
+        self._on_note("Activations kept earlier are of another config of this model; they are not read.")
+        return None
 
     def _read(self, index: Index | None, digest: str, sites: Sequence[Site]) -> dict[Site, torch.Tensor] | None:
         """A batch's activations from disk; None where one of the sites is not there."""

@@ -88,7 +88,7 @@ def check_stored(
             "and its config.json has no quantization_config that says what they stand for; give the checkpoint before "
             "it was quantised, or one with its quantization_config."
         )
-    modules = {path for path, _ in module.named_modules()} - {""}
+    modules = {path for path, _ in module.named_modules()} - {"", prefix}  # a head may be named as inside the model
     homeless = sorted(
         tensor
         for tensor in unexpected

@@ -164,11 +164,10 @@ def test_what_older_versions_saved_beside_the_weights_is_no_fault(
     mask = torch.ones(1, 1, 64, 64)
     added = {f"transformer.h.{i}.attn.bias": mask.bool() for i in range(4)}
     added |= {f"transformer.h.{i}.attn.masked_bias": torch.tensor(-1e4) for i in range(4)}
-    added |= {"classifier.weight": torch.ones(2, 32), "lm_head.bias": torch.ones(500)}  # of heads that are not read
+    added |= {"classifier.weight": torch.ones(2, 32)}  # of a head that is not read
+    if load is load_skeleton:
+        added |= {"lm_head.bias": torch.ones(500)}
     save(load_file(folder / WEIGHTS) | added, folder / WEIGHTS)
-    if load is load_model:
-        del added["lm_head.bias"]  # the head is read here, and has no place for it
-        save(load_file(folder / WEIGHTS) | added, folder / WEIGHTS)
     assert load(ModelSpec(str(folder), device="cpu")).n_layers == 4
 
 
@@ -206,5 +205,6 @@ def test_a_name_in_two_files_is_refused(folder: Path) -> None:
     add_other_shards(folder)
     (folder / WEIGHTS).unlink()
     first, second = weight_files(folder)
-    save(load_file(second) | {name: x for name, x in load_file(first).items() if name == SOME}, second)
-    assert "is both in" in refused(folder) or SOME not in load_file(first)
+    name, tensor = next(iter(load_file(first).items()))
+    save(load_file(second) | {name: tensor}, second)
+    assert f"Tensor {name!r} is both in {first.name} and in" in refused(folder)

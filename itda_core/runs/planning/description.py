@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from itda_core import files, hub
 from itda_core.errors import UserError
 from itda_core.models.configs import read_config
-from itda_core.models.folders import INDEX, is_local, model_folder, weight_files
+from itda_core.models.folders import INDEX, WEIGHTS, is_local, model_folder, weight_files
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.planning.known import KNOWN
 
@@ -45,8 +45,10 @@ def describe(spec: ModelSpec) -> ModelDescription:
     if here is not None:
         sizes = _tensor_bytes(here)
         return ModelDescription(spec.name, read_config(here, spec), here, sum(sizes.values()), sizes)
-    if not spec.offline:
-        hub.repository("model", spec.name, spec.revision)  # a dead network is noticed by one request, not by retries
+    one_file = False
+    if not spec.offline:  # a dead network is noticed by one request, not by retries
+        there = hub.repository("model", spec.name, spec.revision).siblings or ()
+        one_file = any(file.rfilename == WEIGHTS for file in there)  # then an index beside it does not count
     config = _fetched(spec, "config.json")
     if config is None:
         raise UserError(
@@ -54,7 +56,8 @@ def describe(spec: ModelSpec) -> ModelDescription:
             + ("on this machine and offline was asked for; plan once with a network, " if spec.offline else "there; ")
             + f"name a local folder, demo:0, or one of {', '.join(KNOWN)}."
         )
-    return ModelDescription(spec.name, read_config(config.parent, spec), None, _indexed_bytes(spec), {})
+    size = None if one_file else _indexed_bytes(spec)
+    return ModelDescription(spec.name, read_config(config.parent, spec), None, size, {})
 
 
 def _folder(spec: ModelSpec) -> Path | None:
