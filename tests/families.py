@@ -9,6 +9,7 @@ trained on it and verified. Each family has a process of its own with a limit of
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -161,9 +163,14 @@ def _trained(model: Any, torch: Any) -> str | None:
 def _tokenizer(family: str) -> Any:
     from transformers.models.auto import modeling_auto as auto
 
+    return _made_tokenizer(encoder=family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES)
+
+
+@cache
+def _made_tokenizer(*, encoder: bool) -> Any:
     from tests.conftest import byte_level, word_piece
 
-    return word_piece() if family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES else byte_level("llama")
+    return word_piece() if encoder else byte_level("llama")
 
 
 def _short(error: BaseException) -> str:
@@ -185,6 +192,33 @@ def _process(family: str, said: Any) -> None:
         result = Outcome(family, FAILS, _short(error))
     said.send(result)
     said.close()
+
+
+def _load_what_all_need() -> None:
+    """Before processes are forked, so that none of them does it again: modules, and the two tokenizers."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    for name in (
+        "accelerate",
+        "pandas",
+        "pyarrow.parquet",
+        "transformers.conversion_mapping",
+        "transformers.generation",
+        "transformers.modeling_utils",
+        "transformers.models.auto.modeling_auto",
+        "itda_core.analysis.decompose",
+        "itda_core.dictionaries.training",
+        "itda_core.models.loading",
+        "itda_core.pursuit",
+        "itda_core.runs.verify",
+        "tests.conftest",
+    ):
+        importlib.import_module(name)
+    for family in ("bert", "gpt2"):
+        _tokenizer(family)
 
 
 def _watched(family: str, seconds: float) -> Outcome:
@@ -246,13 +280,9 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="do not go on from earlier results")
     parser.add_argument("--table", type=Path, default=TABLE)
     given = parser.parse_args()
-    import torch
-    import transformers
-
+    _load_what_all_need()
     from tests.models.small import families
 
-    torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
     wanted = given.families or families()
     done: dict[str, Outcome] = {}
     if given.results.exists() and not given.again:

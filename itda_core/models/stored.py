@@ -88,11 +88,11 @@ def check_stored(
             "and its config.json has no quantization_config that says what they stand for; give the checkpoint before "
             "it was quantised, or one with its quantization_config."
         )
-    modules = {path for path, _ in module.named_modules()} - {"", prefix}  # a head may be named as inside the model
+    modules = dict(module.named_modules())
     homeless = sorted(
         tensor
         for tensor in unexpected
-        if any(_inside(reading, modules) for reading in _readings(tensor, prefix))
+        if any(_has_module(reading, modules) for reading in _readings(tensor, prefix))
         and not any(_is_computed(tensor, stored.get(reading)) for reading in _readings(tensor, prefix))
     )
     if homeless:
@@ -131,10 +131,15 @@ def _readings(name: str, prefix: str) -> tuple[str, str, str]:
     return name, f"{prefix}.{name}", name.removeprefix(f"{prefix}.")
 
 
-def _inside(name: str, modules: set[str]) -> bool:
-    """Whether one of the modules that a tensor's name leads through is there."""
+def _has_module(name: str, modules: Mapping[str, nn.Module]) -> bool:
+    """Whether a tensor's name leads into a part of the model that is there. A tower, and the model itself, is none: a
+    head of it that was not asked for is named as inside."""
+    from transformers import PreTrainedModel
+
     parts = name.split(".")[:-1]
-    return any(".".join(parts[:n]) in modules for n in range(1, len(parts) + 1))
+    paths = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    deepest = next((path for path in paths if path in modules), "")
+    return not isinstance(modules[deepest], PreTrainedModel)
 
 
 def _listed(names: list[str]) -> str:

@@ -97,10 +97,17 @@ def test_the_encoder_alone_of_an_encoder_decoder_is_read(tmp_path: Path) -> None
         with torch.no_grad():
             states = theirs(input_ids=torch.tensor([cut.token_ids]), output_hidden_states=True).hidden_states
         torch.testing.assert_close(model.capture(cut, [site])[site], states[2][0], atol=1e-5, rtol=1e-5)
-    skeleton = load_skeleton(ModelSpec(str(tmp_path), device="cpu"))
-    read = list(windows([Document("d", TEXTS[1])], model.tokenizer, context=24))
+    with pytest.raises(UserError, match="shares its embeddings"):
+        load_skeleton(ModelSpec(str(tmp_path), device="cpu"))
+
+
+def test_blocks_that_hand_on_more_than_hidden_states_are_not_streamed(tiny_folder: Path, tmp_path: Path) -> None:
+    """What T5's first block gives the others beside (its position bias) would be lost without a word."""
+    skeleton = load_skeleton(ModelSpec(str(tiny_folder), device="cpu"))
+    read = list(windows([Document("d", TEXTS[1])], skeleton.tokenizer, context=24))
+    skeleton.blocks.modules[0].register_forward_hook(lambda _, __, output: (output, torch.ones(1)))
     with (
-        LayerHarvest(skeleton, read, [site], tmp_path / "states") as harvest,
+        LayerHarvest(skeleton, read, [Site("resid_post", 1)], tmp_path) as harvest,
         pytest.raises(UserError, match="hands more than hidden states from block to block"),
     ):
         list(harvest.sources())

@@ -60,7 +60,7 @@ def places(names: Sequence[str], module: PreTrainedModel, path: str) -> Places:
     renamings = [entry for entry in conversions if isinstance(entry, WeightRenaming)]
     converters = [entry for entry in conversions if isinstance(entry, WeightConverter)]
     own, parameters = module.state_dict(), {name for name, _ in module.named_parameters()}
-    tower = _tower(module, path)
+    tower = tower_of(module, path)
     of_block: list[list[str]] = [[] for _ in cast(nn.ModuleList, module.get_submodule(path))]
     outside: list[str] = []
     plain: dict[str, str] = {}
@@ -83,7 +83,7 @@ def places(names: Sequence[str], module: PreTrainedModel, path: str) -> Places:
     return Places(tuple(map(tuple, of_block)), tuple(outside), plain, tuple(homeless))
 
 
-def _tower(module: nn.Module, path: str) -> str:
+def tower_of(module: nn.Module, path: str) -> str:
     """The prefix of the innermost model that the blocks at `path` are in: of a model with several towers, theirs."""
     prefixes = [path.rsplit(".", cut)[0] for cut in range(1, path.count(".") + 1)]
     inner = next((prefix for prefix in prefixes if isinstance(module.get_submodule(prefix), PreTrainedModel)), None)

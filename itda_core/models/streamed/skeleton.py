@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
+from transformers.modeling_utils import PreTrainedModel
 
 from itda_core.errors import UserError
 from itda_core.models.forward import PaddedWindows, check_shape, forward, pad
@@ -17,7 +18,7 @@ from itda_core.models.language_model import LanguageModel
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
 from itda_core.models.stored import check_stored
-from itda_core.models.streamed.conversion import empty_model, place, places
+from itda_core.models.streamed.conversion import empty_model, place, places, tower_of
 from itda_core.models.streamed.weights import Weights
 
 if TYPE_CHECKING:
@@ -83,6 +84,13 @@ class Skeleton(LanguageModel):
         # Entries of the tuple that blocks return, 0: they return a tensor; known once block 0 has run.
         self.form = 0
         place(module, self.weights.read(self._places.outside), device, dtype, self._places.plain)
+        tower = module.get_submodule(tower_of(module, self.blocks.path).rstrip("."))
+        embeddings = tower.get_input_embeddings() if isinstance(tower, PreTrainedModel) else None
+        if isinstance(embeddings, nn.Embedding) and embeddings.weight.is_meta:
+            raise UserError(
+                f"Model {spec.name} ({config.model_type}) shares its embeddings with another part in a way that cannot "
+                "be streamed; load it whole (--placement spread)."
+            )
         for buffers in (child._buffers for child in module.modules()):
             for name, buffer in buffers.items():
                 if buffer is not None:
