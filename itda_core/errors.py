@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+MOST_SAID = 1_000  # characters of a message; a sentence or two and a long path have fewer
+_MOST_AT_ITS_END = 300  # of these: where the remedy is
+
 
 class UserError(ValueError):
-    """What is wrong, what was given, what to do: a sentence or two, shown as it is on the page and in the terminal."""
+    """What is wrong, what was given, what to do: a sentence or two, shown as it is on the page and in the terminal.
+
+    What was given may be anything: a message that it makes too long loses its middle here, and half characters (lone
+    surrogates, which nothing can print) are written as escapes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(said(message))
+
+
+def said(message: str) -> str:
+    """`message` as it can be shown: printable as UTF-8, its middle left out where it is longer than MOST_SAID."""
+    if len(message) > MOST_SAID:
+        message = f"{message[: MOST_SAID - _MOST_AT_ITS_END]} ... {message[-_MOST_AT_ITS_END:]}"
+    return message.encode("utf-8", "backslashreplace").decode()
