@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import nn
 
 from itda_core.errors import UserError
-from itda_core.models.foreign import foreign
+from itda_core.foreign import foreign
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

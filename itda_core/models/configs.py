@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core import files
 from itda_core.errors import UserError
+from itda_core.foreign import foreign, quoted
 from itda_core.models.folders import CONFIG
-from itda_core.models.foreign import foreign, quoted
 from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:

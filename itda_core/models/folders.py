@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from itda_core import files, hub
 from itda_core.errors import UserError
-from itda_core.models.foreign import quoted
+from itda_core.foreign import quoted
 from itda_core.models.spec import DEMO_MODELS, ModelSpec, demo_folder
 
 CONFIG = "config.json"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from itda_core.errors import UserError
-from itda_core.models.foreign import foreign
+from itda_core.foreign import foreign
 from itda_core.models.hooks import Enough, hooked
 from itda_core.models.sites import Site
 

@@ -15,9 +15,9 @@ import torch
 
 from itda_core import files
 from itda_core.errors import UserError
+from itda_core.foreign import foreign, quoted
 from itda_core.models.configs import base_loader, has_base, read_config, refused, whole_loader
 from itda_core.models.folders import model_folder, weight_files
-from itda_core.models.foreign import foreign, quoted
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.placement import Room, choose, limits, needed_bytes, room
 from itda_core.models.spec import ModelSpec

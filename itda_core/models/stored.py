@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.errors import UserError
-from itda_core.models.foreign import quoted
+from itda_core.foreign import quoted
 from itda_core.models.shards import read_header
 
 if TYPE_CHECKING:

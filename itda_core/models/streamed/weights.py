@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.foreign import quoted
 from itda_core.models.folders import index_file, weight_files, weight_map
-from itda_core.models.foreign import quoted
 from itda_core.models.stored import Stored, stored_tensors
 
 if TYPE_CHECKING:

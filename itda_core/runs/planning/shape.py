@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.foreign import foreign
 from itda_core.models.configs import architectures, own_classes, refused
-from itda_core.models.foreign import foreign
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.planning.description import ModelDescription
 
