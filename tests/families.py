@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import multiprocessing
 import os
@@ -37,6 +38,7 @@ _TEXTS = [
     "Mu ra ki the er ba lo de, vi sen tor zan.",
 ]
 EQUAL, REFUSED, DIFFERS, FAILS, NO_TEXT, NOT_SMALL = "equal", "refused", "differs", "fails", "no text", "not small"
+NO_CLASS = "transformers has no model class that is made from this config alone"
 
 
 class Outcome(NamedTuple):
@@ -51,9 +53,11 @@ class Outcome(NamedTuple):
 def outcome(family: str, folder: Path) -> Outcome:
     """Try one family, in this process. folder: an empty one to work in."""
     from itda_core.errors import UserError
-    from tests.models.small import NotSmall, small_model
+    from tests.models.small import NotSmall, loader_of, small_model
 
     tokenizer = _tokenizer(family)
+    if loader_of(family) is None:
+        return Outcome(family, NOT_SMALL, NO_CLASS)
     try:
         made = small_model(family, len(tokenizer))
     except NotSmall as error:
@@ -115,6 +119,9 @@ def _plain(folder: Path, texts: Sequence[Sequence[int]], path: str, n_layers: in
     config = hf.AutoConfig.from_pretrained(folder)
     auto: Any = getattr(hf, loader_of(config.model_type) or "AutoModel")
     theirs = auto.from_pretrained(folder, dtype=torch.float32).eval()
+    options: dict[str, Any] = {"output_hidden_states": True}
+    if "use_cache" in inspect.signature(theirs.forward).parameters:
+        options["use_cache"] = False
     rows: list[list[Any]] = [[] for _ in range(n_layers)]
     for ids in texts:
         seen: dict[int, Any] = {}
@@ -128,7 +135,7 @@ def _plain(folder: Path, texts: Sequence[Sequence[int]], path: str, n_layers: in
         row = torch.tensor([list(ids)])
         try:
             with torch.no_grad():
-                output = theirs(input_ids=row, attention_mask=torch.ones_like(row), output_hidden_states=True)
+                output = theirs(input_ids=row, attention_mask=torch.ones_like(row), **options)
         except Exception as error:
             return _short(error)
         finally:
@@ -258,17 +265,17 @@ def table(results: Sequence[Outcome]) -> str:
         f"- **refused** ({count[REFUSED]}): not read, with the sentence that a user sees;",
     ]
     if count[DIFFERS] + count[FAILS]:
-        lines.append(f"- **differs**, **fails** ({count[DIFFERS] + count[FAILS]}): a fault, or chance in the model;")
-    lines += [
-        "- **not built**: no small model of it could be made here, so nothing is known; **no text**: it reads images "
-        "or sound.",
-        "",
-        "| family | outcome | |",
-        "|---|---|---|",
-    ]
-    words = {NOT_SMALL: "not built"}
-    for one in sorted(results):
-        lines.append(f"| `{one.family}` | {words.get(one.outcome, one.outcome)} | {one.said.replace('|', '/')} |")
+        lines.append(f"- **differs**, **fails** ({count[DIFFERS] + count[FAILS]}): a fault, or chance in the model.")
+    lines += ["", "| family | outcome | |", "|---|---|---|"]
+    rows = [one for one in sorted(results) if one.outcome not in (NO_TEXT, NOT_SMALL)]
+    lines += [f"| `{one.family}` | {one.outcome} | {one.said.replace('|', '/')} |" for one in rows]
+    no_text = [f"`{one.family}`" for one in sorted(results) if one.outcome == NO_TEXT]
+    lines += ["", "Models of images or sound, which read no token ids: " + ", ".join(no_text) + "."]
+    parts = [f"`{one.family}`" for one in sorted(results) if one.said == NO_CLASS]
+    lines += ["", "Configs of parts of other models, of which no model is made: " + ", ".join(parts) + "."]
+    unknown = [one for one in sorted(results) if one.outcome == NOT_SMALL and one.said != NO_CLASS]
+    lines += ["", "Not built small here, so nothing is known of them:", ""]
+    lines += [f"- `{one.family}`: {one.said}" for one in unknown]
     return "\n".join(lines) + "\n"
 
 

@@ -34,6 +34,13 @@ _HALF = ("F16", "BF16")  # as safetensors names them
 _WITH_HEAD = ("AutoModelForCausalLM", "AutoModelForImageTextToText")  # the classes that predict the next token
 
 
+class _Unread:
+    """In place of a folder's generation_config.json, which no activation needs: the model's own defaults."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {}
+
+
 def load_model(spec: ModelSpec | str, *, head: bool = True) -> LanguageModel:
     """The model and tokenizer that `spec` names, in evaluation mode, on its device.
 
@@ -240,7 +247,7 @@ def _module(
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=spec.trust_remote_code,
-                generation_config=transformers.GenerationConfig(),  # in place of the folder's: no activation needs it
+                generation_config=_Unread(),
                 ignore_mismatched_sizes=True,  # they are refused below, by name
                 output_loading_info=True,
                 **placed,

@@ -72,14 +72,14 @@ def check_stored(
     """
     prefix = str(getattr(module, "base_model_prefix", ""))
     quantised = any(getattr(each, "quantization_config", None) for each in (config, config.get_text_config()))
-    buffers = {path for path, _ in module.named_buffers()}
+    whole = {name.rpartition(".")[2] for name, x in module.state_dict().items() if not x.is_floating_point()}
     odd = sorted(
         tensor
         for tensor, one in stored.items()
         if one.dtype not in FLOATS
         and not one.dtype.startswith(_NARROW)
         and not _is_computed(tensor, one)
-        and not buffers.intersection(_readings(tensor, prefix))
+        and tensor.rpartition(".")[2] not in whole  # tables that are whole numbers, whatever module they are in
     )
     if odd and not quantised:
         kinds = ", ".join(sorted({stored[tensor].dtype for tensor in odd}))
