@@ -14,7 +14,19 @@ import itda_core
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
 BASE = {  # every room stands on these
-    *("arguments", "cgroup", "csv_export", "errors", "files", "fingerprints", "home", "hub", "paths", "schema"),
+    *(
+        "arguments",
+        "cgroup",
+        "csv_export",
+        "errors",
+        "files",
+        "fingerprints",
+        "foreign",
+        "home",
+        "hub",
+        "paths",
+        "schema",
+    ),
     *("tensor_files", "threads"),
 }
 DIRECTLY: dict[str, set[str]] = {

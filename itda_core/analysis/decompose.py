@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from itda_core.arguments import plain
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
+from itda_core.fingerprints import same_model, weights_of
 from itda_core.text.windows import Window, prompt_window
 
 if TYPE_CHECKING:
@@ -196,7 +197,13 @@ def check_model(model: LanguageModel, dictionary: AtomDictionary | LabelsOnly) -
             f"The dictionary's atoms have {spec.d_model} dimensions, activations of {model.name} have {model.d_model}; "
             f"load {spec.model} instead."
         )
-    if spec.weights_fingerprint != model.fingerprint:
+    if not same_model(spec.weights_fingerprint, model.fingerprint):
+        if weights_of(spec.weights_fingerprint) == weights_of(model.fingerprint):
+            raise UserError(
+                f"The dictionary was built on {spec.model} with another config: {model.name} has the same weights, but "
+                "its config.json (or code of its own) computes other activations from them; restore it, or train a "
+                "dictionary on the model as it is."
+            )
         raise UserError(
             f"The dictionary was built on {spec.model} with weights {spec.weights_fingerprint[:12]}, {model.name} has "
             f"{model.fingerprint[:12]}; load the same revision or train a dictionary on these weights."

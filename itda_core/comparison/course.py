@@ -11,6 +11,7 @@ from itda_core.comparison.natural_order import natural
 from itda_core.comparison.places import LabelSet
 from itda_core.comparison.refusals import check
 from itda_core.errors import UserError
+from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import DictionarySpec
@@ -73,7 +74,7 @@ def course_of(sets: Sequence[LabelSet]) -> Course:
         if layer is None:
             raise UserError(f"{one.name} is of no layer (site {one.specs[0].site}); choose dictionaries of layers.")
         for other in layers.values():
-            if other.specs[0].weights_fingerprint != one.specs[0].weights_fingerprint:
+            if not same_model(other.specs[0].weights_fingerprint, one.specs[0].weights_fingerprint):
                 raise UserError(
                     f"{other.name} and {one.name} are of different weights, but both models are called "
                     f"{one.specs[0].model}, so their order is not known; leave one out."

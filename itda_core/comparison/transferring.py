@@ -20,6 +20,7 @@ from itda_core.dictionaries.reading import windows_of_training
 from itda_core.dictionaries.rebuilding import Stretch, assemble, check_readable, survey_sites
 from itda_core.dictionaries.sinks import sinks_in
 from itda_core.errors import UserError
+from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -293,7 +294,7 @@ def _own_by_site(
     found: dict[Site, AtomDictionary] = {}
     for dictionary in own:
         spec = dictionary.spec
-        if spec.weights_fingerprint != model.fingerprint:
+        if not same_model(spec.weights_fingerprint, model.fingerprint):
             raise UserError(f"{dictionary!r} is not of {model.name} as it is here; give dictionaries of these weights.")
         if spec.corpus_fingerprint != corpus.fingerprint:
             raise UserError(f"{dictionary!r} was built on {spec.corpus}, the labels on another text; leave it out.")

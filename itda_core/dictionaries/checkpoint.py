@@ -24,6 +24,7 @@ from itda_core.dictionaries.schema import check as check_form
 from itda_core.dictionaries.snapshot import SNAPSHOT, Snapshot
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, new_folder, read_json, shown, write_json
+from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
     import torch
@@ -180,7 +181,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         was, now = old.get(key), new.get(key)
         if isinstance(was, dict) and isinstance(now, dict):
             found += differences(was, now)
-        elif was != now:
+        elif was != now and not (key == "model" and same_model(str(was), str(now))):
             found.append(f"{key} {_short(was)} and not {_short(now)}")
     return found
 

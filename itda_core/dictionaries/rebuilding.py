@@ -20,6 +20,7 @@ from itda_core.dictionaries.sinks import sinks_in
 from itda_core.dictionaries.survey import Survey, survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of, threshold_of
 from itda_core.errors import UserError
+from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.config import TrainConfig
@@ -192,10 +193,8 @@ def assemble(
     sums = x.new_zeros(n_atoms, x.shape[1], dtype=torch.float32)
     sums.index_add_(0, atom_of.to(x.device), directions)
     atoms = unit_directions(sums)[0]
-    as_it_was = (spec.weights_fingerprint, spec.layer, spec.site) == (
-        labels.spec.weights_fingerprint,
-        labels.spec.layer,
-        labels.spec.site,
+    as_it_was = (spec.layer, spec.site) == (labels.spec.layer, labels.spec.site) and same_model(
+        spec.weights_fingerprint, labels.spec.weights_fingerprint
     )
     if not with_errors:
         errors = [0.0] * len(met)

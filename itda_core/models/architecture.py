@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import nn
 
 from itda_core.errors import UserError
+from itda_core.foreign import foreign
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -39,6 +40,7 @@ _MLP = (
     "fc2",
 )
 _POSITIONS_FIRST = ("xlnet",)  # their blocks work on (positions, batch, width)
+FILLS_UP = ("longformer", "big_bird", "reformer")  # they append padding of their own, to whole blocks of attention
 _MOST_LISTED = 40  # modules in one error message
 
 
@@ -71,7 +73,7 @@ def find_blocks(module: nn.Module, config: PretrainedConfig, name: str) -> Block
     text_config = config.get_text_config()
     n_layers = getattr(text_config, "num_hidden_layers", None)
     n_groups = getattr(text_config, "num_hidden_groups", n_layers)
-    if isinstance(n_layers, int) and n_groups is not None and n_groups < n_layers:
+    if isinstance(n_layers, int) and isinstance(n_groups, int) and n_groups < n_layers:
         raise UserError(
             f"Model {name} ({config.model_type}) runs {n_groups} block(s) {n_layers} times, so a block has no "
             "activation of its own; give a model whose layers have their own weights, for example BERT."
@@ -103,7 +105,15 @@ def stated_layers(config: PretrainedConfig) -> int:
 def width(module: PreTrainedModel, config: PretrainedConfig) -> int:
     """The residual stream's width: the config's `hidden_size`, or that of the token embeddings where it has none."""
     stated = getattr(config.get_text_config(), "hidden_size", None)
-    return stated if isinstance(stated, int) else module.get_input_embeddings().get_parameter("weight").shape[-1]
+    if isinstance(stated, int) and not isinstance(stated, bool):
+        return stated
+    with foreign(
+        lambda cause: UserError(
+            f"How wide the vectors of a {config.model_type} model are cannot be told: its config.json says no "
+            f"hidden_size, and its embeddings are not to be had ({cause}); give another model."
+        )
+    ):
+        return module.get_input_embeddings().get_parameter("weight").shape[-1]
 
 
 def inside_block(block: nn.Module, kind: str, name: str, path: str = "") -> nn.Module:
@@ -154,14 +164,22 @@ def _example(listed: list[str]) -> str:
 
 
 def context_length(module: nn.Module, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many tokens the model takes at once, special ones included: the least of its and its tokenizer's limits."""
+    """How many tokens the model takes at once, special ones included: the least of its and its tokenizer's limits.
+
+    A limit that is none (of -1 or in words, as some tokenizers have it) does not count.
+    """
     text_config = config.get_text_config()
-    fields = [getattr(text_config, field, None) for field in _CONTEXT_FIELDS]
-    limits = [next((value for value in fields if isinstance(value, int) and value > 0), None)]
+    limits = [next((limit for field in _CONTEXT_FIELDS if (limit := _limit(getattr(text_config, field, None)))), None)]
     for path, child in module.named_modules():
         # RoBERTa and its kin start counting positions after the padding's, so the table is longer than the context.
         if path.endswith("position_embeddings") and isinstance(child, nn.Embedding) and child.padding_idx is not None:
-            limits.append(child.num_embeddings - child.padding_idx - 1)
-    if tokenizer.model_max_length < _NO_LIMIT:
-        limits.append(int(tokenizer.model_max_length))
+            limits.append(_limit(child.num_embeddings - child.padding_idx - 1))
+    limits.append(_limit(tokenizer.model_max_length))
     return min((limit for limit in limits if limit), default=DEFAULT_CONTEXT)
+
+
+def _limit(stated: object) -> int | None:
+    """A number of tokens; None for what is none, and for the astronomical one of tokenizers without a limit."""
+    if isinstance(stated, bool) or not isinstance(stated, (int, float)) or not 1 <= stated < _NO_LIMIT:
+        return None
+    return int(stated)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from itda_core import files, hub
 from itda_core.errors import UserError
+from itda_core.foreign import quoted
 from itda_core.models.spec import DEMO_MODELS, ModelSpec, demo_folder
 
+CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _WANTED = ["*.json", "*.txt", "*.model", "*.jinja", WEIGHTS, "model-*-of-*.safetensors"]
+_PLAIN = re.compile(r"[^/\\\0]{1,200}\.safetensors")  # a file's name without a folder
+_RANKS = re.compile(r"shard-[0-9]{5}-model-[0-9]{5}-of-[0-9]{5}\.safetensors")  # transformers' name of one rank's part
+_ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")  # peft's
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -28,11 +34,11 @@ def model_folder(spec: ModelSpec) -> ModelFolder:
     """
     if spec.name.startswith("demo:"):
         path = _demo(spec.name)
-    elif Path(spec.name).expanduser().exists() or _is_path(spec.name):
-        path = Path(spec.name).expanduser()
-        if not path.is_dir():
-            what = "is a file" if path.exists() else "does not exist"
-            raise UserError(f"Model folder {path} {what}; give the folder that holds the model's config.json.")
+    elif is_local(spec.name) or _is_path(spec.name):
+        path = Path(os.path.expanduser(spec.name))
+        if not os.path.isdir(path):
+            what = "is a file" if os.path.exists(path) else "does not exist"
+            raise UserError(f"Model folder {quoted(path)} {what}; give the folder that holds the model's config.json.")
     else:
         return _fetched(spec)
     if spec.revision is not None:
@@ -42,21 +48,84 @@ def model_folder(spec: ModelSpec) -> ModelFolder:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder, by name. Raises UserError when there are none, or one is missing."""
-    if (folder / INDEX).is_file():
-        index = files.read_json(folder / INDEX)
-        paths = sorted(folder / name for name in set(index.get("weight_map", {}).values()))
-    else:
-        paths = [folder / WEIGHTS]
+    """The safetensors files of a model folder that transformers loads, by name: every part of the project asks here.
+
+    As transformers has it: the file or index that config.json's `transformers_weights` names; else model.safetensors,
+    whatever lies beside it; else the files that the index names. Raises UserError when there are none, one is missing,
+    or the index or that name is odd.
+    """
+    if any(_RANKS.fullmatch(path.name) for path in folder.glob("shard-*.safetensors")):
+        raise UserError(
+            f"Model folder {folder} holds a checkpoint of a distributed training (shard-…-model-….safetensors), which "
+            "is not read here; save the model again with save_pretrained."
+        )
+    named = _named_weights(folder)
+    if named is None:
+        named = WEIGHTS if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file() else INDEX
+    names = sorted(set(weight_map(folder / named).values())) if named.endswith(".index.json") else [named]
+    paths = [folder / name for name in names]
     missing = [path.name for path in paths if not path.is_file()]
-    if missing or not paths:
-        if not (folder / INDEX).is_file() and [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]:
+    if missing:
+        if named == WEIGHTS and [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]:
             raise UserError(
                 f"Model folder {folder} has pickled weights only, which are never opened here because they can run "
                 "code; convert them to safetensors."
             )
-        raise UserError(f"Model folder {folder} lacks weights ({', '.join(missing) or WEIGHTS}); fetch it again.")
+        listed = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise UserError(f"Model folder {folder} lacks weights ({listed}); fetch it again.")
     return paths
+
+
+def index_file(folder: Path) -> Path | None:
+    """The index by which transformers finds the weights of a model folder; None where it needs none."""
+    named = _named_weights(folder)
+    if named is None:
+        named = INDEX if (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file() else WEIGHTS
+    return folder / named if named.endswith(".index.json") else None
+
+
+def weight_map(index: Path) -> dict[str, str]:
+    """In which file each tensor is, by an index. Raises UserError for one that transformers does not load by."""
+    said = files.read_json(index)
+    found = said.get("weight_map") if isinstance(said, dict) else None
+    if not isinstance(found, dict) or not found:
+        raise UserError(f"{index} names no files of weights (its weight_map is {_kind(found)}); fetch it again.")
+    if not isinstance(said.get("metadata"), dict):
+        raise UserError(f'{index} has no "metadata", without which transformers does not load by it; fetch it again.')
+    for file in found.values():
+        if not isinstance(file, str) or not _PLAIN.fullmatch(file):
+            raise UserError(
+                f"{index} names as a file of weights {quoted(file)!r}, which is no safetensors file of its folder; "
+                "fetch it again."
+            )
+    return found
+
+
+def _named_weights(folder: Path) -> str | None:
+    """What config.json names as the weights, which hardly any does. Raises UserError where that is no safetensors file
+    of the folder, and where the config is damaged."""
+    config = folder / CONFIG
+    said = files.read_json(config) if config.is_file() else None
+    named = said.get("transformers_weights") if isinstance(said, dict) else None
+    if named is None:
+        return None
+    if not isinstance(named, str) or not (_PLAIN.fullmatch(named) or named.endswith(".safetensors.index.json")):
+        raise UserError(
+            f"{config} names as its weights (transformers_weights) {quoted(named)!r}, which is no safetensors file of "
+            "its folder; remove that entry, or name one."
+        )
+    if Path(named).name != named:
+        raise UserError(f"{config} names weights in another folder ({quoted(named)}); put them beside it.")
+    return named
+
+
+def _kind(value: object) -> str:
+    return "missing or null" if value is None else "empty" if value == {} else f"no table but {type(value).__name__}"
+
+
+def is_local(name: str) -> bool:
+    """Whether a model's name is that of a bundled model or of what lies on this machine."""
+    return name.startswith("demo:") or os.path.exists(os.path.expanduser(name))
 
 
 def _is_path(name: str) -> bool:
@@ -77,8 +146,20 @@ def _demo(name: str) -> Path:
 
 
 def _check(path: Path, name: str) -> None:
-    if not (path / "config.json").is_file():
+    adapter = next((file for file in _ADAPTER if (path / file).exists()), None)
+    if not (path / CONFIG).is_file():
+        if adapter is not None:
+            raise UserError(
+                f"{name} is an adapter ({adapter}) without the model it adapts; merge it into its base "
+                "(merge_and_unload of peft), save that with save_pretrained and name its folder."
+            )
         raise UserError(f"{name} is not a Hugging Face model folder (it has no config.json); give one that is.")
+    if adapter is not None:
+        raise UserError(
+            f"Beside the weights of model {name} lies an adapter ({adapter}), which is not applied here; to read the "
+            "base alone move it out of the folder, to read both merge them (merge_and_unload of peft) and save the "
+            "result with save_pretrained."
+        )
     weight_files(path)
 
 

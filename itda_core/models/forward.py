@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from itda_core.errors import UserError
-from itda_core.models.hooks import hooked
+from itda_core.foreign import foreign
+from itda_core.models.hooks import Enough, hooked
 from itda_core.models.sites import Site
 
 if TYPE_CHECKING:
@@ -77,8 +78,16 @@ def read(
 def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last_only: bool = False) -> Any:
     """The model's output for token ids (n_windows, longest); with `last_only`, logits of the last position only.
 
-    Raises UserError when the device's memory is too short.
+    Raises UserError when the device's memory is too short, and when the model's own code fails.
     """
+
+    def refusal(cause: str) -> UserError:
+        return UserError(
+            f"A forward pass of {model.name} ({model.module.config.model_type}) over {ids.shape[0]} windows of "
+            f"{ids.shape[1]} tokens fails in the model's own code ({cause}); choose another context if it is about "
+            "lengths, else another model."
+        )
+
     options: dict[str, Any] = {}
     accepted = inspect.signature(model.module.forward).parameters
     if "use_cache" in accepted:
@@ -86,7 +95,7 @@ def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last
     if last_only and "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
     try:
-        with torch.no_grad():
+        with foreign(refusal, letting=(Enough, torch.OutOfMemoryError)), torch.no_grad():
             return model.module(input_ids=ids, attention_mask=mask, **options)
     except torch.OutOfMemoryError as error:
         raise UserError(

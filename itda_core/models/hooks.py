@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from itda_core.errors import UserError
-from itda_core.models.architecture import inside_block
+from itda_core.models.architecture import FILLS_UP, inside_block
 from itda_core.models.sites import KINDS, Site
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Visit = Callable[[Site, torch.Tensor], torch.Tensor | None]
 
 
-class _Enough(Exception):
+class Enough(Exception):
     """Raised by a hook when every site has been seen, so that the rest of the forward pass is not computed."""
 
 
@@ -32,6 +32,7 @@ def hooked(
     *,
     stop: bool = False,
     shape: torch.Size | None = None,
+    lenient: bool = False,
 ) -> Iterator[None]:
     """Inside the block, each forward pass calls `visit(site, activation)` at every site.
 
@@ -40,31 +41,52 @@ def hooked(
     tokens of a batch one after the other (batch * positions, width) are sites too. With `stop`, the forward pass (and
     with it the block) ends when every site has been seen. Hooks are removed on the way out whatever happens. Threads
     that share a model take turns. Raises UserError when the model has no such site, or it does not carry one vector per
-    token.
+    token; with `lenient` such a site is passed over. What a model appends to the text by itself (Longformer and BigBird
+    fill up their last block) is not seen, and stays as it is.
     """
     waiting = set(sites)
+    fills_up = model.module.config.model_type in FILLS_UP
 
-    def seen(site: Site, activation: object) -> torch.Tensor | None:
-        if not isinstance(activation, torch.Tensor):
-            raise UserError(_no_vectors(model, site, type(activation).__name__))
-        tokens = activation
-        if shape is not None and activation.dim() == 2 and len(activation) == shape.numel():
-            tokens = activation.view(*shape, -1)
-        if tokens.dim() != 3:
-            raise UserError(_no_vectors(model, site, str(tuple(activation.shape))))
-        replaced = visit(site, tokens)
-        if replaced is not None:
-            replaced = replaced.reshape(activation.shape)
+    def seen(site: Site, whole: object) -> torch.Tensor | None:
+        activation = _real(whole, shape) if fills_up else whole
+        vectors = _one_per_token(activation, shape)
+        replaced = None
+        if vectors is not None:
+            replaced = visit(site, vectors)
+            if replaced is not None:
+                assert isinstance(activation, torch.Tensor)
+                replaced = replaced.reshape(activation.shape)
+                if isinstance(whole, torch.Tensor) and whole.shape != activation.shape:
+                    replaced = torch.cat([replaced, whole[:, activation.shape[1] :]], dim=1)
+        elif not lenient:
+            said = tuple(activation.shape) if isinstance(activation, torch.Tensor) else type(activation).__name__
+            raise UserError(_no_vectors(model, site, str(said)))
         waiting.discard(site)
         if stop and not waiting:
-            raise _Enough
+            raise Enough
         return replaced
 
     with model.lock, ExitStack() as stack:
         for site in dict.fromkeys(sites):
             stack.callback(_register(model, site, seen).remove)
-        with suppress(_Enough):
+        with suppress(Enough):
             yield
+
+
+def _real(activation: object, shape: torch.Size | None) -> object:
+    """Without the positions that were appended to those of `shape`."""
+    if shape is None or not isinstance(activation, torch.Tensor) or activation.dim() != 3:
+        return activation
+    return activation[:, : shape[1]] if activation.shape[1] > shape[1] else activation
+
+
+def _one_per_token(activation: object, shape: torch.Size | None) -> torch.Tensor | None:
+    """(batch, positions, width) of what a module gave; None where that is not one vector per token."""
+    if not isinstance(activation, torch.Tensor):
+        return None
+    if shape is not None and activation.dim() == 2 and len(activation) == shape.numel():
+        return activation.view(*shape, -1)
+    return activation if activation.dim() == 3 else None
 
 
 def _no_vectors(model: LanguageModel, site: Site, found: str) -> str:

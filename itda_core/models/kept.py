@@ -35,14 +35,18 @@ if TYPE_CHECKING:
     from itda_core.text import Corpus, Window
 
 
+_ROUNDING = 32  # units in the last place by which another processor's sums may differ
+
+
 class KeptActivations(DescribedByModel):
     """Streams what `model` would: forward batches that were kept come from disk, to the bit as the model gave them, the
     others from the model.
 
     For trainings, which ask nothing of a model but its description and its stream. With `keep`, what the model gives
     is written down, a shard of SHARD_BYTES at a time, the last one when the block ends; without, sets kept earlier are
-    still read. Values are stored in the model's own precision, which loses nothing. Only one batch that was read and
-    one shard that is to be written are held.
+    still read. One of an earlier version, which does not say with which config it was made, is read once a batch of it
+    was found to be what the model gives. Values are stored in the model's own precision, which loses nothing. Only one
+    batch that was read and one shard that is to be written are held.
 
         with KeptActivations(model, corpus, root, context=128, windows="all") as source:
             for progress in train(source, corpus, layers, config): ...
@@ -75,6 +79,8 @@ class KeptActivations(DescribedByModel):
         )
         self._folder: Path | None = None
         self._index: Index | None = None
+        self._earlier: Index | None = None  # of the set of an earlier version
+        self._proven = False  # whether that is of this model
         self._waiting: dict[str, torch.Tensor] = {}  # the next shard
         self._batches: list[tuple[str, int]] = []
         self._waiting_bytes = 0
@@ -97,8 +103,12 @@ class KeptActivations(DescribedByModel):
         else:
             self._folder = find_set(self._root, self._key)
         self._index = None if self._folder is None else Index(self._folder)
-        if self._index is not None and self._index.places:
-            self._on_note(f"Activations kept earlier are read: {sum(self._index.tokens.values()):,} tokens.")
+        earlier = None if self._key.earlier() == self._key else find_set(self._root, self._key.earlier())
+        self._earlier = None if earlier is None else Index(earlier)
+        found = [index for index in (self._index, self._earlier) if index is not None and index.places]
+        if found:
+            n_tokens = sum(sum(index.tokens.values()) for index in found)
+            self._on_note(f"Activations kept earlier are read: {n_tokens:,} tokens.")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,7 +124,9 @@ class KeptActivations(DescribedByModel):
         while batch := list(islice(remaining, windows_per_batch)):
             done += len(batch)
             digest = digest_of(batch)
-            activations = self._read(digest, sites)
+            activations = self._read(self._index, digest, sites)
+            if activations is None:
+                activations = self._read_earlier(batch, digest, sites)
             if activations is None:
                 (computed,) = self._source.stream(batch, sites, windows_per_batch=len(batch))
                 activations = computed.activations
@@ -124,9 +136,25 @@ class KeptActivations(DescribedByModel):
                 self.read_batches += 1
             yield ActivationBatch([token for window in batch for token in window.tokens()], activations, done)
 
-    def _read(self, digest: str, sites: Sequence[Site]) -> dict[Site, torch.Tensor] | None:
+    def _read_earlier(self, batch: list[Window], digest: str, sites: Sequence[Site]) -> dict[Site, torch.Tensor] | None:
+        """A batch's activations from the set of an earlier version; None where it has none, or is of another config."""
+        kept = self._read(self._earlier, digest, sites)
+        if kept is None or self._proven:
+            return kept
+        (computed,) = self._source.stream(batch, sites, windows_per_batch=len(batch))
+        near = _ROUNDING * torch.finfo(self._model.dtype).eps
+        self._proven = all(
+            kept[site].shape == x.shape and bool((kept[site] - x).norm() <= near * x.norm())
+            for site, x in computed.activations.items()
+        )
+        if self._proven:
+            return kept
+        self._earlier = None
+        self._on_note("Activations kept earlier are of another config of this model; they are not read.")
+        return None
+
+    def _read(self, index: Index | None, digest: str, sites: Sequence[Site]) -> dict[Site, torch.Tensor] | None:
         """A batch's activations from disk; None where one of the sites is not there."""
-        index = self._index
         if index is None:
             return None
         places = [index.places.get((digest, site.name)) for site in sites]

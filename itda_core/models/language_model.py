@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from itda_core.models import capture, prediction
 from itda_core.models.architecture import Blocks, context_length, find_blocks, stated_layers, submodule, width
-from itda_core.models.fingerprints import tokenizer_fingerprint, weights_fingerprint
-from itda_core.models.folders import weight_files
+from itda_core.models.fingerprints import model_fingerprint, tokenizer_fingerprint
 from itda_core.models.hooks import module_at
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
@@ -74,8 +73,8 @@ class LanguageModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal sha256 of the weights, see `weights_fingerprint`."""
-        return weights_fingerprint(weight_files(self.folder))
+        """Of the weights and of what else activations depend on, see `model_fingerprint`."""
+        return model_fingerprint(self.folder, own_code=self.spec.trust_remote_code)
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:

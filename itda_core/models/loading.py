@@ -16,10 +16,13 @@ import torch
 
 from itda_core import files
 from itda_core.errors import UserError
+from itda_core.foreign import foreign, quoted
+from itda_core.models.configs import base_loader, has_base, read_config, refused, whole_loader
 from itda_core.models.folders import model_folder, weight_files
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.placement import Room, choose, limits, needed_bytes, room
 from itda_core.models.spec import ModelSpec
+from itda_core.models.stored import check_stored, stored_tensors
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -29,6 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["LanguageModel", "load_model"]
 
 _HALF = ("F16", "BF16")  # as safetensors names them
+_WITH_HEAD = ("AutoModelForCausalLM", "AutoModelForImageTextToText")  # the classes that predict the next token
+
+
+class _Unread:
+    """In place of a folder's generation_config.json, which no activation needs: the model's own defaults."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {}
 
 
 def load_model(spec: ModelSpec | str | Path, *, head: bool = True) -> LanguageModel:
@@ -73,7 +84,7 @@ def load_model(spec: ModelSpec | str | Path, *, head: bool = True) -> LanguageMo
         found.tokenizer,
         folder=folder,
         revision=found.revision,
-        has_lm_head=found.loader != "AutoModel",
+        has_lm_head=found.loader in _WITH_HEAD,
         headless=found.headless,
         device=device,
     )
@@ -135,11 +146,11 @@ class _Found(NamedTuple):
 def _found(spec: ModelSpec, *, head: bool) -> _Found:
     device = _device(spec)
     folder, revision = model_folder(spec)
-    config = _config(folder, spec)
+    config = read_config(folder, spec)
     tokenizer = _tokenizer(folder, spec)
-    whole = _whole_loader(config)
-    headless = whole is not None and not head and _has_base(config, spec)
-    loader = "AutoModel" if whole is None or headless else whole
+    whole = whole_loader(config)
+    headless = whole is not None and not head and has_base(config, spec)
+    loader = base_loader(config) if whole is None or headless else whole
     return _Found(folder, revision, config, tokenizer, loader, headless, device, _dtype(spec, device, folder))
 
 
@@ -174,49 +185,19 @@ def _device(spec: ModelSpec) -> torch.device:
 def _dtype(spec: ModelSpec, device: torch.device, folder: Path) -> torch.dtype:
     if spec.dtype != "auto":
         return getattr(torch, spec.dtype)
-    if device.type == "cuda" and _stored_dtype(folder, spec) in _HALF:
+    if device.type == "cuda" and _stored_dtype(folder) in _HALF:
         return torch.bfloat16
     return torch.float32
 
 
-def _stored_dtype(folder: Path, spec: ModelSpec) -> str:
+def _stored_dtype(folder: Path) -> str:
     """The type of the first matrix of the weights, in safetensors' own words."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weight_files(folder)[0], framework="pt") as weights:
-            slices = map(weights.get_slice, weights.keys())
-            return next((part.get_dtype() for part in slices if len(part.get_shape()) > 1), "F32")
-    except SafetensorError as error:
-        raise _damaged(spec, error) from error
+    stored = stored_tensors(weight_files(folder)[:1]).values()
+    return next((one.dtype for one in stored if len(one.shape) > 1), "F32")
 
 
-def _config(folder: Path, spec: ModelSpec) -> PretrainedConfig:
-    from transformers import AutoConfig
-
-    stated = files.read_json(folder / "config.json")
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, local_files_only=True)
-    except (ValueError, KeyError, TypeError, ImportError, OSError) as error:
-        if isinstance(stated, dict) and "auto_map" in stated and not spec.trust_remote_code:
-            raise _needs_code(spec) from error
-        kind = stated.get("model_type", "none") if isinstance(stated, dict) else "none"
-        raise UserError(
-            f"Model {spec.name} cannot be read: its config names the architecture {kind!r}, which the installed "
-            "transformers does not know or finds damaged; give another model, or update transformers."
-        ) from error
-
-
-def _needs_code(spec: ModelSpec) -> UserError:
-    return UserError(
-        f"Model {spec.name} needs Python code of its own to run; if you trust its authors, load it with "
-        "trust_remote_code."
-    )
-
-
-def _damaged(spec: ModelSpec, error: BaseException) -> UserError:
-    said = " ".join(str(error).split())[:200]
-    return UserError(f"The weights of model {spec.name} cannot be loaded ({said}); fetch or save it again.")
+def _damaged(spec: ModelSpec, said: object) -> UserError:
+    return UserError(f"The weights of model {spec.name} cannot be loaded ({quoted(said)}); fetch or save it again.")
 
 
 def _too_large(spec: ModelSpec, device: object) -> UserError:
@@ -246,44 +227,10 @@ def _tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _whole_loader(config: PretrainedConfig) -> str | None:
-    """Transformers' class that loads the checkpoint with the head that predicts the next token; None without one."""
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
-        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-    )
-
-    architectures = config.architectures or []
-    kind = config.model_type
-    if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
-        return "AutoModelForCausalLM"
-    # BERT and its kin have a causal head too, which reads both ways unless the config makes a decoder of it.
-    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
-        return None
-    if MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind) in architectures:
-        return "AutoModelForCausalLM"
-    if MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind) in architectures:  # given text, they read text
-        return "AutoModelForImageTextToText"
-    return None
-
-
-def _has_base(config: PretrainedConfig, spec: ModelSpec) -> bool:
-    """Whether transformers has a class for the model below its head."""
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
-
-    own_code = (getattr(config, "auto_map", None) or {}) if spec.trust_remote_code else {}
-    if "AutoModelForCausalLM" in own_code:
-        return "AutoModel" in own_code
-    base = MODEL_MAPPING_NAMES.get(config.model_type)
-    return base is not None and base not in (config.architectures or [])
-
-
 def _module(
     folder: Path, spec: ModelSpec, config: PretrainedConfig, *, loader: str, dtype: torch.dtype, place: Room | None
 ) -> PreTrainedModel:
     import transformers
-    from safetensors import SafetensorError
 
     auto: Any = getattr(transformers, loader)
     with ExitStack() as undone:
@@ -293,7 +240,7 @@ def _module(
             offloaded = Path(tempfile.mkdtemp(prefix="itda-offload-"))
             undone.callback(shutil.rmtree, offloaded, ignore_errors=True)
             placed = {"device_map": "auto", "max_memory": limits(place), "offload_folder": offloaded}
-        try:
+        with foreign(lambda cause: refused(spec, config, cause, "loaded")), _of_weights(spec):
             module, report = auto.from_pretrained(
                 folder,
                 config=config,
@@ -301,23 +248,41 @@ def _module(
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=spec.trust_remote_code,
+                generation_config=_Unread(),
+                ignore_mismatched_sizes=True,  # they are refused below, by name
                 output_loading_info=True,
                 **placed,
             )
-        except SafetensorError as error:
-            raise _damaged(spec, error) from error
-        except torch.OutOfMemoryError as error:
-            raise _too_large(spec, "the GPUs") from error
-        except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError, RuntimeError) as error:
-            if "trust_remote_code" in str(error):
-                raise _needs_code(spec) from error
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UserError(
-                    f"The disk is full: {tempfile.gettempdir()} does not hold the weights of {spec.name} that do not "
-                    "fit into memory; free some space or set TMPDIR to another folder."
-                ) from error
-            raise _damaged(spec, error) from error
         weakref.finalize(module, undone.pop_all().close)
+    _check_complete(spec, report)
+    check_stored(spec.name, stored_tensors(weight_files(folder)), config, module, report["unexpected_keys"])
+    return module
+
+
+@contextmanager
+def _of_weights(spec: ModelSpec) -> Iterator[None]:
+    """What the machine and damaged weights raise, as one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise _damaged(spec, error) from error
+    except torch.OutOfMemoryError as error:
+        raise _too_large(spec, "the GPUs") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"The disk is full: {tempfile.gettempdir()} does not hold the weights of {spec.name} that do not "
+                "fit into memory; free some space or set TMPDIR to another folder."
+            ) from error
+        raise
+
+
+def _check_complete(spec: ModelSpec, report: dict[str, Any]) -> None:
+    """Raises UserError when tensors are missing or of another shape than the config says, by transformers' report."""
+    for name, was, wanted in sorted(report["mismatched_keys"]):
+        raise _damaged(spec, f"{name} has the shape {tuple(was)} and the model of its config.json {tuple(wanted)}")
     # A pooler reads the last block's output and is never asked for here, so it may be missing.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if missing:
@@ -325,7 +290,6 @@ def _module(
             f"The weights of model {spec.name} lack {len(missing)} tensors ({', '.join(missing[:3])}, …); fetch or "
             "save it again."
         )
-    return module
 
 
 @contextmanager

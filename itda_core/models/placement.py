@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from itda_core.errors import UserError
 from itda_core.models.memory import host_memory
-from itda_core.models.shards import read_header
+from itda_core.models.stored import FLOATS, stored_tensors
 
 if TYPE_CHECKING:
     import torch
 
 SHARE = 0.85  # of what is free that weights may take; the rest is for activations
-_FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # bytes, as safetensors names them; these are loaded as one dtype
 _HEADS = {"lm_head", "embed_out"}  # parts of a tensor's name that say it belongs to a language model's head
 
 
@@ -44,12 +44,14 @@ def needed_bytes(files: Iterable[Path], itemsize: int, *, head: bool = True) -> 
     """
     total = 0
     for file in files:
-        for name, tensor in read_header(file).items():
-            if name == "__metadata__" or (not head and _HEADS.intersection(name.split("."))):
-                continue
-            begin, end = tensor["data_offsets"]
-            stored = _FLOATS.get(tensor["dtype"])
-            total += end - begin if stored is None else (end - begin) // stored * itemsize
+        try:
+            tensors = stored_tensors([file])
+        except UserError:
+            continue
+        for name, tensor in tensors.items():
+            if head or not _HEADS.intersection(name.split(".")):
+                stored = FLOATS.get(tensor.dtype)
+                total += tensor.size if stored is None else tensor.size // stored * itemsize
     return total
 
 

@@ -15,7 +15,7 @@ import json
 import shutil
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from itda_core import tensor_files
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, parse_json, read_json, sync_file, sync_folder, write_json
+from itda_core.fingerprints import weights_of
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +44,7 @@ class SetKey:
     Another processor adds up otherwise, and what it kept is taken as its own: the difference is one of rounding.
     """
 
-    weights: str  # fingerprint
+    weights: str  # the model's fingerprint, of which the weights are a part
     tokenizer: str  # fingerprint
     dtype: str
     device: str  # its kind: a GPU rounds otherwise than a CPU
@@ -55,6 +56,10 @@ class SetKey:
     def digest(self) -> str:
         """Twelve hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def earlier(self) -> SetKey:
+        """As versions wrote it to whom the weights alone were the model; a set of it may be of another config."""
+        return replace(self, weights=weights_of(self.weights))
 
 
 @dataclass(frozen=True)

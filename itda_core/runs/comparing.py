@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from itda_core import fingerprints
 from itda_core.csv_export import csv_text
 from itda_core.errors import UserError
 from itda_core.files import write_text
+from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -140,14 +142,14 @@ def compare_orders(
         )
 
     trainings: list[Training] = []
-    weights = None  # of the last training's model
+    weights = ""  # of the last training's model
     for one, dictionary in zip(sets, dictionaries, strict=True):
         config, spec = dictionary.config, dictionary.spec
         if one.tokens is None:
             raise UserError(f"{one.name} does not say how much text it was grown on; leave it out, or train it anew.")
         atoms = config.atoms if config.selection in SIZED else None
         own = replace(config, tokens=one.tokens, atoms=atoms)
-        last = trainings[-1] if trainings and weights == spec.weights_fingerprint else None
+        last = trainings[-1] if trainings and same_model(weights, spec.weights_fingerprint) else None
         if last and (last.config, last.site) == (own, spec.site) and spec.layer not in last.layers:
             trainings[-1] = last._replace(names=(*last.names, one.name), layers=(*last.layers, spec.layer))
             continue
@@ -163,9 +165,10 @@ def by_model(sets: Sequence[LabelSet]) -> list[LabelSet]:
     """
     from itda_core.comparison import LabelSet
 
+    model_of_print = fingerprints.by_model(one.specs[0].weights_fingerprint for one in sets)
     groups: dict[str, list[LabelSet]] = {}
     for one in sets:
-        groups.setdefault(one.specs[0].weights_fingerprint, []).append(one)
+        groups.setdefault(model_of_print[one.specs[0].weights_fingerprint], []).append(one)
     return named_apart([LabelSet.union(group, group[0].specs[0].model) for group in groups.values()])
 
 

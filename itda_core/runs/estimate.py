@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import sys
@@ -15,16 +16,16 @@ from itda_core.dictionaries.description import read_description
 from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.files import read_json
-from itda_core.models.folders import model_folder, weight_files
+from itda_core.models.folders import is_local, model_folder, weight_files
 from itda_core.models.placement import SHARE
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import ModelSpec
+from itda_core.models.stored import stored_tensors
 from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
 from itda_core.runs.request import TrainRequest
-from itda_core.tensor_files import METADATA, read_header
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.config import TrainConfig
@@ -183,21 +184,23 @@ def model_figures(spec: ModelSpec) -> ModelFigures | None:
 
     Raises UserError when its folder is not a model's, or is damaged.
     """
-    is_folder = spec.name.startswith("demo:") or Path(spec.name).expanduser().exists()
     try:
         folder = model_folder(replace(spec, offline=True)).path
     except UserError:
-        if is_folder:
+        if is_local(spec.name):
             raise
         return None
     config = read_json(folder / "config.json")
+    if not isinstance(config, dict):
+        raise UserError(f"{folder / 'config.json'} is damaged (no table); fetch it again.")
     text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
     n_layers = _first(text, ("num_hidden_layers", "n_layer", "n_layers", "num_layers"))
     d_model = _first(text, ("hidden_size", "n_embd", "d_model", "dim"))
     if n_layers is None or d_model is None:
         raise UserError(f"{folder / 'config.json'} names no number of layers or no width; choose another model.")
     files = weight_files(folder)
-    return ModelFigures(n_layers, d_model, sum(map(_parameters, files)), sum(file.stat().st_size for file in files))
+    parameters = sum(math.prod(one.shape) for one in stored_tensors(files).values())
+    return ModelFigures(n_layers, d_model, parameters, sum(file.stat().st_size for file in files))
 
 
 @dataclass(frozen=True)
@@ -348,16 +351,3 @@ def _corpus_tokens(reference: str) -> int | None:
 def _first(config: dict[str, Any], names: Iterable[str]) -> int | None:
     values = (config.get(name) for name in names)
     return next((value for value in values if isinstance(value, int) and value > 0), None)
-
-
-def _parameters(file: Path) -> int:
-    """How many numbers a safetensors file holds, from its header."""
-    header = read_header(file)
-    return sum(_product(tensor["shape"]) for name, tensor in header.items() if name != METADATA)
-
-
-def _product(shape: Iterable[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= int(size)
-    return total

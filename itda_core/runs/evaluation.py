@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.fingerprints import same_model
 from itda_core.runs.evaluate_request import EvaluateRequest
 from itda_core.runs.library import Library
 from itda_core.runs.model_of import model_of
@@ -64,7 +65,7 @@ def evaluate_dictionaries(
     loaded: LanguageModel | None = None
     progress: EvaluationProgress | None = None
     for number, ((weights, _), members) in enumerate(sorted(groups.items(), key=lambda group: group[0][0])):
-        if loaded is None or loaded.fingerprint != weights:
+        if loaded is None or not same_model(loaded.fingerprint, weights):
             loaded = None  # so that two models need not fit into memory
             on_step("loading the model")
             loaded = model_of(

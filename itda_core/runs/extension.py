@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.description import read_description
 from itda_core.errors import UserError
+from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
@@ -72,8 +73,10 @@ def _leads_to(
     spec, stats = said["spec"], said["stats"]
     if not isinstance(stats.get("stream"), dict) or not isinstance(stats.get("stages"), list):
         return False
-    theirs = (spec["weights_fingerprint"], spec["tokenizer_fingerprint"], spec["corpus_fingerprint"])
-    if theirs != (model.fingerprint, model.tokenizer_fingerprint, corpus.fingerprint):
+    theirs = (spec["tokenizer_fingerprint"], spec["corpus_fingerprint"])
+    if theirs != (model.tokenizer_fingerprint, corpus.fingerprint):
+        return False
+    if not same_model(spec["weights_fingerprint"], model.fingerprint):
         return False
     try:
         earlier = TrainConfig.from_dict({"sinks": None, **said["config"]})

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.dictionaries.description import read_description
+from itda_core.fingerprints import same_model
 from itda_core.runs.estimate import model_figures
 from itda_core.runs.library import Library
 from itda_core.runs.transfer_estimate import operations_by_step
@@ -101,7 +102,7 @@ def share_of_all(costs: Mapping[str, float], step: str, share: float) -> float:
 def _site_of(dictionary: AtomDictionary, model: LanguageModel) -> Site | None:
     """None where `model` is another one, which transfer_table says."""
     spec = dictionary.spec
-    return model.site(spec.site, spec.layer) if spec.weights_fingerprint == model.fingerprint else None
+    return model.site(spec.site, spec.layer) if same_model(spec.weights_fingerprint, model.fingerprint) else None
 
 
 def _in_library(
@@ -117,8 +118,10 @@ def _in_library(
         if entry.problem or site is None or entry.atoms is None:
             continue
         said = read_description(entry.path)
-        prints = said["spec"]["weights_fingerprint"], said["spec"]["corpus_fingerprint"]
-        if prints != (model.fingerprint, corpus.fingerprint) or "rebuilt" in said["stats"]:
+        spec = said["spec"]
+        if "rebuilt" in said["stats"] or spec["corpus_fingerprint"] != corpus.fingerprint:
+            continue
+        if not same_model(spec["weights_fingerprint"], model.fingerprint):
             continue
         distance = min(abs(entry.atoms - len(one)) for one in labels)
         if site not in best or distance < best[site][0]:

@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ class Kind:
     name: str
     prepare: Callable[[Path], Any]
     attempt: Callable[[Any, Path, random.Random], None]
+    each: int = 50  # cases within the suite: fewer where one takes long
 
 
 class Hung(Exception):
@@ -52,10 +54,13 @@ def kinds() -> dict[str, Kind]:
 def fault(kind: Kind, prepared: Any, seed: int) -> str | None:
     """What is wrong with how the product answers case `seed`; None when it is right."""
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{kind.name}-"))
+    began = time.monotonic()
     try:
         with _limited():
             kind.attempt(prepared, folder, random.Random(f"{kind.name} {seed}"))
     except UserError as error:
+        if time.monotonic() - began >= SECONDS:  # Hung, raised inside others' code, becomes a sentence too
+            return f"hangs: {error}"
         return unclear(str(error))
     except Hung:
         return f"hangs: more than {SECONDS} s"

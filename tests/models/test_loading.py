@@ -45,7 +45,7 @@ def test_a_loaded_model(family: str, model: LanguageModel) -> None:
     assert model.name.endswith(family)
     assert not model.module.training
     assert not any(parameter.requires_grad for parameter in model.module.parameters())
-    assert len(model.fingerprint) == len(model.tokenizer_fingerprint) == 64
+    assert (len(model.fingerprint), len(model.tokenizer_fingerprint)) == (64 + 1 + 16, 64)
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])

@@ -3,6 +3,7 @@ loads."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -18,6 +19,8 @@ from transformers.core_model_loading import (
 )
 from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, local_torch_dtype
 
+from itda_core.foreign import foreign
+from itda_core.models.configs import refused
 from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -27,12 +30,17 @@ _NEVER_REACHED = "pooler"  # it reads the last block's output, and the pass ends
 
 
 def empty_model(config: PretrainedConfig, spec: ModelSpec, loader: str, dtype: torch.dtype) -> PreTrainedModel:
-    """The model with parameters that take no memory, and buffers that have their values."""
+    """The model with parameters that take no memory, and buffers that have their values. Raises UserError when
+    transformers, or the model's own code, refuses its config."""
     import transformers
     from accelerate import init_empty_weights
 
     auto: Any = getattr(transformers, loader)
-    with local_torch_dtype(dtype), init_empty_weights(include_buffers=False):
+    with (
+        foreign(lambda cause: refused(spec, config, cause, "loaded")),
+        local_torch_dtype(dtype),
+        init_empty_weights(include_buffers=False),
+    ):
         module = auto.from_config(config, dtype=dtype, trust_remote_code=spec.trust_remote_code)
     return module.eval().requires_grad_(False)
 
@@ -43,6 +51,7 @@ class Places(NamedTuple):
     blocks: tuple[tuple[str, ...], ...]  # the checkpoint's names per block
     outside: tuple[str, ...]  # of what lies outside the blocks in the same tower
     plain: dict[str, str]  # of tensors that are a parameter as they are: its name in the model
+    homeless: tuple[str, ...]  # what is no part of the model, as transformers renames it
 
 
 def places(names: Sequence[str], module: PreTrainedModel, path: str) -> Places:
@@ -51,25 +60,30 @@ def places(names: Sequence[str], module: PreTrainedModel, path: str) -> Places:
     renamings = [entry for entry in conversions if isinstance(entry, WeightRenaming)]
     converters = [entry for entry in conversions if isinstance(entry, WeightConverter)]
     own, parameters = module.state_dict(), {name for name, _ in module.named_parameters()}
-    tower = _tower(module, path)
+    tower = tower_of(module, path)
     of_block: list[list[str]] = [[] for _ in cast(nn.ModuleList, module.get_submodule(path))]
     outside: list[str] = []
     plain: dict[str, str] = {}
+    homeless: list[str] = []
     for name in sorted(names, key=dot_natural_key):  # some renamings go by what came before
         target, converted = rename_source_key(name, renamings, converters, module.base_model_prefix, own)
         if target not in own and name in own:
             target, converted = name, None
         if converted is None and target in parameters:
             plain[name] = target
-        if target.startswith(f"{path}."):
+        if target not in own:
+            homeless.append(target)
+        elif target.startswith(f"{path}."):
             number = target.removeprefix(f"{path}.").partition(".")[0]
             of_block[int(number)].append(name)
-        elif target in own and target.startswith(tower) and _NEVER_REACHED not in target:
+        elif target.startswith(tower) and _NEVER_REACHED not in target:
             outside.append(name)
-    return Places(tuple(map(tuple, of_block)), tuple(outside), plain)
+    ignored = [re.compile(pattern) for pattern in module._keys_to_ignore_on_load_unexpected or ()]
+    homeless = [name for name in homeless if not any(pattern.search(name) for pattern in ignored)]
+    return Places(tuple(map(tuple, of_block)), tuple(outside), plain, tuple(homeless))
 
 
-def _tower(module: nn.Module, path: str) -> str:
+def tower_of(module: nn.Module, path: str) -> str:
     """The prefix of the innermost model that the blocks at `path` are in: of a model with several towers, theirs."""
     prefixes = [path.rsplit(".", cut)[0] for cut in range(1, path.count(".") + 1)]
     inner = next((prefix for prefix in prefixes if isinstance(module.get_submodule(prefix), PreTrainedModel)), None)

@@ -17,10 +17,10 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, read_json, write_json
+from itda_core.fingerprints import weights_of
 from itda_core.models.capture import ActivationBatch
 from itda_core.models.described import DescribedByModel
-from itda_core.models.fingerprints import weights_fingerprint
-from itda_core.models.folders import weight_files
+from itda_core.models.fingerprints import model_fingerprint
 from itda_core.models.forward import check_finite
 from itda_core.models.shards import digest_of
 from itda_core.models.sites import Site
@@ -243,7 +243,8 @@ class LayerHarvest:
         digest = hashlib.sha256("".join(self._digests).encode()).hexdigest()
         model = self._model
         return {
-            "model": weights_fingerprint(weight_files(model.folder), whole_up_to=0),  # each weight is read once
+            # Each weight is read once.
+            "model": model_fingerprint(model.folder, own_code=model.spec.trust_remote_code, whole_up_to=0),
             "dtype": str(model.dtype),
             "device": model.device.type,
             "torch": torch.__version__,
@@ -255,12 +256,15 @@ class LayerHarvest:
         try:
             state = read_json(self._folder / _STATE)
         except UserError:
-            state = {}
-        depth = state.get("passed", 0) if state.get("of") == self._identity else 0
-        if not depth or not self._states(depth).whole:
+            state = None
+        state = state if isinstance(state, dict) else {}
+        before = {**self._identity, "model": weights_of(self._identity["model"])}  # as earlier versions wrote it
+        depth = state.get("passed", 0) if state.get("of") in (self._identity, before) else 0
+        form = state.get("form")
+        if not isinstance(depth, int) or depth < 1 or not isinstance(form, int) or not self._states(depth).whole:
             self._clear()
             return 0
-        self._model.form = state["form"]
+        self._model.form = form
         for path in self._folder.glob(f"{PARTIAL}*"):
             path.unlink()
         return depth

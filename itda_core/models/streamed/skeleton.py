@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
+from transformers.modeling_utils import PreTrainedModel
 
 from itda_core.errors import UserError
 from itda_core.models.forward import PaddedWindows, check_shape, forward, pad
@@ -16,7 +17,8 @@ from itda_core.models.hooks import hooked
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
-from itda_core.models.streamed.conversion import empty_model, place, places
+from itda_core.models.stored import check_stored
+from itda_core.models.streamed.conversion import empty_model, place, places, tower_of
 from itda_core.models.streamed.weights import Weights
 
 if TYPE_CHECKING:
@@ -78,9 +80,17 @@ class Skeleton(LanguageModel):
         self._dtype = dtype
         self.weights = Weights(folder)
         self._places = places(self.weights.names, module, self.blocks.path)
+        check_stored(spec.name, self.weights.stored, config, module, self._places.homeless)
         # Entries of the tuple that blocks return, 0: they return a tensor; known once block 0 has run.
         self.form = 0
         place(module, self.weights.read(self._places.outside), device, dtype, self._places.plain)
+        tower = module.get_submodule(tower_of(module, self.blocks.path).rstrip("."))
+        embeddings = tower.get_input_embeddings() if isinstance(tower, PreTrainedModel) else None
+        if isinstance(embeddings, nn.Embedding) and embeddings.weight.is_meta:
+            raise UserError(
+                f"Model {spec.name} ({config.model_type}) shares its embeddings with another part in a way that cannot "
+                "be streamed; load it whole (--placement spread)."
+            )
         for buffers in (child._buffers for child in module.modules()):
             for name, buffer in buffers.items():
                 if buffer is not None:
@@ -190,6 +200,11 @@ class Skeleton(LanguageModel):
 
     def _note_form(self, _: nn.Module, __: Any, output: Any) -> None:
         self.form = len(output) if isinstance(output, (tuple, list)) else 0
+        if self.form and any(isinstance(entry, torch.Tensor) for entry in output[1:]):
+            raise UserError(
+                f"Model {self.name} ({self.module.config.model_type}) hands more than hidden states from block to "
+                "block, so they cannot be streamed one by one; load it whole (--placement spread)."
+            )
 
     def forget_embeddings(self, windows: Sequence[Window]) -> bool:
         """Let go of the embeddings' weights once all windows have passed block 0; whether that was done.

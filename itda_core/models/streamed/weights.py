@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
-from itda_core.files import read_json
-from itda_core.models.folders import INDEX, weight_files
-from itda_core.models.shards import read_header
+from itda_core.foreign import quoted
+from itda_core.models.folders import index_file, weight_files, weight_map
+from itda_core.models.stored import Stored, stored_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 _READERS = 4  # threads: a fast disk wants several requests at once
 _AT_ONCE = 16 * 2**20  # bytes of one request
 _ALIGNMENT = 64  # bytes, as torch aligns memory: the last bits of a product may depend on it
-
-
-class _Place(NamedTuple):
-    file: Path
-    dtype: str  # in safetensors' words
-    shape: tuple[int, ...]
-    start: int  # byte in the file
-    size: int  # bytes
 
 
 class Weights:
@@ -38,27 +30,27 @@ class Weights:
 
     def __init__(self, folder: Path) -> None:
         files = weight_files(folder)
-        self._places: dict[str, _Place] = {}
-        for file in files:
-            self._places.update(_places(file))
-        if (folder / INDEX).is_file():
-            for name, file in read_json(folder / INDEX)["weight_map"].items():
-                if name not in self._places or self._places[name].file.name != file:
-                    raise UserError(
-                        f"The index of model folder {folder} says that {name} is in {file}, where it is not; fetch or "
-                        "save the model again."
-                    )
+        self.stored = stored_tensors(files)  # by name
+        for one in self.stored.values():
+            _dtype(one.dtype)
+        index = index_file(folder)
+        for name, file in () if index is None else weight_map(index).items():
+            if name not in self.stored or self.stored[name].file.name != file:
+                raise UserError(
+                    f"{index} says that {quoted(name)} is in {file}, where it is not; fetch or save the model again."
+                )
+        self._begin = {file: _data_of(file) for file in files}
         self._files = {file: os.open(file, os.O_RDONLY) for file in files}
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="weights")
         self.bytes_read = 0
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._places)
+        return tuple(self.stored)
 
     def room(self, names: Iterable[str]) -> int:
         """Bytes of a buffer that holds the tensors `names`."""
-        return sum(_aligned(self._places[name].size) for name in names)
+        return sum(_aligned(self.stored[name].size) for name in names)
 
     def read(self, names: Iterable[str], buffer: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """The tensors `names` in host memory, in the type they are stored in.
@@ -70,7 +62,7 @@ class Weights:
         import torch
 
         names = tuple(names)
-        places = {name: self._places[name] for name in names}
+        places = {name: self.stored[name] for name in names}
         if buffer is None:
             buffer = torch.empty(self.room(names), dtype=torch.uint8)
         raw, begin = {}, 0
@@ -87,10 +79,10 @@ class Weights:
         self.bytes_read += sum(place.size for place in places.values())
         return {name: raw[name].view(_dtype(place.dtype)).view(place.shape) for name, place in places.items()}
 
-    def _fill(self, place: _Place, target: memoryview, offset: int) -> None:
-        done = 0
+    def _fill(self, place: Stored, target: memoryview, offset: int) -> None:
+        done, begin = 0, self._begin[place.file] + place.start + offset
         while done < len(target):
-            count = os.preadv(self._files[place.file], [target[done:]], place.start + offset + done)
+            count = os.preadv(self._files[place.file], [target[done:]], begin + done)
             if count == 0:
                 raise UserError(
                     f"{place.file} ended while it was read; nothing that was done is lost: fetch or save it again, "
@@ -106,21 +98,10 @@ class Weights:
         self._files = {}
 
 
-def _places(file: Path) -> dict[str, _Place]:
-    header = read_header(file)
-    if not header:
-        raise UserError(
-            f"{file} is damaged or not whole (its length is not what its header says); fetch or save it again."
-        )
+def _data_of(file: Path) -> int:
+    """The byte behind a safetensors file's header."""
     with file.open("rb") as opened:
-        begin = 8 + int.from_bytes(opened.read(8), "little")
-    found = {}
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            start, end = tensor["data_offsets"]
-            found[name] = _Place(file, tensor["dtype"], tuple(tensor["shape"]), begin + start, end - start)
-            _dtype(tensor["dtype"])
-    return found
+        return 8 + int.from_bytes(opened.read(8), "little")
 
 
 def _aligned(size: int) -> int:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from itda_core import files, hub
 from itda_core.errors import UserError
-from itda_core.models.folders import INDEX, model_folder, weight_files
+from itda_core.models.configs import read_config
+from itda_core.models.folders import INDEX, WEIGHTS, is_local, model_folder, weight_files
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.planning.known import KNOWN
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
+
+_MOST_BYTES = 2**60  # an exabyte: beyond, an index does not say how large a model is
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ def describe(spec: ModelSpec) -> ModelDescription:
     here = _folder(spec)
     if here is not None:
         sizes = _tensor_bytes(here)
-        return ModelDescription(spec.name, _config(here, spec), here, sum(sizes.values()), sizes)
-    if not spec.offline:
-        hub.repository("model", spec.name, spec.revision)  # a dead network is noticed by one request, not by retries
+        return ModelDescription(spec.name, read_config(here, spec), here, sum(sizes.values()), sizes)
+    one_file = False
+    if not spec.offline:  # a dead network is noticed by one request, not by retries
+        there = hub.repository("model", spec.name, spec.revision).siblings or ()
+        one_file = any(file.rfilename == WEIGHTS for file in there)  # then an index beside it does not count
     config = _fetched(spec, "config.json")
     if config is None:
         raise UserError(
@@ -51,16 +56,16 @@ def describe(spec: ModelSpec) -> ModelDescription:
             + ("on this machine and offline was asked for; plan once with a network, " if spec.offline else "there; ")
             + f"name a local folder, demo:0, or one of {', '.join(KNOWN)}."
         )
-    return ModelDescription(spec.name, _config(config.parent, spec), None, _indexed_bytes(spec), {})
+    size = None if one_file else _indexed_bytes(spec)
+    return ModelDescription(spec.name, read_config(config.parent, spec), None, size, {})
 
 
 def _folder(spec: ModelSpec) -> Path | None:
     """The model's folder; None for a Hub model that is not on this machine whole."""
-    on_hub = not spec.name.startswith("demo:") and not Path(spec.name).expanduser().exists()
     try:
         return model_folder(replace(spec, offline=True)).path
     except UserError:
-        if not on_hub or spec.name.startswith((".", "/", "~")):
+        if is_local(spec.name) or spec.name.startswith((".", "/", "~")):
             raise
         return None
 
@@ -81,37 +86,13 @@ def _indexed_bytes(spec: ModelSpec) -> int | None:
     """The bytes of all tensors by the index of the shards; None where the weights are one file, without an index."""
     path = _fetched(spec, INDEX)
     index = None if path is None else files.read_json(path)
-    size = index.get("metadata", {}).get("total_size") if isinstance(index, dict) else None
-    return int(size) if isinstance(size, (int, float)) and size > 0 else None
-
-
-def _config(folder: Path, spec: ModelSpec) -> PretrainedConfig:
-    from transformers import AutoConfig
-
-    stated = files.read_json(folder / "config.json")
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, local_files_only=True)
-    except (ValueError, KeyError, TypeError, ImportError, OSError) as error:
-        kind = stated.get("model_type", "none") if isinstance(stated, dict) else "none"
-        own = isinstance(stated, dict) and "auto_map" in stated and not spec.trust_remote_code
-        remedy = "if you trust its authors, allow its code with trust_remote_code" if own else "name another model"
-        raise UserError(
-            f"Model {spec.name} cannot be planned for: its config names the architecture {kind!r}, which the installed "
-            f"transformers does not know or finds damaged; {remedy}."
-        ) from error
+    metadata = index.get("metadata") if isinstance(index, dict) else None
+    size = metadata.get("total_size") if isinstance(metadata, dict) else None
+    return int(size) if isinstance(size, (int, float)) and 0 < size < _MOST_BYTES else None
 
 
 def _tensor_bytes(folder: Path) -> dict[str, int]:
     """Bytes of each tensor, from the headers of the weights alone."""
-    from itda_core.models.shards import read_header
+    from itda_core.models.stored import stored_tensors
 
-    sizes: dict[str, int] = {}
-    for file in weight_files(folder):
-        header = read_header(file)
-        if not header:
-            raise UserError(f"{file} is damaged or not whole; fetch or save the model again.")
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                start, end = tensor["data_offsets"]
-                sizes[name] = end - start
-    return sizes
+    return {name: one.size for name, one in stored_tensors(weight_files(folder)).items()}

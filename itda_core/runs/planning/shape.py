@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.foreign import foreign
+from itda_core.models.configs import architectures, own_classes, refused
+from itda_core.models.spec import ModelSpec
 from itda_core.runs.planning.description import ModelDescription
 
 if TYPE_CHECKING:
@@ -65,7 +68,10 @@ def model_shape(model: ModelDescription, *, trust_remote_code: bool = False) -> 
 
     module = _empty(model, trust_remote_code)
     text_config = model.config.get_text_config()
-    path = find_blocks(module, model.config, model.name).path
+    blocks = find_blocks(module, model.config, model.name)
+    if blocks.unknown:
+        raise UserError(f"{blocks.unknown} Without its blocks it cannot be planned for.")
+    path = blocks.path
     d_model = getattr(text_config, "hidden_size", None)
     if not isinstance(d_model, int):
         raise UserError(f"The config of model {model.name} names no width (hidden_size); name another model.")
@@ -80,14 +86,14 @@ def model_shape(model: ModelDescription, *, trust_remote_code: bool = False) -> 
         role = roles[name]
         parts[role] = parts.get(role, Part()) + Part(parameter.numel(), active, sizes[name])
     none = Part()
-    blocks = tuple(parts[key] for key in sorted(key for key in parts if isinstance(key, int)))
+    of_blocks = tuple(parts[key] for key in sorted(key for key in parts if isinstance(key, int)))
     total = sum(parts.values(), none)
     return ModelShape(
         name=model.name,
         d_model=d_model,
         attention_width=_attention_width(text_config),
         embedding=parts.get(EMBEDDING, none),
-        blocks=blocks,
+        blocks=of_blocks,
         head=parts.get(HEAD, none),
         rest=parts.get(REST, none),
         stored_dtype=dtype,
@@ -102,22 +108,22 @@ def _empty(model: ModelDescription, trust_remote_code: bool) -> PreTrainedModel:
     import transformers
 
     config = model.config
-    named = next(iter(config.architectures or ()), None)
-    own_code = getattr(config, "auto_map", None) or {}
-    try:
-        with torch.device("meta"):
-            if own_code and trust_remote_code:
-                kind = "AutoModelForCausalLM" if "AutoModelForCausalLM" in own_code else "AutoModel"
-                return getattr(transformers, kind).from_config(config, trust_remote_code=True)
-            if named is not None and hasattr(transformers, named):
-                return getattr(transformers, named)(config)
-            return transformers.AutoModel.from_config(config)
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"Model {model.name} cannot be planned for: its config does not say enough to build it ({said}); name "
-            "another model."
-        ) from error
+    named = next(iter(architectures(config)), None)
+    own_code = own_classes(config)
+    spec = ModelSpec(model.name, trust_remote_code=trust_remote_code)
+    with foreign(lambda cause: refused(spec, config, cause, "planned for")), torch.device("meta"):
+        if own_code and trust_remote_code:
+            kind = "AutoModelForCausalLM" if "AutoModelForCausalLM" in own_code else "AutoModel"
+            return getattr(transformers, kind).from_config(config, trust_remote_code=True)
+        if named is not None and _is_model(getattr(transformers, named, None)):
+            return getattr(transformers, named)(config)
+        return transformers.AutoModel.from_config(config)
+
+
+def _is_model(named: object) -> bool:
+    from transformers import PreTrainedModel
+
+    return isinstance(named, type) and issubclass(named, PreTrainedModel)
 
 
 def _roles(module: PreTrainedModel, path: str) -> Iterator[tuple[str, str | int]]:
@@ -183,22 +189,22 @@ def _stored_dtype(model: ModelDescription) -> str:
 
 def _expert_share(config: PretrainedConfig) -> float:
     """Which part of a mixture's experts one token goes through; 1 without a mixture."""
-    chosen = getattr(config, "num_experts_per_tok", None)
-    every = next(
-        (
-            count
-            for field in ("num_local_experts", "num_experts", "n_routed_experts")
-            if isinstance(count := getattr(config, field, None), int) and count > 0
-        ),
-        None,
-    )
-    return chosen / every if isinstance(chosen, int) and every else 1.0
+    chosen = _count(config, "num_experts_per_tok")
+    fields = ("num_local_experts", "num_experts", "n_routed_experts")
+    every = next((count for field in fields if (count := _count(config, field))), None)
+    return chosen / every if chosen and every else 1.0
 
 
 def _attention_width(config: PretrainedConfig) -> int:
-    heads = getattr(config, "num_attention_heads", None)
-    if not isinstance(heads, int):
+    heads = _count(config, "num_attention_heads")
+    if heads is None:
         return 0
-    usual: Any = getattr(config, "head_dim", None) or config.hidden_size // heads
-    keys, values = (getattr(config, field, None) or usual for field in ("qk_head_dim", "v_head_dim"))
+    usual = _count(config, "head_dim") or config.hidden_size // heads
+    keys, values = (_count(config, field) or usual for field in ("qk_head_dim", "v_head_dim"))
     return heads * (keys + values) // 2
+
+
+def _count(config: PretrainedConfig, field: str) -> int | None:
+    """A whole number above 0 that the config says; None where it says none (or a list of them, one a layer)."""
+    stated = getattr(config, field, None)
+    return stated if isinstance(stated, int) and stated > 0 else None
