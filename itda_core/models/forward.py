@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from itda_core.errors import UserError
-from itda_core.models.hooks import hooked
+from itda_core.foreign import foreign, quoted
+from itda_core.models.hooks import Enough, hooked
 from itda_core.models.sites import Site
+from itda_core.models.tokenizers import n_embeddings
 
 if TYPE_CHECKING:
     from itda_core.models.language_model import LanguageModel
@@ -40,6 +42,7 @@ def pad(model: LanguageModel, windows: Sequence[Window], *, include_special: boo
             f"A window of {longest} tokens is longer than the context of {model.name}, {model.context}; "
             f"choose a context of at most {model.context}."
         )
+    check_window_ids(model, windows)
     ids = torch.full((len(windows), longest), model.pad_id)
     mask = torch.zeros_like(ids)
     wanted = torch.zeros_like(ids, dtype=torch.bool)
@@ -48,6 +51,21 @@ def pad(model: LanguageModel, windows: Sequence[Window], *, include_special: boo
         mask[row, : len(window)] = 1
         wanted[row, : len(window)] = include_special or ~torch.tensor(window.special)
     return PaddedWindows(ids.to(model.device), mask.to(model.device), wanted.to(model.device))
+
+
+def check_window_ids(model: LanguageModel, windows: Sequence[Window]) -> None:
+    """Raises UserError when a window has a token that the model has no embedding for."""
+    table = n_embeddings(model.module)
+    if table is None:
+        return
+    for window in windows:
+        highest = max(window.token_ids, default=0)
+        if highest >= table:
+            raise UserError(
+                f"The tokenizer of {model.name} gives token {highest}, but the model has embeddings for {table} tokens "
+                f"(0 to {table - 1}); it is in document {quoted(window.document)!r}. Give the model the tokenizer it "
+                "was trained with, or leave that text out."
+            )
 
 
 def read(
@@ -77,7 +95,7 @@ def read(
 def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last_only: bool = False) -> Any:
     """The model's output for token ids (n_windows, longest); with `last_only`, logits of the last position only.
 
-    Raises UserError when the device's memory is too short.
+    Raises UserError when the device's memory is too short, or the model's code fails.
     """
     options: dict[str, Any] = {}
     accepted = inspect.signature(model.module.forward).parameters
@@ -85,8 +103,15 @@ def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last
         options["use_cache"] = False
     if last_only and "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
+
+    def refused(cause: str) -> UserError:
+        return UserError(
+            f"Model {model.name} ({type(model.module).__name__}) fails on {ids.shape[0]} windows of {ids.shape[1]} "
+            f"tokens: {cause}. This is in the model's own code or config; give another model, or another version of it."
+        )
+
     try:
-        with torch.no_grad():
+        with torch.no_grad(), foreign(refused, letting=(Enough, torch.OutOfMemoryError)):
             return model.module(input_ids=ids, attention_mask=mask, **options)
     except torch.OutOfMemoryError as error:
         raise UserError(

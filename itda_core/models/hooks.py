@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Visit = Callable[[Site, torch.Tensor], torch.Tensor | None]
 
 
-class _Enough(Exception):
+class Enough(Exception):
     """Raised by a hook when every site has been seen, so that the rest of the forward pass is not computed."""
 
 
@@ -32,6 +32,7 @@ def hooked(
     *,
     stop: bool = False,
     shape: torch.Size | None = None,
+    lenient: bool = False,
 ) -> Iterator[None]:
     """Inside the block, each forward pass calls `visit(site, activation)` at every site.
 
@@ -40,31 +41,40 @@ def hooked(
     tokens of a batch one after the other (batch * positions, width) are sites too. With `stop`, the forward pass (and
     with it the block) ends when every site has been seen. Hooks are removed on the way out whatever happens. Threads
     that share a model take turns. Raises UserError when the model has no such site, or it does not carry one vector per
-    token.
+    token; with `lenient` such a site is passed over.
     """
     waiting = set(sites)
 
     def seen(site: Site, activation: object) -> torch.Tensor | None:
-        if not isinstance(activation, torch.Tensor):
-            raise UserError(_no_vectors(model, site, type(activation).__name__))
-        tokens = activation
-        if shape is not None and activation.dim() == 2 and len(activation) == shape.numel():
-            tokens = activation.view(*shape, -1)
-        if tokens.dim() != 3:
-            raise UserError(_no_vectors(model, site, str(tuple(activation.shape))))
-        replaced = visit(site, tokens)
-        if replaced is not None:
-            replaced = replaced.reshape(activation.shape)
+        vectors = _one_per_token(activation, shape)
+        replaced = None
+        if vectors is not None:
+            replaced = visit(site, vectors)
+            if replaced is not None:
+                assert isinstance(activation, torch.Tensor)
+                replaced = replaced.reshape(activation.shape)
+        elif not lenient:
+            said = tuple(activation.shape) if isinstance(activation, torch.Tensor) else type(activation).__name__
+            raise UserError(_no_vectors(model, site, str(said)))
         waiting.discard(site)
         if stop and not waiting:
-            raise _Enough
+            raise Enough
         return replaced
 
     with model.lock, ExitStack() as stack:
         for site in dict.fromkeys(sites):
             stack.callback(_register(model, site, seen).remove)
-        with suppress(_Enough):
+        with suppress(Enough):
             yield
+
+
+def _one_per_token(activation: object, shape: torch.Size | None) -> torch.Tensor | None:
+    """(batch, positions, width) of what a module gave; None where that is not one vector per token."""
+    if not isinstance(activation, torch.Tensor):
+        return None
+    if shape is not None and activation.dim() == 2 and len(activation) == shape.numel():
+        return activation.view(*shape, -1)
+    return activation if activation.dim() == 3 else None
 
 
 def _no_vectors(model: LanguageModel, site: Site, found: str) -> str:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import platformdirs
+from itda_core.home import home
 
-
-def home() -> Path:
-    """`$ITDA_HOME`, or the platform's user data folder for `itda-studio`. Not created here."""
-    chosen = os.environ.get("ITDA_HOME", "").strip()
-    if chosen:
-        return Path(os.path.expanduser(chosen)).absolute()
-    return platformdirs.user_data_path("itda-studio", appauthor=False)
+__all__ = ["activations_folder", "home", "jobs_folder", "library_folder", "work_folder"]
 
 
 def library_folder() -> Path:
