@@ -17,13 +17,14 @@ class Batching(StrEnum):
     TOGETHER = "together"  # side by side, shorter ones padded: what padding holds, and who stands beside, is not read
     EQUAL = "equal"  # only those of one length: what stands right of a text would be read, whatever the mask says
     ALONE = "alone"  # each by itself: a window would change what is computed for another
+    UNSTEADY = "unsteady"  # each by itself, and even so one window is not read twice alike: the model draws at random
 
 
 def grouped(lengths: Sequence[int], batching: Batching) -> Groups:
     """The windows of these `lengths` in groups that share a forward pass, each group in order."""
     if batching is Batching.TOGETHER:
         return [list(range(len(lengths)))]
-    if batching is Batching.ALONE:
+    if batching in (Batching.ALONE, Batching.UNSTEADY):
         return [[place] for place in range(len(lengths))]
     of_length: dict[int, list[int]] = {}
     for place, length in enumerate(lengths):

@@ -80,7 +80,7 @@ def next_token_logits(
     # Later tokens cannot change what a causal model predicts here.
     ids = torch.tensor([window.token_ids[: position + 1]], device=model.device)
     at_once = min(_REPLACEMENTS_AT_ONCE, max(1, len(replacements)))
-    if at_once > 1 and model.batching is Batching.ALONE:
+    if at_once > 1 and model.batching in (Batching.ALONE, Batching.UNSTEADY):
         at_once = 1
     logits = [_replaced(model, ids, site, rows) for rows in replacements.split(at_once)]
     return torch.cat(logits)

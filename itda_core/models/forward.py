@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -95,29 +96,46 @@ def read(
 def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last_only: bool = False) -> Any:
     """The model's output for token ids (n_windows, longest); with `last_only`, logits of the last position only.
 
-    Raises UserError when the device's memory is too short, or the model's code fails.
+    Raises UserError when the device's memory is too short, and when the model's own code fails.
     """
+
+    def refusal(cause: str) -> UserError:
+        return UserError(
+            f"A forward pass of {model.name} ({model.module.config.model_type}) over {ids.shape[0]} windows of "
+            f"{ids.shape[1]} tokens fails in the model's own code ({cause}); choose another context if it is about "
+            "lengths, else another model."
+        )
+
     options: dict[str, Any] = {}
     accepted = inspect.signature(model.module.forward).parameters
     if "use_cache" in accepted:
         options["use_cache"] = False
     if last_only and "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
-
-    def refused(cause: str) -> UserError:
-        return UserError(
-            f"Model {model.name} ({type(model.module).__name__}) fails on {ids.shape[0]} windows of {ids.shape[1]} "
-            f"tokens: {cause}. This is in the model's own code or config; give another model, or another version of it."
-        )
-
     try:
-        with torch.no_grad(), foreign(refused, letting=(Enough, torch.OutOfMemoryError)):
+        with foreign(refusal, letting=(Enough, torch.OutOfMemoryError)), _left_as_it_was(model), torch.no_grad():
             return model.module(input_ids=ids, attention_mask=mask, **options)
     except torch.OutOfMemoryError as error:
         raise UserError(
             f"The device's memory does not hold {ids.shape[0]} windows of {ids.shape[1]} tokens for {model.name}; use "
             "fewer windows per batch, a shorter context, or the CPU."
         ) from error
+
+
+@contextmanager
+def _left_as_it_was(model: LanguageModel) -> Iterator[None]:
+    """BigBird, once it was given a short window, would read all later ones by another kind of attention."""
+    held = {part: part.attention_type for part in {model.module, model.module.base_model} if _switches(part)}
+    try:
+        yield
+    finally:
+        for part, kind in held.items():
+            if part.attention_type != kind:
+                part.set_attention_type(kind)
+
+
+def _switches(part: Any) -> bool:
+    return isinstance(getattr(part, "attention_type", None), str) and hasattr(part, "set_attention_type")
 
 
 def check_shape(model: LanguageModel, site: Site, activation: torch.Tensor, padded: PaddedWindows) -> None:

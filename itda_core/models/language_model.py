@@ -130,6 +130,11 @@ class LanguageModel:
                 f"Windows of {self.name} are read one by one, which takes longer: in a batch they would change each "
                 "other's activations."
             )
+        if self.batching is Batching.UNSTEADY:
+            return (
+                f"{self.name} does not read the same text twice alike, because its code draws at random: what is found "
+                "here cannot be found again exactly, and its labels not be verified."
+            )
         return None
 
     @property

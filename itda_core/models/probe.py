@@ -118,6 +118,8 @@ def _compared(model: LanguageModel, limit: float) -> Batching:
     alone = [_read(model, [window], sites)[0] for window in uneven]
     if _gives(model, uneven, sites, alone, limit):
         return Batching.TOGETHER
+    if not _gives(model, uneven[:1], sites, alone[:1], limit):
+        return Batching.UNSTEADY
     longest = alone[1]
     equal = [uneven[1], _window(model, len(_LENGTHS), _LENGTHS[1])]
     if _gives(model, equal, sites, [longest, _read(model, equal[1:], sites)[0]], limit):

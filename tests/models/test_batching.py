@@ -139,6 +139,8 @@ def test_a_leak_of_a_hundredth_is_found_in_any_precision(dtype: str, tiny_folder
     with changed(model, mixes):
         assert load_and_try(model) is Batching.ALONE
     assert load_and_try(model) is Batching.TOGETHER
+    with changed(model, lambda x: x + 0.1 * torch.randn_like(x)):
+        assert load_and_try(model) is Batching.UNSTEADY
 
 
 def load_and_try(model: LanguageModel) -> Batching:
@@ -190,6 +192,21 @@ def test_what_only_a_large_batch_shows_is_found_in_the_batches(tiny_folder: Path
         torch.testing.assert_close(read(model, cuts, "resid_post", 16), alone, atol=1e-5, rtol=1e-5)
         assert model.batching is Batching.ALONE
     assert load_model(ModelSpec(str(tiny_folder), device="cpu")).batching is Batching.ALONE  # remembered
+
+
+def test_a_short_window_leaves_the_attention_of_long_ones_as_it_was(tmp_path: Path) -> None:
+    big_bird = Family("big_bird", {**USUAL, "block_size": 4, "num_random_blocks": 1}, **_encoder)
+    model = load_model(ModelSpec(str(folder_of(big_bird, tmp_path)), device="cpu"), head=False)
+    site = model.site("resid_post", 1)
+    long, short = (next(windows([DOCUMENTS[i]], model.tokenizer, context=40)) for i in (1, 0))
+    assert len(long) == 40  # more than 28, up to where it attends to everything
+    assert len(short) < 28
+    before = model.capture(long, [site])[site]
+    alone = model.capture(short, [site])[site]
+    assert torch.equal(model.capture(long, [site])[site], before)
+    (batch,) = model.stream([long, short], [site], include_special=True)
+    torch.testing.assert_close(batch.activations[site], torch.cat([before, alone]), atol=2e-5, rtol=1e-5)
+    assert model.batching is Batching.ALONE
 
 
 def test_what_was_found_is_remembered_by_what_it_depends_on(tiny_folder: Path, home: Path) -> None:
@@ -268,7 +285,7 @@ def test_groups_and_back() -> None:
     lengths = [3, 5, 3, 1]
     assert grouped(lengths, Batching.TOGETHER) == [[0, 1, 2, 3]]
     assert grouped(lengths, Batching.EQUAL) == [[0, 2], [1], [3]]
-    assert grouped(lengths, Batching.ALONE) == [[0], [1], [2], [3]]
+    assert grouped(lengths, Batching.ALONE) == grouped(lengths, Batching.UNSTEADY) == [[0], [1], [2], [3]]
     rows = torch.arange(12.0)[:, None]
     for batching in Batching:
         groups = grouped(lengths, batching)
