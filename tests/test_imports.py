@@ -14,20 +14,8 @@ import itda_core
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
 BASE = {  # every room stands on these
-    *(
-        "arguments",
-        "cgroup",
-        "csv_export",
-        "errors",
-        "files",
-        "fingerprints",
-        "foreign",
-        "home",
-        "hub",
-        "paths",
-        "schema",
-    ),
-    *("tensor_files", "threads"),
+    *("arguments", "cgroup", "csv_export", "errors", "files", "fingerprints", "foreign", "home", "hub", "paths"),
+    *("remembered", "schema", "tensor_files", "threads"),
 }
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from itda_core.errors import UserError
-from itda_core.models.forward import check_finite, forward, pad, read
+from itda_core.models.batching import Batching
+from itda_core.models.forward import check_finite, forward
 from itda_core.models.hooks import hooked, module_at
+from itda_core.models.passes import passes
 from itda_core.models.sites import Site
 from itda_core.text import TokenRef, Window
 
@@ -39,8 +41,10 @@ def stream(
     """The activations at `sites` of every token of `windows`, one forward pass for all sites.
 
     Windows are neither sorted nor dropped; shorter ones of a batch are padded on the right and masked, and the forward
-    pass ends after the last site. Only one batch is held at a time. Raises UserError at once when the model has no
-    such site, and when it comes to a window longer than the context or an activation that is not finite.
+    pass ends after the last site. A model that would read padding, or other windows of the batch, takes several passes
+    for it (see `passes`), so that activations are those of each window alone. Only one batch is held at a time. Raises
+    UserError at once when the model has no such site, and when it comes to a window longer than the context or an
+    activation that is not finite.
     """
     if windows_per_batch < 1:
         raise UserError(f"windows_per_batch={windows_per_batch} is too small; use 1 or more.")
@@ -75,7 +79,10 @@ def next_token_logits(
         raise UserError(f"Replacements have shape {tuple(replacements.shape)}; give one row per replacement.")
     # Later tokens cannot change what a causal model predicts here.
     ids = torch.tensor([window.token_ids[: position + 1]], device=model.device)
-    logits = [_replaced(model, ids, site, rows) for rows in replacements.split(_REPLACEMENTS_AT_ONCE)]
+    at_once = min(_REPLACEMENTS_AT_ONCE, max(1, len(replacements)))
+    if at_once > 1 and model.batching in (Batching.ALONE, Batching.UNSTEADY):
+        at_once = 1
+    logits = [_replaced(model, ids, site, rows) for rows in replacements.split(at_once)]
     return torch.cat(logits)
 
 
@@ -102,7 +109,7 @@ def _stream(
     while batch := list(islice(remaining, windows_per_batch)):
         done += len(batch)
         tokens = [token for window in batch for token in window.tokens(include_special=special)]
-        activations = read(model, pad(model, batch, include_special=special), sites).activations
+        activations = passes(model, batch, sites, include_special=special).activations()
         for site, values in activations.items():
             check_finite(model, site, tokens, values)
         yield ActivationBatch(tokens, activations, done)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerFast
 
+    from itda_core.models.batching import Batching
     from itda_core.models.language_model import LanguageModel
     from itda_core.models.sites import Site
 
@@ -53,6 +54,11 @@ class DescribedByModel:
     @property
     def dtype(self) -> torch.dtype:
         return self._model.dtype
+
+    @property
+    def batching(self) -> Batching:
+        """See `LanguageModel.batching`."""
+        return self._model.batching
 
     def site(self, kind: str, layer: int | None = None) -> Site:
         """See `LanguageModel.site`."""

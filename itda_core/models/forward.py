@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from itda_core.errors import UserError
-from itda_core.foreign import foreign
+from itda_core.foreign import foreign, quoted
 from itda_core.models.hooks import Enough, hooked
 from itda_core.models.sites import Site
+from itda_core.models.tokenizers import n_embeddings
 
 if TYPE_CHECKING:
     from itda_core.models.language_model import LanguageModel
@@ -41,6 +43,7 @@ def pad(model: LanguageModel, windows: Sequence[Window], *, include_special: boo
             f"A window of {longest} tokens is longer than the context of {model.name}, {model.context}; "
             f"choose a context of at most {model.context}."
         )
+    check_window_ids(model, windows)
     ids = torch.full((len(windows), longest), model.pad_id)
     mask = torch.zeros_like(ids)
     wanted = torch.zeros_like(ids, dtype=torch.bool)
@@ -49,6 +52,21 @@ def pad(model: LanguageModel, windows: Sequence[Window], *, include_special: boo
         mask[row, : len(window)] = 1
         wanted[row, : len(window)] = include_special or ~torch.tensor(window.special)
     return PaddedWindows(ids.to(model.device), mask.to(model.device), wanted.to(model.device))
+
+
+def check_window_ids(model: LanguageModel, windows: Sequence[Window]) -> None:
+    """Raises UserError when a window has a token that the model has no embedding for."""
+    table = n_embeddings(model.module)
+    if table is None:
+        return
+    for window in windows:
+        highest = max(window.token_ids, default=0)
+        if highest >= table:
+            raise UserError(
+                f"The tokenizer of {model.name} gives token {highest}, but the model has embeddings for {table} tokens "
+                f"(0 to {table - 1}); it is in document {quoted(window.document)!r}. Give the model the tokenizer it "
+                "was trained with, or leave that text out."
+            )
 
 
 def read(
@@ -95,13 +113,29 @@ def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last
     if last_only and "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
     try:
-        with foreign(refusal, letting=(Enough, torch.OutOfMemoryError)), torch.no_grad():
+        with foreign(refusal, letting=(Enough, torch.OutOfMemoryError)), _left_as_it_was(model), torch.no_grad():
             return model.module(input_ids=ids, attention_mask=mask, **options)
     except torch.OutOfMemoryError as error:
         raise UserError(
             f"The device's memory does not hold {ids.shape[0]} windows of {ids.shape[1]} tokens for {model.name}; use "
             "fewer windows per batch, a shorter context, or the CPU."
         ) from error
+
+
+@contextmanager
+def _left_as_it_was(model: LanguageModel) -> Iterator[None]:
+    """BigBird, once it was given a short window, would read all later ones by another kind of attention."""
+    held = {part: part.attention_type for part in {model.module, model.module.base_model} if _switches(part)}
+    try:
+        yield
+    finally:
+        for part, kind in held.items():
+            if part.attention_type != kind:
+                part.set_attention_type(kind)
+
+
+def _switches(part: Any) -> bool:
+    return isinstance(getattr(part, "attention_type", None), str) and hasattr(part, "set_attention_type")
 
 
 def check_shape(model: LanguageModel, site: Site, activation: torch.Tensor, padded: PaddedWindows) -> None:

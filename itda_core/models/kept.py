@@ -13,6 +13,7 @@ import torch
 from filelock import Timeout
 from safetensors import SafetensorError, safe_open
 
+from itda_core.models.batching import Batching
 from itda_core.models.capture import ActivationBatch
 from itda_core.models.described import DescribedByModel
 from itda_core.models.shards import (
@@ -72,7 +73,7 @@ class KeptActivations(DescribedByModel):
             tokenizer=model.tokenizer_fingerprint,
             dtype=str(model.dtype),
             device=_device_name(model.device),
-            software=torch.__version__,
+            software=_software(model.batching),
             corpus=corpus.fingerprint,
             context=context,
             windows=windows,
@@ -207,6 +208,11 @@ class KeptActivations(DescribedByModel):
         shard = self._folder / f"{secrets.token_hex(8)}.safetensors"
         write_shard(shard, waiting, batches)
         self._index.add(shard)
+
+
+def _software(batching: Batching) -> str:
+    """What computes: activations that were kept when padding still was read are not those of windows alone."""
+    return torch.__version__ if batching is Batching.TOGETHER else f"{torch.__version__}, windows read alone"
 
 
 def _device_name(device: torch.device) -> str:

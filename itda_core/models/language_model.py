@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from itda_core.models import capture, prediction
+from itda_core.models import capture, prediction, probe
 from itda_core.models.architecture import Blocks, context_length, find_blocks, stated_layers, submodule, width
+from itda_core.models.batching import Batching, Groups, grouped
 from itda_core.models.fingerprints import model_fingerprint, tokenizer_fingerprint
 from itda_core.models.hooks import module_at
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
+from itda_core.models.tokenizers import check_ids, n_embeddings, note_of
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +57,8 @@ class LanguageModel:
         self.d_model: int = width(module, module.config)
         self.context: int = context_length(module, module.config, tokenizer)  # tokens, special ones included
         self.lock = threading.RLock()  # held while hooks are on the module
+        self._sizes: set[tuple[bool, int, int]] = set()  # of batches that were held against windows alone
+        check_ids(tokenizer, module, spec.name)
 
     def __repr__(self) -> str:
         return f"LanguageModel({self.name!r}, {self.n_layers} layers, d_model {self.d_model}, {self.device})"
@@ -81,11 +85,63 @@ class LanguageModel:
         """Hexadecimal sha256 of the tokenizer."""
         return tokenizer_fingerprint(self.tokenizer)
 
+    @cached_property
+    def batching(self) -> Batching:
+        """How several windows may be read so that each gives what it gives alone: found out when first needed."""
+        with self.lock:
+            return probe.batching_of(self)
+
+    def groups(self, windows: Sequence[Window]) -> Groups:
+        """Which of `windows` share a forward pass, by their places."""
+        return grouped([*map(len, windows)], self.batching if len(windows) > 1 else Batching.TOGETHER)
+
+    def is_new(self, windows: Sequence[Window]) -> bool:
+        """Whether `windows` are the first batch of their size, of those that are read together; asked once of each."""
+        if len(windows) < 2 or self.batching is not Batching.TOGETHER:
+            return False
+        lengths = {len(window) for window in windows}
+        size = len(lengths) > 1, max(lengths).bit_length(), len(windows).bit_length()
+        if size in self._sizes:
+            return False
+        self._sizes.add(size)
+        return True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What somebody who reads this model's activations should know: whole sentences."""
+        return tuple(note for note in (self.tokenizer_note, self.batching_note) if note is not None)
+
+    @property
+    def tokenizer_note(self) -> str | None:
+        """Where its tokenizer is not the one that transformers makes of its files."""
+        return note_of(self.tokenizer)
+
+    @property
+    def batching_note(self) -> str | None:
+        """Where its windows are not read as batches."""
+        if self.batching is Batching.EQUAL:
+            return (
+                f"Windows of {self.name} share a forward pass only where they are of one length, which takes longer: "
+                "it reads what stands right of a text, whatever the mask says."
+            )
+        if self.batching is Batching.ALONE:
+            return (
+                f"Windows of {self.name} are read one by one, which takes longer: in a batch they would change each "
+                "other's activations."
+            )
+        if self.batching is Batching.UNSTEADY:
+            return (
+                f"{self.name} does not read the same text twice alike, because its code draws at random: what is found "
+                "here cannot be found again exactly, and its labels not be verified."
+            )
+        return None
+
     @property
     def pad_id(self) -> int:
         """The token that fills a batch's shorter windows; which one it is changes no activation that is read."""
+        table = n_embeddings(self.module)
         for id in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if isinstance(id, int):
+            if isinstance(id, int) and (table is None or 0 <= id < table):
                 return id
         return 0
 

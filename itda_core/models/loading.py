@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from itda_core import files
 from itda_core.errors import UserError
 from itda_core.foreign import foreign, quoted
 from itda_core.models.configs import base_loader, has_base, read_config, refused, whole_loader
@@ -23,6 +22,7 @@ from itda_core.models.language_model import LanguageModel
 from itda_core.models.placement import Room, choose, limits, needed_bytes, room
 from itda_core.models.spec import ModelSpec
 from itda_core.models.stored import check_stored, stored_tensors
+from itda_core.models.tokenizers import read_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -112,12 +112,6 @@ def load_skeleton(spec: ModelSpec) -> Skeleton:
         )
 
 
-def load_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerFast:
-    """The tokenizer of the model that `spec` names; its weights are not read. Raises UserError as `load_model`."""
-    with quiet():
-        return _tokenizer(model_folder(spec).path, spec)
-
-
 def is_streamed(spec: ModelSpec) -> bool:
     """Whether a training streams the model from the disk: asked to, or with placement "auto" when its weights fit
     neither on the device nor on all GPUs and into main memory together. Raises UserError as `load_model` does."""
@@ -147,7 +141,7 @@ def _found(spec: ModelSpec, *, head: bool) -> _Found:
     device = _device(spec)
     folder, revision = model_folder(spec)
     config = read_config(folder, spec)
-    tokenizer = _tokenizer(folder, spec)
+    tokenizer = read_tokenizer(folder, spec)
     whole = whole_loader(config)
     headless = whole is not None and not head and has_base(config, spec)
     loader = base_loader(config) if whole is None or headless else whole
@@ -204,27 +198,6 @@ def _too_large(spec: ModelSpec, device: object) -> UserError:
     return UserError(
         f"Model {spec.name} does not fit into the memory of {device}; choose placement spread, or device cpu."
     )
-
-
-def _tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
-    from transformers import AutoTokenizer
-
-    if (folder / "tokenizer.json").is_file():
-        files.read_json(folder / "tokenizer.json")  # transformers does not say which file is damaged
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, use_fast=True, trust_remote_code=spec.trust_remote_code, local_files_only=True
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError) as error:
-        raise UserError(
-            f"Model {spec.name} has no tokenizer that can be read; add a tokenizer.json to its folder."
-        ) from error
-    if not tokenizer.is_fast:
-        raise UserError(
-            f"Model {spec.name} has a slow tokenizer only, which cannot say which characters a token stands for; add a "
-            "tokenizer.json to its folder, or use another model."
-        )
-    return tokenizer
 
 
 def _module(

@@ -7,13 +7,16 @@ be replaced, and there is something to predict. Special tokens and padding neith
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from itda_core.errors import UserError
-from itda_core.models.forward import PaddedWindows, check_finite, forward, pad, read
+from itda_core.models.batching import in_order, taken
+from itda_core.models.forward import PaddedWindows, check_finite, forward, pad
 from itda_core.models.hooks import hooked
+from itda_core.models.passes import passes
 from itda_core.models.sites import Site
 
 if TYPE_CHECKING:
@@ -30,19 +33,23 @@ class Predictions(NamedTuple):
 
 
 def predict(model: LanguageModel, windows: Sequence[Window], sites: Sequence[Site] = ()) -> Predictions:
-    """The model's predictions for `windows` as one batch, and the activations at `sites` from the same forward pass.
+    """The model's predictions for `windows`, and the activations at `sites` from the same forward passes: one, where
+    the model reads a batch as it reads each window alone.
 
     Raises UserError when the model has no language-modelling head, a window is longer than its context, or an
     activation is not finite.
     """
     _check_head(model)
-    padded = pad(model, windows)
-    found = read(model, padded, sites, to_the_end=True)
+    took = passes(model, windows, sites, to_the_end=True)
+    activations = took.activations()
     tokens = [token for window in windows for token in window.tokens()]
-    for site, values in found.activations.items():
+    for site, values in activations.items():
         check_finite(model, site, tokens, values)
-    counted = _counted(padded)
-    return Predictions(found.activations, found.output.logits[counted], padded.ids[counted.roll(1, dims=1)])
+    counted = [_counted(padded) for padded in took.padded]
+    logits = [found.output.logits[where] for found, where in zip(took.found, counted, strict=True)]
+    targets = [padded.ids[where.roll(1, dims=1)] for padded, where in zip(took.padded, counted, strict=True)]
+    counts = [_predictions(window) for window in windows]
+    return Predictions(activations, in_order(took.groups, logits, counts), in_order(took.groups, targets, counts))
 
 
 def predict_spliced(
@@ -55,6 +62,22 @@ def predict_spliced(
     `predict` does, and when the shape does not fit.
     """
     _check_head(model)
+    counts = [len(window) - sum(window.special) for window in windows]
+    if len(replacement) != sum(counts):
+        raise UserError(
+            f"Replacements have shape {tuple(replacement.shape)}, but {site.name} of {model.name} has {sum(counts)} "
+            "tokens of text in these windows; give one row per token of text."
+        )
+    groups = model.groups(windows)
+    rows = taken(groups, replacement, counts)
+    logits = [
+        _spliced(model, [windows[place] for place in group], site, part)
+        for group, part in zip(groups, rows, strict=True)
+    ]
+    return in_order(groups, logits, [_predictions(window) for window in windows])
+
+
+def _spliced(model: LanguageModel, windows: Sequence[Window], site: Site, replacement: torch.Tensor) -> torch.Tensor:
     padded = pad(model, windows)
 
     def visit(_: Site, activation: torch.Tensor) -> torch.Tensor:
@@ -77,6 +100,11 @@ def _counted(padded: PaddedWindows) -> torch.Tensor:
     counted = torch.zeros_like(padded.wanted)
     counted[:, :-1] = padded.wanted[:, :-1] & padded.wanted[:, 1:]
     return counted
+
+
+def _predictions(window: Window) -> int:
+    """How many predictions are counted in a window."""
+    return sum(not a and not b for a, b in pairwise(window.special))
 
 
 def _check_head(model: LanguageModel) -> None:

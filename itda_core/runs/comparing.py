@@ -210,7 +210,7 @@ def tokenizers_of(
     """
     from itda_core.models import ModelSpec
     from itda_core.models.fingerprints import tokenizer_fingerprint
-    from itda_core.models.loading import load_tokenizer
+    from itda_core.models.tokenizers import load_tokenizer
 
     found: dict[str, PreTrainedTokenizerBase] = {}
     for one in sets:

@@ -96,6 +96,8 @@ def train_streamed(
                     extend=extend[number : number + 1],
                     initial=[one for one in initial if (one.spec.site, one.spec.layer) == growing],
                 )
+        if model.batching_note is not None:  # known once the blocks were tried
+            on_note(model.batching_note)
         on_note(
             f"{harvest.passed} blocks were read from the disk ({model.weights.bytes_read / 1e9:.2f} GB) and passed by "
             f"{sum(map(len, windows)):,} tokens in {harvest.seconds:,.0f} s, beside what the dictionaries took."

@@ -152,6 +152,8 @@ def run(
     spec = request.model
     streamed = source_of is None and is_streamed(spec)
     model = load_skeleton(spec) if streamed else load_model(spec, head=False)
+    for note in model.notes:
+        on_note(note)
     layers = existing_layers(request.layers, model.n_layers, model.name)
     # A site that does not exist and a threshold that can add no atom are reported before anything is written.
     sites = [model.site(request.site, layer) for layer in layers]

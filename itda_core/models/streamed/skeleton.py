@@ -12,9 +12,11 @@ from torch import nn
 from transformers.modeling_utils import PreTrainedModel
 
 from itda_core.errors import UserError
+from itda_core.models.batching import Batching, same, tolerance
 from itda_core.models.forward import PaddedWindows, check_shape, forward, pad
 from itda_core.models.hooks import hooked
 from itda_core.models.language_model import LanguageModel
+from itda_core.models.probe import in_float32
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
 from itda_core.models.stored import check_stored
@@ -78,6 +80,10 @@ class Skeleton(LanguageModel):
         if self.blocks.unknown:
             raise UserError(f"{self.blocks.unknown} Without its blocks it cannot be streamed.")
         self._dtype = dtype
+        # Found out block by block, of real batches: without its blocks the model cannot be tried as a whole.
+        self.batching = Batching.TOGETHER
+        self._alone: set[int] = set()  # blocks that read windows alone
+        self._tried: set[tuple[int, bool, int, int]] = set()  # blocks, and sizes of batches that were tried there
         self.weights = Weights(folder)
         self._places = places(self.weights.names, module, self.blocks.path)
         check_stored(spec.name, self.weights.stored, config, module, self._places.homeless)
@@ -129,9 +135,75 @@ class Skeleton(LanguageModel):
         """Block `layer`, which has its weights, on one batch of windows.
 
         given: (tokens, special ones too, d_model), the output of the block before; None for block 0, which gets the
-        embeddings. Padding, which the block masks, gets zeros. Raises UserError when a site is not reached, or the
-        model does something between its blocks.
+        embeddings. Padding, which the block masks, gets zeros. A block that would read padding, or other windows of the
+        batch, gets each window alone: of the first batch of each size that is tried. Raises UserError when a site is
+        not reached, or the model does something between its blocks.
         """
+        if layer in self._alone or not self._as_alone(layer, windows, sites, given):
+            parts = [self._run(layer, [window], sites, rows) for window, rows in _each(windows, given)]
+            return BlockPass(
+                torch.cat([part.output for part in parts]),
+                {site: torch.cat([part.sites[site] for part in parts]) for site in sites},
+            )
+        return self._run(layer, windows, sites, given)
+
+    def _as_alone(
+        self, layer: int, windows: Sequence[Window], sites: Sequence[Site], given: torch.Tensor | None
+    ) -> bool:
+        """Whether a batch gives what the shortest and the last of its windows give alone, as far as it was tried."""
+        lengths = [*map(len, windows)]
+        size = layer, len(set(lengths)) > 1, max(lengths).bit_length(), len(windows).bit_length()
+        if len(windows) < 2 or size in self._tried:
+            return True
+        self._tried.add(size)
+        form = self.form
+        try:
+            with self.lock, in_float32(self.module):
+                found = self._compared(layer, windows, sites, given, torch.float32)
+        except UserError:  # its code asks for its own precision
+            found = self._compared(layer, windows, sites, given, self._dtype)
+        self.form = form
+        if not found:
+            self._alone.add(layer)
+            self.batching = Batching.ALONE
+        return found
+
+    def _compared(
+        self,
+        layer: int,
+        windows: Sequence[Window],
+        sites: Sequence[Site],
+        given: torch.Tensor | None,
+        dtype: torch.dtype,
+    ) -> bool:
+        """Computed in `dtype`. Raises UserError where the block does not run on a window alone."""
+        counts = [*map(len, windows)]
+        wide = None if given is None else given.to(self.device, dtype)
+        each = list(_each(windows, wide))
+        places = {counts.index(min(counts)), len(windows) - 1}
+        alone = {place: self._run(layer, [each[place][0]], sites, each[place][1], dtype) for place in places}
+        try:
+            together = self._run(layer, windows, sites, wide, dtype)
+        except UserError:  # it reads windows one by one only
+            return False
+        text = [len(window.tokens()) for window in windows]
+        limit = tolerance(dtype)
+        return all(
+            same(one.output, together.output.split(counts)[place], limit)
+            and all(same(one.sites[site], together.sites[site].split(text)[place], limit) for site in sites)
+            for place, one in alone.items()
+        )
+
+    def _run(
+        self,
+        layer: int,
+        windows: Sequence[Window],
+        sites: Sequence[Site],
+        given: torch.Tensor | None,
+        dtype: torch.dtype | None = None,
+    ) -> BlockPass:
+        """As `run`, in one forward pass. dtype: in which it computes, the model's own if None."""
+        dtype = dtype or self._dtype
         padded = pad(self, windows)
         real = padded.mask.bool()
         own = Site("resid_post", layer)
@@ -146,12 +218,12 @@ class Skeleton(LanguageModel):
                 output.append(activation[real])
 
         with (
-            self._handing_on(layer, padded, given),
+            self._handing_on(layer, padded, given, dtype),
             hooked(self, [*sites, own], visit, stop=True, shape=padded.ids.shape),
         ):
             forward(self, padded.ids, padded.mask)
         missing = [site.name for site in sites if site not in found]
-        if output and output[0].dtype != self._dtype:
+        if output and output[0].dtype != dtype:
             raise UserError(
                 f"Model {self.name} computes in {self._dtype} but hands {output[0].dtype} from block to block; choose "
                 "that --dtype, or load it whole (--placement spread)."
@@ -163,7 +235,9 @@ class Skeleton(LanguageModel):
         return BlockPass(output[0], found)
 
     @contextmanager
-    def _handing_on(self, layer: int, padded: PaddedWindows, given: torch.Tensor | None) -> Iterator[None]:
+    def _handing_on(
+        self, layer: int, padded: PaddedWindows, given: torch.Tensor | None, dtype: torch.dtype
+    ) -> Iterator[None]:
         """Inside the block, the blocks before `layer` compute nothing, and `layer` gets what is `given`."""
         blocks = self.blocks.modules
         if given is None:
@@ -174,8 +248,8 @@ class Skeleton(LanguageModel):
             finally:
                 handle.remove()
             return
-        filled = torch.zeros(*padded.ids.shape, given.shape[1], dtype=self._dtype, device=self.device)
-        filled[padded.mask.bool()] = given.to(self.device, self._dtype)
+        filled = torch.zeros(*padded.ids.shape, given.shape[1], dtype=dtype, device=self.device)
+        filled[padded.mask.bool()] = given.to(self.device, dtype)
 
         def hand_on(*_: Any, **__: Any) -> Any:
             return self._formed(filled)
@@ -243,6 +317,11 @@ class Skeleton(LanguageModel):
         with _computing(blocks, hand_on), hooked(self, [last], lambda *_: None, stop=True):
             forward(self, padded.ids, padded.mask)
         return given
+
+
+def _each(windows: Sequence[Window], rows: torch.Tensor | None) -> Iterator[tuple[Window, torch.Tensor | None]]:
+    """Each window with its rows of a batch's."""
+    yield from zip(windows, [None] * len(windows) if rows is None else rows.split([*map(len, windows)]), strict=True)
 
 
 @contextmanager

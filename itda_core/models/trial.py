@@ -1,0 +1,58 @@
+"""A foreign tokenizer.json tried in a process of its own, before it comes into this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from itda_core.foreign import quoted
+from itda_core.models import tokenizer_trial
+
+_SECONDS = 2 * tokenizer_trial.SECONDS  # on a machine with other work
+
+
+class Trial(NamedTuple):
+    """How it went."""
+
+    error: str | None  # why the file cannot be used, in a few words
+    texts: tuple[tuple[str, list[int]], ...] = ()  # with the ids they were cut into
+
+
+def tried(path: Path) -> Trial:
+    """Reads the tokenizer.json at `path`, cuts texts by it and puts them together again, in a process of its own.
+
+    That process is Python with the tokenizers package alone, and ends before this returns. Takes about a tenth of a
+    second for a small vocabulary.
+    """
+    command = [sys.executable, "-P", tokenizer_trial.__file__, str(path)]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # the same packages as here
+        "TOKENIZERS_PARALLELISM": "false",
+        "RAYON_NUM_THREADS": "1",
+        "RUST_BACKTRACE": "0",
+    }
+    try:
+        ended = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Trial(f"it takes more than {_SECONDS} s to read it and to cut a few texts")
+    if ended.returncode:
+        return Trial(_how_it_ended(ended.returncode, ended.stderr.decode("utf-8", "replace")))
+    texts = json.loads(ended.stdout.decode("utf-8").rstrip().rpartition("\n")[2])
+    return Trial(None, tuple((text, ids) for text, ids in texts))
+
+
+def _how_it_ended(code: int, stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    if code > 0:  # Python's own last words
+        return quoted(lines[-1].removeprefix("Exception: ")) if lines else f"exit code {code}"
+    if -code == getattr(signal, "SIGXCPU", None):
+        return f"it takes more than {tokenizer_trial.SECONDS} s to read it and to cut a few texts"
+    words = next((line for line in lines if "panicked" not in line), "")
+    return f"it ends the process that uses it ({signal.Signals(-code).name}{': ' if words else ''}{quoted(words)})"
