@@ -104,7 +104,7 @@ def test_a_dictionary_that_is_full_long_before_the_end_says_so(
     ours = bench_training(plan).case("ours_paper")
     assert ours is not None
     assert ours.tokens is not None
-    assert (ours.tokens < reach.ENOUGH * plan.tokens) == early
+    assert (ours.tokens < run.MOST_OF * plan.tokens) == early
     assert any(f"full after {ours.tokens:,} of {plan.tokens:,} tokens" in note for note in ours.notes) == early
 
 
