@@ -33,6 +33,7 @@ class Kind:
     name: str
     prepare: Callable[[Path], Any]
     attempt: Callable[[Any, Path, random.Random], None]
+    each: int = 50  # cases within the suite: fewer where one takes long
 
 
 class Hung(Exception):
