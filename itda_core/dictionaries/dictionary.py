@@ -104,14 +104,16 @@ class AtomDictionary:
         """`given`, or the dictionary in that folder, see `load`."""
         return cls.load(given) if isinstance(given, (str, Path)) else given
 
-    def save_pretrained(self, path: str | Path, *, dtype: str = "float32") -> Path:
+    def save_pretrained(self, path: str | Path, *, dtype: str = "float32", run: str | None = None) -> Path:
         """Write the folder `path`, whole or not at all; atoms are stored as `dtype` ("float32" or "float16").
+
+        run: which training made it, for one that may be killed just behind this.
 
         Raises UserError when `path` exists, cannot be written, or the disk is full.
         """
         from itda_core.dictionaries.storage import save
 
-        return save(self, user_path(path), dtype=dtype)
+        return save(self, user_path(path), dtype=dtype, run=run)
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> AtomDictionary:

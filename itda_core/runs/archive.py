@@ -116,7 +116,7 @@ def _members(source: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInf
             raise UserError(f"{shown(source)} has the entry {named}, which leads elsewhere; it is not imported.")
         if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise UserError(f"{shown(source)} has the entry {named}, which is no plain file; it is not imported.")
-        if member.is_dir() or path.name not in DICTIONARY_FILES or path.parts[0] == "__MACOSX":
+        if not member.filename or member.is_dir() or path.name not in DICTIONARY_FILES or path.parts[0] == "__MACOSX":
             continue
         if path.name in found:
             raise UserError(f"{shown(source)} holds more than one {path.name}; import one dictionary at a time.")

@@ -112,11 +112,10 @@ class Library:
         """Save a new dictionary under a free name; run: the training that made it. Raises UserError when the disk is
         full.
         """
-        from itda_core.dictionaries.storage import save
-
         spec = dictionary.spec
         return self._place(
-            lambda: self.free_name(spec.model, spec.site, spec.layer), lambda path: save(dictionary, path, run=run)
+            lambda: self.free_name(spec.model, spec.site, spec.layer),
+            lambda path: dictionary.save_pretrained(path, run=run),
         )
 
     def folders(self) -> list[Path]:
