@@ -82,6 +82,9 @@ def test_a_training_with_numpys_arguments_is_saved_and_used(tiny_model: Language
     *_, single = train(tiny_model, Corpus.open(text), np.int64(2), config)  # pyright: ignore[reportArgumentType]
     assert single.dictionaries[0].provenance.equals(last.dictionaries[1].provenance)
     assert jaccard(folder, loaded) == 1
+    for odd in (np.array([0.0]), [True], "all"):
+        with pytest.raises(UserError, match="is not a whole number"):
+            train(tiny_model, text, odd, config)  # pyright: ignore[reportArgumentType]
 
     own = decompose(tiny_model, loaded, "baki lomu", k=2)
     assert decompose(tiny_model, folder, "baki lomu", k=np.int64(2)) == own  # pyright: ignore[reportArgumentType]
@@ -95,6 +98,8 @@ def test_a_training_with_numpys_arguments_is_saved_and_used(tiny_model: Language
     for code in codes[1:]:
         assert torch.equal(code.indices, codes[0].indices)
         close(code.coefficients, codes[0].coefficients)
+    arrays = (codes[0].indices.numpy(), codes[0].coefficients.numpy())
+    close(loaded.decode(arrays), loaded.decode(codes[0]))  # pyright: ignore[reportArgumentType]
     assert loaded.label(np.int64(1)) == loaded.label(torch.tensor(1)) == loaded.label(1)  # pyright: ignore[reportArgumentType]
     for odd in (1.5, "1", True, -1):
         with pytest.raises(UserError, match="There is no atom"):

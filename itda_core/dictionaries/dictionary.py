@@ -161,8 +161,10 @@ class AtomDictionary:
 
     def decode(self, code: SparseCode) -> Tensor:
         """The activations a code stands for, the mean added back: (n_tokens, d_model)."""
-        from itda_core.pursuit import reconstruct
+        from itda_core.pursuit import SparseCode, reconstruct
+        from itda_core.pursuit.given import as_tensor
 
+        code = SparseCode(as_tensor(code[0], "Indices"), as_tensor(code[1], "Coefficients"))
         x_hat = reconstruct(code, self.atoms.to(code.coefficients.device))
         return x_hat + self.mean.to(x_hat) if self.config.centre else x_hat
 

@@ -136,6 +136,9 @@ def train(
             f"context={config.context} is longer than the {model.context} tokens {model.name} can read; "
             f"choose at most {model.context}."
         )
+    for layer in layers:
+        if layer is not None and (isinstance(layer, bool) or not isinstance(layer, int)):
+            raise UserError(f"Layer {layer!r:.200} is not a whole number; give the blocks' numbers, from 0.")
     sites = [model.site(site, layer) for layer in layers]
     if not sites or len(set(sites)) < len(sites):
         given = ", ".join(map(str, layers)) or "none"

@@ -96,6 +96,10 @@ class Corpus:
         """
         from itda_core.text.pieces import pieces, valid
 
+        documents = tuple(documents)
+        for document in documents:
+            if not isinstance(document.id, str) or not isinstance(document.text, str):
+                raise UserError(f"Document {document.id!r:.200} of corpus {id}: its id and its text must be str.")
         held = tuple(piece for document in documents for piece in pieces(valid(document.id), valid(document.text)))
         ids = Counter(document.id for document in held)
         if repeated := [id for id, count in ids.items() if count > 1]:

@@ -7,6 +7,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path, PurePath
 from typing import BinaryIO
@@ -28,8 +29,12 @@ def uploads() -> list[Path]:
     folder = uploads_folder()
     if not folder.is_dir():
         return []
-    found = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    found: list[tuple[float, Path]] = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # somebody may be clearing up
+            if path.is_file() and not path.name.startswith("."):
+                found.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def safe_name(name: str) -> str:

@@ -124,4 +124,6 @@ def test_pieces() -> None:
 def test_documents_in_memory_have_ids_of_their_own() -> None:
     with pytest.raises(UserError, match="Several documents of corpus m are called 'a'"):
         Corpus.from_documents("m", [Document("a", "x"), Document("a", "y")])
+    with pytest.raises(UserError, match="must be str"):
+        Corpus.from_documents("m", [Document(1, "x")])  # pyright: ignore[reportArgumentType]
     assert [d.text for d in Corpus.from_documents("m", [Document("a", "\ud800x")])] == ["\ufffdx"]

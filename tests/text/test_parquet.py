@@ -91,6 +91,13 @@ def test_a_long_text_said_often_is_read_some_rows_at_a_time(tmp_path: Path, monk
     assert set(asked) == {3}
 
 
+def test_rows_without_text_are_passed_over_at_once_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    rows = pa.concat_arrays([pa.nulls(3_000_000, pa.string()), pa.array(["end", None, "last"])])
+    parquet.write_table(pa.table({"text": rows}), path)
+    assert [(d.id, d.text) for d in Corpus.open(path)] == [("a.parquet:3000000", "end"), ("a.parquet:3000002", "last")]
+
+
 def test_columns_that_cannot_be_told(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), path)

@@ -17,7 +17,7 @@ from itda_core.text.sources.pages import largest_page
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 2**16
 _BYTES_AT_ONCE = 256 * 2**20  # that so many rows may have at most; a page may say one of its texts many times
 _BUFFER = 2**20  # bytes read from the file at once
 
@@ -56,11 +56,12 @@ def read(file: CorpusFile, opened: BufferedReader, column: str) -> Iterator[Docu
         for group in range(table.num_row_groups):
             rows = _rows_at_once(file, opened, table, group, column)
             batches = table.iter_batches(batch_size=rows, row_groups=[group], columns=[column], use_threads=False)
-            for cell in (cell for batch in _explained_batches(file, batches) for cell in batch.column(column)):
-                number += 1
-                if (text := _text(file, cell, number)) is not None:
-                    for piece in pieces(f"{number - 1:06d}", text):
-                        yield Document(f"{file.name}:{piece.id}", piece.text)
+            for cells in (batch.column(column) for batch in _explained_batches(file, batches)):
+                for row, cell in enumerate(cells if cells.null_count < len(cells) else (), start=number):
+                    if (text := _text(file, cell, row + 1)) is not None:
+                        for piece in pieces(f"{row:06d}", text):
+                            yield Document(f"{file.name}:{piece.id}", piece.text)
+                number += len(cells)
 
 
 def _text(file: CorpusFile, cell: Any, number: int) -> str | None:
