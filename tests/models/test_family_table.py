@@ -9,8 +9,8 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.models import LanguageModel, ModelSpec, Site, load_model
+from itda_core.models.forward import pad
 from itda_core.models.loading import load_skeleton
-from itda_core.models.streamed.harvest import LayerHarvest
 from itda_core.text import Document, windows
 from tests.conftest import byte_level, word_piece
 from tests.families import EQUAL, REFUSED, Outcome, outcome, table
@@ -101,13 +101,19 @@ def test_the_encoder_alone_of_an_encoder_decoder_is_read(tmp_path: Path) -> None
         load_skeleton(ModelSpec(str(tmp_path), device="cpu"))
 
 
-def test_blocks_that_hand_on_more_than_hidden_states_are_not_streamed(tiny_folder: Path, tmp_path: Path) -> None:
-    """What T5's first block gives the others beside (its position bias) would be lost without a word."""
+def test_what_a_block_hands_to_the_next_beside_hidden_states_is_missed(tiny_folder: Path) -> None:
+    """What T5's first block gives the others (its position bias) would be lost without a word; attention weights, which
+    other families return and nobody reads, are no reason."""
     skeleton = load_skeleton(ModelSpec(str(tiny_folder), device="cpu"))
-    read = list(windows([Document("d", TEXTS[1])], skeleton.tokenizer, context=24))
-    skeleton.blocks.modules[0].register_forward_hook(lambda _, __, output: (output, torch.ones(1)))
-    with (
-        LayerHarvest(skeleton, read, [Site("resid_post", 1)], tmp_path) as harvest,
-        pytest.raises(UserError, match="hands more than hidden states from block to block"),
-    ):
-        list(harvest.sources())
+    (cut, *_) = windows([Document("d", TEXTS[1])], skeleton.tokenizer, context=24)
+    first, second = skeleton.blocks.modules[:2]
+    skeleton.put(1, skeleton.weights.read(skeleton.block_names(1)))
+    skeleton._note_form(first, None, (torch.ones(1), None, torch.ones(1)))
+    given = torch.randn(len(cut), skeleton.d_model)
+    with skeleton._handing_on(1, pad(skeleton, [cut]), given), torch.no_grad():
+        hidden, nothing, bias = first(torch.zeros(1))
+        assert nothing is None
+        assert torch.equal(hidden[0], given)
+        second(hidden)
+        with pytest.raises(UserError, match="hands more than hidden states from block to block"):
+            second(hidden, position_bias=bias)

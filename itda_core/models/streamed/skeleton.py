@@ -89,6 +89,8 @@ class Skeleton(LanguageModel):
         check_stored(spec.name, self.weights.stored, config, module, self._places.homeless)
         # Entries of the tuple that blocks return, 0: they return a tensor; known once block 0 has run.
         self.form = 0
+        self._filled: tuple[bool, ...] | None = None  # which of them behind the first hold something; None: not known
+        self._lost = torch.empty(0)  # stands for what they held, which is not kept
         place(module, self.weights.read(self._places.outside), device, dtype, self._places.plain)
         tower = module.get_submodule(tower_of(module, self.blocks.path).rstrip("."))
         embeddings = tower.get_input_embeddings() if isinstance(tower, PreTrainedModel) else None
@@ -260,6 +262,11 @@ class Skeleton(LanguageModel):
                     f"Model {self.name} ({self.module.config.model_type}) does something of its own between its "
                     "blocks, so they cannot be streamed one by one; load it whole (--placement spread)."
                 )
+            if any(one is self._lost for one in (*args, *kwargs.values())):
+                raise UserError(
+                    f"Model {self.name} ({self.module.config.model_type}) hands more than hidden states from block to "
+                    "block, so they cannot be streamed one by one; load it whole (--placement spread)."
+                )
 
         handle = blocks[layer].register_forward_pre_hook(check, with_kwargs=True)
         try:
@@ -270,15 +277,14 @@ class Skeleton(LanguageModel):
 
     def _formed(self, hidden: torch.Tensor) -> Any:
         """As a block returns it."""
-        return (hidden, *[None] * (self.form - 1)) if self.form else hidden
+        if not self.form:
+            return hidden
+        filled = self._filled or (True,) * (self.form - 1)
+        return (hidden, *(self._lost if held else None for held in filled))
 
     def _note_form(self, _: nn.Module, __: Any, output: Any) -> None:
         self.form = len(output) if isinstance(output, (tuple, list)) else 0
-        if self.form and any(isinstance(entry, torch.Tensor) for entry in output[1:]):
-            raise UserError(
-                f"Model {self.name} ({self.module.config.model_type}) hands more than hidden states from block to "
-                "block, so they cannot be streamed one by one; load it whole (--placement spread)."
-            )
+        self._filled = tuple(isinstance(entry, torch.Tensor) for entry in output[1:]) if self.form else ()
 
     def forget_embeddings(self, windows: Sequence[Window]) -> bool:
         """Let go of the embeddings' weights once all windows have passed block 0; whether that was done.
