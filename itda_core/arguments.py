@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from itda_core.errors import UserError
+from itda_core.paths import expanded
 
 
 def plain(value: Any) -> Any:
@@ -27,11 +28,7 @@ def plain_list(values: Any) -> list[Any]:
 
 def user_path(path: str | os.PathLike[str]) -> Path:
     """`path` with the home folder in the place of `~`. Raises UserError for what is no path, and a home nobody has."""
-    try:
-        return Path(path).expanduser()
-    except TypeError:
-        raise UserError(f"{path!r:.200} is no path; give a str or a pathlib.Path.") from None
-    except RuntimeError:
-        raise UserError(
-            f"{os.fspath(path)}: there is no user of that name here, or no home folder; give the whole path."
-        ) from None
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise UserError(f"{path!r:.200} is no path; give a str or a pathlib.Path.")
+    return expanded(text)

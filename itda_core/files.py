@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from itda_core.errors import UserError
+from itda_core.foreign import foreign
 
 try:
     import fcntl
@@ -218,18 +219,17 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def foreign(path: object, remedy: str, what: str = "is damaged") -> Iterator[None]:
+def foreign_file(path: object, remedy: str, what: str = "is damaged") -> Iterator[None]:
     """Turns whatever a library raises about a file of others that it parses into one clear sentence.
 
     It says `what` of the file, the cause, and the `remedy`.
     """
-    try:
-        with enough_memory(path):
-            yield
-    except (UserError, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 (a panic of a library in Rust is no Exception)
-        raise UserError(f"{shown(path)} {what} ({shown(error)[:200]}); {remedy}") from None
+
+    def refusal(cause: str) -> UserError:
+        return UserError(f"{shown(path)} {what} ({cause}); {remedy}")
+
+    with foreign(refusal), enough_memory(path):
+        yield
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.provenance import DTYPES, TEXTS
 from itda_core.errors import UserError
-from itda_core.files import foreign, open_regular, regular, shown
+from itda_core.files import foreign_file, open_regular, regular, shown
 from itda_core.tensor_files import METADATA, read_header
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_tensors(
         raise UserError(f"{shown(path)} is damaged (no tensor {', '.join(missing)[:200]}); {REMEDY}")
     for name, wanted in (shapes or {}).items():
         check_shape(path, name, stated[name], wanted)
-    with foreign(path, REMEDY), safe_open(path, framework="pt") as file:
+    with foreign_file(path, REMEDY), safe_open(path, framework="pt") as file:
         found = {name: file.get_tensor(name) for name in names}
     check_digest(path, digest)
     return found
@@ -91,7 +91,7 @@ def read_frame(path: Path, n_atoms: int, *, digest: str | None = None) -> pd.Dat
 
     _check_there(path)
     size = regular(path).st_size
-    with foreign(path, REMEDY):
+    with foreign_file(path, REMEDY):
         metadata = pyarrow.parquet.read_metadata(path)
         _check_size(path, metadata, n_atoms, size)
         columns = [name for name in DTYPES if name in metadata.schema.to_arrow_schema().names]
@@ -108,7 +108,7 @@ def read_frame(path: Path, n_atoms: int, *, digest: str | None = None) -> pd.Dat
 
 def digest_of(path: Path) -> str:
     """Hexadecimal sha256 of a file. Raises UserError when it cannot be read."""
-    with open_regular(path) as file, foreign(path, REMEDY):
+    with open_regular(path) as file, foreign_file(path, REMEDY):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from itda_core.dictionaries.storage import check_digests
 from itda_core.errors import UserError
-from itda_core.files import PARTIAL, explained, foreign, open_regular, shown, sync_folder
+from itda_core.files import PARTIAL, explained, foreign_file, open_regular, shown, sync_folder
 
 DICTIONARY_FILES = ("dictionary.json", "atoms.safetensors", "provenance.parquet")
 
@@ -102,7 +102,7 @@ def extract_zip(source: Path, target: Path) -> None:
 
 def _parsed(source: Path) -> AbstractContextManager[None]:
     """Whatever is raised while a stranger's zip is parsed is one sentence."""
-    return foreign(source, "export the dictionary again.", "is not a zip that can be read")
+    return foreign_file(source, "export the dictionary again.", "is not a zip that can be read")
 
 
 def _members(source: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
