@@ -188,13 +188,13 @@ def test_what_is_damaged_is_not_exported(tmp_path: Path, source: Path) -> None:
 def test_a_folder_that_is_renamed_while_it_is_exported_is_written_whole_or_not_at_all(
     tmp_path: Path, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def renamed(entry: str, *rest: object) -> zipfile.ZipInfo:
-        if source.exists():
-            source.rename(tmp_path / "moved")
-        return made(entry, *rest)
+    class Renaming(zipfile.ZipFile):
+        def open(self, *args, **options):  # noqa: ANN002, ANN003, ANN202
+            if source.exists():
+                source.rename(tmp_path / "moved")
+            return super().open(*args, **options)
 
-    made = zipfile.ZipInfo
-    monkeypatch.setattr(archive.zipfile, "ZipInfo", renamed)
+    monkeypatch.setattr(archive.zipfile, "ZipFile", Renaming)
     export_zip(source, tmp_path / "x.zip")
     monkeypatch.undo()
     extract_zip(tmp_path / "x.zip", target)
