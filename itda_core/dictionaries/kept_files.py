@@ -22,6 +22,7 @@ from itda_core.tensor_files import METADATA, read_header
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow
+    from pyarrow.parquet import FileMetaData
     from torch import Tensor
 
 DIGESTS = "sha256"  # in a folder's JSON, which is written last: the digests of all its files by name, its own too
@@ -150,7 +151,7 @@ def _check_there(path: Path) -> None:
         raise UserError(f"{shown(path)} is missing; {REMEDY}")
 
 
-def _check_size(path: Path, metadata: pyarrow.parquet.FileMetaData, n_atoms: int, n_bytes: int) -> None:
+def _check_size(path: Path, metadata: FileMetaData, n_atoms: int, n_bytes: int) -> None:
     """Raises UserError when the table cannot be one of the labels of `n_atoms` atoms, by what its metadata say."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
@@ -179,18 +180,17 @@ def _frame(path: Path, table: pyarrow.Table) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
     import pyarrow
-    import pyarrow.compute
 
     made: dict[str, Any] = {}
     texts = 0
     for name in table.column_names:
         column = table.column(name).combine_chunks()
         if pyarrow.types.is_dictionary(column.type) and not column.null_count:
-            lengths = pyarrow.compute.binary_length(column.dictionary).to_numpy(zero_copy_only=False)
+            distinct = np.array(column.dictionary.to_pylist(), dtype=object)
+            lengths = np.array([len(one.encode()) for one in distinct], dtype=np.int64)
             which = column.indices.to_numpy(zero_copy_only=False)
             texts += int(lengths[which].sum()) if len(which) else 0
             _check_text_bytes(path, texts, table.num_rows)
-            distinct = np.array(column.dictionary.to_pylist(), dtype=object)
             made[name] = pd.Series(distinct[which] if len(which) else [], dtype="str")
         else:
             made[name] = column.to_pandas()

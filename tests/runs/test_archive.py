@@ -189,7 +189,7 @@ def test_a_folder_that_is_renamed_while_it_is_exported_is_written_whole_or_not_a
     tmp_path: Path, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Renaming(zipfile.ZipFile):
-        def open(self, *args, **options):  # noqa: ANN002, ANN003, ANN202
+        def open(self, *args, **options):
             if source.exists():
                 source.rename(tmp_path / "moved")
             return super().open(*args, **options)
