@@ -904,13 +904,13 @@ def verify(
         true = len(result.checks) - len(result.wrong)
         typer.echo(f"{true} of {len(result.checks)} atoms come out of their labels again{worst}.")
         if result.note:
-            typer.echo(result.note, err=True)
+            typer.echo(result.note)
     if result.wrong:
         named = ", ".join(str(check.atom) for check in result.wrong[:10])
         differs = ", ".join(dict.fromkeys(name for check in result.wrong for name in check.differs))
-        what = f", which differ in {differs}" if differs else ""
+        what = f" and differ in {differs}" if differs else ""
         raise UserError(
-            f"{len(result.wrong)} atoms of {path.name} do not come out of their labels again ({named}{what}); "
+            f"{len(result.wrong)} atoms of {path.name} do not come out of their labels again ({named}){what}; "
             "train it anew."
         )
     if result.fault:

@@ -18,8 +18,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from itda_core.errors import UserError
 from itda_core.foreign import foreign
@@ -67,7 +68,7 @@ def regular(path: Path) -> os.stat_result:
         return _only_regular(path, os.stat(path))
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """The regular file `path`, open for reading; a pipe or a device in its place is not opened, and never waited for.
 
     Raises UserError as `regular`.

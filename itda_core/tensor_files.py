@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from itda_core.errors import UserError
 from itda_core.files import open_regular, parse_json, shown
@@ -43,7 +43,7 @@ def read_header(path: Path, most_bytes: int = MOST_HEADER_BYTES) -> dict[str, An
 
 def _end(path: Path, name: str, tensor: Any) -> int:
     """Where a tensor ends. Raises UserError when what is said of it cannot be."""
-    fields = tensor if isinstance(tensor, dict) else {}
+    fields: dict[str, Any] = tensor if isinstance(tensor, dict) else {}
     dtype, shape, offsets = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
     if not (isinstance(dtype, str) and _counts(shape) and _counts(offsets) and len(offsets) == 2):
         raise _damaged(path, f"what its header says of tensor {shown(name)[:80]}")
@@ -54,7 +54,7 @@ def _end(path: Path, name: str, tensor: Any) -> int:
     return end
 
 
-def _counts(values: Any) -> bool:
+def _counts(values: Any) -> TypeGuard[list[int]]:
     return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**62 for value in values)
 
 

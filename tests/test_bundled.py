@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from itda_core import AtomDictionary, Corpus, ModelSpec, load_model
+from itda_core.dictionaries.storage import check_digests, has_digests
 from itda_core.models.spec import DEMO_MODELS
 from itda_core.runs.library import BUNDLED
 from itda_core.runs.verify import verify
@@ -38,11 +39,19 @@ def test_every_dictionary_has_atoms_worth_reading(name: str) -> None:
     assert len(set(dictionary.provenance["document"])) > 100
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_damage_to_a_bundled_dictionary_would_be_seen(name: str) -> None:
+    assert has_digests(BUNDLED / name)
+    check_digests(BUNDLED / name)
+
+
 @pytest.mark.parametrize("model", range(5))
 def test_labels_lead_back_to_the_atoms(model: int) -> None:
     loaded, corpus = load_model(ModelSpec(f"demo:{model}", device="cpu")), Corpus.open("demo")
     checked = verify(AtomDictionary.load(BUNDLED / f"demo-{model}-L{model}"), loaded, corpus, 100)
     assert len(checked.checks) == 100
+    assert not checked.wrong
+    assert (checked.fault, checked.note) == (None, None)
     # They were made on another machine: float16, in which they are stored, and float32 there and here come to 2e-7.
     assert all(check.cosine is not None and check.cosine > 0.9999 for check in checked.checks)
 

@@ -182,9 +182,13 @@ def test_refusals_to_write_are_sentences(tmp_path: Path, number: str, said: str)
 
 
 def test_nothing_is_left_of_a_folder_that_failed(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "d") as partial:
-        (partial / "x").write_text("1")
-        raise RuntimeError
+    def fill() -> None:
+        with new_folder(tmp_path / "d") as partial:
+            (partial / "x").write_text("1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fill()
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     with pytest.raises(UserError, match="exists already"), new_folder(tmp_path / "link"):
         pass

@@ -164,7 +164,7 @@ def _bytes_digest(tensor: torch.Tensor) -> str:
     """Hexadecimal sha256 of a tensor's numbers, as they lie in a file."""
     import torch
 
-    return hashlib.sha256(tensor.contiguous().reshape(-1).view(torch.uint8).numpy()).hexdigest()
+    return hashlib.sha256(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data).hexdigest()
 
 
 def sets(root: Path) -> list[KeptSet]:

@@ -117,7 +117,7 @@ def verify(
     if sample is not None and sample < 1:
         raise UserError(f"sample={sample} checks nothing; give at least 1.")
     if sample is not None and sample < len(dictionary):
-        frame = frame[frame["atom"].isin(random.Random(seed).sample(range(len(dictionary)), sample))]
+        frame = frame.loc[frame["atom"].isin(random.Random(seed).sample(range(len(dictionary)), sample))]
     labels = to_labels(frame)
     found = _read_again(dictionary, model, corpus, labels, on_progress or (lambda _done, _total: None))
     differs = [_differences(label, one.token) for label, one in zip(labels, found, strict=True)]

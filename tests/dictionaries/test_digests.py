@@ -51,10 +51,10 @@ def test_one_bit_anywhere_is_seen(folder: Path, name: str) -> None:
     whole, draw = (folder / name).read_bytes(), random.Random(0)
     for bit in draw.sample(range(8 * len(whole)), 60):
         _flip(folder / name, bit)
-        with pytest.raises(UserError, match="damaged|belong"):
+        with pytest.raises(UserError, match=r"damaged|belong"):
             AtomDictionary.load(folder)
         if name == "provenance.parquet":
-            with pytest.raises(UserError, match="damaged|belong"):
+            with pytest.raises(UserError, match=r"damaged|belong"):
                 LabelSet.load(folder)
         (folder / name).write_bytes(whole)
     assert len(AtomDictionary.load(folder)) == 5

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from itda_core.dictionaries import TrainConfig, train
 from itda_core.errors import UserError
@@ -304,6 +305,40 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_shard(
     assert not list(found.folder.glob(".partial*"))
     with source(model, corpus, tmp_path) as kept:  # and the lock was given back
         assert kept._keep
+
+
+def test_a_bit_that_was_turned_in_a_shard_is_computed_anew(
+    model, corpus: Corpus, tmp_path: Path, runs: Counting
+) -> None:
+    both = sites(model, [1])
+    plain = read(model.stream(cut(model, corpus), both))
+    with source(model, corpus, tmp_path) as kept:
+        read(kept.stream(cut(model, corpus), both))
+    (found,) = sets(tmp_path)
+    (shard,) = found.folder.glob("*.safetensors")
+    raw = bytearray(shard.read_bytes())
+    raw[-5] ^= 1  # in the last numbers
+    shard.write_bytes(raw)
+    runs.windows = 0
+    with source(model, corpus, tmp_path, keep=False) as again:
+        assert_equal_streams(read(again.stream(cut(model, corpus), both)), plain)
+        assert again.run_batches
+    with safe_open(shard, framework="pt") as file:  # as an earlier version wrote it, without digests: read as it is
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        batches = file.metadata()["batches"]
+    save_file(tensors, shard, metadata={"batches": batches})
+    runs.forbidden = True
+    with source(model, corpus, tmp_path, keep=False) as again:
+        assert len(read(again.stream(cut(model, corpus), both))) == len(plain)
+
+
+@pytest.mark.parametrize("batches", ["[" * 100_000, '[["x"]]', "7" * 5_000, "{}", '[[1, "x"]]', "null"])
+def test_a_shard_whose_header_says_nothing_holds_nothing(tmp_path: Path, batches: str) -> None:
+    save_file({"0.site": torch.zeros(2, 3)}, tmp_path / "a.safetensors", metadata={"batches": batches})
+    assert Index(tmp_path).places == {}
+    (tmp_path / "b.safetensors").mkdir()
+    (tmp_path / "set.json").symlink_to(tmp_path / "set.json")
+    assert sets(tmp_path.parent) == []
 
 
 def test_the_digest_tells_windows_apart() -> None:

@@ -143,3 +143,68 @@ def test_a_failed_export_leaves_nothing(source: Path, tmp_path: Path, monkeypatc
     with pytest.raises(UserError, match="disk is full"):
         export_zip(source, tmp_path / "out" / "x.zip")
     assert os.listdir(tmp_path / "out") == []
+
+
+def test_a_pipe_is_no_zip_and_is_not_waited_for(tmp_path: Path, target: Path) -> None:
+    os.mkfifo(tmp_path / "x.zip")
+    with pytest.raises(UserError, match="a pipe"):
+        extract_zip(tmp_path / "x.zip", target)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (10, b"\xff\xff"),
+        (8, b"\x01\x08"),
+        (6, b"\xff\xff"),
+        (46, b"\xff\xfe\xfd"),
+        (42, b"\xff\xff\xff\x7f"),
+        (28, b"\0\0"),
+    ],
+)
+def test_an_odd_central_directory_ends_in_one_sentence(
+    tmp_path: Path, source: Path, target: Path, at: int, value: bytes
+) -> None:
+    """Unknown ways of packing and versions, names that are no text or empty, places before the beginning."""
+    path = pack(tmp_path / "x.zip", source, "é/")
+    raw = bytearray(path.read_bytes())
+    entry = raw.index(b"PK\x01\x02")
+    raw[entry + at : entry + at + len(value)] = value
+    path.write_bytes(raw)
+    with pytest.raises(UserError):
+        extract_zip(path, target)
+
+
+def test_what_is_damaged_is_not_exported(tmp_path: Path, source: Path) -> None:
+    raw = bytearray((source / "atoms.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (source / "atoms.safetensors").write_bytes(raw)
+    with pytest.raises(UserError, match="damaged"):
+        export_zip(source, tmp_path / "x.zip")
+    assert not (tmp_path / "x.zip").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["given"]
+
+
+def test_a_folder_that_is_renamed_while_it_is_exported_is_written_whole_or_not_at_all(
+    tmp_path: Path, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Renaming(zipfile.ZipFile):
+        def open(self, *args, **options):
+            if source.exists():
+                source.rename(tmp_path / "moved")
+            return super().open(*args, **options)
+
+    monkeypatch.setattr(archive.zipfile, "ZipFile", Renaming)
+    export_zip(source, tmp_path / "x.zip")
+    monkeypatch.undo()
+    extract_zip(tmp_path / "x.zip", target)
+    for name in DICTIONARY_FILES:
+        assert (target / name).read_bytes() == (tmp_path / "moved" / name).read_bytes()
+    with pytest.raises(UserError, match="does not exist"):
+        export_zip(source, tmp_path / "y.zip")
+
+
+def test_files_from_before_1980_are_exported(tmp_path: Path, source: Path, target: Path) -> None:
+    os.utime(source / "dictionary.json", (0, 0))
+    extract_zip(export_zip(source, tmp_path / "x.zip"), target)
+    assert sorted(os.listdir(target)) == sorted(DICTIONARY_FILES)

@@ -234,3 +234,39 @@ def test_a_library_that_is_a_file_is_refused_before_work(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="not a folder"):
         Library(tmp_path / "file").check_writable()
+
+
+def test_an_import_that_was_killed_is_swept_by_the_next_thing_that_writes(library: Library, tmp_path: Path) -> None:
+    orphan = library.folder / ".partial-orphan"
+    orphan.mkdir()
+    (orphan / "atoms.safetensors").write_bytes(b"half")
+    os.utime(orphan, (0, 0))
+    library.import_(make_dictionary(seed=5).save_pretrained(tmp_path / "given"))
+    assert not orphan.exists()
+
+
+def test_an_imported_folder_of_an_earlier_version_gets_digests(library: Library, tmp_path: Path) -> None:
+    given = make_dictionary(seed=5).save_pretrained(tmp_path / "given")
+    said = json.loads((given / "dictionary.json").read_text())
+    del said["sha256"]
+    (given / "dictionary.json").write_text(json.dumps(said))
+    path = library.import_(given)
+    raw = bytearray((path / "atoms.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (path / "atoms.safetensors").write_bytes(raw)
+    with pytest.raises(UserError, match="digest"):
+        AtomDictionary.load(path)
+
+
+def test_a_name_that_is_no_text_and_a_file_in_the_library_break_nothing(library: Library) -> None:
+    (library.folder / os.fsdecode(b"caf\xe9")).mkdir()
+    (library.folder / "loop").symlink_to(library.folder / "loop")
+    (library.folder / "note.txt").write_text("x")
+    assert [entry.name for entry in library.entries() if not entry.bundled] == ["first", "second"]
+    with pytest.raises(UserError):
+        library.find(os.fsdecode(b"caf\xe9-\xff"))
+    with pytest.raises(UserError, match="no folder, no zip"):
+        library.import_(os.fsdecode(b"caf\xe9.zip"))
+    library.remove("note.txt")
+    library.remove("loop")
+    assert not (library.folder / "note.txt").exists()

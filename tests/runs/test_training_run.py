@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,60 @@ def test_a_full_disk_while_saving_loses_nothing_and_saves_nothing_twice(
         "tiny-gpt2-L0-resid_post",
         "tiny-gpt2-L2-resid_post",
     ]
+
+
+def _own() -> list[str]:
+    return sorted(entry.name for entry in Library().entries() if not entry.bundled)
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing is tidied up behind it."""
+
+
+def test_a_kill_between_the_rename_into_the_library_and_its_record_adds_nothing_twice(
+    request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("itda_core.runs.work.Work.record_saved", killed)
+        with pytest.raises(Killed):
+            run(request_, checkpoint_seconds=0)
+    assert _own() == ["tiny-gpt2-L0-resid_post"]
+    results = run(request_, resume=True)
+    assert [result.layer for result in results] == [0, 2]
+    assert _own() == ["tiny-gpt2-L0-resid_post", "tiny-gpt2-L2-resid_post"]
+    assert len(run(request_)) == 2  # one that is not resumed is another run, and has dictionaries of its own
+    assert len(_own()) == 4
+
+
+@pytest.mark.parametrize("own_folder", [False, True])
+def test_a_run_that_has_ended_adds_nothing_when_it_is_resumed(
+    request_: TrainRequest, own_folder: bool, tmp_path: Path
+) -> None:
+    """A selection that cannot go further; own_folder: as a job's that was killed behind the removal of its work."""
+    asked = replace(request_, config=TrainConfig(k=3, tokens=1000, context=32, selection="consensus", atoms=20))
+    work = {"work": tmp_path / "job" / "work"} if own_folder else {}
+    first = run(asked, **work)
+    if own_folder:
+        assert not (tmp_path / "job" / "work").exists()
+    notes: list[str] = []
+    again = run(asked, resume=True, on_note=notes.append, **work)
+    assert [result.path for result in again] == [result.path for result in first]
+    assert notes == ["This training has ended already; its dictionaries are in the library."]
+    assert len(_own()) == 2
+
+
+def test_what_a_killed_run_left_of_its_record_is_not_taken_for_a_new_runs(request_: TrainRequest, home: Path) -> None:
+    """Killed while its work folder was being removed: the record is the last that is left."""
+    run(request_)
+    key = request_.resolved().key()
+    (home / "work" / key).mkdir(parents=True)
+    record = [asdict(TrainedDictionary.of(AtomDictionary.load(path), path)) for path in Library().folders()]
+    (home / "work" / key / "saved.json").write_text(json.dumps(record))
+    run(request_)
+    assert len(_own()) == 4
 
 
 def test_a_work_folder_in_use_is_left_alone(request_: TrainRequest, home: Path, tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -99,6 +103,104 @@ def test_a_false_label_is_found(
     dictionary.provenance.loc[3, column] = value
     result = verify(dictionary, tiny_model, corpus)
     assert [check.atom for check in result.wrong] == [3]
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "token": lambda value: f"{value}x",
+    "char_start": lambda value: value - 1,
+    "char_end": lambda value: value + 1,
+    "context_before": lambda value: value[1:] + "?",
+    "context_after": lambda value: value[:-1] + "?",
+    "order": lambda value: value + 1,
+    "error": lambda value: value + 0.05,
+}
+
+
+@pytest.mark.parametrize("column", CHANGES)
+def test_whatever_is_told_of_a_label_is_checked(
+    dictionary: AtomDictionary, tiny_model: LanguageModel, corpus: Corpus, column: str
+) -> None:
+    row = 7
+    dictionary.provenance.loc[row, column] = CHANGES[column](dictionary.provenance.loc[row, column])
+    (wrong,) = verify(dictionary, tiny_model, corpus).wrong
+    assert (wrong.atom, wrong.differs) == (row, (column,))
+    assert wrong.cosine is not None
+    assert wrong.cosine > 0.99999
+
+
+def test_text_and_span_of_every_label_moved_by_one_row_is_seen(
+    dictionary: AtomDictionary, tiny_model: LanguageModel, corpus: Corpus
+) -> None:
+    """What Jaccard compares, and compare then refuses, is what verify checks."""
+    moved = ["token", "char_start", "char_end", "context_before", "context_after"]
+    frame = dictionary.provenance
+    frame[moved] = frame[moved].to_numpy()[np.roll(np.arange(len(frame)), 1)]
+    result = verify(dictionary, tiny_model, corpus)
+    assert len(result.wrong) == len(dictionary)
+
+
+def test_an_activation_that_depends_on_its_batch_does_not_come_out_again(
+    tiny_model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that reads its padding: each activation moves by some hundredths with the longest window beside it."""
+    (tmp_path / "uneven.txt").write_text("\n\n".join(" ".join(["the dog ran"] * (1 + 5 * i % 9)) for i in range(40)))
+    corpus = Corpus.open(str(tmp_path / "uneven.txt"))
+    honest = type(tiny_model).stream
+
+    def leaking(self: LanguageModel, windows: Any, sites: Any, *, windows_per_batch: int = 16) -> Any:
+        windows = iter(windows)
+        while batch := list(islice(windows, windows_per_batch)):
+            (read,) = honest(self, batch, sites, windows_per_batch=len(batch))
+            padded = torch.tensor([max(map(len, batch)) - len(token.window) for token in read.tokens])
+            for x in read.activations.values():
+                x += 0.01 * padded[:, None] * x.norm(dim=1, keepdim=True) / x.shape[1] ** 0.5
+            yield read
+
+    config = TrainConfig(k=4, context=32, selection="sampled", atoms=12)
+    for stream, is_true in ((honest, True), (leaking, False)):
+        monkeypatch.setattr(type(tiny_model), "stream", stream)
+        *_, last = train(tiny_model, corpus, [1], config)
+        assert (not verify(last.dictionaries[0], tiny_model, corpus).wrong) == is_true
+
+
+def test_files_that_are_not_what_was_written_and_those_without_digests_are_told(
+    trained: Path, tiny_model: LanguageModel, corpus: Corpus, tmp_path: Path
+) -> None:
+    folder = tmp_path / "d"
+    shutil.copytree(trained, folder)
+    found = verify(AtomDictionary.load(folder), tiny_model, corpus, 3)
+    assert (found.fault, found.note) == (None, None)
+    said = json.loads((folder / "dictionary.json").read_text())
+    (folder / "dictionary.json").write_text(json.dumps({**said, "stats": {**said["stats"], "fvu": 0.5}}))
+    found = verify(AtomDictionary.load(folder), tiny_model, corpus, 3)
+    assert "not what was written" in (found.fault or "")
+    del said["sha256"]
+    (folder / "dictionary.json").write_text(json.dumps(said))
+    found = verify(AtomDictionary.load(folder), tiny_model, corpus, 3)
+    assert found.fault is None
+    assert "earlier version" in (found.note or "")
+
+
+def test_errors_of_another_pursuit_are_computed_anew(tiny_model: LanguageModel, corpus: Corpus) -> None:
+    *_, last = train(tiny_model, corpus, [1], TrainConfig(k=3, tokens=800, context=32, method="omp"))
+    (dictionary,) = last.dictionaries
+    result = verify(dictionary, tiny_model, corpus)
+    assert result.errors_checked
+    assert not result.wrong
+    dictionary.provenance.loc[5, "error"] += 0.05
+    assert [(check.atom, check.differs) for check in verify(dictionary, tiny_model, corpus).wrong] == [(5, ("error",))]
+
+
+def test_errors_that_cannot_be_computed_anew_are_said_to_be_unchecked(
+    tiny_model: LanguageModel, corpus: Corpus
+) -> None:
+    *_, last = train(
+        tiny_model, corpus, [1], TrainConfig(k=3, tokens=800, context=32, selection="paper", threshold=0.01)
+    )
+    result = verify(last.dictionaries[0], tiny_model, corpus)
+    assert not result.wrong
+    assert not result.errors_checked
+    assert "were not checked" in (result.note or "")
 
 
 def test_other_text_is_refused(dictionary: AtomDictionary, tiny_model: LanguageModel, tmp_path: Path) -> None:
