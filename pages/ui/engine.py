@@ -19,6 +19,7 @@ from itda_core.files import read_json
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
 from itda_core.runs.library import Library, LibraryEntry
 from pages.ui import imports
+from pages.ui.kept import Kept
 from pages.ui.models import ModelHolder
 from pages.ui.visible import visible
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 
 _FINGERPRINT_SHOWN = 16  # digits: enough to tell two apart by eye
+_MOST_DICTIONARY_BYTES = 2**30  # of dictionaries in memory; one alone may have more
+_MOST_PROMPT_BYTES = 2**26  # of prompts' activations
+_LABEL_BYTES = 500  # of a label with its context, as pandas holds it
 
 
 class DictionaryKey(NamedTuple):
@@ -92,12 +96,21 @@ def key_of(path: Path) -> DictionaryKey:
         raise UserError(f"{path} cannot be read ({error.strerror}); choose another dictionary.") from None
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def dictionary(key: DictionaryKey) -> AtomDictionary:
-    imports.load()
-    from itda_core.dictionaries import AtomDictionary
+@st.cache_resource
+def _dictionaries() -> Kept[DictionaryKey, AtomDictionary]:
+    return Kept(_MOST_DICTIONARY_BYTES, lambda one: one.atoms.nbytes + len(one.provenance) * _LABEL_BYTES)
 
-    return AtomDictionary.load(Path(key.path))
+
+def dictionary(key: DictionaryKey) -> AtomDictionary:
+    """Raises UserError when it is damaged."""
+
+    def load() -> AtomDictionary:
+        imports.load()
+        from itda_core.dictionaries import AtomDictionary
+
+        return AtomDictionary.load(Path(key.path))
+
+    return _dictionaries().get(key, load)
 
 
 def model_spec(key: DictionaryKey) -> ModelSpec:
@@ -106,16 +119,25 @@ def model_spec(key: DictionaryKey) -> ModelSpec:
     return ModelSpec(spec.model, revision=spec.revision)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@st.cache_resource
+def _prompts() -> Kept[tuple[DictionaryKey, str], PromptActivations]:
+    return Kept(_MOST_PROMPT_BYTES, lambda one: one.x.nbytes)
+
+
 def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
     """The prompt's activations; neither k nor method nor a chosen token makes the model run again."""
-    from itda_core.analysis import read_prompt as read
 
-    with holder().lend(model_spec(key)) as model:
-        return read(model, dictionary(key), prompt)
+    def run() -> PromptActivations:
+        from itda_core.analysis import read_prompt as read
+
+        read_by = dictionary(key)
+        with holder().lend(model_spec(key)) as model:
+            return read(model, read_by, prompt)
+
+    return _prompts().get((key, prompt), run)
 
 
-@st.cache_resource(max_entries=48, show_spinner=False)
+@st.cache_resource(max_entries=96, show_spinner=False)
 def decomposition(key: DictionaryKey, prompt: str, k: int, method: str) -> Decomposition:
     from itda_core.analysis import decompose_activations
 

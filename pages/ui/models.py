@@ -88,7 +88,7 @@ class ModelHolder:
                     self._lock.wait()
                 else:
                     del self._places[unused]
-        gc.collect()
+                    gc.collect()
 
     def _fits(self, needed: int | None, most: int) -> bool:
         held = [place.bytes for place in self._places.values() if place.model is not None]

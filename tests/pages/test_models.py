@@ -1,4 +1,4 @@
-"""At most one model in memory, lent to one session at a time."""
+"""Small models in memory side by side, a large one alone; each lent to one session at a time."""
 
 import gc
 import threading
@@ -10,6 +10,7 @@ import pytest
 import itda_core.models
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
+from pages.ui import models
 from pages.ui.models import ModelHolder
 
 
@@ -77,3 +78,66 @@ def test_one_session_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the models that are loaded; they have as many bytes as their names say, or 1."""
+    loaded: list[str] = []
+
+    def load(spec: ModelSpec) -> Model:
+        loaded.append(spec.name)
+        time.sleep(0.02)
+        return Model(spec.name)
+
+    monkeypatch.setattr(itda_core.models, "load_model", load, raising=False)
+    monkeypatch.setattr(models, "_weights_of", lambda spec: int(spec.name) if spec.name.isdigit() else 1)
+    monkeypatch.setattr(models, "MOST_BYTES", 100)
+    return loaded
+
+
+def _together(holder: ModelHolder, names: list[str]) -> None:
+    def session(name: str) -> None:
+        with holder.lend(ModelSpec(name)) as model:
+            assert model.name == name
+
+    threads = [threading.Thread(target=session, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_small_models_are_each_loaded_once_however_many_sessions_want_them(loads: list[str]) -> None:
+    holder = ModelHolder()
+    for _ in range(2):
+        _together(holder, [f"model {i}" for i in range(5)] * 2)
+    assert sorted(loads) == [f"model {i}" for i in range(5)]
+
+
+def test_a_session_with_another_model_does_not_wait(loads: list[str]) -> None:
+    holder = ModelHolder()
+    with holder.lend(ModelSpec("a")):
+        _together(holder, ["b"])  # would never end
+    assert loads == ["a", "b"]
+
+
+def test_the_least_lately_used_leaves_for_one_that_does_not_fit(loads: list[str]) -> None:
+    holder = ModelHolder()
+    for name in ("40", "50", "40", "60", "40", "50"):
+        with holder.lend(ModelSpec(name)):
+            pass
+    assert loads == ["40", "50", "60", "50"]
+
+
+def test_a_large_model_waits_until_the_others_are_given_back(loads: list[str]) -> None:
+    holder = ModelHolder()
+    large = threading.Thread(target=_together, args=(holder, ["1000"]))
+    with holder.lend(ModelSpec("a")):
+        large.start()
+        time.sleep(0.2)
+        assert loads == ["a"]
+    large.join(60)
+    assert not large.is_alive()
+    assert loads == ["a", "1000"]
+    assert holder.ready == ModelSpec("1000")
