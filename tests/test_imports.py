@@ -13,7 +13,16 @@ import pytest
 import itda_core
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
-BASE = {"arguments", "cgroup", "csv_export", "errors", "files", "hub", "threads"}  # every room stands on these
+BASE = {
+    "arguments",
+    "cgroup",
+    "csv_export",
+    "errors",
+    "files",
+    "foreign",
+    "hub",
+    "threads",
+}  # every room stands on these
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),
     "text": set(),

@@ -1,0 +1,43 @@
+"""The border to code and files that others wrote: whatever they raise becomes one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from itda_core.errors import UserError
+
+_MOST_QUOTED = 200  # characters of foreign text in a message
+
+
+@contextmanager
+def foreign(refusal: Callable[[str], UserError], *, letting: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Inside the block others' code runs. What it raises becomes `refusal(cause)`, the cause in a few printable words.
+
+    Also what is no Exception (pyo3's PanicException), but not UserError, what ends the program or a generator, and
+    `letting`. Running out of memory is said as such.
+    """
+    try:
+        yield
+    except (UserError, KeyboardInterrupt, SystemExit, GeneratorExit, *letting):
+        raise
+    except MemoryError as error:
+        raise refusal("the memory does not suffice for it") from error
+    except BaseException as error:
+        raise refusal(cause(error)) from error
+
+
+def cause(error: BaseException) -> str:
+    """What an exception says, for the inside of a sentence: its kind and its words, at most some 200 characters."""
+    kind = type(error).__name__
+    said = quoted(str(error)).rstrip(".")
+    if not said:
+        return kind
+    return said if isinstance(error, (ValueError, OSError, ImportError, RuntimeError)) else f"{kind}: {said}"
+
+
+def quoted(text: object) -> str:
+    """Foreign text for a message: on one line, printable, cut."""
+    words = " ".join(str(text)[: 10 * _MOST_QUOTED].split())
+    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
+    return plain if len(plain) <= _MOST_QUOTED else f"{plain[:_MOST_QUOTED]}…"
