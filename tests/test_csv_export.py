@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,9 @@ def test_every_csv_is_written_there() -> None:
     files = [ROOT / "app.py", *(ROOT / "itda_core").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]
     assert len(files) > 100
     assert not [path for path in files if made.search(path.read_text("utf-8"))]
+
+
+def test_tables_of_the_pages_have_no_csv_of_their_own() -> None:
+    """Streamlit's would hold the cells as they are; every page has an Export."""
+    configured = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    assert configured["client"]["disableDataExport"] is True

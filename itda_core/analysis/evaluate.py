@@ -123,8 +123,8 @@ def evaluate(
     to another model or tokenizer, or for a k or method it does not have; later for a corpus without text, and for
     activations or predictions that are not finite.
     """
-    one = isinstance(dictionaries, str) or not isinstance(dictionaries, Sequence)
-    chosen = [AtomDictionary.of(given) for given in ([dictionaries] if one else dictionaries)]
+    given = [dictionaries] if isinstance(dictionaries, (AtomDictionary, str, Path)) else dictionaries
+    chosen = [AtomDictionary.of(one) for one in given]
     ks = None if ks is None else plain_list(ks)
     methods = None if methods is None else plain_list(methods)
     tokens, windows_per_batch, corpus = plain(tokens), plain(windows_per_batch), Corpus.of(corpus)

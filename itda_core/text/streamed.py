@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core import hub
 from itda_core.errors import UserError
+from itda_core.foreign import foreign
 from itda_core.text.corpus import Document
 from itda_core.text.pieces import pieces, valid
 from itda_core.text.sources import COLUMN, Source
@@ -78,26 +79,21 @@ def open_streamed(reference: str) -> Source:
 def _rows(dataset: IterableDataset, name: str) -> Iterator[dict[str, Any]]:
     """The rows of a data set. Raises UserError for whatever its stream raises: any format, any network."""
     rows, number = None, 0
+
+    def broke(cause: str) -> UserError:
+        return UserError(
+            f"The stream of data set {name} broke after row {number} ({cause}); check the network, or choose another "
+            "data set."
+        )
+
     while True:
-        try:
-            with hub.explained("dataset", name):
-                rows = iter(dataset) if rows is None else rows
-                row = next(rows, None)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(
-                f"The stream of data set {name} broke after row {number} ({_said(error)}); check the network, "
-                "or choose another data set."
-            ) from error
+        with foreign(broke), hub.explained("dataset", name):
+            rows = iter(dataset) if rows is None else rows
+            row = next(rows, None)
         if row is None:
             return
         number += 1
         yield row
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
 
 
 def _found(wanted: HubReference) -> tuple[str, str | None, str | None]:
@@ -117,19 +113,16 @@ def _found(wanted: HubReference) -> tuple[str, str | None, str | None]:
 def _load(name: str, config: str | None, split: str, commit: str | None) -> IterableDataset:
     import datasets
 
-    try:
-        with hub.explained("dataset", name):
-            return datasets.load_dataset(name, config, split=split, streaming=True, revision=commit)
-    except UserError:
-        raise
-    except Exception as error:
+    def refused(cause: str) -> UserError:
         # What is wrong here (an unknown configuration or split, a data set that is a script, a package that is missing)
         # the library says best.
-        said = " ".join(str(error).split())[:400] or type(error).__name__
-        raise UserError(
-            f"Data set {name} (configuration {config or 'default'}, split {split}) cannot be opened: {said} "
-            "Name another as hf:NAME/CONFIG@SPLIT#COLUMN."
-        ) from error
+        return UserError(
+            f"Data set {name} (configuration {config or 'default'}, split {split}) cannot be opened ({cause}); name "
+            "another as hf:NAME/CONFIG@SPLIT#COLUMN."
+        )
+
+    with foreign(refused), hub.explained("dataset", name):
+        return datasets.load_dataset(name, config, split=split, streaming=True, revision=commit)
 
 
 def _column(dataset: IterableDataset, asked: str | None, name: str) -> str:

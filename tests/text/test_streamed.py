@@ -84,3 +84,75 @@ def test_without_a_network_the_answer_is_quick(opened: Opened, use_hub: Callable
     with pytest.raises(UserError, match="cannot be reached for the dataset ours/tiny; check the network"):
         Corpus.open("hf:ours/tiny")
     assert opened == []  # datasets is not asked: left to itself it retries for half a minute
+
+
+class Odd:
+    """A data set whose stream does what streams do."""
+
+    def __init__(self, *rows: Any) -> None:
+        self.rows = rows
+
+    def __iter__(self) -> Any:
+        for row in self.rows:
+            if isinstance(row, BaseException):
+                raise row
+            yield {"text": row}
+
+
+class Panic(BaseException):
+    """As a panic in Rust arrives in Python: no Exception."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["one", ValueError("bad JSON in shard 3")], "broke after row 1 (bad JSON in shard 3)"),
+        (["one", Panic("unwrap on None")], "broke after row 1 (Panic: unwrap on None)"),
+        (["one", KeyError("text")], "broke after row 1 (KeyError: 'text')"),
+        ([Panic("at once")], "broke after row 0"),
+        (["one", 17], "'text' of row 1 is not text but int"),
+        ([None, b"x"], "'text' of row 1 is not text but bytes"),
+        ([], "holds no rows"),
+    ],
+)
+def test_whatever_a_stream_raises_is_one_sentence(
+    rows: list[Any], said: str, use_hub: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: Odd(*rows))
+    with serving(tmp_path) as (address, _):
+        use_hub(address)
+        with pytest.raises(UserError) as error:
+            list(Corpus.open("hf:ours/tiny"))
+        assert said in str(error.value)
+        monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: Odd("fine", KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            list(Corpus.open("hf:ours/tiny"))
+
+
+def test_what_cannot_be_opened_for_any_reason_says_so(
+    use_hub: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def load(*_: Any, **__: Any) -> Any:
+        raise ImportError("To use this data set install zstandard")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    with serving(tmp_path) as (address, _):
+        use_hub(address)
+        with pytest.raises(UserError, match=r"cannot be opened \(To use this data set install zstandard\)"):
+            Corpus.open("hf:ours/tiny")
+
+
+def test_streamed_texts_are_cut_and_mended_like_others(
+    use_hub: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: Odd("a\ud800", "x" * 1_500_000))
+    with serving(tmp_path) as (address, _):
+        use_hub(address)
+        found = list(Corpus.open("hf:ours/tiny"))
+    assert [document.id for document in found] == [
+        f"hf:ours/tiny@train#text:{name}" for name in ("000000", "000001", "000001+1000000")
+    ]
+    assert [len(document.text) for document in found] == [2, 1_000_000, 500_000]
+    assert found[0].text == "a\ufffd"
+    with pytest.raises(UserError, match="cannot be read as hf:NAME"):
+        Corpus.open("hf:caf\udce9")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
 from itda_core.errors import UserError
+from itda_core.foreign import foreign
 from itda_core.text.corpus import Document
 from itda_core.text.pieces import pieces
 from itda_core.text.sources.columns import COLUMN, listed, missing
@@ -111,15 +112,8 @@ def _explained_batches(file: CorpusFile, batches: Iterator[Any]) -> Iterator[Any
         yield batch
 
 
-@contextmanager
-def _explained(file: CorpusFile) -> Iterator[None]:
+def _explained(file: CorpusFile) -> AbstractContextManager[None]:
     """Turns whatever the Parquet reader raises about a file into UserError; for damage it has a dozen kinds."""
-    try:
-        yield
-    except MemoryError:
-        raise UserError(
-            f"There is not enough memory to read the corpus file {file.path}; write it with smaller row groups."
-        ) from None
-    except Exception as error:
-        said = " ".join(str(error).split())[:200]
-        raise UserError(f"Corpus file {file.path} is not a readable Parquet file ({said}); write it again.") from error
+    return foreign(
+        lambda cause: UserError(f"Corpus file {file.path} is not a readable Parquet file ({cause}); write it again.")
+    )
