@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 def outcome(family: str, folder: Path) -> Outcome:
     """Try one family, in this process. folder: an empty one to work in."""
     from itda_core.errors import UserError
-    from tests.models.small import NotSmall, loader_of, small_model
+    from tests.models.small import NotSmall, loader_of, reads_text, small_model
 
     tokenizer = _tokenizer(family)
     if loader_of(family) is None:
@@ -62,9 +62,8 @@ def outcome(family: str, folder: Path) -> Outcome:
         made = small_model(family, len(tokenizer))
     except NotSmall as error:
         return Outcome(family, NOT_SMALL, str(error))
-    takes = getattr(made, "main_input_name", "input_ids")
-    if takes != "input_ids":
-        return Outcome(family, NO_TEXT, f"reads {takes}, not token ids")
+    if not reads_text(made):
+        return Outcome(family, NO_TEXT, "reads no token ids")
     try:
         made.save_pretrained(folder)
     except Exception as error:

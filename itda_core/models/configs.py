@@ -76,6 +76,11 @@ def refused(spec: ModelSpec, config: PretrainedConfig | dict[str, Any] | None, c
     """
     if "trust_remote_code" in cause:
         return needs_code(spec)
+    if cause.startswith("Unrecognized configuration class"):
+        return UserError(
+            f"Model {spec.name} cannot be {what}: transformers has no class that makes a model of its config alone "
+            f"({cause}); give the whole model that it is a part of."
+        )
     known = config if isinstance(config, dict) else {} if config is None else config.to_dict()
     if re.search(r"pip install|not installed|No module named|packages? that were not found|not found in your", cause):
         return UserError(
@@ -177,4 +182,4 @@ def _counts(stated: dict[str, Any], inside: str = "") -> Iterator[tuple[str, flo
 
 
 def _number(value: float) -> str:
-    return f"{value:,}" if abs(value) < 10**15 else f"{value:.3g}" if abs(value) < 10**300 else "beyond 10^300"
+    return str(value) if abs(value) < 10**15 else f"{value:.3g}" if abs(value) < 10**300 else "beyond 10^300"

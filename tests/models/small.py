@@ -113,7 +113,7 @@ def small_model(kind: str, n_vocabulary: int) -> Any:
                     parameter.nan_to_num_().add_(0.05 * torch.randn_like(parameter))
         made.eval()
         first = made if first is None else first
-        if getattr(made, "main_input_name", "input_ids") != "input_ids":
+        if not reads_text(made):
             break
         try:
             row = torch.tensor([[4, 5, 6]])
@@ -125,6 +125,12 @@ def small_model(kind: str, n_vocabulary: int) -> Any:
     if first is None:
         raise NotSmall(why)
     return first
+
+
+def reads_text(made: Any) -> bool:
+    """Whether a model is given token ids."""
+    named = getattr(made, "main_input_name", "input_ids") == "input_ids"
+    return named and bool({"input_ids", "args"} & set(inspect.signature(made.forward).parameters))
 
 
 def _configs(kind: str, n_vocabulary: int) -> Iterator[Any]:
@@ -140,6 +146,8 @@ def _configs(kind: str, n_vocabulary: int) -> Iterator[Any]:
         {**usual, "num_hidden_layers": 4, "n_layer": 4, "n_layers": 4, "num_layers": 4},
         {name: usual[name] for name in ("hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size")},
         {name: usual[name] for name in ("num_hidden_layers", "vocab_size")},
+        *({**usual, "head_dim": size} for size in (64, 128)),  # positions in three parts, as images have them
+        {**usual, "hidden_size": 512, "head_dim": 128},
     ]
     for sizes in variants:
         try:

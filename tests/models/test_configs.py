@@ -49,8 +49,8 @@ def activations(model: LanguageModel) -> torch.Tensor:
     [
         ({"layer_norm_epsilon": "1e-5"}, "layer_norm_epsilon"),
         ({"n_head": 5}, "num_heads"),
-        ({"pad_token_id": 4000}, "pad_token_id 4,000, and a vocab_size of 500"),
-        ({"n_layer": 1_000_000}, "n_layer 1,000,000"),
+        ({"pad_token_id": 4000}, "pad_token_id 4000, and a vocab_size of 500"),
+        ({"n_layer": 1_000_000}, "n_layer 1000000"),
         ({"n_layer": 10**30}, "n_layer 1e+30"),
         ({"n_layer": 0}, "0 layers"),
         ({"n_embd": "wide"}, "n_embd"),
