@@ -241,7 +241,8 @@ def _refusal(folder: Path, spec: ModelSpec, said: str) -> UserError:
         )
     return UserError(
         f"The tokenizer of model {spec.name} cannot be read by transformers ({said}), though its tokenizer.json is "
-        "whole; " + (f"take {' and '.join(guilty)} away." if guilty else "save it again, or give another model.")
+        "whole; "
+        + (f"take {' and '.join(guilty)} away." if guilty else "give another model, or install another version of it.")
     )
 
 
