@@ -202,6 +202,14 @@ def commands_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def home_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests find out about models is remembered for the session only, and never in the user's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ITDA_HOME", str(tmp_path_factory.mktemp("home-of-tests")))
+        yield
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty $ITDA_HOME."""

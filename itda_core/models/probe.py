@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _VERSION = 1  # of how it is tried; another one tries anew
 _LENGTHS = (12, 24, 4)  # tokens of the windows that are read alone and as one batch; where the context is shorter, less
+_MOST_AT_ONCE = 2 * 2**30  # bytes of weights that are widened together
 _HALVES = (torch.bfloat16, torch.float16)
 
 Run = Callable[[Sequence[Window]], list[list[torch.Tensor]]]  # per window, per site (tokens, width)
@@ -62,8 +63,11 @@ def demote(model: LanguageModel, batching: Batching) -> None:
 
 
 @contextmanager
-def in_float32(module: nn.Module) -> Iterator[None]:
-    """Inside the block, modules below `module` compute in float32: the weights of one are widened while it runs."""
+def in_float32(module: nn.Module, *, at_once: bool = False) -> Iterator[None]:
+    """Inside the block, modules below `module` compute in float32: the weights of one are widened while it runs.
+
+    at_once: all are widened, for code that takes weights from modules that are not running.
+    """
     held: dict[nn.Module, tuple[dict[str, Any], dict[str, Any]]] = {}
 
     def widen(child: nn.Module, *_: Any) -> None:
@@ -87,7 +91,9 @@ def in_float32(module: nn.Module) -> Iterator[None]:
 
     with ExitStack() as stack:
         for child in module.modules():
-            if child._parameters or child._buffers:
+            if at_once:
+                widen(child)
+            elif child._parameters or child._buffers:
                 stack.callback(child.register_forward_pre_hook(widen).remove)
                 stack.callback(child.register_forward_hook(narrow).remove)
         try:
@@ -99,9 +105,11 @@ def in_float32(module: nn.Module) -> Iterator[None]:
 
 def _tried(model: LanguageModel) -> Batching | None:
     """None where the model does not run on such windows."""
-    if model.dtype in _HALVES:
+    for at_once in (False, True) if model.dtype in _HALVES else ():
+        if at_once and sum(weight.nbytes for weight in model.module.parameters()) > _MOST_AT_ONCE:
+            continue
         try:
-            with model.lock, in_float32(model.module):
+            with model.lock, in_float32(model.module, at_once=at_once):
                 return _compared(model, tolerance(torch.float32))
         except UserError:  # its code asks for its own precision, or its weights are not all here
             pass

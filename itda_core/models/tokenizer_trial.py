@@ -15,7 +15,7 @@ from typing import Any
 
 SECONDS = 30  # of computing; the largest vocabularies need three
 _BYTES, _BYTES_FOR_EACH = 2 * 2**30, 40  # of memory, and for each byte of the file
-_MOST_ADDED, _MOST_TOKENS = 3, 2000  # of a vocabulary that are tried
+_MOST_ADDED, _MOST_TOKENS, _MOST_DECODED = 3, 2000, 50_000  # of a vocabulary that are tried
 TEXTS = (
     "",
     " ",
@@ -41,7 +41,8 @@ def main(path: str) -> list[tuple[str, list[int]]]:
     tokenizer.no_padding()
     added = tokenizer.get_added_tokens_decoder()
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    some = sorted(vocabulary, key=lambda token: vocabulary[token])[:: max(1, len(vocabulary) // _MOST_TOKENS)]
+    by_id = sorted(vocabulary, key=lambda token: vocabulary[token])
+    some, more = (by_id[:: max(1, len(by_id) // most)] for most in (_MOST_TOKENS, _MOST_DECODED))
     texts = [*TEXTS, *(f"a {token.content} b{token.content}" for token in [*added.values()][:_MOST_ADDED])]
     cut = [_cut(tokenizer, text) for text in texts]
     if cut != [_cut(tokenizer, text) for text in texts]:
@@ -53,7 +54,7 @@ def main(path: str) -> list[tuple[str, list[int]]]:
                     raise ValueError("it does not say of each token which characters it stands for")
                 tokenizer.decode(one.ids)
                 tokenizer.decode(one.ids, skip_special_tokens=False)
-    for id in [vocabulary[token] for token in some] + [*added]:
+    for id in [vocabulary[token] for token in more] + [*added]:
         tokenizer.id_to_token(id)
         tokenizer.decode([id])
     tokenizer.num_special_tokens_to_add(False)

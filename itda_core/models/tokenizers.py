@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import shutil
 import tempfile
 import weakref
@@ -57,6 +58,9 @@ def read_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     """
     if spec.name.startswith("demo:"):
         return _with_limit(_loaded(folder, spec))
+    for name in (_OWN, *_BESIDE, *_WITHOUT):
+        if os.path.lexists(folder / name) and not (folder / name).is_file():  # transformers would wait at a pipe
+            raise UserError(f"{folder / name} is no file that can be read; put the tokenizer's file in its place.")
     own = folder / _OWN
     key = _key(folder, spec)
     finding, trial = _recalled(key), None
@@ -125,7 +129,8 @@ def _key(folder: Path, spec: ModelSpec) -> str:
         path = folder / name
         if path.is_file():
             digest.update(f"{name} {path.stat().st_size} ".encode())
-            digest.update(path.read_bytes())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     return remembered.key_of(
         version=_VERSION,
         files=digest.hexdigest(),
@@ -194,7 +199,7 @@ def _ids(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], list[int]]:
 def _loaded(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     """As transformers reads it. Raises UserError as `read_tokenizer`."""
     for name in _BESIDE:
-        if (folder / name).exists():  # transformers does not say which file is damaged
+        if (folder / name).is_file():  # transformers does not say which file is damaged
             with foreign(lambda said, name=name: UserError(f"{folder / name} is damaged ({said}); restore it.")):
                 files.read_json(folder / name)
     with foreign(lambda said: _refusal(folder, spec, said)):
@@ -217,7 +222,7 @@ def _by_transformers(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
 
 def _refusal(folder: Path, spec: ModelSpec, said: str) -> UserError:
     """Why transformers cannot read the tokenizer: which file it is, and what helps."""
-    if "trust_remote_code" in said and not spec.trust_remote_code:
+    if not spec.trust_remote_code and ("trust_remote_code" in said or "custom code" in said):
         return UserError(
             f"The tokenizer of model {spec.name} needs Python code of its own to run; if you trust its authors, load "
             "it with trust_remote_code."
@@ -236,19 +241,20 @@ def _refusal(folder: Path, spec: ModelSpec, said: str) -> UserError:
         )
     return UserError(
         f"The tokenizer of model {spec.name} cannot be read by transformers ({said}), though its tokenizer.json is "
-        "whole; " + (f"take {' and '.join(guilty)} away." if guilty else "save it again, or give another model.")
+        "whole; "
+        + (f"take {' and '.join(guilty)} away." if guilty else "give another model, or install another version of it.")
     )
 
 
 def _guilty(folder: Path, spec: ModelSpec) -> list[str]:
     """The files beside tokenizer.json without which transformers reads it: one, if that is enough, or all of them;
     none where that does not help."""
-    there = [name for name in _BESIDE if (folder / name).is_file()]
+    templates = [path.name for path in folder.glob("*.jinja")]
+    there = [name for name in (*_BESIDE, *templates, *_WITHOUT) if (folder / name).is_file()]
     for without in (*([name] for name in there), there):
         with tempfile.TemporaryDirectory(prefix="itda-tokenizer-") as scratch:
-            for name in (_OWN, "config.json", *_BESIDE):
-                if name not in without and (folder / name).is_file():
-                    shutil.copy(folder / name, Path(scratch) / name)
+            for name in {_OWN, "config.json", *there}.difference(without):
+                shutil.copy(folder / name, Path(scratch) / name)
             try:
                 with foreign(UserError):
                     _by_transformers(Path(scratch), spec)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from itda_core.foreign import quoted
 from itda_core.models import tokenizer_trial
 
+_RAISED = re.compile(r"[\w.]*(Error|Exception|Interrupt)(: |$)")  # how Python's last words begin
 _SECONDS = 2 * tokenizer_trial.SECONDS  # on a machine with other work
 
 
@@ -50,9 +53,12 @@ def tried(path: Path) -> Trial:
 
 def _how_it_ended(code: int, stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    if code > 0:  # Python's own last words
-        return quoted(lines[-1].removeprefix("Exception: ")) if lines else f"exit code {code}"
+    raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
+    if code > 0:  # Python's own last words, which may have several lines
+        said = " ".join(lines[raised[-1] :] if raised else lines[-1:])
+        return quoted(said.removeprefix("Exception: ")) or f"exit code {code}"
     if -code == getattr(signal, "SIGXCPU", None):
         return f"it takes more than {tokenizer_trial.SECONDS} s to read it and to cut a few texts"
-    words = next((line for line in lines if "panicked" not in line), "")
-    return f"it ends the process that uses it ({signal.Signals(-code).name}{': ' if words else ''}{quoted(words)})"
+    panics = [line for before, line in pairwise(lines) if "panicked at" in before]
+    words = [*(lines[number] for number in raised), *panics, *(line for line in lines if "memory" in line), ""]
+    return f"it ends the process that uses it ({signal.Signals(-code).name}{words[0] and ': '}{quoted(words[0])})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -128,16 +129,22 @@ def test_the_file_is_read_whatever_class_is_named(copied: Path, kind: str, fails
         assert tokenizer.eos_token == "<|endoftext|>"
 
 
-def test_a_tokenizer_other_than_its_file_is_said_in_a_training(copied: Path, itda: Any, tmp_path: Path) -> None:
+def test_a_tokenizer_other_than_its_file_is_said_by_its_model(copied: Path) -> None:
     edit(copied / "tokenizer_config.json", tokenizer_class="Qwen2Tokenizer")
-    (tmp_path / "c.txt").write_text("The little dog ran to the park.")
-    code, _, said = itda("train", copied, "--layers", "0", "--corpus", tmp_path / "c.txt", "--tokens", 20, "--k", 2)
-    assert code == 0, said
-    assert "is read by its tokenizer.json alone" in said
+    (note,) = load_model(ModelSpec(str(copied), device="cpu")).notes
+    assert "is read by its tokenizer.json alone" in note
 
 
-@pytest.mark.parametrize("name", ["special_tokens_map.json", "tokenizer_config.json", "added_tokens.json"])
-@pytest.mark.parametrize("text", ["{,}", "", "[" * 100_000, '{"n": ' + "7" * 5000 + "}"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("special_tokens_map.json", "{,}"),
+        ("tokenizer_config.json", ""),
+        ("added_tokens.json", "{,}"),
+        ("added_tokens.json", "[" * 100_000),
+        ("special_tokens_map.json", '{"n": ' + "7" * 5000 + "}"),
+    ],
+)
 def test_a_broken_file_beside_the_tokenizer_is_named(copied: Path, name: str, text: str) -> None:
     (copied / name).write_text(text)
     said = refused(copied)
@@ -169,6 +176,34 @@ def test_an_odd_file_beside_the_tokenizer_is_named_and_taking_it_away_helps(
     load_tokenizer(ModelSpec(str(copied)))
 
 
+def test_a_template_that_is_no_text_is_named(copied: Path) -> None:
+    (copied / "special_tokens_map.json").write_text("{}")
+    (copied / "chat_template.jinja").write_bytes(b"\xff\xfe{{")
+    assert "The file chat_template.jinja of model" in refused(copied)
+    (copied / "chat_template.jinja").unlink()
+    load_tokenizer(ModelSpec(str(copied)))
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "special_tokens_map.json", "merges.txt"])
+def test_what_is_no_file_is_not_waited_for(copied: Path, name: str) -> None:
+    (copied / name).unlink(missing_ok=True)
+    os.mkfifo(copied / name)
+    assert f"{name} is no file that can be read" in refused(copied)
+    (copied / name).unlink()
+    (copied / name).symlink_to(copied / name)
+    assert f"{name} is no file that can be read" in refused(copied)
+
+
+def test_a_tokenizer_with_code_of_its_own_is_refused_unless_trusted(copied: Path) -> None:
+    (copied / "own.py").write_text("raise SystemError('never run')")
+    edit(copied / "config.json", model_type="gpt_of_nobody", auto_map={"AutoConfig": "own.Config"})
+    edit(copied / "tokenizer_config.json", tokenizer_class="Own", auto_map={"AutoTokenizer": [None, "own.Own"]})
+    with pytest.raises(UserError, match="if you trust its authors, load it with trust_remote_code"):
+        load_tokenizer(ModelSpec(str(copied)))
+    with pytest.raises(UserError, match="never run"):
+        load_tokenizer(ModelSpec(str(copied), trust_remote_code=True))
+
+
 def test_without_a_tokenizer_json_what_there_is_is_named(copied: Path) -> None:
     (copied / "tokenizer.json").unlink()
     said = refused(copied)
@@ -185,14 +220,24 @@ def test_without_a_tokenizer_json_what_there_is_is_named(copied: Path) -> None:
     load_tokenizer(ModelSpec(str(copied)))
 
 
-@pytest.mark.parametrize("limit", [-1, 0, "256", "x", None, True, 1e400, 10**30, [], {}, 0.5])
+@pytest.mark.parametrize("limit", [-1, "256"])
 def test_an_odd_limit_is_none(copied: Path, limit: object) -> None:
     edit(copied / "tokenizer_config.json", model_max_length=limit)
     model = load_model(ModelSpec(str(copied), device="cpu"))
-    assert model.context == load_model("demo:0").module.config.n_positions
+    assert model.context == model.module.config.n_positions
     assert list(windows([Document("d", "The dog ran. " * 400)], model.tokenizer, context=16))
-    edit(copied / "tokenizer_config.json", model_max_length=100)
-    assert load_model(ModelSpec(str(copied), device="cpu")).context == 100
+
+
+def test_a_limit_is_a_number_of_tokens() -> None:
+    tokenizer = load_tokenizer(ModelSpec("demo:0"))
+    odd: list[Any] = [-1, 0, "256", "x", None, True, float("inf"), float("nan"), [], {}, 0.5]
+    for limit in odd:
+        tokenizer.model_max_length = limit
+        assert ours._with_limit(tokenizer).model_max_length == 10**30
+    for limit in (1, 512, 512.0, 10**30):
+        tokenizer.model_max_length = limit  # pyright: ignore[reportAttributeAccessIssue]
+        assert ours._with_limit(tokenizer).model_max_length == limit
+        assert isinstance(tokenizer.model_max_length, int)
 
 
 def test_tokens_beyond_the_embeddings_are_refused_when_the_model_is_loaded(copied: Path) -> None:
