@@ -94,7 +94,7 @@ _FORMS: dict[str, Form] = {
     "initial": _INITIAL,
 }
 STATS = table({}, _FORMS, others=anything())
-_WITH_STREAM = ("tokens", "windows", "seconds", "tokens_per_second", "mean_relative_error", "norm_median", "stages")
+_WITH_STREAM = ("tokens", "windows", "seconds", "tokens_per_second", "mean_relative_error", "stages")
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -332,7 +332,7 @@ class _Run:
                     "or start anew."
                 )
             device = self._model.device
-            growth.norm_median = dictionary.stats["norm_median"]
+            growth.norm_median = dictionary.stats.get("norm_median")
             mean = dictionary.mean.to(device) if dictionary.config.centre else None
             growth.restore(Kept(dictionary.atoms.to(device), to_labels(dictionary.provenance)), mean, totals)
             growth.curve.add(totals.tokens, totals.atoms)
