@@ -16,8 +16,9 @@ SIZED = ("sampled", "consensus")  # the selections that end with a wanted number
 WINDOWS = ("all", "first")
 LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
 EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
-MOST_K = 65_536  # atoms per token; no model is as wide
 SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
+
+MOST_K = 65_536  # atoms per token; no model is as wide
 
 
 @dataclass(frozen=True)
