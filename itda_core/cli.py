@@ -73,6 +73,8 @@ OtherModel = Annotated[
     str | None, typer.Option("--model", help="Where the dictionary's model is now; its weights must be the same.")
 ]
 
+JobFolder = Annotated[Path | None, typer.Option(hidden=True, callback=lambda given: _job_folder(given))]
+
 INTERRUPTED = 130
 
 
@@ -126,6 +128,11 @@ def _with_address(arguments: Sequence[str]) -> list[str]:
 def _error(sentence: str) -> int:
     typer.echo(f"error: {' '.join(visible(line) for line in sentence.split(chr(10)))}", err=True)
     return 2
+
+
+def _job_folder(given: Path | None) -> Path | None:
+    """The folder of the job that a worker works for, which its starter has made."""
+    return None if given is None else existing_folder(given, "--job")
 
 
 def _go_offline(offline: bool) -> None:
@@ -286,7 +293,7 @@ def train(
         ),
     ] = None,
     checkpoint_seconds: Annotated[float, typer.Option(min=0, hidden=True)] = 20.0,
-    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    job: JobFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Train one dictionary per layer and save them into the library."""
@@ -465,7 +472,7 @@ def evaluate(
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
     library: LibraryFolder = None,
-    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    job: JobFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """How good dictionaries are: what they miss of text they were not built from, and what it costs the model."""
@@ -558,7 +565,7 @@ def match(
     offline: Offline = False,
     trust_remote_code: RemoteCode = False,
     placement: Placement = "auto",
-    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    job: JobFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Is a layer most like the same layer of another model? Every measure of similarity put to that task."""
@@ -801,7 +808,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
         ("name", "model", "layer", "site", "atoms", "k", "FVU", "MiB", "created"),
         [
             (
-                entry.name + (" (bundled)" if entry.bundled else ""),
+                entry.name + (" (damaged)" if entry.problem else " (bundled)" if entry.bundled else ""),
                 entry.model,
                 entry.layer,
                 entry.site,
@@ -817,7 +824,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
     )
     for entry in entries:
         if entry.problem:
-            typer.echo(f"damaged: {visible(entry.name)}: {visible(entry.problem)}", err=True)
+            typer.echo(f"{visible(entry.name)}: {visible(entry.problem)}", err=True)
 
 
 def _row(entry: LibraryEntry) -> dict[str, Any]:
@@ -1031,7 +1038,7 @@ def transfer(
     trust_remote_code: RemoteCode = False,
     placement: Placement = "auto",
     library: LibraryFolder = None,
-    job: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    job: JobFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """How well labels of one model explain another: rebuilt there, beside its own dictionary and random ones."""
@@ -1413,7 +1420,7 @@ def list_jobs(as_json: AsJson = False) -> None:
     rows += [(job.id, job.kind and job.kind.noun, None, "damaged", None) for job in damaged]
     print_table(("job", "kind", "created", "state", "the same in a terminal"), rows)
     for job in damaged:
-        typer.echo(f"damaged: {visible(job.problem)}", err=True)
+        typer.echo(visible(job.problem), err=True)
 
 
 @jobs.command("remove")
@@ -1443,8 +1450,8 @@ def _within_reason(command: Callable[..., Any]) -> Callable[..., Any]:
             fits = not isinstance(value, (int, float)) or (math.isfinite(value) and abs(value) <= LARGEST)
             if not fits:
                 raise UserError(
-                    f"--{name.replace('_', '-')} {str(value)[:20]} is beyond any number that can be meant; give a "
-                    "smaller one, or leave it out."
+                    f"{name}={str(value)[:20]} is beyond any number that can be meant; give a smaller one, or leave "
+                    "it out."
                 )
         return command(**options)
 

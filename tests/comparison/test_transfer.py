@@ -258,7 +258,9 @@ def test_gain_counts_from_chance_to_the_own_dictionary(
     fvu: float, own: float | None, random: float, sd: float | None, expected: float | None
 ) -> None:
     nothing: dict[str, Any] = dict.fromkeys(Transfer.__dataclass_fields__)
-    cell = Transfer(**{**nothing, "fvu": fvu, "own_fvu": own, "random_fvu": random, "random_sd": sd, "k": 3})
+    named = {"labels": "l", "model": "m", "site": "resid_post", "method": "mp", "atoms": 9, "comparable": 1.0}
+    figures = {"fvu": fvu, "own_fvu": own, "random_fvu": random, "random_sd": sd, "tokens": 10, "k": 3}
+    cell = Transfer(**{**nothing, **named, **figures, "own_atoms": None if own is None else 9})
     assert cell.gain == (None if expected is None else pytest.approx(expected))
     table = TransferTable("m", "c", "c", 10, 2, (cell,))
     assert cell.below_random == pytest.approx((random - fvu) / random)

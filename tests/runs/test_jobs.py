@@ -251,7 +251,62 @@ def test_damaged_and_foreign_folders_do_not_break_the_list(jobs_: Jobs, request_
     (jobs_.folder / "20300101-000000-000001-abcd").mkdir()
     write_json(jobs_.folder / "20300101-000000-000002-abcd" / "request.json", ["foreign"])
     write_json(jobs_.folder / "20300101-000000-000003-abcd" / "request.json", {"created": "2030", "request": {"x": 1}})
-    assert [(job.id, job.state) for job in jobs_.list()] == [(job.id, "lost")]
-    for unknown in ("", "..", "../library", "20300101-000000-000001-abcd", "x" * 300):
+    assert [(job.id, job.state) for job in jobs_.list()] == [(job.id, "damaged")]
+    broken = [f"20300101-000000-00000{number}-abcd" for number in (3, 2, 1)]
+    assert [job.id for job in jobs_.damaged()] == broken
+    for id in broken:
+        with pytest.raises(UserError, match=f"Job {id} is damaged: .*; remove it"):
+            jobs_.get(id)
+    for unknown in ("", "..", "../library", "20300101-000000-000009-abcd", "x" * 300):
         with pytest.raises(UserError, match="no job"):
             jobs_.get(unknown)
+    for id in (*broken, job.id):
+        jobs_.remove(id)
+    assert [path.name for path in jobs_.folder.iterdir()] == ["holiday"]
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1, 2**31, 10**30, "1", None, True])
+def test_a_number_that_is_no_process_of_its_own_is_never_signalled(
+    jobs_: Jobs, request_: TrainRequest, pid: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    for name in ("kill", "killpg"):
+        monkeypatch.setattr(os, name, lambda *given: sent.append(given))
+    started = psutil.Process(1).create_time()
+    job = made_job(jobs_, request_, TrainingStatus(state="running"), {"pid": pid, "started": started})
+    write_json(job.folder / "cancel.json", {"requested": 0, "terminated": None})
+    try:
+        assert (job.state, sent) == ("cancelled", [])
+    finally:
+        (job.folder / "process.json").unlink()  # so that nobody else takes it for a worker of this test
+
+
+def test_a_wish_to_stop_that_cannot_be_read_is_one_of_now(
+    jobs_: Jobs, request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("it was asked only now"))
+    me = psutil.Process()
+    job = made_job(jobs_, request_, TrainingStatus(state="running"), {"pid": me.pid, "started": me.create_time()})
+    path = job.folder / "cancel.json"
+    for content in ("", "{}", '{"requested": "x", "terminated": null}', '{"requested": 1e15, "terminated": null}'):
+        path.write_text(content)
+        assert (job.state, job.cancelling) == ("running", True)
+        assert abs(json.loads(path.read_text())["requested"] - time.time()) < 60
+        path.unlink()
+        path.mkdir()  # likewise
+        assert job.state == "running"
+        assert path.is_file()
+
+
+def test_a_damaged_job_whose_worker_runs_is_asked_to_stop_before_it_is_removed(
+    jobs_: Jobs, request_: TrainRequest
+) -> None:
+    me = psutil.Process()
+    job = made_job(jobs_, request_, TrainingStatus(state="running"), {"pid": me.pid, "started": me.create_time()})
+    (job.folder / "request.json").write_text("{}")
+    with pytest.raises(UserError, match=f"process {me.pid}.*asked to stop"):
+        jobs_.remove(job.id)
+    assert (job.folder / "cancel.json").is_file()
+    (job.folder / "process.json").unlink()
+    jobs_.remove(job.id)
+    assert not job.folder.exists()
