@@ -208,7 +208,7 @@ def _readable(path: Path) -> Iterator[None]:
     """Turns the operating system's refusals to read into one clear sentence."""
     try:
         yield
-    except UserError:  # which is a ValueError
+    except UserError:
         raise
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{shown(path)} does not exist; check the path.") from None

@@ -39,6 +39,8 @@ def test_a_separator_that_is_no_comma_is_part_of_the_fingerprint(tmp_path: Path)
 
 def test_the_only_column_of_text_by_another_separator(tmp_path: Path) -> None:
     assert texts(write(tmp_path, "a.csv", "id;review\n1;good, really\n2;bad\n")) == ["good, really", "bad"]
+    assert texts(write(tmp_path, "b.csv", "id;review, long\n1;good\n2;bad, and more\n")) == ["good", "bad, and more"]
+    assert "the separator is the semicolon" in refused(write(tmp_path, "c.csv", "id;review\n1;good\n2;bad;more\n"))
 
 
 @settings(max_examples=60, deadline=None)

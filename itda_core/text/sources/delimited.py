@@ -40,8 +40,8 @@ class _Row(NamedTuple):
 def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> Table:
     """The separator, and the column asked for, or `text`, or the only one that holds text.
 
-    The separator is the one by which the header has the column's name; where none was given, the comma if the header
-    has one, and otherwise the one that divides it into most. Raises UserError when there is no such column.
+    The separator is the one by which the header has the column's name; where none was given, the first that divides the
+    header, and the rows after it alike. Raises UserError when there is no such column.
     """
     headers = _headers(file, opened)
     for separator, header in headers.items():
@@ -52,11 +52,11 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> Tabl
             )
         if (column or COLUMN) in header:
             return Table(separator, column or COLUMN)
-    separator = "," if len(headers.get(",", [])) > 1 else max(headers, key=lambda one: len(headers[one]))
-    header = headers[separator]
+    separators = [separator for separator, header in headers.items() if len(header) > 1] or [","]
     if column is not None:
-        raise missing(file, column, header)
-    rows = [row.cells for row in islice(_rows(file, opened, separator), 1, _ROWS_LOOKED_AT + 1)]
+        raise missing(file, column, headers.get(separators[0], []))
+    separator, rows = _first_rows(file, opened, separators)
+    header = headers[separator]
     textual = [name for i, name in enumerate(header) if any(row and not _is_number(row[i]) for row in rows)]
     if len(textual) != 1:
         raise missing(file, None, header)
@@ -104,6 +104,22 @@ def _headers(file: CorpusFile, opened: BufferedReader) -> dict[str, list[str]]:
         raise refused
     opened.seek(0)
     return found
+
+
+def _first_rows(file: CorpusFile, opened: BufferedReader, separators: list[str]) -> tuple[str, list[list[str]]]:
+    """The first separator by which the rows below the header have its cells, and some of them.
+
+    Raises UserError, that of the first, when it is none.
+    """
+    refused = None
+    for separator in separators:
+        opened.seek(0)
+        try:
+            return separator, [row.cells for row in islice(_rows(file, opened, separator), 1, _ROWS_LOOKED_AT + 1)]
+        except UserError as error:
+            refused = refused or error
+    assert refused is not None, "there is a separator"
+    raise refused
 
 
 def _rows(file: CorpusFile, opened: BufferedReader, separator: str) -> Iterator[_Row]:
