@@ -150,7 +150,7 @@ def _configs(kind: str, n_vocabulary: int) -> Iterator[Any]:
         {**usual, "rope_parameters": rope},
         {**usual, "rope_parameters": {**rope, "partial_rotary_factor": 0.5}},
         *({**usual, "head_dim": size} for size in (64, 128)),
-        {**usual, "hidden_size": 512, "head_dim": 128},
+        {**usual, "hidden_size": 256, "head_dim": 64},
     ]
     for sizes in variants:
         try:
@@ -162,6 +162,8 @@ def _configs(kind: str, n_vocabulary: int) -> Iterator[Any]:
 def _made(config_class: Any, sizes: dict[str, Any]) -> Any:
     """A config of the class with what it has of `sizes`, in the configs inside it too."""
     known = set(inspect.signature(config_class.__init__).parameters) | set(getattr(config_class, "attribute_map", {}))
+    if "Vision" in config_class.__name__:
+        known -= {"rope_parameters"}
     given = {name: size for name, size in sizes.items() if name in known}
     inner = getattr(config_class, "sub_configs", None) or {}
     if inner:
