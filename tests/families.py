@@ -107,8 +107,8 @@ def _compared(family: str, folder: Path) -> Outcome:
 def _plain(folder: Path, texts: Sequence[Sequence[int]], path: str, n_layers: int) -> list[Any] | str:
     """Of each layer (all tokens, width), by transformers alone, one text at a time; or why it cannot.
 
-    By hidden_states where the family has one more of them than layers; the last block's output, which is normalised
-    there, and all of other families by a plain hook on the block.
+    By hidden_states where the family has them, which begin with the embeddings or with the first block's output; the
+    last block's output, which is normalised there, and all of other families by a plain hook on the block.
     """
     import torch
     import transformers as hf
@@ -142,11 +142,20 @@ def _plain(folder: Path, texts: Sequence[Sequence[int]], path: str, n_layers: in
                 handle.remove()
         states = getattr(output, "hidden_states", None)
         for layer in range(n_layers):
-            own = states is not None and len(states) == n_layers + 1 and layer < n_layers - 1
-            x = states[layer + 1] if own else seen[layer]
+            x = seen[layer]
+            if states is not None and len(states) > n_layers - 1 > layer:
+                x = next((state for state in states[layer : layer + 2] if _equal(state, x)), states[layer + 1])
             x = x.reshape(1, -1, x.shape[-1])[0, : len(ids)]
             rows[layer].append(x.float())
     return [torch.cat(row) for row in rows]
+
+
+def _equal(state: Any, output: Any) -> bool:
+    """Whether a hidden state is a block's output, what the block fills up at its end left out."""
+    import torch
+
+    state, output = (x.reshape(1, -1, x.shape[-1]) for x in (state, output))
+    return state.shape[-1] == output.shape[-1] and torch.equal(state, output[:, : state.shape[1]])
 
 
 def _trained(model: Any, torch: Any) -> str | None:

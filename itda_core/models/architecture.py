@@ -82,7 +82,11 @@ def find_blocks(module: nn.Module, config: PretrainedConfig, name: str) -> Block
     fitting = [path for path, child in lists.items() if len(child) == n_layers]
     fitting = [path for path in fitting if not any(path.startswith(f"{other}.") for other in fitting)]
     if len(fitting) > 1 and text_config is not config:
-        fitting = [path for path in fitting if "language_model" in path or "text_model" in path] or fitting
+        named = [path for path in fitting if "language_model" in path or "text_model" in path] or fitting
+        others = [path.split(".") for path in fitting if path not in named]
+        # An encoder of text beside a decoder of text as deep: which of them is meant is not known.
+        if not (any("decoder" in path for path in others) and any("encoder" in path.split(".") for path in named)):
+            fitting = named
     if len(fitting) == 1:
         return Blocks(fitting[0], tuple(lists[fitting[0]]))
     candidates = ", ".join(f"{path} ({len(child)})" for path, child in lists.items()) or "none"

@@ -138,6 +138,7 @@ def _configs(kind: str, n_vocabulary: int) -> Iterator[Any]:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     usual = {**_SIZES, "vocab_size": n_vocabulary}
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]}  # in three parts, as images have it
     variants: list[dict[str, Any]] = [
         usual,
         {**usual, "num_key_value_heads": 4, "num_kv_heads": 4},
@@ -146,8 +147,10 @@ def _configs(kind: str, n_vocabulary: int) -> Iterator[Any]:
         {**usual, "num_hidden_layers": 4, "n_layer": 4, "n_layers": 4, "num_layers": 4},
         {name: usual[name] for name in ("hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size")},
         {name: usual[name] for name in ("num_hidden_layers", "vocab_size")},
-        *({**usual, "head_dim": size} for size in (64, 128)),  # positions in three parts, as images have them
-        {**usual, "hidden_size": 512, "head_dim": 128},
+        {**usual, "rope_parameters": rope},
+        {**usual, "rope_parameters": {**rope, "partial_rotary_factor": 0.5}},
+        *({**usual, "head_dim": size} for size in (64, 128)),
+        {**usual, "hidden_size": 256, "head_dim": 64},
     ]
     for sizes in variants:
         try:
@@ -159,6 +162,8 @@ def _configs(kind: str, n_vocabulary: int) -> Iterator[Any]:
 def _made(config_class: Any, sizes: dict[str, Any]) -> Any:
     """A config of the class with what it has of `sizes`, in the configs inside it too."""
     known = set(inspect.signature(config_class.__init__).parameters) | set(getattr(config_class, "attribute_map", {}))
+    if "Vision" in config_class.__name__:
+        known -= {"rope_parameters"}
     given = {name: size for name, size in sizes.items() if name in known}
     inner = getattr(config_class, "sub_configs", None) or {}
     if inner:
