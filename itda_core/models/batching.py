@@ -63,17 +63,24 @@ def tolerance(dtype: torch.dtype) -> float:
 
 
 def same(one: torch.Tensor, other: torch.Tensor, limit: float) -> bool:
-    """Whether activations (tokens, width) are the same up to `limit`, of each token's norm.
+    """Whether activations (tokens, width) are the same up to `limit`, of each token's norm; see `apart`."""
+    return apart(one, other, limit) == 0
+
+
+def apart(one: torch.Tensor, other: torch.Tensor, limit: float) -> float:
+    """Of which share of the tokens activations (tokens, width) differ by more than `limit` of the token's norm.
 
     Tokens whose activation in `one` is not finite are not compared. A norm near to zero counts as `limit` of the mean.
     """
     if one.shape != other.shape:
-        return False
+        return 1.0
     one, other = one.double(), other.double()
     there = one.isfinite().all(dim=-1)
     one, other = one[there], other[there]
     norms = one.norm(dim=-1)
-    if not len(norms) or not norms.any():
-        return bool((other == 0).all())
-    apart = (one - other).norm(dim=-1) / norms.clamp(min=float(norms.mean()) * limit)
-    return bool((apart <= limit).all())  # NaN is not
+    if not len(norms):
+        return 0.0
+    if not norms.any():
+        return float((other != 0).any(dim=-1).double().mean())
+    relative = (one - other).norm(dim=-1) / norms.clamp(min=float(norms.mean()) * limit)
+    return 1.0 - float((relative <= limit).double().mean())  # NaN is apart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from itda_core.models.batching import Batching, Groups, in_order, same, tolerance
+from itda_core.models.batching import Batching, Groups, apart, in_order, tolerance
 from itda_core.models.forward import ForwardPass, PaddedWindows, pad, read
 from itda_core.models.probe import demote
 from itda_core.models.sites import Site
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from itda_core.models.language_model import LanguageModel
     from itda_core.text import Window
+
+
+_FEW = {8: 1 / 8, 4: 1 / 8, 2: 1 / 2}  # share of a window's tokens that rounding may send elsewhere, by bytes a number
 
 
 class Passes(NamedTuple):
@@ -71,12 +74,15 @@ def _passes(
 def _as_alone(
     model: LanguageModel, windows: Sequence[Window], sites: Sequence[Site], taken: Passes, include_special: bool
 ) -> bool:
-    """Whether the shortest window, beside which most is padding, and the last one are what they are alone."""
+    """Whether the shortest window, beside which most is padding, and the last one are what they are alone.
+
+    Single tokens may differ: where a mixture of experts nearly ties, rounding sends one to another expert.
+    """
     shortest = min(range(len(windows)), key=lambda place: len(windows[place]))
     together = {site: x.split(taken.counts) for site, x in taken.activations().items()}
     limit = tolerance(model.dtype)
     for place in {shortest, len(windows) - 1}:
         alone = _passes(model, [windows[place]], sites, [[0]], include_special, to_the_end=False).activations()
-        if not all(same(alone[site], together[site][place], limit) for site in sites):
+        if any(apart(alone[site], together[site][place], limit) > _FEW[model.dtype.itemsize] for site in sites):
             return False
     return True

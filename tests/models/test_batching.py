@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from itda_core.models import LanguageModel, ModelSpec, load_model
-from itda_core.models.batching import Batching, grouped, in_order, same, taken, tolerance
+from itda_core.models.batching import Batching, apart, grouped, in_order, same, taken, tolerance
 from itda_core.models.kept import KeptActivations
 from itda_core.models.loading import load_skeleton
 from itda_core.models.probe import batching_of
@@ -292,6 +292,25 @@ def test_groups_and_back() -> None:
         parts = taken(groups, rows, lengths)
         assert [len(part) for part in parts] == [sum(lengths[i] for i in group) for group in groups]
         assert torch.equal(in_order(groups, parts, lengths), rows)
+
+
+def test_one_token_that_rounding_sent_elsewhere_is_no_leak(tiny_folder: Path) -> None:
+    model = load_model(ModelSpec(str(tiny_folder), device="cpu"))
+    calls: list[int] = []
+
+    def elsewhere(x: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        if len(x) == 3 and len(calls) < 5:  # in the first batch that is tried, of three windows
+            x = x.clone()
+            x[2, 1] *= 1.5
+        return x
+
+    with changed(model, elsewhere):
+        assert load_and_try(model) is Batching.TOGETHER
+    x = torch.ones(16, 4)
+    assert apart(x, x, 1e-3) == 0
+    assert apart(x, x.index_fill(0, torch.tensor([3]), 2.0), 1e-3) == 1 / 16
+    assert apart(x, x[1:], 1e-3) == 1
 
 
 def test_what_counts_as_the_same() -> None:
