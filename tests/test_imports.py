@@ -13,7 +13,17 @@ import pytest
 import itda_core
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
-BASE = {"cgroup", "errors", "files", "fingerprints", "foreign", "home", "hub", "remembered", "threads"}  # every room stands on these
+BASE = {
+    "cgroup",
+    "errors",
+    "files",
+    "fingerprints",
+    "foreign",
+    "home",
+    "hub",
+    "remembered",
+    "threads",
+}  # every room stands on these
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),
     "text": set(),

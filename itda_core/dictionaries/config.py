@@ -18,9 +18,8 @@ WINDOWS = ("all", "first")
 LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
 EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
 _MOST_WHOLE = 2**53  # what JSON of any program, a browser and a float64 still hold exactly
-SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
-
 MOST_K = 65_536  # atoms per token; no model is as wide
+SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
 
 
 @dataclass(frozen=True)
