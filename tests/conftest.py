@@ -52,6 +52,14 @@ N_LAYERS, D_MODEL, CONTEXT = 4, 32, 64
 _BEGINS_WITH_BOS = ("llama", "gemma2")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """How long syncing takes says how busy the disk is; that it is asked for, and when, is what test_files looks at."""
+    sync, os.fsync = os.fsync, lambda _: None
+    yield
+    os.fsync = sync
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--shuffle", type=int, metavar="SEED", help="the files, and the tests within each, in an order drawn by SEED"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,18 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from itda_core.files import PARTIAL, explained
+from itda_core.files import PARTIAL, explained, sync_folder
 
 if TYPE_CHECKING:
     import torch
     from typing_extensions import Buffer
 
+_DIGEST_BYTES, _AT_ONCE = 32, 2**20
 _AHEAD = 2  # batches that are being written while the next is computed
 
 
 class HiddenStates:
     """One vector per token, forward batch by forward batch: raw numbers in `path`, `rows` of each batch one after the
-    other. Only the batches in hand are in memory."""
+    other, and behind them their sha256. Only the batches in hand are in memory."""
 
     def __init__(self, path: Path, rows: Sequence[int], width: int, dtype: torch.dtype) -> None:
         """rows: tokens of each batch."""
@@ -37,8 +39,20 @@ class HiddenStates:
 
     @property
     def whole(self) -> bool:
-        """Whether the file is there with all its batches."""
-        return self.path.is_file() and self.path.stat().st_size == self.bytes
+        """Whether the file is there with all its batches, as they were written (a second for each gigabyte).
+
+        Files of an earlier version of this program have no digest behind them and are taken as they are.
+        """
+        size = self.path.stat().st_size if self.path.is_file() else -1
+        if size != self.bytes + _DIGEST_BYTES:
+            return size == self.bytes
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            left = self.bytes
+            while left and (part := file.read(min(left, _AT_ONCE))):
+                digest.update(part)
+                left -= len(part)
+            return file.read() == digest.digest()
 
     def read(self, batch: int) -> torch.Tensor:
         """(rows of the batch, width) on the CPU."""
@@ -85,6 +99,7 @@ class HiddenStates:
                     os.close(descriptor)
             with explained(self.path):
                 partial.replace(self.path)
+                sync_folder(self.path.parent)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
@@ -98,6 +113,7 @@ class HiddenStatesWriter:
 
     def __init__(self, states: HiddenStates, descriptor: int, thread: ThreadPoolExecutor) -> None:
         self._states, self._descriptor, self._thread = states, descriptor, thread
+        self._digest = hashlib.sha256()
         self._pending: list[Future[None]] = []
 
     def add(self, activations: torch.Tensor) -> None:
@@ -109,14 +125,20 @@ class HiddenStatesWriter:
                 self._pending.pop(0).result()
 
     def finish(self) -> None:
-        """Wait until all is written."""
+        """Wait until all is written, and write the digest of it."""
         for pending in self._pending:
             pending.result()
         self._pending = []
+        self._put(memoryview(self._digest.digest()))
 
     def _write(self, held: torch.Tensor) -> None:
         import torch
 
-        view, done = memoryview(cast("Buffer", held.view(torch.uint8).numpy())).cast("B"), 0
+        view = memoryview(cast("Buffer", held.view(torch.uint8).numpy())).cast("B")
+        self._digest.update(view)
+        self._put(view)
+
+    def _put(self, view: memoryview) -> None:
+        done = 0
         while done < len(view):
             done += os.write(self._descriptor, view[done:])

@@ -222,6 +222,20 @@ def test_a_harvest_goes_on_where_it_was_stopped(llama: Path, tmp_path: Path) -> 
         assert again.weights.bytes_read - outside <= sizes
 
 
+def test_hidden_states_with_a_turned_bit_are_computed_anew(llama: Path, tmp_path: Path) -> None:
+    first = skeleton_of(llama)
+    site = Site("resid_post", 1)
+    with LayerHarvest(first, cut(first), [site], tmp_path, windows_per_batch=BATCH) as harvest:
+        next(harvest.sources())
+    (kept,) = tmp_path.glob("depth-2")
+    raw = bytearray(kept.read_bytes())
+    raw[len(raw) // 2] ^= 64
+    kept.write_bytes(raw)
+    found = harvested(skeleton_of(llama), [site], tmp_path)
+    expected = in_memory(load_model(ModelSpec(str(llama), device="cpu"), head=False), [site])
+    assert torch.equal(found[site], expected[site])
+
+
 def test_hidden_states_of_another_text_are_not_used(llama: Path, tmp_path: Path) -> None:
     first = skeleton_of(llama)
     read = cut(first)
