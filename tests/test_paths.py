@@ -67,3 +67,10 @@ def test_where_no_file_can_be(tmp_path: Path) -> None:
     for name in (".", "pipe", "loop", "no/such/folder/x.csv", "file/x.csv", "x" * 300, "x" * 5000 + "/y"):
         with pytest.raises(UserError, match="--csv"):
             new_file(tmp_path / name, "--csv")
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_kernels_are_compiled_and_not_kept() -> None:
+    from itda_core.pursuit.kernels.compiled import _folder
+
+    assert _folder() is None

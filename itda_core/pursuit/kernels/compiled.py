@@ -20,11 +20,16 @@ from numba.core.errors import NumbaWarning
 config: Any = _numba_config
 
 
-def _folder() -> Path:
+def _folder() -> Path | None:
+    """Where they are kept; None for a user who has no home folder."""
     contents = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         contents.update(path.read_bytes())
-    return platformdirs.user_cache_path("itda-studio", appauthor=False) / "kernels" / contents.hexdigest()[:16]
+    try:
+        cache = platformdirs.user_cache_path("itda-studio", appauthor=False)
+    except RuntimeError:  # older versions give a path that begins with ~
+        return None
+    return cache / "kernels" / contents.hexdigest()[:16] if cache.is_absolute() else None
 
 
 _FOLDER = _folder()
@@ -34,6 +39,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Numba's njit with `nogil`, compiled at the first call of each signature; kept on disk where that can be done."""
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if _FOLDER is None:
+            return numba.njit(nogil=True, **options)(function)
         before = config.CACHE_DIR
         try:
             config.CACHE_DIR = str(_FOLDER)
