@@ -193,7 +193,8 @@ def model_figures(spec: ModelSpec) -> ModelFigures | None:
     config = read_json(folder / "config.json")
     if not isinstance(config, dict):
         raise UserError(f"{folder / 'config.json'} is damaged (no table); fetch it again.")
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    inner = config.get("text_config")
+    text: dict[str, Any] = inner if isinstance(inner, dict) else config
     n_layers = _first(text, ("num_hidden_layers", "n_layer", "n_layers", "num_layers"))
     d_model = _first(text, ("hidden_size", "n_embd", "d_model", "dim"))
     if n_layers is None or d_model is None:

@@ -66,9 +66,9 @@ class NotSmall(Exception):
 
 def families() -> list[str]:
     """All model types that transformers has a config class for."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    return sorted(CONFIG_MAPPING_NAMES)
+    return sorted(CONFIG_MAPPING.keys())
 
 
 def loader_of(kind: str) -> str | None:
