@@ -71,7 +71,8 @@ class _OldBlock(nn.Module):
 def test_blocks_that_return_tuples_and_take_keywords(tiny_model: LanguageModel) -> None:
     block = _OldBlock()
     model: LanguageModel = object.__new__(LanguageModel)
-    model.spec, model.blocks, model.lock = tiny_model.spec, Blocks("h", (block,)), threading.RLock()
+    model.spec, model.module, model.lock = tiny_model.spec, tiny_model.module, threading.RLock()
+    model.blocks = Blocks("h", (block,))
     seen = {}
 
     def visit(site: Site, activation: torch.Tensor) -> torch.Tensor:
