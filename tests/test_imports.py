@@ -13,17 +13,10 @@ import pytest
 import itda_core
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
-BASE = {
-    "cgroup",
-    "errors",
-    "files",
-    "fingerprints",
-    "foreign",
-    "home",
-    "hub",
-    "remembered",
-    "threads",
-}  # every room stands on these
+BASE = {  # every room stands on these
+    *("arguments", "cgroup", "csv_export", "errors", "files", "fingerprints", "foreign", "home", "hub", "paths"),
+    *("remembered", "schema", "streams", "tensor_files", "threads"),
+}
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),
     "text": set(),

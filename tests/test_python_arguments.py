@@ -65,7 +65,7 @@ def test_models_and_dictionaries_by_path(tmp_path: Path) -> None:
     assert user_path("~") == Path.home()
     with pytest.raises(UserError, match="is no path"):
         AtomDictionary.load(7)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(UserError, match="no user of that name"):
+    with pytest.raises(UserError, match="There is no user 'nobody9'"):
         AtomDictionary.load("~nobody9/d")
 
 

@@ -54,12 +54,15 @@ _STAGE = table(
     others=anything(),
 )
 TOTALS = row(_COUNT, _COUNT, _COUNT, number(0), _COUNT)  # see growth.Totals
-_STREAM = table(
+_STREAM = table(  # snapshot_of says which of them a training needs that goes on
+    {},
     {
         **dict.fromkeys(("windows", "whole", "skip", "tokens", "passes", "pass_begun", "special"), _COUNT),
         "totals": TOTALS,
+        "made": table(
+            {}, {"dtype": text(), "windows per batch": _COUNT, "initial": optional(text())}, others=anything()
+        ),
     },
-    {"made": table({}, {"dtype": text(), "windows per batch": _COUNT, "initial": optional(text())}, others=anything())},
     others=anything(),
 )
 _REBUILT = table(
@@ -94,7 +97,6 @@ _FORMS: dict[str, Form] = {
     "initial": _INITIAL,
 }
 STATS = table({}, _FORMS, others=anything())
-_WITH_STREAM = ("tokens", "windows", "seconds", "tokens_per_second", "mean_relative_error", "stages")
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -144,8 +146,6 @@ def check_spec(file: Path, spec: dict[str, Any]) -> None:
 def check_stats(file: Path, stats: dict[str, Any]) -> None:
     """Raises UserError, naming `file`, when a figure that is computed with, or shown, is none."""
     check({"stats": stats}, table({"stats": STATS}), file, REMEDY)
-    if "stream" in stats and (missing := [name for name in _WITH_STREAM if name not in stats]):
-        raise UserError(f"{shown(file)} is damaged (stats.{missing[0]} is missing or of a wrong type); {REMEDY}")
 
 
 def config_of(file: Path, values: Mapping[str, Any]) -> TrainConfig:

@@ -114,8 +114,6 @@ def _check_bounds(frame: pd.DataFrame, source: str) -> None:
     error = frame["error"].to_numpy()
     if not (np.isfinite(error) & (error >= -_ERROR_ROUNDING) & (error <= 1 + _ERROR_ROUNDING)).all():
         raise _damaged(source, "column error is out of bounds")
-    if (frame["char_start"].to_numpy() > frame["char_end"].to_numpy()).any():
-        raise _damaged(source, "a token that ends before it begins")
 
 
 def _damaged(source: str, why: str) -> UserError:

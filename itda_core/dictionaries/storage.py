@@ -128,20 +128,29 @@ def has_digests(path: Path) -> bool:
     return {ATOMS, PROVENANCE} <= read_description(path).get(DIGESTS, {}).keys()
 
 
-def check_digests(path: Path) -> None:
-    """Raises UserError when a file of the dictionary in the folder `path` is not what was written, dictionary.json too.
+def check_digests(path: Path, *, description: bool = True) -> None:
+    """Raises UserError when a file of the dictionary in the folder `path` is not what was written.
 
-    Of a folder without digests nothing is known. Reads no file but to compute its digest.
+    description: dictionary.json, too, which somebody may have edited. Of a folder without digests nothing is known.
+    Reads no file but to compute its digest.
     """
-    description = read_description(path)
-    digests = description.get(DIGESTS, {})
-    for name in (ATOMS, PROVENANCE):
-        check_digest(path / name, digests.get(name))
-    if not is_as_sealed(description, SPECIFICATION):
+    said = read_description(path)
+    if description and not is_as_sealed(said, SPECIFICATION):
         raise UserError(
             f"{shown(path / SPECIFICATION)} is not what was written: something in it was changed, or damaged, since; "
             f"{REMEDY}"
         )
+    for name, digest in _digests(said).items():
+        check_digest(path / name, digest)
+
+
+def _digests(description: dict[str, Any]) -> dict[str, str]:
+    """What atoms and labels have to be. A dictionary.json that was edited vouches for nothing beside it any more; that
+    it was is for `check_digests`, and so for verify, to say.
+    """
+    if not is_as_sealed(description, SPECIFICATION):
+        return {}
+    return {name: digest for name, digest in description.get(DIGESTS, {}).items() if name in (ATOMS, PROVENANCE)}
 
 
 def _write_description(folder: Path, description: dict[str, Any], digests: dict[str, str]) -> None:
@@ -163,7 +172,7 @@ def load(path: Path) -> AtomDictionary:
     tensors = read_tensors(path / ATOMS, ("atoms", "mean"))
     with enough_memory(path / ATOMS):
         atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"])
-    check_digest(path / ATOMS, description.get(DIGESTS, {}).get(ATOMS))
+    check_digest(path / ATOMS, _digests(description).get(ATOMS))
     frame = _labels(path, description)
     return AtomDictionary(atoms, mean, frame, spec, config, description["stats"], path)
 
@@ -215,7 +224,7 @@ def _labels(path: Path, description: dict[str, Any]) -> pd.DataFrame:
     """The provenance in a folder, checked."""
     file, n_atoms = path / PROVENANCE, description["atoms"]
     frame = provenance.check(read_frame(file, n_atoms), n_atoms, str(file))
-    check_digest(file, description.get(DIGESTS, {}).get(PROVENANCE))
+    check_digest(file, _digests(description).get(PROVENANCE))
     return frame
 
 

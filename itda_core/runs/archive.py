@@ -31,7 +31,7 @@ def write_zip(folder: Path, target: BinaryIO) -> None:
 
     Raises UserError when one is missing, or is not what was written.
     """
-    check_digests(folder)
+    check_digests(folder, description=False)
     with ExitStack() as opened:
         # All are open before the first is read: a folder that is renamed or removed meanwhile is written whole.
         files = {name: opened.enter_context(open_regular(folder / name)) for name in DICTIONARY_FILES}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from itda_core.runs.library import Library, LibraryEntry
     from itda_core.text import Corpus
 
+_FIGURES = ("tokens", "seconds", "tokens_per_second", "mean_relative_error")  # that a training's result tells
 _PER_LAYER = ("totals", "atoms_before", "atoms_added")  # what the dictionaries of one run say each for itself
 
 
@@ -72,6 +73,8 @@ def _leads_to(
 ) -> bool:
     spec, stats = said["spec"], said["stats"]
     if not isinstance(stats.get("stream"), dict) or not isinstance(stats.get("stages"), list):
+        return False
+    if any(stats.get(name) is None for name in _FIGURES):  # of an earlier version, or edited
         return False
     theirs = (spec["tokenizer_fingerprint"], spec["corpus_fingerprint"])
     if theirs != (model.tokenizer_fingerprint, corpus.fingerprint):

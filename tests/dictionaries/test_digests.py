@@ -179,7 +179,6 @@ def test_labels_that_are_not_text_are_refused(folder: Path) -> None:
         ("char_end", 2**40),
         ("error", float("inf")),
         ("error", 3.0),
-        ("char_start", 10**6),
         ("order", 0.5),
     ],
 )
