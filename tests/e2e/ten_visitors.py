@@ -65,8 +65,7 @@ def told(name: str, seconds: list[float]) -> str:
 
 def memory() -> str:
     """Of the servers that were started from here."""
-    servers = [child for child in psutil.Process().children(recursive=True) if "streamlit" in " ".join(child.cmdline())]
-    servers = [child for child in psutil.Process().children() if child.name().startswith("python")] or servers
+    servers = [child for child in psutil.Process().children() if child.name().startswith("python")]
     return ", ".join(f"{server.memory_info().rss / 1e9:.2f} GB" for server in servers)
 
 
