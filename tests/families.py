@@ -256,17 +256,18 @@ def _watched(family: str, seconds: float) -> Outcome:
     return result._replace(seconds=round(time.monotonic() - began, 1))
 
 
-def table(results: Sequence[Outcome]) -> str:
-    """The page for people, one row a family."""
+def table(results: Sequence[Outcome], n_families: int) -> str:
+    """The page for people, one row a family; n_families: how many there are, of which `results` are those tried."""
     import transformers
 
     count = {word: sum(one.outcome == word for one in results) for word in (EQUAL, REFUSED, DIFFERS, FAILS)}
     lines = [
         "# Which families of models can be read",
         "",
-        f"Every model type of transformers {transformers.__version__}, built small with random weights, saved, loaded, "
-        "read in a batch of four uneven texts, and held against plain transformers run on one text at a time; then a "
-        "small dictionary was trained on it and its labels verified. `python -m tests.families` makes this page.",
+        f"{len(results)} of the {n_families} model types of transformers {transformers.__version__}, built small with "
+        "random weights, saved, loaded, read in a batch of four uneven texts, and held against plain transformers run "
+        "on one text at a time; then a small dictionary was trained on it and its labels verified. "
+        "`python -m tests.families` makes this page.",
         "",
         f"- **equal** ({count[EQUAL]}): every layer's residual stream equals transformers' to {NEAR:g} of its norm, "
         "and all labels of the dictionary verify;",
@@ -311,7 +312,7 @@ def main() -> int:
                 kept.flush()
     if not given.families:
         given.table.parent.mkdir(parents=True, exist_ok=True)
-        given.table.write_text(table([done[family] for family in wanted]))
+        given.table.write_text(table([done[family] for family in wanted], len(wanted)))
     faults = [done[family] for family in wanted if done[family].outcome in (DIFFERS, FAILS)]
     print(f"{len(wanted)} families, {len(faults)} faults")
     return 1 if faults else 0

@@ -37,7 +37,7 @@ def test_what_becomes_of_a_family(family: str, expected: str, said: str, tmp_pat
 
 
 def test_the_table_has_a_row_for_each_family() -> None:
-    page = table([Outcome("b", REFUSED, "no | yes."), Outcome("a", EQUAL, "to 1e-7 of the norm")])
+    page = table([Outcome("b", REFUSED, "no | yes."), Outcome("a", EQUAL, "to 1e-7 of the norm")], 3)
     assert "| `a` | equal | to 1e-7 of the norm |\n| `b` | refused | no / yes. |" in page
 
 

@@ -26,7 +26,7 @@ from tests.models.zoo import FAMILIES, network
 
 _KINDS = ("gpt2", "llama", "bert")
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-EACH = 12  # of a kind within the suite: a model is built and loaded each time
+EACH = 30  # of a kind within the suite: a model is built and loaded each time
 
 
 def _prepare(folder: Path) -> dict[str, Path]:
