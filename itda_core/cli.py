@@ -1447,8 +1447,11 @@ def _within_reason(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def checked(**options: Any) -> Any:
         for name, value in options.items():
-            fits = not isinstance(value, (int, float)) or (math.isfinite(value) and abs(value) <= LARGEST)
-            if not fits:
+            if not isinstance(value, (int, float)):
+                continue
+            if math.isnan(value):
+                raise UserError(f"{name}=nan is no number; give one, or leave it out.")
+            if abs(value) > LARGEST:
                 raise UserError(
                     f"{name}={str(value)[:20]} is beyond any number that can be meant; give a smaller one, or leave "
                     "it out."

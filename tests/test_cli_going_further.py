@@ -129,7 +129,7 @@ def test_activations_are_kept_listed_read_and_removed(
     ("change", "said"),
     [
         (["--sinks", "0.5"], "sinks=0.5 would leave out ordinary tokens"),
-        (["--sinks", "nan"], "sinks=nan would leave out"),
+        (["--sinks", "nan"], "sinks=nan is no number"),
         (["--selection", "paper", "--sinks", "5"], "sinks=5.0 does not go with selection='paper'"),
         (["--sinks", "many"], "'--sinks'"),
     ],
