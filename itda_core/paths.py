@@ -20,7 +20,7 @@ def expanded(name: str | Path) -> Path:
     """
     text = str(name)
     path = os.path.expanduser(text)
-    if text.startswith("~") and path.startswith("~"):
+    if text.startswith("~") and path.startswith("~") and not os.path.lexists(text):
         user = text.partition("/")[0][1:]
         whose = f"There is no user {shown(user)!r}" if user else "There is no home folder (HOME is not set)"
         raise UserError(f"{whose}, which {shown(text)} begins with; give the whole path.")

@@ -10,6 +10,7 @@ from torch import Tensor
 from itda_core.dictionaries.config import SIZED
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.dictionaries.learning import errors_without
+from itda_core.fingerprints import same_model
 from itda_core.pursuit import encode, reconstruct
 from itda_core.pursuit import relative_error as relative_errors
 
@@ -25,9 +26,9 @@ def entry_errors(dictionary: AtomDictionary, atoms: Sequence[int], x: Tensor) ->
     """
     rebuilt = dictionary.stats.get("rebuilt")
     if rebuilt is not None:
-        theirs = (rebuilt["weights_fingerprint"], rebuilt["layer"], rebuilt["site"])
-        own = (dictionary.spec.weights_fingerprint, dictionary.spec.layer, dictionary.spec.site)
-        if theirs == own:
+        own = dictionary.spec
+        same_site = (rebuilt["layer"], rebuilt["site"]) == (own.layer, own.site)
+        if same_site and same_model(rebuilt["weights_fingerprint"], own.weights_fingerprint):
             return None
     of = torch.tensor(atoms, dtype=torch.int64, device=x.device)
     unit = dictionary.atoms.to(x.device)

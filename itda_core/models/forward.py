@@ -122,6 +122,13 @@ def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last
         ) from error
 
 
+def is_out_of_memory(error: UserError) -> bool:
+    """Whether a forward pass was refused because memory was too short, which says nothing of the model itself."""
+    cause = error.__cause__
+    short = isinstance(cause, (torch.OutOfMemoryError, MemoryError))
+    return short or (isinstance(cause, RuntimeError) and "allocate memory" in str(cause))  # torch's words on a CPU
+
+
 @contextmanager
 def _left_as_it_was(model: LanguageModel) -> Iterator[None]:
     """BigBird, once it was given a short window, would read all later ones by another kind of attention."""

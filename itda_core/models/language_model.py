@@ -57,7 +57,8 @@ class LanguageModel:
         self.d_model: int = width(module, module.config)
         self.context: int = context_length(module, module.config, tokenizer)  # tokens, special ones included
         self.lock = threading.RLock()  # held while hooks are on the module
-        self._sizes: set[tuple[bool, int, int]] = set()  # of batches that were held against windows alone
+        # By the size of a batch the sites at which one was held against windows alone.
+        self._checked: dict[tuple[bool, int, int], set[Site]] = {}
         check_ids(tokenizer, module, spec.name)
 
     def __repr__(self) -> str:
@@ -95,15 +96,18 @@ class LanguageModel:
         """Which of `windows` share a forward pass, by their places."""
         return grouped([*map(len, windows)], self.batching if len(windows) > 1 else Batching.TOGETHER)
 
-    def is_new(self, windows: Sequence[Window]) -> bool:
-        """Whether `windows` are the first batch of their size, of those that are read together; asked once of each."""
+    def is_new(self, windows: Sequence[Window], sites: Sequence[Site]) -> bool:
+        """Whether `windows` are the first batch of their size, of those read together, at one of `sites`; asked
+        once of each.
+        """
         if len(windows) < 2 or self.batching is not Batching.TOGETHER:
             return False
         lengths = {len(window) for window in windows}
         size = len(lengths) > 1, max(lengths).bit_length(), len(windows).bit_length()
-        if size in self._sizes:
+        checked = self._checked.setdefault(size, set())
+        if checked.issuperset(sites):
             return False
-        self._sizes.add(size)
+        checked.update(sites)
         return True
 
     @property

@@ -51,7 +51,7 @@ def passes(
     alone too, and where the batch gives something else, the model reads them alone from then on.
     """
     taken = _passes(model, windows, sites, model.groups(windows), include_special, to_the_end)
-    if model.is_new(windows) and not _as_alone(model, windows, sites, taken, include_special):
+    if model.is_new(windows, sites) and not _as_alone(model, windows, sites, taken, include_special):
         demote(model, Batching.ALONE)
         taken = _passes(model, windows, sites, model.groups(windows), include_special, to_the_end)
     return taken

@@ -21,7 +21,7 @@ from itda_core.errors import UserError
 from itda_core.models.batching import Batching, same, tolerance
 from itda_core.models.fingerprints import weights_fingerprint
 from itda_core.models.folders import weight_files
-from itda_core.models.forward import forward, pad
+from itda_core.models.forward import forward, is_out_of_memory, pad
 from itda_core.models.hooks import hooked, module_at
 from itda_core.models.sites import Site
 from itda_core.models.tokenizers import n_embeddings
@@ -111,11 +111,13 @@ def _tried(model: LanguageModel) -> Batching | None:
         try:
             with model.lock, in_float32(model.module, at_once=at_once):
                 return _compared(model, tolerance(torch.float32))
-        except UserError:  # its code asks for its own precision, or its weights are not all here
+        except UserError:  # its code asks for its own precision, its weights are not all here, or memory is too short
             pass
     try:
         return _compared(model, tolerance(model.dtype))
-    except UserError:
+    except UserError as error:
+        if is_out_of_memory(error):  # which says nothing of how the model reads, and nothing to be remembered
+            raise
         return None
 
 
@@ -156,7 +158,9 @@ def _gives(
     """Whether `windows` as one batch give what they gave `alone`."""
     try:
         together = _read(model, windows, sites)
-    except UserError:  # it reads windows one by one only
+    except UserError as error:  # it reads windows one by one only
+        if is_out_of_memory(error):
+            raise
         return False
     return all(
         len(one) == len(other) and all(same(a, b, limit) for a, b in zip(one, other, strict=True))

@@ -64,6 +64,7 @@ def read_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     own = folder / _OWN
     key = _key(folder, spec)
     finding, trial = _recalled(key), None
+    recalled = finding is not None
     if finding is None:
         trial = _tried_file(own, spec) if own.is_file() else None
         tokenizer = _loaded(folder, spec)
@@ -82,7 +83,8 @@ def read_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
             f"The tokenizer of model {spec.name} is not read as its tokenizer.json has it; save it again by the "
             "installed transformers, or give another model."
         )
-    remembered.remember("tokenizers", key, {"by_file": finding.by_file, "example": finding.example})
+    if not recalled:
+        remembered.remember("tokenizers", key, {"by_file": finding.by_file, "example": finding.example})
     return tokenizer
 
 

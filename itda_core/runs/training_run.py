@@ -17,7 +17,7 @@ from itda_core.runs.home import activations_folder
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.request import TrainRequest
-from itda_core.runs.work import Work, is_of, work_for, work_in
+from itda_core.runs.work import Origin, Work, is_of, work_for, work_in
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
@@ -180,7 +180,8 @@ def run(
     workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work, resume=resume)
     with workplace as kept:
         extend: tuple[AtomDictionary, ...] = ()
-        if not kept.begun and (made := _made_already(library, kept, sites, request.config)):
+        origin = Origin(model.fingerprint, model.tokenizer_fingerprint, corpus.fingerprint)
+        if not kept.begun and (made := _made_already(library, kept, sites, request.config, origin)):
             on_note(ENDED)
             return made
         if (further or (resume and work is None)) and not kept.begun:
@@ -200,7 +201,9 @@ def run(
                 sites,
                 kept.streamed,
                 done=[
-                    site for site in sites if (site.module or site.kind, site.layer) in kept.saved_sites(request.config)
+                    site
+                    for site in sites
+                    if (site.module or site.kind, site.layer) in kept.saved_sites(request.config, origin)
                 ],
                 extend=extend,
                 initial=initial,
@@ -227,8 +230,8 @@ def run(
             for training in trainings:
                 dictionaries = _follow(training, on_progress, should_stop)
                 on_step("saving")
-                save_all(dictionaries, library, kept, request.config)
-        results = save_all((), library, kept, request.config)
+                save_all(dictionaries, library, kept, request.config, origin)
+        results = save_all((), library, kept, request.config, origin)
         kept.remove()
     return results
 
@@ -287,40 +290,42 @@ def _follow(
 
 
 def save_all(
-    dictionaries: Sequence[AtomDictionary], library: Library, work: Work, config: TrainConfig
+    dictionaries: Sequence[AtomDictionary], library: Library, work: Work, config: TrainConfig, origin: Origin
 ) -> tuple[TrainedDictionary, ...]:
     """Into the library, each once, even when the disk was full, or the process killed, in the middle of an earlier
-    attempt; config: of the training.
+    attempt; config, origin: of the training.
     """
-    saved: list[dict[str, Any]] = work.saved(config)
+    saved: list[dict[str, Any]] = work.saved(config, origin)
     for dictionary in dictionaries:
         site = (dictionary.spec.site, dictionary.spec.layer)
         if site not in {(done["site"], done["layer"]) for done in saved}:
-            earlier = _put_by(library, work, config).get(site)  # a kill came between its rename and the record of it
+            earlier = _put_by(library, work, config, origin).get(
+                site
+            )  # a kill came between its rename and the record of it
             path = library.add(dictionary, run=work.run) if earlier is None else earlier
             saved.append(asdict(TrainedDictionary.of(dictionary, path)))
             work.record_saved(saved)
     return tuple(TrainedDictionary(**result) for result in saved)
 
 
-def _put_by(library: Library, work: Work, config: TrainConfig) -> dict[tuple[str, int | None], Path]:
+def _put_by(library: Library, work: Work, config: TrainConfig, origin: Origin) -> dict[tuple[str, int | None], Path]:
     """What earlier sessions of this run have put into the library, by site and layer."""
     found: dict[tuple[str, int | None], Path] = {}
     if work.resumed:
         for folder in library.folders():
-            if is_of(folder, config, work.run):
+            if is_of(folder, config, origin, work.run):
                 spec = read_description(folder)["spec"]
                 found[spec["site"], spec["layer"]] = folder
     return found
 
 
 def _made_already(
-    library: Library, work: Work, sites: Sequence[Site], config: TrainConfig
+    library: Library, work: Work, sites: Sequence[Site], config: TrainConfig, origin: Origin
 ) -> tuple[TrainedDictionary, ...]:
     """What this run ended with, if a kill came after its checkpoints were removed; empty where it has not ended."""
     from itda_core.dictionaries import AtomDictionary
 
-    put = _put_by(library, work, config)
+    put = _put_by(library, work, config, origin)
     paths = [put.get((site.module or site.kind, site.layer)) for site in sites]
     if None in paths:
         return ()

@@ -6,10 +6,11 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +19,7 @@ from itda_core.dictionaries.description import RUN, read_description
 from itda_core.dictionaries.schema import check, listed, number, optional, table, text, whole
 from itda_core.errors import UserError
 from itda_core.files import explained, read_json, write_json
+from itda_core.fingerprints import same_model
 from itda_core.runs.home import work_folder
 from itda_core.runs.request import TrainRequest
 
@@ -35,6 +37,23 @@ _RESULTS = listed(  # see training_run.TrainedDictionary
         }
     )
 )
+
+
+class Origin(NamedTuple):
+    """What a training reads, by fingerprints."""
+
+    model: str
+    tokenizer: str
+    corpus: str
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Origin:
+        """That of a dictionary, from the `spec` of its dictionary.json."""
+        return cls(spec["weights_fingerprint"], spec["tokenizer_fingerprint"], spec["corpus_fingerprint"])
+
+    def same(self, other: Origin) -> bool:
+        """Whether both read the same text by the same model."""
+        return self[1:] == other[1:] and same_model(self.model, other.model)
 
 
 @dataclass(frozen=True)
@@ -76,9 +95,10 @@ class Work:
             if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
         ]
 
-    def saved(self, config: TrainConfig) -> list[dict]:
-        """The results of a training of `config` that are in the library already and still there; a disk that was full
-        between two of them leaves such a list. One that is damaged is none: the dictionaries themselves say it too.
+    def saved(self, config: TrainConfig, origin: Origin) -> list[dict]:
+        """The results of a training of `config` on `origin` that are in the library already and still there; a disk
+        that was full between two of them leaves such a list. One that is damaged is none: the dictionaries say it
+        too.
         """
         path = self.folder / _SAVED
         if not path.exists():
@@ -88,11 +108,11 @@ class Work:
             check(found, _RESULTS, path, "remove it.")
         except UserError:
             return []
-        return [result for result in found if is_of(Path(result["path"]), config)]
+        return [result for result in found if is_of(Path(result["path"]), config, origin)]
 
-    def saved_sites(self, config: TrainConfig) -> set[tuple[str, int | None]]:
+    def saved_sites(self, config: TrainConfig, origin: Origin) -> set[tuple[str, int | None]]:
         """Site and layer of each of them."""
-        return {(result["site"], result["layer"]) for result in self.saved(config)}
+        return {(result["site"], result["layer"]) for result in self.saved(config, origin)}
 
     def record_saved(self, results: list[dict]) -> None:
         write_json(self.folder / _SAVED, results)
@@ -101,15 +121,17 @@ class Work:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def is_of(folder: Path, config: TrainConfig, run: str | None = None) -> bool:
-    """Whether a dictionary that a training of `config` made lies in `folder`; run: only if it is from that run."""
+def is_of(folder: Path, config: TrainConfig, origin: Origin, run: str | None = None) -> bool:
+    """Whether a dictionary that a training of `config` on `origin` made lies in `folder`; run: only if it is from that
+    run.
+    """
     try:
         said = read_description(folder)
         made = TrainConfig.from_dict({"sinks": None, **said["config"]})
         wanted = replace(config, threshold=config.threshold_for(said["spec"]["d_model"]))
     except UserError:  # gone, damaged, or of another width than this threshold goes with
         return False
-    return made == wanted and run in (None, said.get(RUN))
+    return made == wanted and run in (None, said.get(RUN)) and origin.same(Origin.of(said["spec"]))
 
 
 @dataclass(frozen=True)

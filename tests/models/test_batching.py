@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from itda_core.errors import UserError
 from itda_core.models import LanguageModel, ModelSpec, load_model
 from itda_core.models.batching import Batching, apart, grouped, in_order, same, taken, tolerance
 from itda_core.models.kept import KeptActivations
@@ -192,6 +193,36 @@ def test_what_only_a_large_batch_shows_is_found_in_the_batches(tiny_folder: Path
         torch.testing.assert_close(read(model, cuts, "resid_post", 16), alone, atol=1e-5, rtol=1e-5)
         assert model.batching is Batching.ALONE
     assert load_model(ModelSpec(str(tiny_folder), device="cpu")).batching is Batching.ALONE  # remembered
+
+
+def test_a_batch_is_held_against_windows_alone_at_each_site_that_is_read(tiny_folder: Path) -> None:
+    model = load_model(ModelSpec(str(tiny_folder), device="cpu"))
+    with changed(model, capped):
+        before, behind = model.site("resid_post", 0), model.site("resid_post", 1)
+        cuts = cut(model)
+        alone = torch.cat([batch.activations[behind] for batch in model.stream(cuts, [behind], windows_per_batch=1)])
+        list(model.stream(cuts, [before], windows_per_batch=16))  # the same batches, where nothing leaks yet
+        (batch,) = model.stream(cuts, [behind], windows_per_batch=len(cuts))
+        torch.testing.assert_close(batch.activations[behind], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_a_memory_too_short_says_nothing_of_the_model(
+    tiny_folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(ModelSpec(str(tiny_folder), device="cpu"))
+    forward = model.module.forward
+
+    def short(input_ids: torch.Tensor, **options: Any) -> Any:
+        if len(input_ids) > 1:
+            raise torch.OutOfMemoryError("no memory")
+        return forward(input_ids=input_ids, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model.module, "forward", short)
+        with pytest.raises(UserError, match="memory does not hold"):
+            _ = model.batching
+    assert not (home / "cache" / "batching").exists()
+    assert load_model(ModelSpec(str(tiny_folder), device="cpu")).batching is Batching.TOGETHER
 
 
 def test_a_short_window_leaves_the_attention_of_long_ones_as_it_was(tmp_path: Path) -> None:

@@ -141,6 +141,21 @@ def test_a_run_that_has_ended_adds_nothing_when_it_is_resumed(
     assert len(_own()) == 2
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_another_models_training_in_the_same_folder_has_dictionaries_of_its_own(
+    request_: TrainRequest, killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    asked = replace(request_, config=TrainConfig(k=3, tokens=1000, context=32), layers=(0,))
+    if killed:  # behind the record of what was saved
+        monkeypatch.setattr("itda_core.runs.work.Work.remove", lambda _: None)
+    run(asked, work=work)
+    other = replace(asked, model=replace(asked.model, name="demo:0"))
+    (result,) = run(other, work=work, resume=not killed)
+    assert result.model == "demo:0"
+    assert AtomDictionary.load(Path(result.path)).spec.model == "demo:0"
+
+
 def test_what_a_killed_run_left_of_its_record_is_not_taken_for_a_new_runs(request_: TrainRequest, home: Path) -> None:
     """Killed while its work folder was being removed: the record is the last that is left."""
     run(request_)

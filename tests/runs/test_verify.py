@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from itda_core.dictionaries import AtomDictionary, TrainConfig, train
+from itda_core.dictionaries import AtomDictionary, LabelsOnly, TrainConfig, rebuild, train
 from itda_core.errors import UserError
 from itda_core.runs import corpus_of, model_of, verify
 from itda_core.text import Corpus
@@ -201,6 +202,18 @@ def test_errors_that_cannot_be_computed_anew_are_said_to_be_unchecked(
     assert not result.wrong
     assert not result.errors_checked
     assert "were not checked" in (result.note or "")
+
+
+def test_labels_recorded_before_the_config_counted_verify_when_rebuilt(
+    dictionary: AtomDictionary, tiny_model: LanguageModel, corpus: Corpus
+) -> None:
+    labels = LabelsOnly.of(dictionary)
+    weights, _, config = labels.spec.weights_fingerprint.partition("+")
+    assert config
+    earlier = replace(labels, spec=replace(labels.spec, weights_fingerprint=weights))
+    rebuilt = rebuild(earlier, tiny_model, corpus)
+    assert rebuilt.stats["rebuilt"]["weights_fingerprint"] == weights
+    assert not verify(rebuilt, tiny_model, corpus).wrong
 
 
 def test_other_text_is_refused(dictionary: AtomDictionary, tiny_model: LanguageModel, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from itda_core.runs.cluster.workers import Slot
 from itda_core.runs.layers import format_layers
 from itda_core.runs.library import Library
 from itda_core.runs.training_run import TrainedDictionary, save_all
-from itda_core.runs.work import Work
+from itda_core.runs.work import Origin, Work
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
@@ -162,7 +162,8 @@ class Team:
             _check_alike([dictionary for found in loaded for dictionary in found])
             results: list[TrainedDictionary] = []
             for group, dictionaries in zip(self._groups, loaded, strict=True):
-                results += save_all(dictionaries, library, group.work, self._request.config)
+                origin = Origin.of(dictionaries[0].spec.to_dict())
+                results += save_all(dictionaries, library, group.work, self._request.config, origin)
         for group in self._groups:
             group.work.remove()
         return tuple(sorted(results, key=lambda result: -1 if result.layer is None else result.layer))
