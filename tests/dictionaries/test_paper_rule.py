@@ -20,7 +20,7 @@ from itda_core.dictionaries.selection import Judged
 from itda_core.dictionaries.threshold import default_threshold, threshold_of
 from itda_core.errors import UserError
 from tests.dictionaries.test_selection import clustered
-from tests.tolerance import Unclear, assert_clear, strongest
+from tests.tolerance import Unclear, assert_clear, on_clear_data, strongest
 
 CPU = torch.device("cpu")
 
@@ -97,21 +97,26 @@ def coherent(n: int, d_model: int, seed: int = 0) -> Tensor:
 
 
 @pytest.mark.parametrize("k", [1, 5, 12])
-@pytest.mark.parametrize(("d_model", "size", "seed"), [(12, 97, 0), (24, 20, 2), (24, 700, 1)])  # clear ones
-def test_the_four_steps(d_model: int, size: int, seed: int, k: int) -> None:
-    x = coherent(800, d_model, seed)
-    batches = x.split(size)
+@pytest.mark.parametrize(("d_model", "size"), [(12, 97), (24, 20), (24, 700)])
+def test_the_four_steps(d_model: int, size: int, k: int) -> None:
+    """Which of equally frequent activations enter is torch's to say, so no seed is clear everywhere."""
     config = paper(0.97, d_model, k)
     threshold = config.threshold_for(d_model)
     assert threshold is not None
-    places, atoms, relative = four_steps(batches, k, threshold)
-    growing, got, judged = grow(batches, config)
-    assert got == places
-    assert d_model < len(places) < len(x)
-    np.testing.assert_allclose(growing.atoms.numpy(), atoms, atol=1e-6)
-    np.testing.assert_allclose(growing.gram.numpy(), atoms @ atoms.T, atol=1e-6)
-    np.testing.assert_allclose(torch.cat([part.errors for part in judged]), relative, atol=1e-5)
-    assert [(part.rows, part.skipped) for part in judged] == [(len(batch), 0) for batch in batches]
+
+    def check(seed: int) -> None:
+        x = coherent(800, d_model, seed)
+        batches = x.split(size)
+        places, atoms, relative = four_steps(batches, k, threshold)
+        growing, got, judged = grow(batches, config)
+        assert got == places
+        assert d_model < len(places) < len(x)
+        np.testing.assert_allclose(growing.atoms.numpy(), atoms, atol=1e-6)
+        np.testing.assert_allclose(growing.gram.numpy(), atoms @ atoms.T, atol=1e-6)
+        np.testing.assert_allclose(torch.cat([part.errors for part in judged]), relative, atol=1e-5)
+        assert [(part.rows, part.skipped) for part in judged] == [(len(batch), 0) for batch in batches]
+
+    on_clear_data(check, range(24))
 
 
 @settings(max_examples=25, deadline=None)
@@ -189,7 +194,8 @@ def test_duplicates_of_one_batch_all_enter() -> None:
     fill, odd = torch.eye(d_model), torch.ones(d_model)
     odd_rows = torch.stack([odd, odd, 3 * odd])
     growing, got, _ = grow([fill, torch.cat([fill[:2], odd_rows, fill[2:3]]), odd_rows], config)
-    assert got == [*((0, row) for row in range(d_model)), (1, 2), (1, 3), (1, 4)]
+    assert sorted(got[:d_model]) == [(0, row) for row in range(d_model)]
+    assert got[d_model:] == [(1, 2), (1, 3), (1, 4)]
     torch.testing.assert_close(growing.atoms[d_model:], (odd / odd.norm()).expand(3, -1))
 
 
