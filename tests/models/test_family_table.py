@@ -110,7 +110,7 @@ def test_what_a_block_hands_to_the_next_beside_hidden_states_is_missed(tiny_fold
     skeleton.put(1, skeleton.weights.read(skeleton.block_names(1)))
     skeleton._note_form(first, None, (torch.ones(1), None, torch.ones(1)))
     given = torch.randn(len(cut), skeleton.d_model)
-    with skeleton._handing_on(1, pad(skeleton, [cut]), given), torch.no_grad():
+    with skeleton._handing_on(1, pad(skeleton, [cut]), given, torch.float32), torch.no_grad():
         hidden, nothing, bias = first(torch.zeros(1))
         assert nothing is None
         assert torch.equal(hidden[0], given)
