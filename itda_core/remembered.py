@@ -26,7 +26,7 @@ def recall(kind: str, key: str) -> Any:
     """What was found out, None where nothing was; whoever asks checks that it is what it may be."""
     try:
         return read_json(_place(kind, key))
-    except (UserError, OSError, RecursionError, ValueError):
+    except UserError:
         return None
 
 

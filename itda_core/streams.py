@@ -47,16 +47,17 @@ class _Remarks(io.FileIO):
 
 
 def prepare() -> None:
-    """Make the process's own standard streams behave so; those that somebody else put in their place stay.
+    """Make the process's own standard streams behave so; those that somebody else put in their place stay, and so does
+    a Windows console, which is never full and shows only through its own stream what its code page lacks.
 
     A number that is closed is taken at once: the next file that is opened would get it, and what is printed would be
     written into that file.
     """
     _take_closed()
-    if sys.stdout is None or (sys.stdout is sys.__stdout__ and _own(1)):
+    if sys.stdout is None or (sys.stdout is sys.__stdout__ and _is_file(1)):
         sys.stdout = _text(_Output(1, "wb", closefd=False), sys.stdout)
         sys.__stdout__ = sys.stdout
-    if sys.stderr is None or (sys.stderr is sys.__stderr__ and _own(2)):
+    if sys.stderr is None or (sys.stderr is sys.__stderr__ and _is_file(2)):
         sys.stderr = _text(_Remarks(2, "wb", closefd=False), sys.stderr)
         sys.__stderr__ = sys.stderr
     for stream in (sys.stdout, sys.stderr):
@@ -83,11 +84,11 @@ def _take_closed() -> None:
                 os.close(opened)
 
 
-def _own(number: int) -> bool:
-    """Whether the stream is the process's own, and not one that a test put there."""
+def _is_file(number: int) -> bool:
+    """Whether the stream writes bytes to `number`: it is not one that a test put there, nor a Windows console's."""
     stream = sys.stdout if number == 1 else sys.stderr
     try:
-        return stream.fileno() == number
+        return stream.fileno() == number and not (os.name == "nt" and stream.isatty())
     except (OSError, ValueError):
         return False
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from itda_core import streams
 from tests.conftest import ROOT
 
 COMMAND = f"{sys.executable} -m itda_core"
@@ -51,3 +54,34 @@ def test_a_file_that_is_opened_is_not_taken_for_a_closed_stream(tmp_path: Path) 
     code, _, err = shell(f"{script} --model /no/such/model", tmp_path)
     assert code == 2
     assert "/no/such/model" in err  # so the labels could be read
+
+
+class Stream(io.TextIOWrapper):
+    """One of the process's own, of a terminal or of a file."""
+
+    def __init__(self, number: int, *, terminal: bool) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+        self.number, self.terminal = number, terminal
+
+    def fileno(self) -> int:
+        return self.number
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+@pytest.mark.parametrize(
+    ("system", "terminal", "stays"), [("nt", True, True), ("nt", False, False), ("posix", True, False)]
+)
+def test_a_windows_console_keeps_its_own_stream(
+    system: str, terminal: bool, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Stream(1, terminal=terminal), Stream(2, terminal=terminal)
+    with monkeypatch.context() as patched:
+        for name, stream in zip(("stdout", "stderr"), own, strict=True):
+            patched.setattr(sys, name, stream)
+            patched.setattr(sys, f"__{name}__", stream)
+        patched.setattr(os, "name", system)
+        streams.prepare()
+        found = sys.stdout, sys.stderr
+    assert [one is other for one, other in zip(found, own, strict=True)] == [stays, stays]

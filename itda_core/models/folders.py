@@ -34,7 +34,7 @@ def model_folder(spec: ModelSpec) -> ModelFolder:
     """
     if spec.name.startswith("demo:"):
         path = _demo(spec.name)
-    elif is_local(spec.name) or _is_path(spec.name):
+    elif is_local(spec.name) or is_path(spec.name):
         path = Path(os.path.expanduser(spec.name))
         if not os.path.isdir(path):
             what = "is a file" if os.path.exists(path) else "does not exist"
@@ -128,7 +128,8 @@ def is_local(name: str) -> bool:
     return name.startswith("demo:") or os.path.exists(os.path.expanduser(name))
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether a model's name can only be a path, there or not: the Hub has no such names."""
     return name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.errors import UserError
 from itda_core.foreign import quoted
-from itda_core.models.shards import read_header
+from itda_core.tensor_files import METADATA, read_header
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig
 
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}  # bytes, as safetensors names them; these are loaded as one dtype
-_OTHERS = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 _NARROW = ("F8", "F6", "F4")  # how the names of floating point types of one byte or less begin
 # What older versions of transformers saved beside the weights and computes itself now: masks, positions, frequencies.
 _COMPUTED = ("masked_bias", "inv_freq", "original_inv_freq", "position_ids", "cos_cached", "sin_cached", "version")
@@ -37,26 +35,16 @@ def stored_tensors(files: Iterable[Path]) -> dict[str, Stored]:
     """The tensors of `files` by name. Raises UserError when one is damaged, or two files hold the same name."""
     found: dict[str, Stored] = {}
     for file in files:
-        header = read_header(file)
-        if not header:
-            raise UserError(
-                f"{file} is damaged or not whole (its length is not what its header says); fetch or save it again."
-            )
-        for name, said in header.items():
-            if name == "__metadata__":
+        for name, said in read_header(file, remedy="fetch or save it again.").items():
+            if name == METADATA:
                 continue
-            one = _stored(file, said)
-            if one is None:
-                raise UserError(
-                    f"{file} is damaged (its header says of tensor {quoted(name)!r} what cannot be); fetch or save it "
-                    "again."
-                )
             if name in found:
                 raise UserError(
                     f"Tensor {quoted(name)!r} is both in {found[name].file.name} and in {file}, so which one counts is "
                     "not known; fetch or save the model again."
                 )
-            found[name] = one
+            start, end = said["data_offsets"]
+            found[name] = Stored(file, said["dtype"], tuple(said["shape"]), start, end - start)
     return found
 
 
@@ -102,22 +90,6 @@ def check_stored(
             "its activations would be others; give a checkpoint that is whole in itself, and the config.json that "
             "belongs to it."
         )
-
-
-def _stored(file: Path, said: object) -> Stored | None:
-    """None for what no safetensors header says of a tensor."""
-    if not isinstance(said, dict):
-        return None
-    dtype, shape, offsets = (said.get(key) for key in ("dtype", "shape", "data_offsets"))
-    if not isinstance(dtype, str) or not isinstance(shape, list) or not isinstance(offsets, list):
-        return None
-    if len(offsets) != 2 or not all(type(number) is int and number >= 0 for number in (*shape, *offsets)):
-        return None
-    start, end = offsets
-    size = (FLOATS | _OTHERS).get(dtype)
-    if start > end or (size is not None and end - start != math.prod(shape) * size):
-        return None
-    return Stored(file, dtype, tuple(shape), start, end - start)
 
 
 def _is_computed(name: str, one: Stored | None) -> bool:

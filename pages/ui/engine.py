@@ -16,6 +16,7 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.files import read_json
+from itda_core.fingerprints import short
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
 from itda_core.runs.library import Library, LibraryEntry
 from pages.ui import imports
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from itda_core.runs.verify import Verification
 
 
-_FINGERPRINT_SHOWN = 16  # digits: enough to tell two apart by eye
 _MOST_DICTIONARY_BYTES = 2**30  # of dictionaries in memory; one alone may have more
 _MOST_PROMPT_BYTES = 2**26  # of prompts' activations
 _LABEL_BYTES = 500  # of a label with its context, as pandas holds it
@@ -177,7 +177,7 @@ def _words(part: dict[str, object]) -> dict[str, str]:
             continue
         word = _stages(value) if isinstance(value, list) else _word(value)
         if name.endswith("fingerprint"):
-            word = word[:_FINGERPRINT_SHOWN]
+            word = short(word)
         words[name.replace("_", " ")] = word
     return words
 

@@ -34,27 +34,39 @@ class _Place:
     users: int = 0  # sessions that have it or wait for it
 
 
+class _Loans(threading.local):
+    """What a thread has of a holder: one that has a model never waits for a load, which may wait for that model."""
+
+    number = 0  # of models it has or waits for
+
+
 class ModelHolder:
     """Lends each model to one session at a time: two captures on the same modules would see each other's activations.
 
     Sessions that want the same model load it once; sessions with different models do not wait for each other, but for
     loading, which is done one at a time. Models stay as long as they fit together; before one is loaded that does not
     fit beside the others, those leave that nobody has, the least lately used first, and those that somebody has as soon
-    as they are given back.
+    as they are given back. While a load waits for that, whoever comes later for a model in memory waits until there is
+    room: else steady visitors of one model, who are never all gone, would keep out every other model.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Condition()  # of what follows; never held while anything takes long
         self._places: OrderedDict[ModelSpec, _Place] = OrderedDict()  # the least lately lent first
         self._loading = threading.Lock()  # transformers sets things for the whole process while it loads
+        self._making_room = False  # whether a load waits for models to be given back
+        self._own = _Loans()
 
     @contextmanager
     def lend(self, spec: ModelSpec) -> Iterator[LanguageModel]:
         """The model of `spec`, loaded if it is not held. Raises UserError when it cannot be loaded."""
         with self._lock:
+            while self._making_room and self._is_held(spec) and not self._own.number:
+                self._lock.wait()
             place = self._places.setdefault(spec, _Place())
             self._places.move_to_end(spec)
             place.users += 1
+            self._own.number += 1
         try:
             with place.lock:
                 if place.model is None:
@@ -62,6 +74,7 @@ class ModelHolder:
                 yield place.model
         finally:
             with self._lock:
+                self._own.number -= 1
                 place.users -= 1
                 if place.model is None and not place.users:
                     self._places.pop(spec, None)
@@ -80,15 +93,24 @@ class ModelHolder:
         """Let models go until one of `needed` bytes fits beside the rest; None: it is to be alone."""
         most = min(MOST_BYTES, int(_SHARE * host_memory().free))
         with self._lock:
-            while not self._fits(needed, most):
-                unused = next(
-                    (spec for spec, one in self._places.items() if one.model is not None and not one.users), None
-                )
-                if unused is None:
-                    self._lock.wait()
-                else:
-                    del self._places[unused]
-                    gc.collect()
+            try:
+                while not self._fits(needed, most):
+                    unused = next(
+                        (spec for spec, one in self._places.items() if one.model is not None and not one.users), None
+                    )
+                    if unused is None:
+                        self._making_room = True
+                        self._lock.wait()
+                    else:
+                        del self._places[unused]
+                        gc.collect()
+            finally:
+                self._making_room = False
+                self._lock.notify_all()
+
+    def _is_held(self, spec: ModelSpec) -> bool:
+        place = self._places.get(spec)
+        return place is not None and place.model is not None
 
     def _fits(self, needed: int | None, most: int) -> bool:
         held = [place.bytes for place in self._places.values() if place.model is not None]

@@ -16,6 +16,7 @@ from itda_core.errors import UserError
 from itda_core.models import ModelSpec, load_model
 from itda_core.models.folders import weight_files
 from itda_core.models.loading import load_skeleton
+from itda_core.models.stored import stored_tensors
 from itda_core.runs.planning.description import describe
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -208,3 +209,24 @@ def test_a_name_in_two_files_is_refused(folder: Path) -> None:
     name, tensor = next(iter(load_file(first).items()))
     save(load_file(second) | {name: tensor}, second)
     assert f"Tensor {name!r} is both in {first.name} and in" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "cause"),
+    [
+        ({"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}, "the place of tensor x does not fit its shape"),
+        ({"dtype": "I64", "shape": [-1], "data_offsets": [0, 8]}, "what its header says of tensor x"),
+        ({"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}, "its length is not what its header says"),
+        (None, "not JSON: "),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_weights_is_said(tensor: object, cause: str, tmp_path: Path) -> None:
+    header = b"{,}" if tensor is None else json.dumps({"x": tensor}).encode()
+    file = tmp_path / WEIGHTS
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(UserError) as error:
+        stored_tensors([file])
+    said = str(error.value)
+    assert f"{file} is damaged ({cause}" in said
+    assert said.endswith("; fetch or save it again.")
+    assert "\n" not in said

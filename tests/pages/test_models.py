@@ -141,3 +141,55 @@ def test_a_large_model_waits_until_the_others_are_given_back(loads: list[str]) -
     assert not large.is_alive()
     assert loads == ["a", "1000"]
     assert holder.ready == ModelSpec("1000")
+
+
+def _waits_for_room(holder: ModelHolder, name: str) -> threading.Thread:
+    """A session whose model does not fit beside the one that is lent."""
+    thread = threading.Thread(target=_together, args=(holder, [name]), daemon=True)
+    thread.start()
+    until = time.monotonic() + 60
+    while not holder._making_room and time.monotonic() < until:
+        time.sleep(0.01)
+    return thread
+
+
+def test_steady_visitors_of_one_model_do_not_keep_out_another(loads: list[str]) -> None:
+    holder = ModelHolder()
+    lent: list[str] = []
+    inside, leave = threading.Event(), threading.Event()
+
+    def visitor() -> None:
+        with holder.lend(ModelSpec("a")) as model:
+            lent.append(model.name)
+            inside.set()
+            leave.wait(60)
+
+    with holder.lend(ModelSpec("a")):
+        large = _waits_for_room(holder, "1000")
+        later = threading.Thread(target=visitor, daemon=True)
+        later.start()
+        time.sleep(0.2)
+    large.join(10)  # `later` has the model until it is told to leave
+    assert not large.is_alive()
+    assert inside.wait(60)
+    leave.set()
+    later.join(60)
+    assert lent == ["a"]
+    assert loads == ["a", "1000", "a"]
+
+
+def test_who_has_a_model_may_have_it_again_while_a_load_waits_for_it(loads: list[str]) -> None:
+    holder = ModelHolder()
+    again = threading.Event()
+    large: list[threading.Thread] = []
+
+    def session() -> None:
+        with holder.lend(ModelSpec("a")):
+            large.append(_waits_for_room(holder, "1000"))
+            with holder.lend(ModelSpec("a")):
+                again.set()
+
+    threading.Thread(target=session, daemon=True).start()
+    assert again.wait(60)
+    large[0].join(60)
+    assert loads == ["a", "1000"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from itda_core import files, hub
 from itda_core.errors import UserError
 from itda_core.models.configs import read_config
-from itda_core.models.folders import INDEX, WEIGHTS, is_local, model_folder, weight_files
+from itda_core.models.folders import INDEX, WEIGHTS, is_local, is_path, model_folder, weight_files
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.planning.known import KNOWN
 
@@ -65,7 +65,7 @@ def _folder(spec: ModelSpec) -> Path | None:
     try:
         return model_folder(replace(spec, offline=True)).path
     except UserError:
-        if is_local(spec.name) or spec.name.startswith((".", "/", "~")):
+        if is_local(spec.name) or is_path(spec.name):
             raise
         return None
 

@@ -158,6 +158,13 @@ def test_a_hub_model_without_an_index_is_counted_by_its_config(
     assert shape.checkpoint_bytes == 4 * shape.parameters
 
 
+@pytest.mark.parametrize("name", ["./missing", "/missing", "~/missing", "models/missing/model", r"models\missing"])
+def test_a_path_is_not_asked_of_the_hub(name: str, use_hub: Callable[[str], None]) -> None:
+    use_hub(NO_HUB)
+    with pytest.raises(UserError, match=r"Model folder .* does not exist"):
+        shape_of(name)
+
+
 def test_what_cannot_be_told_is_said(
     tmp_path: Path, tiny_folder: Path, use_hub: Callable[[str], None], model_folder_of: Callable[[str], Path]
 ) -> None:
