@@ -41,7 +41,7 @@ def test_names_that_cannot_be_kept_and_homes_that_are_not_there(
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")
     Path(path).write_text("text")
     assert "is not UTF-8; rename it" in refused(path)
-    assert "no user of that name" in refused("~nobody9/x.txt")
+    assert "There is no user 'nobody9'" in refused("~nobody9/x.txt")
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("no such user")))
     assert "no home folder" in refused("~/x.txt")
