@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VERSION = 3
+UNSAID = {"paper rule": 1}  # what an identity means that does not say
 _PREFIX = "checkpoint-"
 _LABELLED, _MEAN = "labelled", "mean"
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
@@ -178,7 +179,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What differs, in words; settings that are themselves tables are compared one by one."""
     found = []
     for key in sorted(old.keys() | new.keys()):
-        was, now = old.get(key), new.get(key)
+        was, now = (said.get(key, UNSAID.get(key)) for said in (old, new))
         if isinstance(was, dict) and isinstance(now, dict):
             found += differences(was, now)
         elif was != now and not (key == "model" and same_model(str(was), str(now))):
