@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VERSION = 3
-UNSAID = {"paper rule": 1}  # what an identity means that does not say
+UNSAID = {"paper rule": 1, "windows read": "together"}  # what an identity means that does not say
 _PREFIX = "checkpoint-"
 _LABELLED, _MEAN = "labelled", "mean"
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
@@ -66,10 +66,11 @@ def pool_folder(work: Path, site: int) -> Path:
 class Checkpoints:
     """The checkpoints of one run in the folder `work`: each a folder that appears in one rename; the newest counts.
 
-    `identity` is what a run must share with a checkpoint to go on from it.
+    `identity` gives what a run must share with a checkpoint to go on from it, as far as is known by then: that a model
+    has to read windows alone may be found in the midst of a text, before anything of it is taken.
     """
 
-    def __init__(self, work: Path, identity: dict[str, Any]) -> None:
+    def __init__(self, work: Path, identity: Callable[[], dict[str, Any]]) -> None:
         self._work, self._identity = work, identity
 
     def clear(self, *, only_partial: bool = False) -> None:
@@ -131,7 +132,7 @@ class Checkpoints:
         if not isinstance(state.get(DIGESTS, {}), dict) or not is_as_sealed(state, _STATE):
             raise UserError(f"{shown(file)} is damaged (it is not what was written); {_REMEDY}")
         check_form(state.get("identity"), table({}, others=anything()), file, _REMEDY)
-        if different := differences(state["identity"], self._identity):
+        if different := differences(state["identity"], self._identity()):
             raise UserError(
                 f"The run in {shown(self._work)} cannot go on, because it had {'; '.join(different)}; "
                 "use the same settings, or start anew."
@@ -159,7 +160,7 @@ class Checkpoints:
         state = {
             **snapshot._asdict(),
             "version": VERSION,
-            "identity": self._identity,
+            "identity": self._identity(),
             "tensors": sorted(tensors),
             "facts": facts,
             "norm_medians": [growth.norm_median for growth in growths],

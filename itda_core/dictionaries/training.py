@@ -25,6 +25,7 @@ from itda_core.dictionaries.provenance import to_frame, to_labels
 from itda_core.dictionaries.reading import windows_of_training
 from itda_core.dictionaries.saving import Saving
 from itda_core.dictionaries.snapshot import Snapshot, Stage, snapshot_of
+from itda_core.dictionaries.source import TOGETHER
 from itda_core.dictionaries.survey import survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
@@ -148,7 +149,7 @@ def train(
     if extend and config.selection not in EXTENDED:
         raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
     run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work)
-    checkpoints = None if work is None else Checkpoints(work, run.identity())
+    checkpoints = None if work is None else Checkpoints(work, run.identity)
     return run.progress(checkpoints, checkpoint_seconds, resume)
 
 
@@ -172,6 +173,8 @@ def how_made(model: ActivationSource, config: TrainConfig, initial: str | None) 
     made: dict[str, Any] = {"dtype": str(model.dtype), "windows per batch": WINDOWS_PER_BATCH}
     if config.selection == "paper":
         made["paper rule"] = paper_rule.RULE
+    if model.batching != TOGETHER:
+        made["windows read"] = "alone"  # or as if they were
     return made if initial is None else {**made, "initial": initial}
 
 
