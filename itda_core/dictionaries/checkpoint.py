@@ -24,7 +24,7 @@ from itda_core.dictionaries.schema import check as check_form
 from itda_core.dictionaries.snapshot import SNAPSHOT, Snapshot
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, new_folder, read_json, shown, write_json
-from itda_core.fingerprints import same_model
+from itda_core.fingerprints import same_model, weights_of
 
 if TYPE_CHECKING:
     import torch
@@ -189,6 +189,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _short(value: object) -> str:
-    """Fingerprints are recognised by their beginning."""
+    """Fingerprints are recognised by their beginning, a model's also by what of it its config decides."""
     said = shown(", ".join(map(str, value)) if isinstance(value, list) else value)
-    return f"{said[:12]}..." if len(said) == 64 and said.isalnum() else said
+    weights = weights_of(said)
+    return f"{weights[:12]}...{said[len(weights) :]}" if len(weights) == 64 and weights.isalnum() else said

@@ -137,6 +137,13 @@ def test_a_run_that_an_earlier_version_began_goes_on() -> None:
     assert len(differences({"model": W, "corpus": W}, {"model": W, "corpus": f"{W}+{A}"})) == 1
 
 
+def test_models_that_differ_are_named_by_what_differs() -> None:
+    short = "1" * 12
+    assert differences({"model": f"{W}+{A}"}, {"model": f"{W}+{B}"}) == [f"model {short}...+{A} and not {short}...+{B}"]
+    assert differences({"model": W}, {"model": f"{X}+{A}"}) == [f"model {short}... and not {'2' * 12}...+{A}"]
+    assert differences({"corpus": W}, {"corpus": "demo"}) == [f"corpus {short}... and not demo"]
+
+
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
 def test_kept_activations_of_an_earlier_version_are_read_if_they_are_this_models(
     folder: Path, tmp_path: Path, tiny_model: LanguageModel, epsilon: float
