@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,14 @@ from itda_core.dictionaries.schema import check as check_form
 from itda_core.dictionaries.snapshot import SNAPSHOT, Snapshot
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, new_folder, read_json, shown, write_json
-from itda_core.fingerprints import same_model
+from itda_core.fingerprints import same_model, weights_of
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 VERSION = 3
+UNSAID = {"paper rule": 1, "windows read": "together"}  # what an identity means that does not say
 _PREFIX = "checkpoint-"
 _LABELLED, _MEAN = "labelled", "mean"
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
@@ -65,10 +66,11 @@ def pool_folder(work: Path, site: int) -> Path:
 class Checkpoints:
     """The checkpoints of one run in the folder `work`: each a folder that appears in one rename; the newest counts.
 
-    `identity` is what a run must share with a checkpoint to go on from it.
+    `identity` gives what a run must share with a checkpoint to go on from it, as far as is known by then: that a model
+    has to read windows alone may be found in the midst of a text, before anything of it is taken.
     """
 
-    def __init__(self, work: Path, identity: dict[str, Any]) -> None:
+    def __init__(self, work: Path, identity: Callable[[], dict[str, Any]]) -> None:
         self._work, self._identity = work, identity
 
     def clear(self, *, only_partial: bool = False) -> None:
@@ -130,7 +132,7 @@ class Checkpoints:
         if not isinstance(state.get(DIGESTS, {}), dict) or not is_as_sealed(state, _STATE):
             raise UserError(f"{shown(file)} is damaged (it is not what was written); {_REMEDY}")
         check_form(state.get("identity"), table({}, others=anything()), file, _REMEDY)
-        if different := differences(state["identity"], self._identity):
+        if different := differences(state["identity"], self._identity()):
             raise UserError(
                 f"The run in {shown(self._work)} cannot go on, because it had {'; '.join(different)}; "
                 "use the same settings, or start anew."
@@ -158,7 +160,7 @@ class Checkpoints:
         state = {
             **snapshot._asdict(),
             "version": VERSION,
-            "identity": self._identity,
+            "identity": self._identity(),
             "tensors": sorted(tensors),
             "facts": facts,
             "norm_medians": [growth.norm_median for growth in growths],
@@ -178,7 +180,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What differs, in words; settings that are themselves tables are compared one by one."""
     found = []
     for key in sorted(old.keys() | new.keys()):
-        was, now = old.get(key), new.get(key)
+        was, now = (said.get(key, UNSAID.get(key)) for said in (old, new))
         if isinstance(was, dict) and isinstance(now, dict):
             found += differences(was, now)
         elif was != now and not (key == "model" and same_model(str(was), str(now))):
@@ -187,6 +189,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _short(value: object) -> str:
-    """Fingerprints are recognised by their beginning."""
+    """Fingerprints are recognised by their beginning, a model's also by what of it its config decides."""
     said = shown(", ".join(map(str, value)) if isinstance(value, list) else value)
-    return f"{said[:12]}..." if len(said) == 64 and said.isalnum() else said
+    weights = weights_of(said)
+    return f"{weights[:12]}...{said[len(weights) :]}" if len(weights) == 64 and weights.isalnum() else said

@@ -14,6 +14,9 @@ from itda_core.pursuit.code import weighted_rows
 from itda_core.pursuit.forms import wide_dtype
 from itda_core.pursuit.matching import matching
 
+# Counts the changes of what is chosen, so that no dictionary is made by two rules. 2: equally frequent activations come
+# in the published code's order, and what no atom explains has the error of a zero vector.
+RULE = 2
 BLOCK = 512  # tokens reconstructed at once, which bounds the memory; the dictionary stands still meanwhile
 
 

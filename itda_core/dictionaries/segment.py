@@ -13,6 +13,7 @@ from itda_core.dictionaries.kept_files import (
     DIGESTS,
     check_digest,
     check_shape,
+    is_as_sealed,
     read_frame,
     read_tensors,
     sealed,
@@ -23,7 +24,8 @@ from itda_core.dictionaries.kept_files import (
 from itda_core.dictionaries.provenance import AtomLabel, check, to_frame, to_labels
 from itda_core.dictionaries.schema import check as check_form
 from itda_core.dictionaries.schema import table, text
-from itda_core.files import new_folder, read_json, write_json
+from itda_core.errors import UserError
+from itda_core.files import new_folder, read_json, shown, write_json
 
 _ACTIVATIONS, _LABELS, _DIGESTS = "activations.safetensors", "labels.parquet", "digests.json"
 _REMEDY = "start the training anew."
@@ -63,9 +65,9 @@ class Segment(NamedTuple):
         size = (shapes.get("x") or (0,))[0]
         if (folder / _DIGESTS).exists():  # an earlier version of this program wrote none
             said = read_json(folder / _DIGESTS, strict=True)
-            check_form(
-                said, table({DIGESTS: table({_ACTIVATIONS: text(), _LABELS: text()}, others=text())}), file, _REMEDY
-            )
+            check_form(said, _SAID, folder / _DIGESTS, _REMEDY)
+            if not is_as_sealed(said, _DIGESTS):
+                raise UserError(f"{shown(folder / _DIGESTS)} is damaged (it is not what was written); {_REMEDY}")
             for name in (_ACTIVATIONS, _LABELS):
                 check_digest(folder / name, said[DIGESTS][name])
         found = read_tensors(file, ("numbers", "positions"), shapes={"numbers": (size,), "positions": (size,)})

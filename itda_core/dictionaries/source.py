@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from itda_core.text.windows import TokenRef, Window
 
+TOGETHER = "together"  # windows of a batch are read side by side; else what padding holds would be read
+
 
 class Site(Protocol):
     """Where an activation is read; hashable, see models.Site."""
@@ -64,6 +66,10 @@ class ActivationSource(Protocol):
     def device(self) -> torch.device: ...
     @property
     def dtype(self) -> torch.dtype: ...
+    @property
+    def batching(self) -> Any:
+        """TOGETHER, or how else it reads several windows, as far as is known by now: see models.Batching."""
+        ...
 
     def site(self, kind: str, layer: int | None = None) -> Any:
         """The Site of that kind at that layer."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from itda_core.arguments import plain_list, user_path
-from itda_core.dictionaries import held_out
+from itda_core.dictionaries import held_out, paper_rule
 from itda_core.dictionaries.checkpoint import Checkpoints, differences, pool_folder
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, SIZED, TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
@@ -25,6 +25,7 @@ from itda_core.dictionaries.provenance import to_frame, to_labels
 from itda_core.dictionaries.reading import windows_of_training
 from itda_core.dictionaries.saving import Saving
 from itda_core.dictionaries.snapshot import Snapshot, Stage, snapshot_of
+from itda_core.dictionaries.source import TOGETHER
 from itda_core.dictionaries.survey import survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
@@ -148,7 +149,7 @@ def train(
     if extend and config.selection not in EXTENDED:
         raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
     run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work)
-    checkpoints = None if work is None else Checkpoints(work, run.identity())
+    checkpoints = None if work is None else Checkpoints(work, run.identity)
     return run.progress(checkpoints, checkpoint_seconds, resume)
 
 
@@ -161,6 +162,20 @@ def windows_to_read(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: 
     while (wanted is None or read < wanted) and (batch := list(islice(windows, WINDOWS_PER_BATCH))):
         read += sum(not special for window in batch for special in window.special)
         yield from batch
+
+
+def how_made(model: ActivationSource, config: TrainConfig, initial: str | None) -> dict[str, Any]:
+    """How activations and atoms come about, beside the config, as a training that goes on must do it too.
+
+    initial: the fingerprint of what it begins with. What is as it always was is left out, so that earlier records are
+    of the same training; checkpoint.UNSAID tells what they mean.
+    """
+    made: dict[str, Any] = {"dtype": str(model.dtype), "windows per batch": WINDOWS_PER_BATCH}
+    if config.selection == "paper":
+        made["paper rule"] = paper_rule.RULE
+    if model.batching != TOGETHER:
+        made["windows read"] = "alone"  # or as if they were
+    return made if initial is None else {**made, "initial": initial}
 
 
 class _Run:
@@ -439,9 +454,8 @@ class _Run:
         return tuple(self._dictionary(i, held[growth.site], text) for i, growth in enumerate(self._growths))
 
     def _made(self) -> dict[str, Any]:
-        """How activations came about, where the last bits of one depend on it, and what the run began with."""
-        made = {"dtype": str(self._model.dtype), "windows per batch": WINDOWS_PER_BATCH}
-        return made if self._initial is None else {**made, "initial": self._initial}
+        """See `how_made`."""
+        return how_made(self._model, self._config, self._initial)
 
     def _dictionary(self, layer: int, held: Tensor, text: str) -> AtomDictionary:
         growth, now = self._growths[layer], self._now

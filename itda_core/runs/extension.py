@@ -71,6 +71,9 @@ def ended(dictionaries: Sequence[AtomDictionary], config: TrainConfig) -> bool:
 def _leads_to(
     said: dict[str, Any], model: LanguageModel, corpus: Corpus, config: TrainConfig, initial: str | None
 ) -> bool:
+    from itda_core.dictionaries.checkpoint import differences
+    from itda_core.dictionaries.training import how_made
+
     spec, stats = said["spec"], said["stats"]
     if not isinstance(stats.get("stream"), dict) or not isinstance(stats.get("stages"), list):
         return False
@@ -85,13 +88,11 @@ def _leads_to(
         earlier = TrainConfig.from_dict({"sinks": None, **said["config"]})
     except UserError:
         return False
-    made = stats["stream"].get("made", {})
     return (
         isinstance(stats["stream"].get("tokens"), int)
         and config.goes_on_from(earlier)
         and not config.asks_less_than(earlier, (spec["d_model"],))
-        and made.get("dtype") == str(model.dtype)
-        and made.get("initial") == initial
+        and not differences(stats["stream"].get("made", {}), how_made(model, config, initial))
     )
 
 

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from itda_core.text.corpus import Document
 
 LONGEST_DOCUMENT = 1_000_000  # characters; a tokenizer needs some 200 bytes for each
+# What a file's fingerprint tells beside the file, for earlier versions read such documents otherwise:
+CUT = f"cut at {LONGEST_DOCUMENT}"
+NUMBERED = "ids by line"  # rows shared an id
 _LOOKED_BACK = 1_000  # characters, for a place to cut
 
 
-def pieces(id: str, text: str) -> Iterator[Document]:
+def pieces(id: str, text: str, changes: set[str] | None = None) -> Iterator[Document]:
     """`text` in documents of at most LONGEST_DOCUMENT characters, which together are the text: itself, mostly.
 
     They are cut behind a line's end or a space where one is near. The first keeps `id`; the others are called by it
-    and the number of characters before them, as in `id+1000000`.
+    and the number of characters before them, as in `id+1000000`. changes: gets CUT where there are several.
     """
+    if changes is not None and len(text) > LONGEST_DOCUMENT:
+        changes.add(CUT)
     start = 0
     while start < len(text) or start == 0:
         end = start + LONGEST_DOCUMENT

@@ -40,6 +40,7 @@ class FakeModel:
 
     name, revision, n_layers, context, dtype = "fake", None, 3, 64, torch.float32
     fingerprint, tokenizer_fingerprint, device = "weights", "tokenizer", torch.device("cpu")
+    batching = "together"
 
     def __init__(self, seed: int = 0, d_model: int = 16) -> None:
         random = torch.Generator().manual_seed(seed)

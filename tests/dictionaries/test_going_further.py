@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -174,6 +175,27 @@ def test_the_papers_rule_begins_a_new_batch(model: FakeModel, tmp_path: Path, ce
     assert torch.equal(extended.atoms[: len(first)], first.atoms)
     assert_same(extended, from_itself)
     assert extended.stats["tokens"] == 1000
+
+
+def test_the_papers_rule_of_before_is_not_gone_on_with(model: FakeModel, tmp_path: Path) -> None:
+    paper = TrainConfig(k=4, context=12, selection="paper", threshold=0.005, tokens=300)
+    first = only(train(model, fake_corpus(), [1], paper, work=tmp_path))
+    assert first.stats["stream"]["made"].pop("paper rule") == 2
+    forget(tmp_path, "paper rule")
+    more = replace(paper, tokens=600)
+    for given in ({"work": tmp_path, "resume": True}, {"extend": [first]}):
+        with pytest.raises(UserError, match=r"had paper rule 1 and not 2; .*start anew"):
+            finish(train(model, fake_corpus(), [1], more, **given))
+    sequential = only(train(model, fake_corpus(), [1], replace(CONFIG, tokens=300)))
+    assert "paper rule" not in sequential.stats["stream"]["made"]
+
+
+def forget(work: Path, name: str) -> None:
+    """Make the checkpoint in `work` one of an earlier version, whose identity did not tell `name`."""
+    (state,) = work.glob("checkpoint-*/state.json")
+    said = json.loads(state.read_text())
+    del said["sha256"], said["identity"][name]
+    state.write_text(json.dumps(said))
 
 
 @pytest.mark.parametrize("batches", [1, 4, 9])

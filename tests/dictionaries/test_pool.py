@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from itda_core.dictionaries.draws import numbers
 from itda_core.dictionaries.pool import LEAST_ROOM, Pool, pool_room
+from itda_core.dictionaries.provenance import AtomLabel
+from itda_core.dictionaries.segment import Segment
 from itda_core.errors import UserError
 from itda_core.text.windows import TokenRef, Window
 
@@ -131,6 +134,22 @@ def test_a_damaged_segment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(UserError, match=f"{file} is damaged"):
         read()
+
+
+@pytest.mark.parametrize("change", ["a file's digest", "its own"])
+def test_digests_that_were_changed_are_damage(tmp_path: Path, change: str) -> None:
+    tokens, x = stream(5)
+    segment = Segment.write(tmp_path / "s", x, torch.arange(5), [AtomLabel.of(token, 0, 0.0) for token in tokens])
+    assert torch.equal(Segment.open(segment.folder).activations(), x)
+    path = segment.folder / "digests.json"
+    said = json.loads(path.read_text())
+    if change == "its own":
+        said["sha256"]["digests.json"] = "0" * 64
+    else:
+        said["sha256"] = {"labels.parquet": said["sha256"]["labels.parquet"]}
+    path.write_text(json.dumps(said))
+    with pytest.raises(UserError, match=r"digests\.json"):
+        Segment.open(segment.folder)
 
 
 def test_how_much_it_holds() -> None:

@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+<<<<<<< HEAD
 from itda_core.errors import UserError
 from itda_core.models import LanguageModel, ModelSpec, load_model
+=======
+from itda_core.dictionaries import TrainConfig, train
+from itda_core.errors import UserError
+from itda_core.models import LanguageModel, ModelSpec, Site, load_model
+>>>>>>> fix-a
 from itda_core.models.batching import Batching, apart, grouped, in_order, same, taken, tolerance
 from itda_core.models.kept import KeptActivations
 from itda_core.models.loading import load_skeleton
 from itda_core.models.probe import batching_of
 from itda_core.models.streamed.harvest import LayerHarvest
 from itda_core.text import Corpus, Document, Window, windows
+from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.models.zoo import FAMILIES, N_LAYERS, USUAL, Family, folder_of
 
 SENTENCE = "The king of torsen deki lo mura. "
@@ -301,6 +309,51 @@ def test_activations_are_kept_as_windows_alone_give_them(tmp_path: Path) -> None
     with KeptActivations(model, corpus, tmp_path / "kept", context=40, windows="all", keep=False) as source:
         read(source, cuts, "resid_post", 4)
     assert source.read_batches == 0
+
+
+def test_a_training_that_read_padding_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model(ModelSpec(str(folder_of(LEAKING["fnet"], tmp_path)), device="cpu"), head=False)
+    corpus = Corpus.from_documents("c", DOCUMENTS)
+    config, work = TrainConfig(k=2, context=40, tokens=40), tmp_path / "work"
+    with monkeypatch.context() as patch:  # as versions had it that did not look
+        patch.setattr(LanguageModel, "is_new", lambda *_: False)
+        model.batching = Batching.TOGETHER
+        (leaky,) = [*train(model, corpus, [1], config, work=work)][-1].dictionaries
+    assert set(leaky.stats["stream"]["made"]) == {"dtype", "windows per batch"}  # as they wrote it
+    del model.batching
+    more = replace(config, tokens=60)
+    for given in ({"work": work, "resume": True}, {"extend": [leaky]}):
+        with pytest.raises(UserError, match="had windows read together and not alone"):
+            list(train(model, corpus, [1], more, **given))
+    (clean,) = [*train(model, corpus, [1], config, work=work)][-1].dictionaries
+    for given in ({"work": work, "resume": True}, {"extend": [clean]}):
+        (longer,) = [*train(model, corpus, [1], more, **given)][-1].dictionaries
+        assert torch.equal(longer.atoms[: len(clean)], clean.atoms)
+
+
+def test_a_leak_that_the_text_shows_is_told_by_the_checkpoint(tmp_path: Path) -> None:
+    model = FakeModel()
+    run = train(model, fake_corpus(), [1], TrainConfig(k=2, context=40), work=tmp_path)
+    next(run)
+    model.batching = Batching.ALONE
+    run.close()
+    more = train(model, fake_corpus(), [1], TrainConfig(k=2, context=40), work=tmp_path, resume=True)
+    assert [*more][-1].done
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_streamed_training_that_goes_on_knows_how_its_windows_were_read(layer: int, tmp_path: Path) -> None:
+    folder = folder_of(LEAKING["fnet"], tmp_path)
+
+    def harvest() -> LayerHarvest:
+        skeleton = load_skeleton(ModelSpec(str(folder), device="cpu"))
+        return LayerHarvest(skeleton, cut(skeleton), [Site("resid_post", layer)], tmp_path / "states")
+
+    with harvest() as first:
+        assert next(first.sources())[1].batching is Batching.ALONE
+    with harvest() as again:
+        assert next(again.sources())[1].batching is Batching.ALONE
+        assert again.passed == 0
 
 
 def test_a_training_says_that_windows_run_alone(tmp_path: Path, itda: Callable[..., tuple[int, str, str]]) -> None:

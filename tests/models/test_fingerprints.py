@@ -137,6 +137,13 @@ def test_a_run_that_an_earlier_version_began_goes_on() -> None:
     assert len(differences({"model": W, "corpus": W}, {"model": W, "corpus": f"{W}+{A}"})) == 1
 
 
+def test_models_that_differ_are_named_by_what_differs() -> None:
+    short = "1" * 12
+    assert differences({"model": f"{W}+{A}"}, {"model": f"{W}+{B}"}) == [f"model {short}...+{A} and not {short}...+{B}"]
+    assert differences({"model": W}, {"model": f"{X}+{A}"}) == [f"model {short}... and not {'2' * 12}...+{A}"]
+    assert differences({"corpus": W}, {"corpus": "demo"}) == [f"corpus {short}... and not demo"]
+
+
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
 def test_kept_activations_of_an_earlier_version_are_read_if_they_are_this_models(
     folder: Path, tmp_path: Path, tiny_model: LanguageModel, epsilon: float
@@ -174,7 +181,7 @@ def test_kept_activations_of_an_earlier_version_are_read_if_they_are_this_models
         assert again._folder != earlier
 
 
-def test_a_harvest_that_an_earlier_version_began_goes_on(folder: Path, tmp_path: Path) -> None:
+def test_a_harvest_that_an_earlier_version_began_is_begun_anew(folder: Path, tmp_path: Path) -> None:
     site, states = Site("resid_post", 2), tmp_path / "states"
 
     def harvest() -> LayerHarvest:
@@ -185,15 +192,23 @@ def test_a_harvest_that_an_earlier_version_began_goes_on(folder: Path, tmp_path:
         next(first.sources())
     path = states / "harvest.json"
     said = json.loads(path.read_text())
-    said["of"]["model"] = weights_of(said["of"]["model"])
-    path.write_text(json.dumps(said))
-    with harvest() as again:
-        assert again._found() == 3
+    kept = {file: file.read_bytes() for file in states.iterdir()}
+
+    def found(**change: Any) -> int:
+        for file, content in kept.items():
+            file.write_bytes(content)
+        path.write_text(json.dumps({name: value for name, value in {**said, **change}.items() if value is not None}))
+        with harvest() as again:
+            return again._found()
+
+    assert found() == 3
+    # Of versions that let blocks read padding and told no config, or did not tell how windows were read.
+    assert found(of={**said["of"], "model": weights_of(said["of"]["model"])}, batching=None) == 0
+    assert found(batching=None) == 0
+    assert found(batching=["together"]) == 0
+    assert found() == 3
     edit(folder, layer_norm_epsilon=1e-3)
-    said["of"]["model"] = first._identity["model"]
-    path.write_text(json.dumps(said))
-    with harvest() as other:
-        assert other._found() == 0
+    assert found() == 0
     for odd in ("[]", "null", '{"passed": "3", "of": 1}'):
         path.write_text(odd)
         with harvest() as damaged:

@@ -65,6 +65,16 @@ def test_finished_dictionaries_are_extended_and_stay(request_: TrainRequest, tmp
     assert notes == ["This training has ended already; its dictionaries are in the library."]
 
 
+def test_dictionaries_of_an_earlier_rule_are_not_extended(
+    request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper, notes = asking(request_, selection="paper", threshold=0.005, tokens=300), []
+    run(paper)
+    monkeypatch.setattr("itda_core.dictionaries.paper_rule.RULE", 99)
+    run(asking(paper, tokens=400), resume=True, on_note=notes.append)
+    assert NONE in notes
+
+
 def test_the_run_that_read_most_is_taken(request_: TrainRequest) -> None:
     for tokens in (500, 1500, 1000):
         run(asking(request_, tokens=tokens))

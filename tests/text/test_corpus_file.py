@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pathlib
 import time
@@ -90,8 +92,6 @@ def test_a_file_that_changes_is_not_read_on(tmp_path: Path, name: str) -> None:
 
 
 def test_long_documents_of_every_kind_are_cut_alike(tmp_path: Path) -> None:
-    import json
-
     import pandas as pd
 
     long = "".join(f"sentence {i} of a book. " for i in range(120_000))
@@ -112,6 +112,37 @@ def test_long_documents_of_every_kind_are_cut_alike(tmp_path: Path) -> None:
     second = long.rindex(" ", 0, LONGEST_DOCUMENT) + 1
     assert [d.id for d in Corpus.open(tmp_path / "c.jsonl")][:3] == ["c.jsonl:a", "c.jsonl:b", f"c.jsonl:b+{second}"]
     assert Corpus.open(tmp_path / "c.csv").fingerprint != Corpus.open(tmp_path / "c.jsonl").fingerprint
+
+
+def test_what_is_read_otherwise_than_before_has_another_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pandas as pd
+
+    monkeypatch.setattr("itda_core.text.pieces.LONGEST_DOCUMENT", 50)
+    short, long = ["a b", "c " * 25], ["a b", "c " * 26]
+    for given, same in ((short, True), (long, False)):
+        pd.DataFrame({"text": given}).to_parquet(tmp_path / "c.parquet")
+        pd.DataFrame({"text": given}).to_csv(tmp_path / "c.csv", index=False)
+        (tmp_path / "c.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in given))
+        (tmp_path / "c.txt").write_text("\n\n".join(given))
+        for name in ("c.parquet", "c.csv", "c.jsonl"):
+            assert (Corpus.open(tmp_path / name).fingerprint == sha256(tmp_path / name)) is same
+        assert Corpus.open(tmp_path / "c.txt").fingerprint == sha256(tmp_path / "c.txt")
+    path = tmp_path / "ids.jsonl"
+    for ids, rest, same in (
+        ((None, "x", "y"), "", True),
+        (("x", "y", "x"), "", False),
+        (("000001", None), "", False),
+        (("x", "y"), "{", True),  # damage is told when it is read
+        (("x", "x"), "{", False),
+    ):
+        path.write_text("".join(json.dumps({"text": "t", "id": id}) + "\n" for id in ids) + rest)
+        assert (Corpus.open(path).fingerprint == sha256(path)) is same
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_pieces() -> None:

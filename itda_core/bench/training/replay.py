@@ -47,6 +47,7 @@ class Replay:
         self.fingerprint, self.tokenizer_fingerprint = model.fingerprint, model.tokenizer_fingerprint
         self.tokenizer: Any = RememberingTokenizer(model.tokenizer)
         self.context, self.device, self.dtype = model.context, x.device, model.dtype
+        self.batching = model.batching
         self.d_model = x.shape[1]
         self.activations = x if keep is None or bool(keep.all()) else x[keep]
         kept = [True] * len(x) if keep is None else keep.tolist()

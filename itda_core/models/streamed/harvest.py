@@ -17,7 +17,7 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, read_json, write_json
-from itda_core.fingerprints import weights_of
+from itda_core.models.batching import Batching
 from itda_core.models.capture import ActivationBatch
 from itda_core.models.described import DescribedByModel
 from itda_core.models.fingerprints import model_fingerprint
@@ -86,7 +86,8 @@ class LayerHarvest:
     - the hidden states of all windows lie in `folder`, before and after the block in work (2 x tokens x d_model
       numbers on the disk); a batch at a time is in memory;
     - a harvest that was killed goes on after the last block that all windows had passed, at the source that was being
-      used when it has one; what lies in `folder` of another model or another text is thrown away;
+      used when it has one; what lies in `folder` of another model or another text, or of a version that may have let
+      blocks read padding, is thrown away;
     - activations are those of the whole model in memory, run with the same batches: to the bit where the device
       computes a batch the same way each time and a token's activation does not depend on the others' (see
       Skeleton.run). A mixture of experts sends padding, whose hidden states are not kept, to other experts; products
@@ -258,19 +259,26 @@ class LayerHarvest:
         except UserError:
             state = None
         state = state if isinstance(state, dict) else {}
-        before = {**self._identity, "model": weights_of(self._identity["model"])}  # as earlier versions wrote it
-        depth = state.get("passed", 0) if state.get("of") in (self._identity, before) else 0
-        form = state.get("form")
-        if not isinstance(depth, int) or depth < 1 or not isinstance(form, int) or not self._states(depth).whole:
+        depth = state.get("passed", 0) if state.get("of") == self._identity else 0
+        form, batching = state.get("form"), state.get("batching")  # earlier versions told none: padding may be in it
+        if (
+            not isinstance(depth, int)
+            or depth < 1
+            or not isinstance(form, int)
+            or batching not in tuple(Batching)
+            or not self._states(depth).whole
+        ):
             self._clear()
             return 0
-        self._model.form = form
+        self._model.form, self._model.batching = form, Batching(batching)
         for path in self._folder.glob(f"{PARTIAL}*"):
             path.unlink()
         return depth
 
     def _note(self, passed: int) -> None:
-        write_json(self._folder / _STATE, {"passed": passed, "form": self._model.form, "of": self._identity})
+        model = self._model
+        state = {"passed": passed, "form": model.form, "batching": str(model.batching), "of": self._identity}
+        write_json(self._folder / _STATE, state)
 
     def _forget(self, layer: int) -> None:
         """What was kept for the sites of a block, and what went into it."""

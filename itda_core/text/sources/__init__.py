@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +38,8 @@ class _Kind(NamedTuple):
     choose: Callable[
         [CorpusFile, BufferedReader, str | None], Any
     ]  # what to read of it, and how, of the column asked for
-    read: Callable[[CorpusFile, BufferedReader, Any], Iterator[Document]]  # by what `choose` gave
+    # By what `choose` gave; the set gets what of the documents so far belongs into the fingerprint, see pieces.CUT.
+    read: Callable[[CorpusFile, BufferedReader, Any, set[str]], Iterator[Document]]
     told: Callable[[Any], str]  # what of that belongs into the fingerprint; "" for what is usual
 
 
@@ -67,14 +69,24 @@ def file(reference: str | Path) -> Source:
 
     def read() -> Iterator[Document]:
         with found.opened() as opened:
-            for document in kind.read(found, opened, chosen):
+            for document in kind.read(found, opened, chosen, set()):
                 found.check(opened)
                 yield document
+
+    def changes(opened: BufferedReader) -> set[str]:
+        """What documents tell that earlier versions read otherwise: it takes a look at all of them."""
+        found_so_far: set[str] = set()
+        if kind is not _KINDS[".txt"]:
+            opened.seek(0)
+            with suppress(UserError):  # damage, which is told when reading comes to it; what follows is never read
+                for _ in kind.read(found, opened, chosen, found_so_far):
+                    pass
+        return found_so_far
 
     def fingerprint() -> str:
         with found.opened() as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        told = kind.told(chosen)
+            told = kind.told(chosen) + "".join(f" {change}" for change in sorted(changes(opened)))
         return hashlib.sha256(f"{digest}{told}".encode()).hexdigest() if told else digest
 
     return Source(found.name if column is None else f"{found.name}#{column}", read, fingerprint)

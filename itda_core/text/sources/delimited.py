@@ -68,14 +68,18 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> Tabl
     return Table(separator, textual[0])
 
 
-def read(file: CorpusFile, opened: BufferedReader, table: Table) -> Iterator[Document]:
-    """A document for each row, by the row's number (from 0); lines without any cell count, and are left out."""
+def read(file: CorpusFile, opened: BufferedReader, table: Table, changes: set[str]) -> Iterator[Document]:
+    """A document for each row, by the row's number (from 0); lines without any cell count, and are left out.
+
+    changes: gets pieces.CUT where a document so far was cut.
+    """
     rows = _rows(file, opened, table.separator)
     place = next(rows).cells.index(table.column)
     for number, row in enumerate(rows):
         if row.cells:
             yield from (
-                Document(f"{file.name}:{piece.id}", piece.text) for piece in pieces(f"{number:06d}", row.cells[place])
+                Document(f"{file.name}:{piece.id}", piece.text)
+                for piece in pieces(f"{number:06d}", row.cells[place], changes)
             )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from itda_core.errors import UserError
 from itda_core.text.corpus import Document
-from itda_core.text.pieces import pieces, valid
+from itda_core.text.pieces import NUMBERED, pieces, valid
 from itda_core.text.sources.columns import COLUMN, missing
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
@@ -29,8 +29,11 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
     return column or COLUMN
 
 
-def read(file: CorpusFile, opened: BufferedReader, column: str) -> Iterator[Document]:
-    """A document for each row that has a text, by the row's own `id` or its line's number; see `_Ids`."""
+def read(file: CorpusFile, opened: BufferedReader, column: str, changes: set[str]) -> Iterator[Document]:
+    """A document for each row that has a text, by the row's own `id` or its line's number; see `_Ids`.
+
+    changes: gets what pieces.CUT and NUMBERED say of documents so far.
+    """
     ids = _Ids()
     for number, row in _rows(file, opened):
         if isinstance(row, str):
@@ -51,8 +54,11 @@ def read(file: CorpusFile, opened: BufferedReader, column: str) -> Iterator[Docu
                 f"Corpus file {file.path}: {column[:200]!r} in line {number} is not text but {kind}; name another "
                 f"column with {file.name}#COLUMN."
             )
-        id = ids.of(number, _named(file, number, id))
-        for i, piece in enumerate(pieces(id, valid(text))):
+        own = _named(file, number, id)
+        id = ids.of(number, own)
+        if id != (f"{number - 1:06d}" if own is None else own):
+            changes.add(NUMBERED)
+        for i, piece in enumerate(pieces(id, valid(text), changes)):
             yield Document(f"{file.name}:{ids.of(number, piece.id) if i else id}", piece.text)
 
 

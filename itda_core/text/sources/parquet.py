@@ -50,8 +50,11 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
     return columns[0]
 
 
-def read(file: CorpusFile, opened: BufferedReader, column: str) -> Iterator[Document]:
-    """A document for each cell that is not null, by the row's number (from 0)."""
+def read(file: CorpusFile, opened: BufferedReader, column: str, changes: set[str]) -> Iterator[Document]:
+    """A document for each cell that is not null, by the row's number (from 0).
+
+    changes: gets pieces.CUT where a document so far was cut.
+    """
     number = 0
     with _reading(file, opened) as table:
         for group in range(table.num_row_groups):
@@ -60,7 +63,7 @@ def read(file: CorpusFile, opened: BufferedReader, column: str) -> Iterator[Docu
             for cells in (batch.column(column) for batch in _explained_batches(file, batches)):
                 for row, cell in enumerate(cells if cells.null_count < len(cells) else (), start=number):
                     if (text := _text(file, cell, row + 1)) is not None:
-                        for piece in pieces(f"{row:06d}", text):
+                        for piece in pieces(f"{row:06d}", text, changes):
                             yield Document(f"{file.name}:{piece.id}", piece.text)
                 number += len(cells)
 

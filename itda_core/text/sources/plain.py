@@ -18,8 +18,11 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> None
         raise UserError(f"Corpus file {file.path}: a .txt file has no columns; leave out '#{column[:200]}'.")
 
 
-def read(file: CorpusFile, opened: BufferedReader, chosen: None) -> Iterator[Document]:
-    """Each block as it is, white space at its end dropped; one of more than LONGEST_DOCUMENT characters is cut."""
+def read(file: CorpusFile, opened: BufferedReader, chosen: None, changes: set[str]) -> Iterator[Document]:
+    """Each block as it is, white space at its end dropped; one of more than LONGEST_DOCUMENT characters is cut.
+
+    changes: stays as it is, for blocks have always been cut so.
+    """
     block: list[str] = []
     size = number = 0
     for _, line in lines(file, opened, LONGEST_DOCUMENT, in_pieces=True):
