@@ -12,14 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-<<<<<<< HEAD
-from itda_core.errors import UserError
-from itda_core.models import LanguageModel, ModelSpec, load_model
-=======
 from itda_core.dictionaries import TrainConfig, train
 from itda_core.errors import UserError
 from itda_core.models import LanguageModel, ModelSpec, Site, load_model
->>>>>>> fix-a
 from itda_core.models.batching import Batching, apart, grouped, in_order, same, taken, tolerance
 from itda_core.models.kept import KeptActivations
 from itda_core.models.loading import load_skeleton
