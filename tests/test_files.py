@@ -142,7 +142,8 @@ def test_a_folder_and_all_in_it_are_on_the_disk_before_its_name(tmp_path, monkey
 
 
 def _old(path: Path, seconds: float = 3_600) -> None:
-    os.utime(path, (time.time() - seconds,) * 2)
+    then = time.time() - seconds
+    os.utime(path, (then, then))
 
 
 def test_what_a_killed_process_left_is_swept_and_what_is_being_written_stays(tmp_path: Path) -> None:

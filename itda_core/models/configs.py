@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from itda_core import files
 from itda_core.errors import UserError
@@ -134,7 +134,7 @@ def base_loader(config: PretrainedConfig) -> str:
     """Transformers' class that loads the checkpoint without a head."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES, MODEL_MAPPING_NAMES
 
-    encoders: Mapping[str, str] = dict(MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES)
+    encoders = cast("Mapping[str, str]", MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES)
     encoder = encoders.get(config.model_type)  # the encoder alone of T5 and its kin
     if encoder in architectures(config) and encoder != MODEL_MAPPING_NAMES.get(config.model_type):
         return "AutoModelForTextEncoding"

@@ -183,7 +183,8 @@ def test_the_papers_rule_of_before_is_not_gone_on_with(model: FakeModel, tmp_pat
     assert first.stats["stream"]["made"].pop("paper rule") == 2
     forget(tmp_path, "paper rule")
     more = replace(paper, tokens=600)
-    for given in ({"work": tmp_path, "resume": True}, {"extend": [first]}):
+    ways: list[dict[str, Any]] = [{"work": tmp_path, "resume": True}, {"extend": [first]}]
+    for given in ways:
         with pytest.raises(UserError, match=r"had paper rule 1 and not 2; .*start anew"):
             finish(train(model, fake_corpus(), [1], more, **given))
     sequential = only(train(model, fake_corpus(), [1], replace(CONFIG, tokens=300)))

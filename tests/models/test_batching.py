@@ -317,11 +317,13 @@ def test_a_training_that_read_padding_is_not_gone_on_with(tmp_path: Path, monkey
     assert set(leaky.stats["stream"]["made"]) == {"dtype", "windows per batch"}  # as they wrote it
     del model.batching
     more = replace(config, tokens=60)
-    for given in ({"work": work, "resume": True}, {"extend": [leaky]}):
+    ways: list[dict[str, Any]] = [{"work": work, "resume": True}, {"extend": [leaky]}]
+    for given in ways:
         with pytest.raises(UserError, match="had windows read together and not alone"):
             list(train(model, corpus, [1], more, **given))
     (clean,) = [*train(model, corpus, [1], config, work=work)][-1].dictionaries
-    for given in ({"work": work, "resume": True}, {"extend": [clean]}):
+    ways = [{"work": work, "resume": True}, {"extend": [clean]}]
+    for given in ways:
         (longer,) = [*train(model, corpus, [1], more, **given)][-1].dictionaries
         assert torch.equal(longer.atoms[: len(clean)], clean.atoms)
 

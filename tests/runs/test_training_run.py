@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -130,7 +131,7 @@ def test_a_run_that_has_ended_adds_nothing_when_it_is_resumed(
 ) -> None:
     """A selection that cannot go further; own_folder: as a job's that was killed behind the removal of its work."""
     asked = replace(request_, config=TrainConfig(k=3, tokens=1000, context=32, selection="consensus", atoms=20))
-    work = {"work": tmp_path / "job" / "work"} if own_folder else {}
+    work: dict[str, Any] = {"work": tmp_path / "job" / "work"} if own_folder else {}
     first = run(asked, **work)
     if own_folder:
         assert not (tmp_path / "job" / "work").exists()
