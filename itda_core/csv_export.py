@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from itda_core.foreign import valid
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,7 +25,7 @@ def cell(value: Any) -> Any:
     """`value` as a cell: text that begins like a formula with an apostrophe before it, half characters as U+FFFD."""
     if not isinstance(value, str):
         return value
-    text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = valid(value)
     return f"'{text}" if text.startswith(_FORMULAS) and not _NUMBER.fullmatch(text) else text
 
 

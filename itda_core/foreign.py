@@ -1,4 +1,4 @@
-"""The border to code and files that others wrote: whatever they raise becomes one sentence."""
+"""The border to code and files that others wrote: whatever they raise becomes one sentence, their text is valid."""
 
 from __future__ import annotations
 
@@ -41,3 +41,12 @@ def quoted(text: object) -> str:
     words = " ".join(str(text)[: 10 * _MOST_QUOTED].split())
     plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
     return plain if len(plain) <= _MOST_QUOTED else f"{plain[:_MOST_QUOTED]}…"
+
+
+def valid(text: str) -> str:
+    """`text` with U+FFFD in the place of halves of surrogate pairs, which no tokenizer takes and no file can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin,
 
 from itda_core.errors import UserError
 
-LARGEST = 2**53  # the whole numbers that every reader of JSON agrees on
+LARGEST = 2**53  # the whole numbers that every reader of JSON, a browser and a float64 hold exactly
 MOST_CHARACTERS = 20_000  # of one string: no path, name, sentence or context has so many
 _MOST_TOLD = 60  # characters of a value in a message
 

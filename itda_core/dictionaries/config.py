@@ -10,6 +10,7 @@ from typing import Any
 from itda_core.arguments import plain
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
 from itda_core.errors import UserError
+from itda_core.schema import LARGEST
 
 METHODS = ("mp", "omp", "gp")
 SELECTIONS = ("sequential", "paper", "sampled", "consensus")
@@ -17,7 +18,6 @@ SIZED = ("sampled", "consensus")  # the selections that end with a wanted number
 WINDOWS = ("all", "first")
 LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
 EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
-_MOST_WHOLE = 2**53  # what JSON of any program, a browser and a float64 still hold exactly
 MOST_K = 65_536  # atoms per token; no model is as wide
 SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
 
@@ -198,7 +198,7 @@ def _check_whole(name: str, value: object, least: int, what: str) -> None:
         raise UserError(f"{name}={value!r} is not a whole number; give {what}.")
     if value < least:
         raise UserError(f"{name}={value} is less than {least}; give {what}.")
-    if value > _MOST_WHOLE:
+    if value > LARGEST:
         raise UserError(f"{name}={str(value)[:40]} is beyond all that can be counted; give {what}.")
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from itda_core.errors import UserError
 from itda_core.files import shown
+from itda_core.schema import LARGEST
 
-MOST_WHOLE = 2**53  # what a browser and a float64 still count exactly
 MOST_TEXT = 4096  # characters of a name, a path, an id
 _MOST_SHOWN = 80
 
@@ -54,9 +54,9 @@ class _Missing:
 MISSING = _Missing()
 
 
-def whole(least: int = 0, most: int = MOST_WHOLE) -> Form:
+def whole(least: int = 0, most: int = LARGEST) -> Form:
     """A whole number (true and false are none) from `least` to `most`."""
-    wanted = f"a whole number from {least}" + ("" if most >= MOST_WHOLE else f" to {most}")
+    wanted = f"a whole number from {least}" + ("" if most >= LARGEST else f" to {most}")
     return _of(wanted, lambda value: type(value) is int and least <= value <= most)
 
 
@@ -144,7 +144,7 @@ def anything(depth: int = 8) -> Form:
     """What another version may have put there: no text and no list beyond all bounds, no number beyond counting."""
     if depth == 0:
         return _of("less deep", lambda value: not isinstance(value, (dict, list)))
-    leaf = (optional(truth()), text(), whole(-MOST_WHOLE), number())
+    leaf = (optional(truth()), text(), whole(-LARGEST), number())
 
     def fits(value: Any) -> Misfit | None:
         if isinstance(value, dict):

@@ -20,7 +20,7 @@ from itda_core import remembered
 from itda_core.errors import UserError
 from itda_core.models.batching import Batching, same, tolerance
 from itda_core.models.fingerprints import weights_fingerprint
-from itda_core.models.folders import weight_files
+from itda_core.models.folders import CONFIG, weight_files
 from itda_core.models.forward import forward, is_out_of_memory, pad
 from itda_core.models.hooks import hooked, module_at
 from itda_core.models.sites import Site
@@ -217,7 +217,7 @@ def _key(model: LanguageModel) -> str:
     """What the finding depends on."""
     import transformers
 
-    code = hashlib.sha256((model.folder / "config.json").read_bytes())
+    code = hashlib.sha256((model.folder / CONFIG).read_bytes())
     for path in sorted(model.folder.glob("*.py")):
         code.update(path.read_bytes())
     return remembered.key_of(

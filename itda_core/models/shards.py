@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from itda_core import tensor_files
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, parse_json, read_json, sync_file, sync_folder, write_json
 from itda_core.fingerprints import weights_of
+from itda_core.tensor_files import METADATA, read_header
 
 if TYPE_CHECKING:
     import torch
@@ -100,9 +100,9 @@ class Index:
 
     def add(self, shard: Path) -> None:
         """Take in a shard; one that cannot be read holds nothing."""
-        header = read_header(shard)
         try:
-            said = {name: str(value).encode() for name, value in header[tensor_files.METADATA].items()}
+            header = read_header(shard)
+            said = {name: str(value).encode() for name, value in header[METADATA].items()}
             batches = parse_json(said[_BATCHES], shard, strict=True)
             held = [(str(digest), int(n_tokens)) for digest, n_tokens in batches]
             digests = dict(parse_json(said.get(_DIGESTS, b"{}"), shard, strict=True))
@@ -132,14 +132,6 @@ def digest_of(windows: Sequence[Window]) -> str:
         digest.update(array("q", window.token_ids).tobytes())
         digest.update(bytes(window.special))
     return digest.hexdigest()[:32]
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """A safetensors file's header, see tensor_files.read_header. Empty when the file is gone, torn, or is none."""
-    try:
-        return tensor_files.read_header(path)
-    except UserError:
-        return {}
 
 
 def write_shard(path: Path, tensors: Mapping[str, torch.Tensor], batches: Sequence[tuple[str, int]]) -> None:

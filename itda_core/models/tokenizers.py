@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from itda_core import files, remembered
 from itda_core.errors import UserError
 from itda_core.foreign import foreign, quoted
-from itda_core.models.folders import model_folder
+from itda_core.models.folders import CONFIG, model_folder
 from itda_core.models.spec import ModelSpec
 from itda_core.models.trial import Trial, tried
 
@@ -127,7 +127,7 @@ def _key(folder: Path, spec: ModelSpec) -> str:
     import transformers
 
     digest = hashlib.sha256()
-    for name in sorted({_OWN, "config.json", *_BESIDE, *_WITHOUT, *(path.name for path in folder.glob("*.py"))}):
+    for name in sorted({_OWN, CONFIG, *_BESIDE, *_WITHOUT, *(path.name for path in folder.glob("*.py"))}):
         path = folder / name
         if path.is_file():
             digest.update(f"{name} {path.stat().st_size} ".encode())
@@ -255,7 +255,7 @@ def _guilty(folder: Path, spec: ModelSpec) -> list[str]:
     there = [name for name in (*_BESIDE, *templates, *_WITHOUT) if (folder / name).is_file()]
     for without in (*([name] for name in there), there):
         with tempfile.TemporaryDirectory(prefix="itda-tokenizer-") as scratch:
-            for name in {_OWN, "config.json", *there}.difference(without):
+            for name in {_OWN, CONFIG, *there}.difference(without):
                 shutil.copy(folder / name, Path(scratch) / name)
             try:
                 with foreign(UserError):

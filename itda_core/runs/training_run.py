@@ -194,17 +194,14 @@ def run(
             on_note(_beginning(extend))
         on_step("training")
         if isinstance(model, Skeleton):
+            saved = kept.saved_sites(request.config, origin)
             trainings = train_streamed(
                 model,
                 corpus,
                 request,
                 sites,
                 kept.streamed,
-                done=[
-                    site
-                    for site in sites
-                    if (site.module or site.kind, site.layer) in kept.saved_sites(request.config, origin)
-                ],
+                done=[site for site in sites if (site.module or site.kind, site.layer) in saved],
                 extend=extend,
                 initial=initial,
                 resume=resume,
@@ -296,12 +293,11 @@ def save_all(
     attempt; config, origin: of the training.
     """
     saved: list[dict[str, Any]] = work.saved(config, origin)
+    put = _put_by(library, work, config, origin) if dictionaries else {}
     for dictionary in dictionaries:
         site = (dictionary.spec.site, dictionary.spec.layer)
         if site not in {(done["site"], done["layer"]) for done in saved}:
-            earlier = _put_by(library, work, config, origin).get(
-                site
-            )  # a kill came between its rename and the record of it
+            earlier = put.get(site)  # a kill came between its rename and the record of it
             path = library.add(dictionary, run=work.run) if earlier is None else earlier
             saved.append(asdict(TrainedDictionary.of(dictionary, path)))
             work.record_saved(saved)

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from itda_core.errors import UserError
+from itda_core.foreign import valid
 
 DEMO_PASSAGES = 20_000
 DEMO_SEED = 0
@@ -94,7 +95,7 @@ class Corpus:
 
         Raises UserError when two documents share an id: a label could not say which of them it stands for.
         """
-        from itda_core.text.pieces import pieces, valid
+        from itda_core.text.pieces import pieces
 
         documents = tuple(documents)
         for document in documents:

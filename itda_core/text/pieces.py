@@ -29,12 +29,3 @@ def pieces(id: str, text: str, changes: set[str] | None = None) -> Iterator[Docu
             end = next((place + 1 for place in places if place >= 0), end)
         yield Document(id if start == 0 else f"{id}+{start}", text[start:end])
         start = end
-
-
-def valid(text: str) -> str:
-    """`text` with U+FFFD in the place of halves of surrogate pairs, which no tokenizer takes and no file can hold."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

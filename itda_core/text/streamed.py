@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core import hub
 from itda_core.errors import UserError
-from itda_core.foreign import foreign
+from itda_core.foreign import foreign, valid
 from itda_core.text.corpus import Document
-from itda_core.text.pieces import pieces, valid
+from itda_core.text.pieces import pieces
 from itda_core.text.sources import COLUMN, Source
 from itda_core.text.sources.columns import listed
 

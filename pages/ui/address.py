@@ -13,6 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from itda_core.foreign import valid
+
 T = TypeVar("T")
 
 
@@ -83,7 +85,7 @@ def query_of(values: Mapping[str, object]) -> dict[str, str]:
 
 def writable(value: object) -> str:
     """`value` as text that an address can hold: half characters, as in a folder's name that is not UTF-8, as U+FFFD."""
-    return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return valid(str(value))
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

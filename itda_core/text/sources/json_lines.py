@@ -11,8 +11,9 @@ from itertools import islice
 from typing import Any
 
 from itda_core.errors import UserError
+from itda_core.foreign import valid
 from itda_core.text.corpus import Document
-from itda_core.text.pieces import NUMBERED, pieces, valid
+from itda_core.text.pieces import NUMBERED, pieces
 from itda_core.text.sources.columns import COLUMN, missing
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
