@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from itda_core.runs.verify import Verification
 
 
+EXAMPLE = "The old captain asked Maria to bring the lamp."
 _MOST_DICTIONARY_BYTES = 2**30  # of dictionaries in memory; one alone may have more
 _MOST_PROMPT_BYTES = 2**26  # of prompts' activations
 _LABEL_BYTES = 500  # of a label with its context, as pandas holds it
@@ -296,17 +297,15 @@ def verify(
 
 @st.cache_resource
 def warm_up(key: DictionaryKey) -> threading.Thread:
-    """Starts loading torch, the dictionary and its model behind the first page; done when the thread has ended."""
-    models = holder()
+    """Decomposes EXAMPLE behind the first page, with all that has to be loaded for it; done when the thread has ended.
+
+    All of it: while a page's script computes, a click on a link can be lost, because what the page's timers ask for
+    meanwhile takes the place of what the click asked for.
+    """
 
     def load() -> None:
-        imports.load()
-        from itda_core.dictionaries import AtomDictionary
-
         try:
-            spec = AtomDictionary.load(Path(key.path)).spec
-            with models.lend(ModelSpec(spec.model, revision=spec.revision)):
-                pass
+            decomposition(key, EXAMPLE, dictionary(key).config.k, "mp")
         except UserError:
             return  # whoever opens the dictionary is told; here nobody asked yet
 

@@ -14,13 +14,13 @@ from itda_core.runs.machine import machine
 from itda_core.runs.units import size
 from pages.ui import address, engine, job_watch, shell, ways
 from pages.ui.atom_list import atom_list
+from pages.ui.engine import EXAMPLE
 from pages.ui.fact_table import fact_table
 from pages.ui.notice import problem
 from pages.ui.token_row import token_row
 from pages.ui.visible import visible, visible_token
 from pages.ui.wording import moment
 
-EXAMPLE = "The old captain asked Maria to bring the lamp."
 _STRONGEST = 4
 _TOKEN, _OPENED = "home.token", "home.opened"
 
