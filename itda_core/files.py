@@ -68,6 +68,15 @@ def regular(path: Path) -> os.stat_result:
         return _only_regular(path, os.stat(path))
 
 
+def stamp(path: Path) -> tuple[int, ...] | None:
+    """Changes whenever the file does; None where there is none to be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def open_regular(path: Path) -> BufferedReader:
     """The regular file `path`, open for reading; a pipe or a device in its place is not opened, and never waited for.
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic
@@ -27,7 +27,7 @@ import psutil
 from filelock import FileLock
 
 from itda_core.errors import UserError
-from itda_core.files import explained, new_folder, read_json, shown, sweep, write_json
+from itda_core.files import explained, new_folder, read_json, shown, stamp, sweep, write_json
 from itda_core.runs.home import home as user_home
 from itda_core.runs.job_folder import (
     CANCEL,
@@ -103,7 +103,8 @@ class Jobs:
 
     def damaged(self, kind: JobKind[Any, Any] | None = None) -> list[DamagedJob]:
         """Folders of jobs that do not say what was asked for, newest first; with `kind`, those that may be of it."""
-        found = [DamagedJob(path, problem) for path in self._folders() if (problem := Job(path).problem) is not None]
+        problems = ((path, _problem(path, stamp(path / REQUEST))) for path in self._folders())
+        found = [DamagedJob(path, problem) for path, problem in problems if problem is not None]
         return [job for job in found if kind is None or job.kind in (None, kind)]
 
     def get(self, id: str, kind: JobKind[R, S] | None = None) -> Job[R, S]:
@@ -311,6 +312,12 @@ class Job(Generic[R, S]):
         elif waited > TERMINATE_AFTER and cancel.terminated is None:
             ask_to_stop(self.folder, replace(cancel, terminated=time.time()))
             _signal(process, signal.SIGTERM)
+
+
+@lru_cache(maxsize=4096)
+def _problem(folder: Path, request: tuple[int, ...] | None) -> str | None:
+    """That of the job in `folder`, whose request bears this stamp: pages ask for all jobs at every click."""
+    return Job(folder).problem
 
 
 def command_of(request: JobRequest, *, further: bool = False) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
-from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, sweep, sync_folder
+from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, stamp, sweep, sync_folder
 from itda_core.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
@@ -274,16 +274,7 @@ def _entry(path: Path, *, bundled: bool = False) -> LibraryEntry:
         storable(path.name)
     except UserError as error:  # no page and no file could name it
         return LibraryEntry(path, path.name, bundled, problem=str(error))
-    return _read_entry(path, bundled, tuple(_stamp(path / name) for name in DICTIONARY_FILES))
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    """Changes whenever the file does; None where there is none to be read."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return _read_entry(path, bundled, tuple(stamp(path / name) for name in DICTIONARY_FILES))
 
 
 @lru_cache(maxsize=4096)
