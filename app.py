@@ -2,26 +2,27 @@
 
 import streamlit as st
 
-from pages.ui import engine, home, shell
+from pages.ui.frame import engine, shell
+from pages.ui.home import parts as home_parts
 
 frame = shell.page("Home")
 frame.share({"dictionary": st.query_params.get("dictionary")})
-frame.export(home.exports(frame))
+frame.export(home_parts.exports(frame))
 shell.complain()
 
 st.text(
     "Read a language model's activations as short sums of activations that were really seen: "
     "every atom is a token in a text you can look up."
 )
-home.cards(frame)
+home_parts.cards(frame)
 
 bundled = [entry for entry in engine.usable(frame.entries) if entry.bundled]
 example = frame.chosen if frame.chosen is not None and frame.chosen.bundled else engine.default_entry(bundled)
 if example is not None:
-    home.live_example(example)
+    home_parts.live_example(example)
 
 left, right = st.columns([3, 2], gap="large")
 with left:
-    home.recent(frame)
+    home_parts.recent(frame)
 with right:
-    home.this_machine()
+    home_parts.this_machine()

@@ -1,6 +1,6 @@
 """`python -m itda_core` is the command line."""
 
-from itda_core.cli import main
+from itda_core.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from itda_core.errors import UserError
-from itda_core.paths import expanded
+from itda_core.files.paths import expanded
 
 
 def plain(value: Any) -> Any:

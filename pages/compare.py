@@ -2,7 +2,13 @@
 
 import streamlit as st
 
-from pages.ui import compare_job, compare_labels, compare_training, compare_transfer, compare_views, match_page, shell
+from pages.ui.compare import job as compare_job
+from pages.ui.compare import label_transfer
+from pages.ui.compare import labels as compare_labels
+from pages.ui.compare import over_training as compare_over_training
+from pages.ui.compare import views as compare_views
+from pages.ui.compare.matching import page as matching_page
+from pages.ui.frame import shell
 
 frame = shell.page("Compare")
 job_id = st.query_params.get("job")
@@ -13,10 +19,10 @@ if job_id is not None:
 
 view = compare_views.choose()
 if view == "measures":
-    match_page.page(frame)
+    matching_page.page(frame)
 elif view == "training":
-    compare_training.page(frame)
+    compare_over_training.page(frame)
 elif view == "transfer":
-    compare_transfer.page(frame)
+    label_transfer.page(frame)
 else:
     compare_labels.page(frame)

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from itda_core.errors import UserError
-from pages.ui import address, engine, shell, ways
-from pages.ui import decomposed as parts
-from pages.ui.notice import notice
-from pages.ui.prompt_box import prompt_box
-from pages.ui.token_row import token_row
+from pages.ui.components.notice import notice
+from pages.ui.components.prompt_box import prompt_box
+from pages.ui.components.token_row import token_row
+from pages.ui.decompose import parts as parts
+from pages.ui.frame import address, engine, navigation, shell
 
 frame = shell.page("Decompose")
 if frame.chosen is None:
@@ -16,8 +16,8 @@ if frame.chosen is None:
     st.stop()
 entry = frame.chosen
 with frame.actions:
-    icon = ways.PAGES["Compare"][2]
-    ways.way("Compare", "Compare with others", icon, {"dictionary": entry.name}, key="decompose.compare")
+    icon = navigation.PAGES["Compare"][2]
+    navigation.way("Compare", "Compare with others", icon, {"dictionary": entry.name}, key="decompose.compare")
 
 prompt = address.arrive("prompt", parts.PROMPT, str, parts.EXAMPLES[0])
 prompt_box(prompt, examples=parts.EXAMPLES, on_submit=parts.submit, key="decompose.box")

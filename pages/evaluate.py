@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages.ui import evaluator as parts
-from pages.ui import job_form, job_watch, shell
-from pages.ui.evaluation_watch import VIEW
+from pages.ui.evaluate import form as parts
+from pages.ui.evaluate.watch import VIEW
+from pages.ui.forms import job_form
+from pages.ui.frame import shell
+from pages.ui.jobs import job_watch
 
 frame = shell.page("Evaluate")
 job_id = st.query_params.get("job")

@@ -1,8 +1,8 @@
 """Library: every dictionary on this machine, what it is, and where it can go."""
 
-from pages.ui import shelf as parts
-from pages.ui import shell
-from pages.ui.notice import notice
+from pages.ui.components.notice import notice
+from pages.ui.frame import shell
+from pages.ui.library import parts as parts
 
 frame = shell.page("Library")
 shell.complain()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import itda_core  # before torch, which reads how threads are to wait when it is loaded
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the cores are shared, also by what tests start
-    from itda_core.threads import cores  # a container may give few of many; nothing heavy is loaded with it
+    from itda_core.machine.threads import cores  # a container may give few of many; nothing heavy is loaded with it
 
     _workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _workers)))  # read with torch
@@ -228,7 +228,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def itda(capfd: pytest.CaptureFixture[str], home: Path) -> Cli:
     """`itda(*arguments)` in this process: exit code, stdout, stderr, as the system sees them."""
-    from itda_core.cli import main
+    from itda_core.cli.main import main
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()

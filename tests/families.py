@@ -225,7 +225,7 @@ def _load_what_all_need() -> None:
         "transformers.modeling_utils",
         "transformers.models.auto.modeling_auto",
         "itda_core.analysis.decompose",
-        "itda_core.dictionaries.training",
+        "itda_core.dictionaries.growing.training",
         "itda_core.models.loading",
         "itda_core.pursuit",
         "itda_core.runs.verify",

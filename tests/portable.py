@@ -24,25 +24,29 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ("tests/dictionaries", "tests/pursuit", "tests/models/streamed", "tests/comparison")
 # What is matrix products, and little else.
-PRODUCTS = ("tests/models/streamed", *(f"tests/comparison/test_{of}.py" for of in ("match", "measures", "moments")))
+PRODUCTS = (
+    "tests/models/streamed",
+    "tests/comparison/matching/test_study.py",
+    *(f"tests/comparison/measures/test_{of}.py" for of in ("table", "moments")),
+)
 AT_ONCE = 2  # emulations side by side
 # Where nothing is computed that kernels could round otherwise, or Python is another machine's interpreter.
 LEFT_OUT = (
     "tests/pursuit/kernels/test_cuda.py",
-    "tests/dictionaries/test_ahead.py",
+    "tests/dictionaries/growing/test_compile_ahead.py",
     "tests/dictionaries/test_config.py",
-    "tests/dictionaries/test_draws.py",
-    "tests/dictionaries/test_pool.py",
-    "tests/dictionaries/test_predicted_size.py",
-    "tests/dictionaries/test_storage.py",
-    "tests/comparison/test_chance.py",
-    "tests/comparison/test_checkpoints.py",
-    "tests/comparison/test_comparable.py",
-    "tests/comparison/test_course.py",
-    "tests/comparison/test_differences.py",
-    "tests/comparison/test_intervals.py",
-    "tests/comparison/test_jaccard.py",
-    "tests/comparison/test_places.py",
+    "tests/dictionaries/choosing/test_prefix_hash.py",
+    "tests/dictionaries/choosing/test_reservoir.py",
+    "tests/dictionaries/growing/test_predicted_size.py",
+    "tests/dictionaries/storage/test_dictionary_folder.py",
+    "tests/comparison/overlap/test_chance.py",
+    "tests/comparison/over_training/test_demo_checkpoints.py",
+    "tests/comparison/overlap/test_comparability.py",
+    "tests/comparison/over_training/test_checkpoint_series.py",
+    "tests/comparison/overlap/test_differences.py",
+    "tests/comparison/overlap/test_bootstrap.py",
+    "tests/comparison/overlap/test_jaccard.py",
+    "tests/comparison/test_label_sets.py",
     "tests/comparison/test_room.py",
 )
 # Tests of kills, disks and what is refused come to the same arithmetic a second time, or to none.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from itda_core import AtomDictionary, Corpus, ModelSpec, load_model
-from itda_core.dictionaries.storage import check_digests, has_digests
+from itda_core.dictionaries.storage.dictionary_folder import check_digests, has_digests
 from itda_core.models.spec import DEMO_MODELS
 from itda_core.runs.library import BUNDLED
 from itda_core.runs.verify import verify

@@ -14,8 +14,7 @@ import itda_core
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
 BASE = {  # every room stands on these
-    *("arguments", "cgroup", "csv_export", "errors", "files", "fingerprints", "foreign", "home", "hub", "paths"),
-    *("remembered", "schema", "streams", "tensor_files", "threads"),
+    *("arguments", "errors", "files", "fingerprints", "foreign", "hub", "machine"),
 }
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),
@@ -26,12 +25,8 @@ DIRECTLY: dict[str, set[str]] = {
     "comparison": {"dictionaries", "models"},
     "runs": {"analysis", "comparison"},
     "figures": {"analysis", "comparison", "runs"},
-    "comparison_figures": {"comparison"},
-    "transfer_figures": {"comparison", "comparison_figures", "figures"},
-    "streams": set(),
-    "terminal": {"runs"},
     "bench": {"runs"},
-    "cli": {"streams", "terminal", "figures", "bench"},
+    "cli": {"figures", "bench"},
     "__main__": {"cli"},
     "__init__": {"analysis", "comparison"},
 }
@@ -151,7 +146,7 @@ def test_listing_things_loads_neither_torch_nor_transformers(tmp_path: Path) -> 
     """What pages import to list things, and the commands that need no model."""
     program = """
 import itda_core.text, itda_core.dictionaries, itda_core.models, itda_core.runs
-from itda_core.cli import main
+from itda_core.cli.main import main
 from itda_core.runs import Jobs, Library, machine, unfinished
 Library().entries(), Jobs().list(), unfinished(), machine()
 for arguments in ["--help"], ["library", "list"], ["library", "list", "--json"], ["train", "--help"], ["train"]:

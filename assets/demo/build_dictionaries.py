@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from itda_core import AtomDictionary, Corpus, ModelSpec, TrainConfig, load_model, train
-from itda_core.comparison.checkpoints import CHECKPOINTS, LIST, labels_file
+from itda_core.comparison.over_training.demo_checkpoints import CHECKPOINTS, LIST, labels_file
 from itda_core.dictionaries import LabelsOnly, write_labels
 from itda_core.files import read_json, write_json
 

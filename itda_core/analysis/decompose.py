@@ -120,7 +120,7 @@ def decompose_activations(
     """The sparse sums of activations already read; no model runs. `k` and `method` default to the dictionary's own."""
     import torch
 
-    from itda_core.dictionaries.sinks import sinks_in
+    from itda_core.dictionaries.growing.sinks import sinks_in
     from itda_core.pursuit import reconstruct, relative_error
 
     k, method = defaults(dictionary, k, method)

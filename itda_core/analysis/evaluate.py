@@ -327,7 +327,7 @@ class _Pass:
     def _reconstructed(
         self, activations: dict[Site, torch.Tensor]
     ) -> Iterator[tuple[_Measured, Encoding, torch.Tensor]]:
-        from itda_core.dictionaries.sinks import sinks_in
+        from itda_core.dictionaries.growing.sinks import sinks_in
 
         for (site, sink_norm), spread in self._spread.items():
             spread.take(activations[site][~sinks_in(activations[site], sink_norm)])

@@ -34,7 +34,7 @@ class _Built(NamedTuple):
 
     @classmethod
     def of(cls, dictionary: AtomDictionary) -> _Built:
-        from itda_core.dictionaries.survey import MEAN_TOKENS
+        from itda_core.dictionaries.growing.stream_statistics import MEAN_TOKENS
 
         stats, config = dictionary.stats, dictionary.config
         windows, tokens = stats.get("windows"), stats.get("tokens")
@@ -56,7 +56,7 @@ def evaluation_text(
     remain behind those, the text they were built from is taken, and the note says so. Raises UserError for a corpus
     without any token of text.
     """
-    from itda_core.dictionaries.held_out import FEWEST_TOKENS
+    from itda_core.dictionaries.growing.held_out import FEWEST_TOKENS
     from itda_core.text import windows
 
     config = dictionaries[0].config

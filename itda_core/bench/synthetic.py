@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from itda_core.bench.cases import Case
+from itda_core.bench.pursuit.cases import Case
 from itda_core.pursuit import gram_dtype, gram_matrix
 
 COSINE = 0.3  # expected between two atoms: activations of a language model share a mean direction

@@ -10,7 +10,7 @@ from typing import Any
 from itda_core.arguments import plain
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
 from itda_core.errors import UserError
-from itda_core.schema import LARGEST
+from itda_core.files.dataclass_schema import LARGEST
 
 METHODS = ("mp", "omp", "gp")
 SELECTIONS = ("sequential", "paper", "sampled", "consensus")

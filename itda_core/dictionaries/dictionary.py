@@ -95,7 +95,7 @@ class AtomDictionary:
     @classmethod
     def load(cls, path: str | Path) -> AtomDictionary:
         """The dictionary in the folder `path`, everything checked. Raises UserError when it is damaged or foreign."""
-        from itda_core.dictionaries.storage import load
+        from itda_core.dictionaries.storage.dictionary_folder import load
 
         return load(user_path(path))
 
@@ -111,7 +111,7 @@ class AtomDictionary:
 
         Raises UserError when `path` exists, cannot be written, or the disk is full.
         """
-        from itda_core.dictionaries.storage import save
+        from itda_core.dictionaries.storage.dictionary_folder import save
 
         return save(self, user_path(path), dtype=dtype, run=run)
 
@@ -121,7 +121,7 @@ class AtomDictionary:
 
         Raises UserError when there is none, when the Hub cannot be reached, or when what is there is damaged.
         """
-        from itda_core.dictionaries.hub import download
+        from itda_core.dictionaries.storage.hub import download
 
         path = user_path(source)
         return cls.load(path) if os.path.isdir(path) else cls.load(download(str(source), revision))
@@ -132,7 +132,7 @@ class AtomDictionary:
         The access token comes from the environment (HF_TOKEN) or an earlier `hf auth login`, never from an argument.
         Raises UserError when the Hub refuses or cannot be reached.
         """
-        from itda_core.dictionaries.hub import upload
+        from itda_core.dictionaries.storage.hub import upload
 
         return upload(self, name, private=private)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from itda_core.dictionaries.choosing.learning import errors_without
 from itda_core.dictionaries.config import SIZED
 from itda_core.dictionaries.dictionary import AtomDictionary
-from itda_core.dictionaries.learning import errors_without
 from itda_core.fingerprints import same_model
 from itda_core.pursuit import encode, reconstruct
 from itda_core.pursuit import relative_error as relative_errors

@@ -11,8 +11,8 @@ from torch import Tensor
 from itda_core.dictionaries.provenance import AtomLabel
 
 if TYPE_CHECKING:
+    from itda_core.dictionaries.activation_source import ActivationSource, Site
     from itda_core.dictionaries.labels_only import LabelsOnly
-    from itda_core.dictionaries.source import ActivationSource, Site
     from itda_core.text.windows import Window
 
 

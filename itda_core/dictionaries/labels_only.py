@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.arguments import user_path
 from itda_core.dictionaries.config import TrainConfig
-from itda_core.dictionaries.description import check_spec, check_stats, config_of
 from itda_core.dictionaries.dictionary import DictionarySpec
 from itda_core.dictionaries.provenance import CONTEXT_AFTER, CONTEXT_BEFORE, DTYPES, MOST_NUMBER, check
+from itda_core.dictionaries.storage.description import check_spec, check_stats, config_of
 from itda_core.errors import UserError
 from itda_core.files import finite, parse_json, read_bytes, shown, write_bytes
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from itda_core.dictionaries.dictionary import AtomDictionary
-    from itda_core.dictionaries.storage import Labelling
+    from itda_core.dictionaries.storage.dictionary_folder import Labelling
     from itda_core.text.corpus import Corpus
 
 FORMAT, FORMAT_VERSION = "itda-labels", 1

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from itda_core.dictionaries.choosing.directions import unit_directions
+from itda_core.dictionaries.choosing.learning import errors_without
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
-from itda_core.dictionaries.directions import unit_directions
 from itda_core.dictionaries.gathering import Chosen, LabelFinder, gather
+from itda_core.dictionaries.growing.sinks import sinks_in
+from itda_core.dictionaries.growing.stream_statistics import Survey, survey, tokens_to_survey
+from itda_core.dictionaries.growing.training_windows import windows_of_training
 from itda_core.dictionaries.labels_only import LabelsOnly
-from itda_core.dictionaries.learning import errors_without
 from itda_core.dictionaries.provenance import AtomLabel, to_frame
-from itda_core.dictionaries.reading import windows_of_training
-from itda_core.dictionaries.sinks import sinks_in
-from itda_core.dictionaries.survey import Survey, survey, tokens_to_survey
 from itda_core.dictionaries.threshold import cosine_of, threshold_of
 from itda_core.errors import UserError
 from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
+    from itda_core.dictionaries.activation_source import ActivationSource, Site
     from itda_core.dictionaries.config import TrainConfig
-    from itda_core.dictionaries.source import ActivationSource, Site
     from itda_core.text.corpus import Corpus, Document
     from itda_core.text.windows import Window
 

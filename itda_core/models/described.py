@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerFast
 
-    from itda_core.models.batching import Batching
+    from itda_core.models.forward.batching import Batching
     from itda_core.models.language_model import LanguageModel
     from itda_core.models.sites import Site
 

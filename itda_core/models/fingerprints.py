@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.files import read_json
 from itda_core.fingerprints import joined
-from itda_core.models.folders import CONFIG, weight_files
+from itda_core.models.folder.model_folder import CONFIG, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

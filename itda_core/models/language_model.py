@@ -8,14 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from itda_core.models import capture, prediction, probe
+from itda_core.models import activations, prediction
 from itda_core.models.architecture import Blocks, context_length, find_blocks, stated_layers, submodule, width
-from itda_core.models.batching import Batching, Groups, grouped
 from itda_core.models.fingerprints import model_fingerprint, tokenizer_fingerprint
-from itda_core.models.hooks import module_at
+from itda_core.models.forward import batching_probe
+from itda_core.models.forward.batching import Batching, Groups, grouped
+from itda_core.models.forward.hooks import module_at
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
-from itda_core.models.tokenizers import check_ids, n_embeddings, note_of
+from itda_core.models.tokenizer.loading import check_ids, n_embeddings, note_of
 
 if TYPE_CHECKING:
     import torch
@@ -90,7 +91,7 @@ class LanguageModel:
     def batching(self) -> Batching:
         """How several windows may be read so that each gives what it gives alone: found out when first needed."""
         with self.lock:
-            return probe.batching_of(self)
+            return batching_probe.batching_of(self)
 
     def groups(self, windows: Sequence[Window]) -> Groups:
         """Which of `windows` share a forward pass, by their places."""
@@ -184,19 +185,19 @@ class LanguageModel:
         *,
         windows_per_batch: int = 16,
         include_special: bool = False,
-    ) -> Iterator[capture.ActivationBatch]:
+    ) -> Iterator[activations.ActivationBatch]:
         """See `capture.stream`."""
-        return capture.stream(
+        return activations.stream(
             self, windows, sites, windows_per_batch=windows_per_batch, include_special=include_special
         )
 
     def capture(self, window: Window, sites: Sequence[Site]) -> dict[Site, torch.Tensor]:
         """See `capture.capture`."""
-        return capture.capture(self, window, sites)
+        return activations.capture(self, window, sites)
 
     def next_token_logits(self, window: Window, site: Site, position: int, replacements: torch.Tensor) -> torch.Tensor:
         """See `capture.next_token_logits`."""
-        return capture.next_token_logits(self, window, site, position, replacements)
+        return activations.next_token_logits(self, window, site, position, replacements)
 
     def predict(self, windows: Sequence[Window], sites: Sequence[Site] = ()) -> prediction.Predictions:
         """See `prediction.predict`."""

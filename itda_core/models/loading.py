@@ -16,13 +16,13 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.foreign import foreign, quoted
-from itda_core.models.configs import base_loader, has_base, read_config, refused, whole_loader
-from itda_core.models.folders import model_folder, weight_files
+from itda_core.models.folder.config import base_loader, has_base, read_config, refused, whole_loader
+from itda_core.models.folder.model_folder import model_folder, weight_files
+from itda_core.models.folder.stored_tensors import check_stored, stored_tensors
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.placement import Room, choose, limits, needed_bytes, room
 from itda_core.models.spec import ModelSpec
-from itda_core.models.stored import check_stored, stored_tensors
-from itda_core.models.tokenizers import read_tokenizer
+from itda_core.models.tokenizer.loading import read_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from itda_core.errors import UserError
-from itda_core.models.memory import host_memory
-from itda_core.models.stored import FLOATS, stored_tensors
+from itda_core.machine.host_memory import host_memory
+from itda_core.models.folder.stored_tensors import FLOATS, stored_tensors
 
 if TYPE_CHECKING:
     import torch

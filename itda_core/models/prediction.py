@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from itda_core.errors import UserError
-from itda_core.models.batching import in_order, taken
-from itda_core.models.forward import PaddedWindows, check_finite, forward, pad
-from itda_core.models.hooks import hooked
-from itda_core.models.passes import passes
+from itda_core.models.forward.batching import in_order, taken
+from itda_core.models.forward.forward_pass import PaddedWindows, check_finite, forward, pad
+from itda_core.models.forward.hooks import hooked
+from itda_core.models.forward.passes import passes
 from itda_core.models.sites import Site
 
 if TYPE_CHECKING:

@@ -1,28 +1,28 @@
 """What is kept on this machine and what runs on it: the library, trainings, jobs. Loads no torch to list things."""
 
-from itda_core.runs.estimate import Estimate, estimate
-from itda_core.runs.evaluate_request import EvaluateRequest
-from itda_core.runs.evaluation import evaluate_dictionaries, measure
-from itda_core.runs.evaluation_status import EvaluationStatus
+from itda_core.runs.costs.training import Estimate, estimate
+from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.evaluation.run import evaluate_dictionaries, measure
+from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.home import home
-from itda_core.runs.job_kinds import EVALUATION, MATCHING, TRAINING, TRANSFER, JobKind
-from itda_core.runs.job_status import JobStatus
-from itda_core.runs.jobs import Job, Jobs
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.jobs.kinds import EVALUATION, MATCHING, TRAINING, TRANSFER, JobKind
+from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import BUNDLED, Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
-from itda_core.runs.match_request import MatchRequest
-from itda_core.runs.match_status import MatchStatus
-from itda_core.runs.matching import match_models
+from itda_core.runs.matching.request import MatchRequest
+from itda_core.runs.matching.run import match_models
+from itda_core.runs.matching.status import MatchStatus
 from itda_core.runs.model_of import model_of
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.training_run import Interrupted, TrainedDictionary, run
-from itda_core.runs.training_status import LayerStatus, TrainingStatus
-from itda_core.runs.transfer_request import TransferRequest
-from itda_core.runs.transfer_status import TransferStatus
-from itda_core.runs.transferring import transfer_labels
+from itda_core.runs.training.checkpoint_folder import Unfinished, unfinished
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.run import Interrupted, TrainedDictionary, run
+from itda_core.runs.training.status import LayerStatus, TrainingStatus
+from itda_core.runs.transfer.request import TransferRequest
+from itda_core.runs.transfer.run import transfer_labels
+from itda_core.runs.transfer.status import TransferStatus
 from itda_core.runs.verify import LabelCheck, Verification, corpus_of, verify
-from itda_core.runs.work import Unfinished, unfinished
 
 __all__ = [
     "BUNDLED",

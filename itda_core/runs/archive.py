@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from itda_core.dictionaries.storage import check_digests
+from itda_core.dictionaries.storage.dictionary_folder import check_digests
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, foreign_file, open_regular, shown, sync_folder
 

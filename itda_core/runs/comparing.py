@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core import fingerprints
-from itda_core.csv_export import csv_text
 from itda_core.errors import UserError
 from itda_core.files import write_text
+from itda_core.files.csv_export import csv_text
 from itda_core.fingerprints import same_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from itda_core.comparison import Differences, JaccardMatrix, LabelSet, OrderProgress
-    from itda_core.comparison.comparable import Comparability
+    from itda_core.comparison.overlap.comparability import Comparability
     from itda_core.dictionaries import LabelsOnly
     from itda_core.models import LanguageModel
     from itda_core.text import Corpus
@@ -38,7 +38,7 @@ class Comparison:
         """The labels that count in the matrix's one cell. Raises UserError unless two sets were compared, or where
         their labels say nothing of their tokens.
         """
-        from itda_core.comparison import differences
+        from itda_core.comparison.overlap import differences
 
         if len(self.sets) != 2:
             raise UserError(
@@ -71,9 +71,9 @@ def compare(
     corpus that was named is another.
     """
     from itda_core.comparison import LabelSet, jaccard_matrix
-    from itda_core.comparison.chance import check_null
-    from itda_core.comparison.comparable import comparability
-    from itda_core.comparison.refusals import check
+    from itda_core.comparison.overlap.chance import check_null
+    from itda_core.comparison.overlap.comparability import comparability
+    from itda_core.comparison.overlap.refusals import check
 
     check_null(null)
     if by not in BY:
@@ -101,7 +101,7 @@ def compare(
 
 def write_csv(matrix: JaccardMatrix, path: Path) -> None:
     """Every pair of a matrix as a row of the file `path`, which is replaced. Raises UserError when it cannot be."""
-    from itda_core.comparison.report import CELL_COLUMNS, cells
+    from itda_core.comparison.overlap.jaccard_report import CELL_COLUMNS, cells
 
     write_text(path, csv_text(CELL_COLUMNS, cells(matrix)))
 
@@ -126,7 +126,7 @@ def compare_orders(
     text it read.
     """
     from itda_core.comparison import LabelSet, order_effect
-    from itda_core.comparison.orders import Training, check_orders
+    from itda_core.comparison.overlap.corpus_orders import Training, check_orders
     from itda_core.dictionaries.config import SIZED
     from itda_core.runs.model_of import model_of
     from itda_core.runs.rebuilding import labels_in
@@ -189,7 +189,7 @@ def corpus_of_labels(sets: Sequence[LabelSet], reference: str | None = None) -> 
     """The corpus of label sets, by its name or where `reference` says. Raises UserError when it is not found, or when
     its text is another one.
     """
-    from itda_core.comparison.refusals import described_corpus
+    from itda_core.comparison.overlap.refusals import described_corpus
     from itda_core.runs.verify import corpus_named
 
     corpus = corpus_named(sets[0].specs[0].corpus, reference)
@@ -210,7 +210,7 @@ def tokenizers_of(
     """
     from itda_core.models import ModelSpec
     from itda_core.models.fingerprints import tokenizer_fingerprint
-    from itda_core.models.tokenizers import load_tokenizer
+    from itda_core.models.tokenizer.loading import load_tokenizer
 
     found: dict[str, PreTrainedTokenizerBase] = {}
     for one in sets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from itda_core.home import home
+from itda_core.files.home import home
 
 __all__ = ["activations_folder", "home", "jobs_folder", "library_folder", "work_folder"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, stamp, sweep, sync_folder
-from itda_core.paths import expanded, storable
+from itda_core.files.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
 from itda_core.runs.names import MOST_BYTES, RULE, cleaned, is_name
@@ -153,7 +153,7 @@ class Library:
         is none of these, is damaged, or leads outside itself.
         """
         from itda_core.dictionaries import AtomDictionary
-        from itda_core.dictionaries.storage import add_digests
+        from itda_core.dictionaries.storage.dictionary_folder import add_digests
 
         if name is not None:
             name = self._new_name(name)
@@ -280,7 +280,7 @@ def _entry(path: Path, *, bundled: bool = False) -> LibraryEntry:
 @lru_cache(maxsize=4096)
 def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None, ...]) -> LibraryEntry:
     """What is in a folder whose files bear these stamps: pages ask for the whole library at every click."""
-    from itda_core.dictionaries.storage import read_summary
+    from itda_core.dictionaries.storage.dictionary_folder import read_summary
 
     try:
         summary = read_summary(path)

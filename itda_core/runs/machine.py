@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from itda_core.models.memory import host_memory
-from itda_core.threads import cores
+from itda_core.machine.host_memory import host_memory
+from itda_core.machine.threads import cores
 
 _TRUE = {"1", "on", "yes", "true"}
 

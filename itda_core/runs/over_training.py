@@ -38,8 +38,9 @@ def over_training(
     Raises UserError as `course_of` and `convergence` do, when a folder is no dictionary, and when the corpus is another
     one or is not found.
     """
-    from itda_core.comparison import LabelSet, convergence, course_of
-    from itda_core.comparison.chance import check_null
+    from itda_core.comparison import LabelSet, course_of
+    from itda_core.comparison.over_training import convergence
+    from itda_core.comparison.overlap.chance import check_null
     from itda_core.runs.comparing import corpus_of_labels, named_apart, tokenizers_of
 
     check_null(null)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from itda_core.paths import expanded
+from itda_core.files.paths import expanded
 from itda_core.runs.library import Library
 from itda_core.runs.verify import corpus_of
 
@@ -53,7 +53,7 @@ def labels_in(path: Path) -> LabelsOnly:
     Raises UserError when it is none, or is damaged.
     """
     from itda_core.dictionaries.labels_only import LabelsOnly, read_labels
-    from itda_core.dictionaries.storage import read_labelling
+    from itda_core.dictionaries.storage.dictionary_folder import read_labelling
 
     return read_labels(path) if path.is_file() else LabelsOnly.of(read_labelling(path))
 

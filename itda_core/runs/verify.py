@@ -274,7 +274,7 @@ def _least_cosine(dictionary: AtomDictionary, model: LanguageModel) -> float:
 
 def _files(dictionary: AtomDictionary) -> tuple[str | None, str | None]:
     """Which of the dictionary's files on disk is not what was written, and what cannot be known of them."""
-    from itda_core.dictionaries.storage import NO_DIGESTS, check_digests, has_digests
+    from itda_core.dictionaries.storage.dictionary_folder import NO_DIGESTS, check_digests, has_digests
 
     path = dictionary.path
     if path is None or not path.is_dir():

@@ -60,7 +60,8 @@ class Corpus:
         column; damage further into a file, and a file that changes while it is read, are reported, also as UserError,
         when reading comes to it.
         """
-        from itda_core.text import sources, streamed
+        from itda_core.text import sources
+        from itda_core.text.sources import hub
 
         given = os.fspath(reference) if isinstance(reference, os.PathLike) else reference
         if not isinstance(given, str):
@@ -73,7 +74,7 @@ class Corpus:
         if reference == "demo":
             corpus = _demo()
         elif reference.startswith("hf:"):
-            corpus = cls(*streamed.open_streamed(reference))
+            corpus = cls(*hub.open_streamed(reference))
         else:
             corpus = cls(*sources.file(reference))
         return corpus._with_text(reference)

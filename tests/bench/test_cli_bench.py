@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from itda_core.bench import limits, pursuit
-from itda_core.bench.cases import QUICK
+from itda_core.bench.pursuit import limits
+from itda_core.bench.pursuit import run as pursuit_run
+from itda_core.bench.pursuit.cases import QUICK
 from itda_core.bench.training import reach, topk_sae
 from tests.conftest import Cli
 
@@ -36,7 +37,7 @@ def test_json_is_one_object_with_the_contracts_keys(itda: Cli) -> None:
 
 def test_a_table_for_people(itda: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(pursuit, "encoding_bytes_apart", lambda cases: [3 * 2**19] * len(cases))
+    monkeypatch.setattr(pursuit_run, "encoding_bytes_apart", lambda cases: [3 * 2**19] * len(cases))
     code, out, err = itda("bench", "pursuit", "--quick", "--device", "cpu")
     assert (code, err) == (0, "")
     header, *lines = out.splitlines()

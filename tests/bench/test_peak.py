@@ -9,9 +9,9 @@ import psutil
 import pytest
 import torch
 
-from itda_core.bench.cases import Case
-from itda_core.bench.encoding_memory import code_bytes, encoding_bytes_apart
 from itda_core.bench.peak import peak_growth
+from itda_core.bench.pursuit.cases import Case
+from itda_core.bench.pursuit.encoding_memory import code_bytes, encoding_bytes_apart
 from itda_core.pursuit import matching_pursuit
 
 MIB = 2**20

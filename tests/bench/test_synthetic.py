@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from itda_core.bench.cases import Case
+from itda_core.bench.pursuit.cases import Case
 from itda_core.bench.synthetic import COSINE, Atoms, coherent_activations, coherent_atoms, inputs_of
 from itda_core.pursuit import chunks
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from itda_core.comparison.places import LabelSet
+from itda_core.comparison.label_sets import LabelSet
 from itda_core.dictionaries import DictionarySpec, TrainConfig
 from itda_core.dictionaries.provenance import AtomLabel, to_frame
 from itda_core.text import Corpus, TokenRef, windows

@@ -12,8 +12,9 @@ from tests.conftest import ROOT
 
 def test_functions_win_over_files_of_their_name_whichever_was_imported_first() -> None:
     program = """
-import itda_core.comparison.jaccard, itda_core.comparison.convergence, itda_core.comparison.differences
-from itda_core.comparison.jaccard import JaccardMatrix
+import itda_core.comparison.overlap.jaccard, itda_core.comparison.over_training.convergence
+import itda_core.comparison.overlap.differences
+from itda_core.comparison.overlap.jaccard import JaccardMatrix
 from itda_core.comparison import convergence, differences, jaccard, __all__
 import itda_core.comparison as room
 assert all(callable(each) for each in (convergence, differences, jaccard)), jaccard

@@ -19,13 +19,13 @@ import torch
 from itda_core.comparison import LabelSet
 from itda_core.dictionaries import AtomDictionary, TrainConfig, read_summary, train
 from itda_core.dictionaries.provenance import to_frame
-from itda_core.dictionaries.storage import add_digests, check_digests, has_digests
+from itda_core.dictionaries.storage.dictionary_folder import add_digests, check_digests, has_digests
 from itda_core.errors import UserError
 from itda_core.runs import Library
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
-from tests.dictionaries.test_storage import label, make
-from tests.dictionaries.test_training import finish
-from tests.test_files import Order, needs_proc
+from tests.dictionaries.growing.test_training import finish
+from tests.dictionaries.storage.test_dictionary_folder import label, make
+from tests.files.test_files import Order, needs_proc
 
 
 @pytest.fixture
@@ -225,7 +225,9 @@ def _resume(work: Path, config: TrainConfig) -> tuple[AtomDictionary, ...]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_one_bit_of_a_checkpoint_never_gives_another_dictionary(tmp_path: Path, name: str, monkeypatch) -> None:
-    monkeypatch.setattr("itda_core.dictionaries.pool.SEGMENT_BYTES", 4_000)  # so that some lie in segments
+    monkeypatch.setattr(
+        "itda_core.dictionaries.choosing.reservoir.SEGMENT_BYTES", 4_000
+    )  # so that some lie in segments
     _interrupted(tmp_path / "left", CONFIGS[name])
     files = sorted(path for path in (tmp_path / "left").rglob("*") if path.is_file())
     assert len(files) >= (8 if name == "sampled" else 4)
@@ -272,8 +274,8 @@ def test_a_checkpoint_of_an_earlier_version_goes_on_and_one_with_keys_missing_do
 def test_the_checkpoint_before_goes_only_when_the_new_one_is_on_the_disk(
     tmp_path: Path, name: str, monkeypatch
 ) -> None:
-    monkeypatch.setattr("itda_core.dictionaries.pool.SEGMENT_BYTES", 4_000)
-    monkeypatch.setattr("itda_core.dictionaries.saving.WORK_PER_SAVING", 0.0)  # one after each batch
+    monkeypatch.setattr("itda_core.dictionaries.choosing.reservoir.SEGMENT_BYTES", 4_000)
+    monkeypatch.setattr("itda_core.dictionaries.checkpoints.saving.WORK_PER_SAVING", 0.0)  # one after each batch
     order = Order(monkeypatch)
     _interrupted(tmp_path, CONFIGS[name], tokens=330)
     removed = [(i, path) for i, (what, path) in enumerate(order.calls) if what == "remove" and "checkpoint-" in path]

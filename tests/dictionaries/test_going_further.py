@@ -17,7 +17,14 @@ from itda_core.dictionaries import AtomDictionary, TrainConfig, train
 from itda_core.errors import UserError
 from itda_core.text import Corpus
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
-from tests.dictionaries.test_training import activations, assert_same, assert_same_choice, finish, interrupted, only
+from tests.dictionaries.growing.test_training import (
+    activations,
+    assert_same,
+    assert_same_choice,
+    finish,
+    interrupted,
+    only,
+)
 from tests.tolerance import assert_clear, rounding, strongest
 
 CONFIG = TrainConfig(k=4, threshold=0.3, context=12)
@@ -62,7 +69,9 @@ def without_stages(dictionary: AtomDictionary) -> AtomDictionary:
 def test_more_tokens_give_what_one_training_would_have_given(
     further: Further, model: FakeModel, tokens: int, settings: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("itda_core.dictionaries.survey.NORM_TOKENS", 150)  # or the median is one of other tokens
+    monkeypatch.setattr(
+        "itda_core.dictionaries.growing.stream_statistics.NORM_TOKENS", 150
+    )  # or the median is one of other tokens
     config = replace(CONFIG, **settings)
     extended = further(replace(config, tokens=tokens), replace(config, tokens=1000))
     straight = finish(train(model, fake_corpus(), LAYERS, replace(config, tokens=1000))).dictionaries

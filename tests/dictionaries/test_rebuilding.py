@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from itda_core.dictionaries import AtomDictionary, LabelsOnly, TrainConfig, read_labels, rebuild, train, write_labels
-from itda_core.dictionaries.learning import errors_without
+from itda_core.dictionaries.choosing.learning import errors_without
 from itda_core.errors import UserError
 from itda_core.text import Corpus, Document
 from tests.conftest import generated_text

@@ -21,8 +21,8 @@ import time
 import psutil
 from playwright.async_api import Browser, Page, async_playwright
 
+from itda_core.machine.threads import cores
 from itda_core.runs.machine import processor
-from itda_core.threads import cores
 from tests.e2e import chromium
 from tests.e2e.beside_training import SHOWN, studio
 from tests.e2e.conftest import FLAGS

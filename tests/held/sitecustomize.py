@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from itda_core.runs import reporter, training_run
+from itda_core.runs.jobs import reporter
+from itda_core.runs.training import run as training_run
 
 _AT, _UNTIL = int(os.environ["HOLD_AT"]), Path(os.environ["HOLD_UNTIL"])
 _follow = training_run._follow

@@ -323,7 +323,7 @@ def test_an_unknown_architecture_lists_its_modules_which_can_be_read(unknown: Pa
 def test_an_unknown_architecture_through_the_command_line(
     unknown: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from itda_core.cli import main
+    from itda_core.cli.main import main
 
     text = tmp_path / "text.txt"
     text.write_text(" ".join(TEXTS * 8))

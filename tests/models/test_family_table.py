@@ -9,7 +9,7 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.models import LanguageModel, ModelSpec, Site, load_model
-from itda_core.models.forward import pad
+from itda_core.models.forward.forward_pass import pad
 from itda_core.models.loading import load_skeleton
 from itda_core.text import Document, windows
 from tests.conftest import byte_level, word_piece
@@ -50,7 +50,7 @@ def longformer(folder: Path) -> LanguageModel:
 
 
 def test_what_a_model_appends_to_a_text_is_neither_seen_nor_changed(tmp_path: Path) -> None:
-    from itda_core.models.hooks import hooked
+    from itda_core.models.forward.hooks import hooked
 
     model = longformer(tmp_path)
     cuts = list(windows([Document("d", TEXTS[0])], model.tokenizer, context=24))

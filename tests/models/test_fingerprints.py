@@ -13,15 +13,15 @@ import torch
 
 from itda_core.analysis.decompose import check_model
 from itda_core.dictionaries import AtomDictionary, TrainConfig, train
-from itda_core.dictionaries.checkpoint import differences
+from itda_core.dictionaries.checkpoints.checkpoint import differences
 from itda_core.errors import UserError
 from itda_core.fingerprints import by_model, same_model, weights_of
 from itda_core.models import LanguageModel, ModelSpec, Site, load_model
+from itda_core.models.activation_cache.cached_model import KeptActivations
+from itda_core.models.activation_cache.shards import open_set
 from itda_core.models.fingerprints import model_fingerprint, weights_fingerprint
-from itda_core.models.folders import weight_files
-from itda_core.models.kept import KeptActivations
+from itda_core.models.folder.model_folder import weight_files
 from itda_core.models.loading import load_skeleton
-from itda_core.models.shards import open_set
 from itda_core.models.streamed.harvest import LayerHarvest
 from itda_core.text import Corpus, Document, windows
 

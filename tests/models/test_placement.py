@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from itda_core.errors import UserError
+from itda_core.machine import host_memory as memory_module
+from itda_core.machine.host_memory import host_memory
 from itda_core.models import LanguageModel, ModelSpec, load_model, loading
-from itda_core.models import memory as memory_module
-from itda_core.models.folders import weight_files
-from itda_core.models.memory import host_memory
+from itda_core.models.folder.model_folder import weight_files
 from itda_core.models.placement import SHARE, Room, choose, limits, needed_bytes, room
 from itda_core.text import Document, Window, windows
 from tests.models.zoo import FAMILIES, folder_of

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec, load_model
-from itda_core.models.folders import weight_files
+from itda_core.models.folder.model_folder import weight_files
+from itda_core.models.folder.stored_tensors import stored_tensors
 from itda_core.models.loading import load_skeleton
-from itda_core.models.stored import stored_tensors
-from itda_core.runs.planning.description import describe
+from itda_core.runs.costs.model_description import describe
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SOME = "transformer.h.1.mlp.c_fc.weight"

@@ -8,7 +8,7 @@ from tests.pages.conftest import PATIENCE, asked_for
 def page() -> None:
     import streamlit as st
 
-    from pages.ui import address
+    from pages.ui.frame import address
 
     within = st.session_state.get("within", "one")
     address.arrive("k", "page.k", address.whole(1, 9), 4, within=within)
@@ -78,7 +78,7 @@ def test_change_of_what_it_belongs_to_reads_the_address_again() -> None:
 
 def test_half_characters_are_written_as_what_can_be() -> None:
     """As in the name of a folder that is not UTF-8."""
-    from pages.ui import address
+    from pages.ui.frame import address
 
     assert address.query_of({"dictionary": "caf\udce9", "atom": 3, "none": None, "empty": ""}) == {
         "dictionary": "caf\ufffd",
@@ -88,7 +88,7 @@ def test_half_characters_are_written_as_what_can_be() -> None:
     def page() -> None:
         import streamlit as st
 
-        from pages.ui import address
+        from pages.ui.frame import address
 
         st.session_state["page.name"] = "caf\udce9"
         address.arrive("name", "page.name", str, "")

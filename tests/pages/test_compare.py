@@ -14,20 +14,22 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from itda_core import comparison_figures
 from itda_core.comparison import JaccardMatrix, LabelSet, jaccard_matrix
-from itda_core.comparison.convergence import Convergence
-from itda_core.comparison.convergence_report import settled
-from itda_core.comparison.layer_matching import accuracy
-from itda_core.comparison.match_table import MatchTable, MeasureResult
+from itda_core.comparison.matching.accuracy import accuracy
+from itda_core.comparison.matching.table import MatchTable, MeasureResult
+from itda_core.comparison.over_training.convergence import Convergence
+from itda_core.comparison.over_training.convergence_report import settled
 from itda_core.errors import UserError
-from itda_core.runs.job_kinds import MATCHING
-from itda_core.runs.jobs import Job, Jobs
-from itda_core.runs.match_estimate import estimate_match
-from itda_core.runs.match_request import DICTIONARIES, MatchRequest
-from itda_core.runs.match_status import MatchStatus
-from pages.ui import compare_matrix, compare_training, match_results
-from pages.ui.engine import TrainingMoment
+from itda_core.figures import heatmaps
+from itda_core.runs.costs.matching import estimate_match
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.jobs.kinds import MATCHING
+from itda_core.runs.matching.request import DICTIONARIES, MatchRequest
+from itda_core.runs.matching.status import MatchStatus
+from pages.ui.compare import matrix as compare_matrix
+from pages.ui.compare import over_training as compare_over_training
+from pages.ui.compare.matching import results as matching_results
+from pages.ui.frame.engine import TrainingMoment
 from tests.pages.conftest import HOSTILE, N_ATOMS, Studio, asked_for, components, notices, parsed_text
 
 NAME = "tiny-L1-resid_post"
@@ -238,11 +240,11 @@ def test_exports(studio: Studio, three: dict[str, set[Any]]) -> None:
 
 def test_the_web_page_holds_the_matrix_and_escapes_everything(studio: Studio, three: dict[str, set[Any]]) -> None:
     matrix = replace(matrix_of(studio), labels=(HOSTILE[0], SECOND, THIRD))
-    page = comparison_figures.comparison_page(
-        comparison_figures.jaccard_cells(matrix, groups=("a", "a", HOSTILE[1])),
+    page = heatmaps.comparison_page(
+        heatmaps.jaccard_cells(matrix, groups=("a", "a", HOSTILE[1])),
         title=HOSTILE[0],
         facts=[HOSTILE[0]],
-        passages=[comparison_figures.Passages(HOSTILE[0], ((HOSTILE[0], "token", HOSTILE[1]),), 3)],
+        passages=[heatmaps.Passages(HOSTILE[0], ((HOSTILE[0], "token", HOSTILE[1]),), 3)],
     )
     assert "<script" not in page
     assert "src=" not in page
@@ -344,7 +346,7 @@ def test_a_finished_study_shows_its_table_and_every_measure(studio: Studio) -> N
 
 
 def test_the_table_as_csv() -> None:
-    read = pd.read_csv(io.StringIO(match_results.csv(table_of(("one", "two")))))
+    read = pd.read_csv(io.StringIO(matching_results.csv(table_of(("one", "two")))))
     assert list(read["measure"]) == ["ITDA (Jaccard)", "Linear CKA"]
     low, share, high = (read[name].tolist()[0] for name in ("low", "different models", "high"))
     assert low < share <= high == pytest.approx(1.0)
@@ -362,7 +364,7 @@ def test_checkpoints_by_layers_in_the_order_of_training() -> None:
     values = np.array([[0.2, np.nan], [0.6, 0.4], [1.0, 1.0]])
     found = Convergence((10, 100, 1000), (0, 1), values, values - 0.1, values + 0.1, values, values * 0.1, values * 50)
     moments = {step: TrainingMoment(step * 1000, 10 / step) for step in found.checkpoints}
-    cells = compare_training.cells(found, moments)
+    cells = compare_over_training.cells(found, moments)
     assert cells.rows[1] == "step 100 (0.10M tokens)"
     assert [list(row) for row in cells.written] == [["20.0", ""], ["60.0", "40.0"], ["100.0", "100.0"]]
     assert cells.high == 0.6  # the end beside itself says nothing
@@ -372,7 +374,7 @@ def test_checkpoints_by_layers_in_the_order_of_training() -> None:
     ]
     assert "layer 0 from step 100, layer 1 only at the end" in settled(found)
     named = replace(found, given_names=("a", HOSTILE[0], "c"))
-    cells = compare_training.cells(named, {})
+    cells = compare_over_training.cells(named, {})
     assert cells.rows == ("a", HOSTILE[0], "c")
     assert cells.told[0][1].split("\n") == ["layer 1 at a", "no dictionary"]
     assert not any("loss" in told for row in cells.told for told in row)

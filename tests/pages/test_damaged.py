@@ -10,13 +10,13 @@ import pytest
 
 from itda_core.files import write_json
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.evaluate_request import EvaluateRequest
-from itda_core.runs.job_kinds import JobRequest, kind_of
-from itda_core.runs.jobs import Jobs
+from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.jobs.jobs import Jobs
+from itda_core.runs.jobs.kinds import JobRequest, kind_of
 from itda_core.runs.library import Library
-from itda_core.runs.match_request import MatchRequest
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.transfer_request import TransferRequest
+from itda_core.runs.matching.request import MatchRequest
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.transfer.request import TransferRequest
 from tests.pages.conftest import Studio, notices
 
 GOOD, BROKEN = "20300101-000000-000001-abcd", "20300101-000000-000002-abcd"

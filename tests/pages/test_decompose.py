@@ -171,7 +171,7 @@ def test_exports_hold_the_contracts_keys_and_every_atom(studio: Studio) -> None:
     import io
 
     from itda_core.runs.library import Library
-    from pages.ui.decomposed import exports
+    from pages.ui.decompose.parts import exports
 
     expected = asked(studio, PROMPT)
     files = exports(Library().entries()[0], expected, show_special=False)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from itda_core.runs.library import BUNDLED
-from pages.ui import engine
+from pages.ui.frame import engine
 
 
 def test_figures_are_written_out_for_people() -> None:

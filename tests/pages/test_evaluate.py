@@ -17,13 +17,13 @@ from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis import Evaluation
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.evaluate_request import EvaluateRequest
-from itda_core.runs.evaluation_status import EvaluationStatus
-from itda_core.runs.jobs import Job, Jobs
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.training_status import TrainingStatus
-from pages.ui import evaluation_results
-from pages.ui.evaluator import whole_numbers
+from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.status import TrainingStatus
+from pages.ui.evaluate import results as evaluate_results
+from pages.ui.evaluate.form import whole_numbers
 from tests.pages.conftest import (
     HOSTILE,
     N_ATOMS,
@@ -309,7 +309,7 @@ def test_each_kind_of_job_is_on_its_own_page(studio: Studio) -> None:
 
 
 def test_the_csv_has_the_names_of_the_json(studio: Studio) -> None:
-    read = pd.read_csv(io.StringIO(evaluation_results.csv(RESULTS)))
+    read = pd.read_csv(io.StringIO(evaluate_results.csv(RESULTS)))
     assert list(read.columns) == list(RESULTS[0].to_dict())
     assert list(read["fvu"]) == pytest.approx([result.fvu for result in RESULTS])
 

@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from itda_core.dictionaries import TrainConfig
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs import Job, Jobs
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.training_run import TrainedDictionary
-from itda_core.runs.training_status import TrainingStatus
-from pages.ui.training_cost import cost_lines
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.run import TrainedDictionary
+from itda_core.runs.training.status import TrainingStatus
+from pages.ui.train.cost import cost_lines
 from tests.pages.conftest import HOSTILE, Studio, asked_for, components, notices, page_links, parsed_text
 from tests.pages.test_train import _job, _status
 
@@ -176,7 +176,7 @@ def test_from_the_library_the_text_is_asked_for(
 
 
 def test_time_is_that_of_what_is_left() -> None:
-    from itda_core.runs.estimate import Estimate
+    from itda_core.runs.costs.training import Estimate
 
     expected = Estimate(4000, 1, None, None, None, (100.0, 200.0), True, ())
     assert cost_lines(expected)["Time"] == "1 min 40 s to 3 min 20 s"

@@ -39,7 +39,7 @@ def bundled(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_bundled_dictionary_is_shown_at_work(studio: Studio, bundled: Path) -> None:
-    from pages.ui import engine
+    from pages.ui.frame import engine
 
     test = studio.open()
     thread = engine.warm_up(engine.key_of(bundled))
@@ -53,10 +53,10 @@ def test_the_bundled_dictionary_is_shown_at_work(studio: Studio, bundled: Path) 
 
 
 def test_the_first_page_does_not_wait_for_torch(studio: Studio, bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pages.ui import engine, imports
+    from pages.ui.frame import engine, slow_imports
 
     loaded = threading.Event()
-    monkeypatch.setattr(imports, "load", loaded.wait)  # of torch: takes until the page has been looked at
+    monkeypatch.setattr(slow_imports, "load", loaded.wait)  # of torch: takes until the page has been looked at
     try:
         test = studio.open()
         thread = engine.warm_up(engine.key_of(bundled))

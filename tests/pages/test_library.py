@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from itda_core.runs.library import Library
-from pages.ui.shelf import frame_of, zipped
+from pages.ui.library.parts import frame_of, zipped
 from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, components, notices, parsed_text
 
 

@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from itda_core.dictionaries import TrainConfig
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs import Job, Jobs
-from itda_core.runs.planning import measured
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.training_status import Accepted, LayerStatus, TrainingStatus
-from pages.ui.training_watch import expected_atoms
+from itda_core.runs.costs import measured
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.status import Accepted, LayerStatus, TrainingStatus
+from pages.ui.train.watch import expected_atoms
 from tests.pages.conftest import HOSTILE, Studio, components, notices, page_links, parsed_text
 
 
@@ -89,7 +89,7 @@ def test_where_the_weights_go_and_what_each_way_takes(
 
 
 def test_sinks_and_kept_activations(studio: Studio, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from itda_core.runs import estimate
+    from itda_core.runs.costs import training as costs_training
 
     test = filled(studio, folder)
     assert "Activations" not in dict(components(test, "fact_table")[0]["facts"])
@@ -101,7 +101,7 @@ def test_sinks_and_kept_activations(studio: Studio, folder: Path, monkeypatch: p
     assert "--sinks 0" in test.code[-1].value
     assert dict(components(test, "fact_table")[0]["facts"])["Activations"] == "about 640 kB on disk"  # 5,000 x 32 x 4
     assert not notices(test)
-    monkeypatch.setattr(sys.modules[estimate.__module__], "disk_free", lambda _: 1000)
+    monkeypatch.setattr(sys.modules[costs_training.__module__], "disk_free", lambda _: 1000)
     assert "About 640 kB of activations would be kept, 1.0 kB are free." in notices(test.run())
     test.toggle(key="train.keep").set_value(False).run()
     assert not notices(test)
@@ -223,7 +223,7 @@ def test_a_failed_job_says_why(studio: Studio) -> None:
 
 
 def test_a_finished_job_leads_to_its_dictionary(studio: Studio) -> None:
-    from itda_core.runs.training_run import TrainedDictionary
+    from itda_core.runs.training.run import TrainedDictionary
 
     result = TrainedDictionary(
         str(studio.dictionary), "demo:0", 1, "resid_post", 40, 32, 4, "sequential", 0.3, 4000, 70.0, 57.0, 0.2

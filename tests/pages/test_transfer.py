@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from itda_core.comparison.transfer import Transfer, TransferTable
+from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.job_kinds import TRANSFER
-from itda_core.runs.jobs import Job, Jobs
-from itda_core.runs.transfer_request import TransferRequest
-from itda_core.runs.transfer_status import TransferStatus
-from itda_core.runs.transfer_words import verdict
-from pages.ui import transfer_results
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.jobs.kinds import TRANSFER
+from itda_core.runs.transfer.request import TransferRequest
+from itda_core.runs.transfer.status import TransferStatus
+from itda_core.runs.transfer.words import verdict
+from pages.ui.compare.transfer import results as transfer_results
 from tests.pages.conftest import (
     HOSTILE,
     PATIENCE,

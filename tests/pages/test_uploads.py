@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.ui import uploads
+from pages.ui.forms import uploads
 
 
 @given(st.text())

@@ -13,8 +13,9 @@ import pytest
 
 from itda_core.dictionaries import TrainConfig
 from itda_core.models import ModelSpec
-from itda_core.runs import Job, Jobs, Library, TrainRequest, jobs, run
-from itda_core.runs.reporter import Reporter
+from itda_core.runs import Job, Jobs, Library, TrainRequest, run
+from itda_core.runs.jobs import jobs
+from itda_core.runs.jobs.reporter import Reporter
 from tests.conftest import Cli
 from tests.runs.samples import make_dictionary, write_corpus
 from tests.runs.workers import process_of

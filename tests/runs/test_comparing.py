@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from itda_core import AtomDictionary, Corpus, TrainConfig, train
-from itda_core.cli import main
+from itda_core.cli.main import main
 from itda_core.comparison import LabelSet
-from itda_core.comparison.chance import uniform
-from itda_core.comparison.orders import in_order
+from itda_core.comparison.overlap.chance import uniform
+from itda_core.comparison.overlap.corpus_orders import in_order
 from itda_core.runs import BUNDLED, Library
 from itda_core.text import windows
 from tests.comparison.label_sets import places_of

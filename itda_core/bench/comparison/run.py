@@ -17,8 +17,8 @@ import numpy as np
 
 from itda_core.bench.comparison.drawn import frames
 from itda_core.bench.comparison.plan import ComparePlan
-from itda_core.bench.encoding_memory import GIVE_BACK
 from itda_core.bench.peak import peak_growth
+from itda_core.bench.pursuit.encoding_memory import GIVE_BACK
 from itda_core.bench.surroundings import Surroundings
 from itda_core.comparison import JaccardMatrix, LabelSet, jaccard_matrix
 from itda_core.dictionaries import DictionarySpec, TrainConfig

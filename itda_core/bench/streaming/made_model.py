@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from itda_core.bench.streaming.plan import StreamPlan
 from itda_core.files import explained, write_json
-from itda_core.models.folders import INDEX
+from itda_core.models.folder.model_folder import INDEX
 
 _SPREAD = 0.02  # standard deviation of the weights, as Llama begins
 

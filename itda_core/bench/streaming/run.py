@@ -13,11 +13,11 @@ from itda_core.bench.streaming.plan import WAYS, StreamPlan
 from itda_core.bench.streaming.results import GrowthPoint, Read, StreamBench
 from itda_core.bench.surroundings import Surroundings
 from itda_core.models import ModelSpec
-from itda_core.runs.planning.costs import Amount
-from itda_core.runs.planning.description import describe
-from itda_core.runs.planning.measured import this_machine
-from itda_core.runs.planning.shape import ModelShape, model_shape
-from itda_core.runs.planning.ways import Harvest, streamed
+from itda_core.runs.costs.counted import Amount
+from itda_core.runs.costs.measured import this_machine
+from itda_core.runs.costs.model_description import describe
+from itda_core.runs.costs.model_shape import ModelShape, model_shape
+from itda_core.runs.costs.strategies import Harvest, streamed
 
 
 def bench_stream(plan: StreamPlan, on_step: Callable[[str], None] = lambda _: None) -> StreamBench:

@@ -11,7 +11,7 @@ from torch import Tensor
 from itda_core.bench.training.plan import WINDOWS_PER_BATCH, TrainingPlan
 from itda_core.bench.training.replay import Replay
 from itda_core.dictionaries.config import SINKS
-from itda_core.dictionaries.sinks import median_norm, sinks_in
+from itda_core.dictionaries.growing.sinks import median_norm, sinks_in
 from itda_core.errors import UserError
 from itda_core.text import Corpus, Document, Window, windows
 

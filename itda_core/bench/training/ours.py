@@ -11,10 +11,10 @@ from torch import Tensor
 from itda_core.bench.training.harvest import Harvest
 from itda_core.bench.training.reach import Reached, Trial, reaching
 from itda_core.bench.training.textbook import Grown
+from itda_core.dictionaries.choosing.directions import unit_directions
 from itda_core.dictionaries.config import TrainConfig
-from itda_core.dictionaries.directions import unit_directions
+from itda_core.dictionaries.growing.training import train
 from itda_core.dictionaries.threshold import threshold_of
-from itda_core.dictionaries.training import train
 
 
 def grown(harvest: Harvest, config: TrainConfig) -> Grown:

@@ -18,7 +18,7 @@ from itda_core.bench.training.ours import equivalent_threshold, grown, random_dr
 from itda_core.bench.training.plan import METHODS, PAPER_WINDOWS, RELATIVE_ERROR, TrainingPlan
 from itda_core.bench.training.results import SLACK, BuiltCase, SizesAtThreshold, TrainingBench
 from itda_core.bench.training.textbook import Grown, batch_by_batch, one_at_a_time
-from itda_core.dictionaries.paper_rule import PaperSelection
+from itda_core.dictionaries.growing.paper import PaperSelection
 from itda_core.models import ModelSpec, load_model
 
 Step = Callable[[str], None]

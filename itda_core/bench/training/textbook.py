@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from itda_core.dictionaries.paper_rule import most_frequent
+from itda_core.dictionaries.growing.paper import most_frequent
 from itda_core.pursuit.kernels import textbook
 
 

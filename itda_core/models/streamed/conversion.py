@@ -20,7 +20,7 @@ from transformers.core_model_loading import (
 from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, local_torch_dtype
 
 from itda_core.foreign import foreign
-from itda_core.models.configs import refused
+from itda_core.models.folder.config import refused
 from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, read_json, write_json
-from itda_core.models.batching import Batching
-from itda_core.models.capture import ActivationBatch
+from itda_core.models.activation_cache.shards import digest_of
+from itda_core.models.activations import ActivationBatch
 from itda_core.models.described import DescribedByModel
 from itda_core.models.fingerprints import model_fingerprint
-from itda_core.models.forward import check_finite
-from itda_core.models.shards import digest_of
+from itda_core.models.forward.batching import Batching
+from itda_core.models.forward.forward_pass import check_finite
 from itda_core.models.sites import Site
-from itda_core.models.streamed.hidden import HiddenStates
-from itda_core.models.streamed.memory import Returns
+from itda_core.models.streamed.hidden_states import HiddenStates
+from itda_core.models.streamed.returned_memory import Returns
 from itda_core.models.streamed.skeleton import Skeleton
 
 if TYPE_CHECKING:

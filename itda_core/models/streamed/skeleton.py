@@ -12,14 +12,14 @@ from torch import nn
 from transformers.modeling_utils import PreTrainedModel
 
 from itda_core.errors import UserError
-from itda_core.models.batching import Batching, same, tolerance
-from itda_core.models.forward import PaddedWindows, check_shape, forward, pad
-from itda_core.models.hooks import hooked
+from itda_core.models.folder.stored_tensors import check_stored
+from itda_core.models.forward.batching import Batching, same, tolerance
+from itda_core.models.forward.batching_probe import in_float32
+from itda_core.models.forward.forward_pass import PaddedWindows, check_shape, forward, pad
+from itda_core.models.forward.hooks import hooked
 from itda_core.models.language_model import LanguageModel
-from itda_core.models.probe import in_float32
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
-from itda_core.models.stored import check_stored
 from itda_core.models.streamed.conversion import empty_model, place, places, tower_of
 from itda_core.models.streamed.weights import Weights
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
 from itda_core.foreign import quoted
-from itda_core.models.folders import index_file, weight_files, weight_map
-from itda_core.models.stored import Stored, stored_tensors
+from itda_core.models.folder.model_folder import index_file, weight_files, weight_map
+from itda_core.models.folder.stored_tensors import Stored, stored_tensors
 
 if TYPE_CHECKING:
     import torch

@@ -16,9 +16,9 @@ from itda_core.runs.cluster.connection import connected
 from itda_core.runs.cluster.groups import groups_of
 from itda_core.runs.layers import existing_layers, format_layers, parse_layers
 from itda_core.runs.library import Library
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.training_run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary
-from itda_core.runs.work import Work, unfinished, work_for, work_in
+from itda_core.runs.training.checkpoint_folder import Work, unfinished, work_for, work_in
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import TrainProgress
@@ -195,7 +195,7 @@ def _part(work: Path | None, number: int, of: int) -> Path | None:
 def _with_layers(request: TrainRequest, ray: Any, slot: Slot) -> TrainRequest:
     """`request` with its layers as numbers; a worker tells how many there are where this machine cannot know."""
     from itda_core.runs.cluster.workers import n_layers
-    from itda_core.runs.estimate import model_figures
+    from itda_core.runs.costs.training import model_figures
 
     figures = model_figures(request.model)
     count = n_layers(ray, slot, request) if figures is None else figures.n_layers

@@ -24,8 +24,8 @@ def merged(
     - tokens: to read, None: the whole corpus; those read are the mean over layers, so that they grow evenly;
     - seconds: of work so far; rate: tokens per second of this session.
     """
-    from itda_core.dictionaries.growth import LayerProgress
-    from itda_core.dictionaries.training import TrainProgress
+    from itda_core.dictionaries.growing.growth import LayerProgress
+    from itda_core.dictionaries.growing.training import TrainProgress
     from itda_core.models.sites import KINDS
 
     layers: list[LayerProgress] = []

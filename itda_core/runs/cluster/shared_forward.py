@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, cast
 
 import torch
 
-from itda_core.dictionaries.training import WINDOWS_PER_BATCH
-from itda_core.models.capture import ActivationBatch
+from itda_core.dictionaries.growing.training import WINDOWS_PER_BATCH
+from itda_core.models.activation_cache.shards import digest_of
+from itda_core.models.activations import ActivationBatch
 from itda_core.models.described import DescribedByModel
-from itda_core.models.shards import digest_of
 from itda_core.runs.cluster.connection import ray_module
 from itda_core.runs.cluster.exchange import Answer, Key
 from itda_core.text.windows import windows as windows_of
 
 if TYPE_CHECKING:
     from itda_core.models import LanguageModel, Site
-    from itda_core.runs.request import TrainRequest
+    from itda_core.runs.training.request import TrainRequest
     from itda_core.text import Corpus, Window
 
 _IDLE = 0.1  # seconds between two looks at whether there is something to do

@@ -20,12 +20,12 @@ from itda_core.runs.cluster.worker import Order, Outcome, Report
 from itda_core.runs.cluster.workers import Slot
 from itda_core.runs.layers import format_layers
 from itda_core.runs.library import Library
-from itda_core.runs.training_run import TrainedDictionary, save_all
-from itda_core.runs.work import Origin, Work
+from itda_core.runs.training.checkpoint_folder import Origin, Work
+from itda_core.runs.training.run import TrainedDictionary, save_all
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
-    from itda_core.runs.request import TrainRequest
+    from itda_core.runs.training.request import TrainRequest
 
 _MOST_DEATHS = 5  # of one worker's processes: then it is not chance
 _SENDING_SHARE = 20  # checkpoints take at most about a twentieth of the time to send, however large they are

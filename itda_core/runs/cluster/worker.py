@@ -17,7 +17,7 @@ import psutil
 from itda_core.errors import UserError
 from itda_core.runs.archive import write_zip
 from itda_core.runs.cluster.parcels import Parcel, newest_in
-from itda_core.runs.request import TrainRequest
+from itda_core.runs.training.request import TrainRequest
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import TrainProgress
@@ -75,7 +75,7 @@ class Worker:
 
     def train(self, order: Order) -> Outcome:
         """Train what `order` asks for with training_run.run, in a folder that is gone afterwards."""
-        from itda_core.runs.training_run import Interrupted, run
+        from itda_core.runs.training.run import Interrupted, run
 
         self._one_thread_per_core()
         self._stop.clear()

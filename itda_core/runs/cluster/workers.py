@@ -11,7 +11,7 @@ from itda_core.errors import UserError
 from itda_core.runs.cluster.worker import Worker
 
 if TYPE_CHECKING:
-    from itda_core.runs.request import TrainRequest
+    from itda_core.runs.training.request import TrainRequest
 
 _THREADS = 4  # one that works, the others to answer meanwhile
 _CORES = 1  # per worker, and with them torch's threads
@@ -99,6 +99,6 @@ def n_layers(ray: Any, slot: Slot, request: TrainRequest) -> int:
 
 def _memory(request: TrainRequest) -> int | None:
     """Bytes a worker needs at most; None where the model is not on this machine."""
-    from itda_core.runs.estimate import estimate
+    from itda_core.runs.costs.training import estimate
 
     return estimate(request).memory

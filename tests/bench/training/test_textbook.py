@@ -11,8 +11,8 @@ from torch import Tensor
 
 from itda_core.bench.training.textbook import batch_by_batch, one_at_a_time
 from itda_core.dictionaries import TrainConfig
-from itda_core.dictionaries.paper_rule import PaperSelection
-from itda_core.dictionaries.selection import SequentialSelection
+from itda_core.dictionaries.growing.paper import PaperSelection
+from itda_core.dictionaries.growing.sequential import SequentialSelection
 from tests.tolerance import CLEAR, assert_clear
 
 D_MODEL, K = 12, 3

@@ -15,33 +15,38 @@ from unittest import mock
 import numpy as np
 import psutil
 
-from itda_core import figures, transfer_figures
 from itda_core.analysis.evaluate import Evaluation
-from itda_core.comparison.layer_matching import MatchAccuracy
-from itda_core.comparison.match_table import MatchTable, MeasureResult
-from itda_core.comparison.transfer import Transfer, TransferTable
+from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable
+from itda_core.comparison.matching.accuracy import MatchAccuracy
+from itda_core.comparison.matching.table import MatchTable, MeasureResult
 from itda_core.errors import UserError
+from itda_core.figures import charts as figures_charts
+from itda_core.figures import transfers
 from itda_core.files import write_json
 from itda_core.models.spec import ModelSpec
-from itda_core.runs import jobs
-from itda_core.runs.evaluate_request import EvaluateRequest
-from itda_core.runs.evaluation_status import EvaluationStatus
-from itda_core.runs.job_kinds import KINDS as JOB_KINDS
-from itda_core.runs.job_kinds import kind_of
-from itda_core.runs.job_status import JobStatus
-from itda_core.runs.jobs import Job, Jobs
-from itda_core.runs.match_request import MatchRequest
-from itda_core.runs.match_status import MatchStatus
-from itda_core.runs.matching import remarks, similarities_csv
-from itda_core.runs.request import TrainRequest
-from itda_core.runs.training_run import TrainedDictionary
-from itda_core.runs.training_status import Accepted, LayerStatus, TrainingStatus
-from itda_core.runs.transfer_request import TransferRequest
-from itda_core.runs.transfer_status import TransferStatus
-from itda_core.runs.transfer_words import verdict
-from pages.ui import evaluation_results, job_watch, match_results, training_watch, transfer_results
-from pages.ui.job_words import STATES, subject
-from pages.ui.wording import moment, progress_line
+from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.jobs import jobs
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.jobs.kinds import KINDS as JOB_KINDS
+from itda_core.runs.jobs.kinds import kind_of
+from itda_core.runs.jobs.status import JobStatus
+from itda_core.runs.matching.request import MatchRequest
+from itda_core.runs.matching.run import remarks, similarities_csv
+from itda_core.runs.matching.status import MatchStatus
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.run import TrainedDictionary
+from itda_core.runs.training.status import Accepted, LayerStatus, TrainingStatus
+from itda_core.runs.transfer.request import TransferRequest
+from itda_core.runs.transfer.status import TransferStatus
+from itda_core.runs.transfer.words import verdict
+from pages.ui.compare.matching import results as matching_results
+from pages.ui.compare.transfer import results as transfer_results
+from pages.ui.components.moments import moment, progress_line
+from pages.ui.evaluate import results as evaluate_results
+from pages.ui.jobs import job_watch
+from pages.ui.jobs.job_words import STATES, subject
+from pages.ui.train import watch as train_watch
 from tests.fuzz.damage import damage_file, damage_json_file
 from tests.fuzz.harness import Kind
 
@@ -157,23 +162,23 @@ def _shown(job: Job) -> None:
 
 def _drawn(status: JobStatus) -> None:
     if isinstance(status, TrainingStatus):
-        training_watch.expected_atoms(status)
+        train_watch.expected_atoms(status)
         for layer in status.layers:
-            lines = {training_watch.layer_name(layer): layer.series_atoms}
-            figures.curves(status.series_tokens, lines, y_title="atoms")
+            lines = {train_watch.layer_name(layer): layer.series_atoms}
+            figures_charts.curves(status.series_tokens, lines, y_title="atoms")
         assert all(isinstance(Path(result.path), Path) for result in status.results)
     if isinstance(status, EvaluationStatus):
-        evaluation_results.frame_of(status.results)
-        evaluation_results.csv(status.results)
+        evaluate_results.frame_of(status.results)
+        evaluate_results.csv(status.results)
         for over in ("k", "layer", "atoms"):
-            figures.evaluations(status.results, "fvu", over)
+            figures_charts.evaluations(status.results, "fvu", over)
     if isinstance(status, MatchStatus) and status.table is not None:
         assert remarks(status.table)
-        match_results.frame_of(status.table)
+        matching_results.frame_of(status.table)
         similarities_csv(status.table)
         for measure in status.table.measures:
             for mean in (False, True):
-                cells = match_results.cells(status.table, measure, mean)
+                cells = matching_results.cells(status.table, measure, mean)
                 assert np.isfinite([cells.low, cells.high]).all()
     if isinstance(status, TransferStatus) and status.table is not None:
         transfer_results.frame_of(status.table)
@@ -183,8 +188,8 @@ def _drawn(status: JobStatus) -> None:
                 assert verdict(status.table, k)
             except UserError:
                 continue
-            transfer_figures.fvu_by_layer(status.table, k)
-            cells = transfer_figures.cells(status.table, k, "fvu")
+            transfers.fvu_by_layer(status.table, k)
+            cells = transfers.cells(status.table, k, "fvu")
             assert np.isfinite([cells.low, cells.high]).all()
 
 

@@ -30,7 +30,7 @@ def _prepare(folder: Path) -> Path:
 def _attempt(prepared: Path, folder: Path, rng: random.Random) -> None:
     from tokenizers import Tokenizer
 
-    from itda_core.models.tokenizers import load_tokenizer
+    from itda_core.models.tokenizer.loading import load_tokenizer
 
     copied = Path(shutil.copytree(prepared, folder / "model"))
     path = copied / rng.choice(_FILES)

@@ -1,0 +1,228 @@
+"""What the command line shows people: tables on stdout, a progress line on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from itda_core.files import finite
+from itda_core.runs.transfer.run import TransferProgress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
+    from itda_core.comparison import Convergence, JaccardMatrix, OrderEffect
+    from itda_core.comparison.label_transfer.transfer import TransferTable
+    from itda_core.comparison.matching.study import MatchProgress
+    from itda_core.dictionaries import LayerProgress, TrainProgress
+
+_ATOMS_SHOWN = 3
+_CONTEXT_SHOWN = 24  # characters on each side of an atom's token
+_MARKS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout; what is not finite becomes null."""
+    typer.echo(json.dumps(finite(value), indent=2, allow_nan=False))  # ASCII only: any terminal's encoding takes it
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with characters that could steer a terminal shown instead of sent to it."""
+    return "".join(
+        _MARKS.get(c) or (c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}")
+        for c in text
+    )
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
+    """A table on stdout; `numbers` names the columns set flush right. Cells are shown as they are, never as markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
+    # Into a file or a pipe a row is one line, however long: something else will read it.
+    Console(width=None if sys.stdout.isatty() else 400, markup=False, highlight=False, emoji=False).print(table)
+
+
+def print_decomposition(result: Decomposition) -> None:
+    """One line per token: how well it is explained, and its strongest atoms in their source context."""
+    rows = []
+    for token in result.tokens:
+        if token.special:
+            continue
+        for i, atom in enumerate(token.atoms[:_ATOMS_SHOWN] or [None]):
+            first = i == 0
+            rows.append(
+                (
+                    token.index if first else None,
+                    f"'{token.text}'" if first else None,
+                    f"{token.relative_error:.3f}" if first else None,
+                    atom and atom.atom,
+                    atom and f"{atom.coefficient:+.2f}",
+                    atom
+                    and f"{atom.context_before[-_CONTEXT_SHOWN:]}[{atom.token}]{atom.context_after[:_CONTEXT_SHOWN]}",
+                )
+            )
+    print_table(
+        ("#", "token", "error", "atom", "coefficient", "where the atom was seen"),
+        rows,
+        numbers=("#", "error", "atom", "coefficient"),
+    )
+
+
+def print_evaluations(results: Sequence[Evaluation]) -> None:
+    """One row per dictionary, k and method; the columns of predictions only where a model makes some."""
+    headed = any(result.ce_original is not None for result in results)
+    predicted = ("CE score", "CE", "CE reconstructed", "CE zero", "KL") if headed else ()
+    numbers = ("k", "tokens", "FVU", "error", "cosine", "L0", "dead", *predicted)
+    rows = []
+    for result in results:
+        figures = (result.fvu, result.relative_error, result.cosine, result.l0, result.dead_fraction)
+        ce = (result.ce_score, result.ce_original, result.ce_reconstructed, result.ce_zero, result.kl)
+        shown = [None if figure is None else f"{figure:.3f}" for figure in (*figures, *(ce if headed else ()))]
+        name = Path(result.dictionary).name
+        rows.append((name, result.k, result.method, result.text, f"{result.tokens:,}", *shown))
+    print_table(("dictionary", "k", "method", "text", *numbers[1:]), rows, numbers=numbers)
+
+
+def print_jaccard(matrix: JaccardMatrix) -> None:
+    """The matrix in percent, its columns numbered as its rows are, then what belongs to every figure."""
+    from itda_core.comparison.overlap.jaccard_report import sentences
+
+    numbers = [str(i + 1) for i in range(len(matrix.labels))]
+    rows = [
+        (number, label, f"{size:,}", *(f"{100 * value:.1f}" for value in row))
+        for number, label, size, row in zip(numbers, matrix.labels, matrix.sizes, matrix.jaccard, strict=True)
+    ]
+    print_table(("#", "Jaccard, percent", "labels", *numbers), rows, numbers=("#", "labels", *numbers))
+    for sentence in sentences(matrix):
+        typer.echo(visible(sentence))
+
+
+def print_convergence(found: Convergence) -> None:
+    """A row per checkpoint, a column per layer, in percent, then what belongs to them."""
+    from itda_core.comparison.over_training.convergence_report import sentences
+
+    layers = tuple(map(str, found.layers))
+    rows = [(name, *map(_percent, row)) for name, row in zip(found.names, found.jaccard.tolist(), strict=True)]
+    print_table(("Jaccard with the last, percent; layer", *layers), rows, numbers=layers)
+    for sentence in sentences(found):
+        typer.echo(visible(sentence))
+
+
+def print_orders(effect: OrderEffect) -> None:
+    """Every pair's mean and spread over orders of the corpus, beside chance; of a dictionary beside itself, what can be
+    reached.
+    """
+    typer.echo(f"\nJaccard over {effect.orders} orders of the corpus, percent: mean ± standard deviation")
+    rows = []
+    for i, one in enumerate(effect.labels):
+        for j, two in enumerate(effect.labels[i:], start=i):
+            figures = [
+                _percent(mean[i, j]) + (f" ± {_percent(sd[i, j])}" if sd[i, j] == sd[i, j] else "")
+                for mean, sd in ((effect.same_mean, effect.same_sd), (effect.other_mean, effect.other_sd))
+            ]
+            chance = effect.null_jaccard[i, j]
+            rows.append((one, two, *(figures if i != j else (None, figures[1])), _percent(chance)))
+    columns = ("one", "two", "in the same order", "in different orders", "by chance")
+    print_table(columns, rows, numbers=columns[2:])
+    typer.echo(effect.sentence())
+
+
+def _percent(value: float) -> str:
+    """Nothing for what is not known."""
+    return "" if value != value else f"{100 * value:.1f}"
+
+
+def print_transfer(table: TransferTable) -> None:
+    """One row per labels, site and k, FVU beside that of the model's own dictionary and of random ones."""
+    numbers = ("layer", "k", "atoms", "usable", "FVU", "own FVU", "random FVU", "sd", "gain", "L0")
+    rows = []
+    for cell in table.cells:
+        figures = (cell.fvu, cell.own_fvu, cell.random_fvu, cell.random_sd, cell.gain, cell.l0)
+        shown = [None if figure is None else f"{figure:.3f}" for figure in figures]
+        rows.append((cell.labels, cell.layer, cell.k, f"{cell.atoms:,}", f"{cell.comparable:.0%}", *shown))
+    print_table(("labels of", *numbers), rows, numbers=numbers)
+    typer.echo(
+        visible(
+            f"Rebuilt in {table.model}, measured on {table.tokens:,} held-out tokens of {table.held_out}; random: mean "
+            f"and standard deviation of {table.draws} draws. gain: 0 as a random draw, 1 as the model's own "
+            "dictionary; none where its own is no better than a draw."
+        )
+    )
+
+
+class TrainingLine:
+    """The progress of a training on stderr: a bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._task: TaskID | None = progress.add_task("starting", total=None, figures="") if progress else None
+
+    def step(self, name: str) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=name)
+
+    def update(self, training: TrainProgress) -> None:
+        if self._progress is None or self._task is None:
+            return
+        if training.choosing:
+            self.step(training.choosing)
+        self._progress.update(
+            self._task,
+            completed=training.tokens,
+            total=training.total,
+            figures=f"{training.tokens:,} tokens  {training.tokens_per_second:,.0f}/s  "
+            f"{_atoms(training.layers[0])}  error {training.relative_error:.3f}",
+        )
+
+    def share(self, progress: EvaluationProgress | MatchProgress | TransferProgress) -> None:
+        """Of work that knows how much of it is done."""
+        if self._progress is None or self._task is None:
+            return
+        self._progress.update(
+            self._task,
+            description=progress.step,
+            completed=progress.share,
+            total=1,
+            figures="" if isinstance(progress, TransferProgress) else f"{progress.tokens:,} tokens",
+        )
+
+    def note(self, sentence: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(f"note: {sentence}", markup=False, highlight=False, soft_wrap=True)
+        else:
+            typer.echo(f"note: {sentence}", err=True)
+
+
+def _atoms(layer: LayerProgress) -> str:
+    """How many there are, and how many there will be as far as that can be told."""
+    expected = "" if layer.predicted_atoms is None else f" of about {layer.predicted_atoms:,}"
+    sinks = f"  {layer.sinks:,} attention sinks left out" if layer.sinks else ""
+    return f"{layer.atoms:,}{expected} atoms{sinks}"
+
+
+@contextmanager
+def training_line() -> Iterator[TrainingLine]:
+    """A progress line that is taken away again when the block ends."""
+    if not sys.stderr.isatty():
+        yield TrainingLine(None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        yield TrainingLine(progress)

@@ -1,0 +1,1 @@
+"""One model's labels as atoms of another model, and how well these explain it."""

@@ -1,0 +1,1 @@
+"""Layer matching: is a layer most like the same layer of another model?"""

@@ -1,0 +1,279 @@
+"""Layer matching with every measure of similarity: several models, one corpus, the same tokens.
+
+The task is that of Kornblith et al. (2019, section 6.1), the table that of the ITDA paper (table 1).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from itda_core.arguments import plain, plain_list
+from itda_core.comparison.label_sets import LabelSet
+from itda_core.comparison.matching.accuracy import accuracy, same_layers
+from itda_core.comparison.matching.harvest import Harvest, Harvested, harvest
+from itda_core.comparison.matching.table import MatchTable, MeasureResult
+from itda_core.comparison.measures.cka import LinearCka
+from itda_core.comparison.measures.moments import Covariances
+from itda_core.comparison.measures.pairwise import PairMeasure, similarities
+from itda_core.comparison.measures.regression import LinearRegression
+from itda_core.comparison.measures.relative import RelativeRepresentations
+from itda_core.comparison.measures.representations import Representations
+from itda_core.comparison.measures.soft_codes import SoftCodes, atoms_as_anchors
+from itda_core.comparison.measures.svcca import Svcca
+from itda_core.comparison.measures.table import ANCHORS, MEASURES
+from itda_core.comparison.overlap.jaccard import jaccard_matrix
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.growing.training import train
+from itda_core.errors import UserError
+from itda_core.models.loading import load_model
+from itda_core.models.spec import ModelSpec
+from itda_core.text.corpus import Corpus
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from itda_core.models import LanguageModel
+
+_OF_LABELS = ("itda", "itda_codes")
+_OF_COVARIANCES: dict[str, type[PairMeasure[Any]]] = {
+    "linear_cka": LinearCka,
+    "svcca": Svcca,
+    "linear_regression": LinearRegression,
+}
+_SHARE_OF_MODELS = 0.85  # of the work, until the measures begin
+
+
+@dataclass(frozen=True)
+class MatchProgress:
+    """Where a study stands."""
+
+    step: str
+    share: float  # of the work, 0 to 1, as far as can be told
+    tokens: int  # read so far, of all models together
+    seconds: float
+    notes: tuple[str, ...] = ()
+    table: MatchTable | None = None  # on the last progress only
+
+    @property
+    def done(self) -> bool:
+        return self.table is not None
+
+
+def match(
+    models: Sequence[ModelSpec | str | Path],
+    corpus: Corpus | str | Path,
+    config: TrainConfig,
+    *,
+    layers: Sequence[int] | None = None,
+    site: str = "resid_post",
+    measures: Sequence[str] = MEASURES,
+    anchors: int = ANCHORS,
+    dictionaries: Sequence[Sequence[LabelSet]] | None = None,
+    folder: Path | None = None,
+) -> Generator[MatchProgress, None, None]:
+    """Match the layers of `models` by each of `measures` (of measures.MEASURES); yields on the way, at last the table.
+
+    - One model is in memory at a time. Each is run once over the first `config.tokens` tokens of `corpus`; what it
+      computes at `site` of the `layers` (None: all; see layer_matching.same_layers) is kept in `folder`, a file that is
+      gone when the study is, or in memory;
+    - `itda`: Jaccard of the dictionaries that `config` grows from those very activations (paper, section 5.1), or of
+      `dictionaries`, one LabelSet per model and layer; `itda_codes`: see soft_codes;
+    - `linear_cka`, `svcca`, `relative` (to `anchors` tokens drawn by their prefix and `config.seed`) and
+      `linear_regression`: on the tokens that all models have read (representations.Representations), special tokens,
+      padding and attention sinks (`config.sinks`) left out;
+    - seconds of a measure: what it alone takes once the activations are there; those of `itda` hold the growth of the
+      dictionaries, those of CKA, SVCCA and regression the covariances that they share.
+
+    Raises UserError for fewer than two models, an unknown measure, models of different depths where no layers are
+    named, a missing `config.tokens`, too few tokens in common, a site without variance, and what `load_model`,
+    `harvest` and `train` raise.
+    """
+    models = [model if isinstance(model, ModelSpec) else ModelSpec(os.fspath(model)) for model in models]
+    layers, anchors = None if layers is None else plain_list(layers), plain(anchors)
+    corpus = Corpus.of(corpus)
+    if len(models) < 2:
+        raise UserError(f"{len(models)} model(s) cannot be matched; name at least two.")
+    if unknown := sorted(set(measures) - set(MEASURES)):
+        raise UserError(f"Measure {unknown[0]!r} does not exist; choose among {', '.join(MEASURES)}.")
+    if not measures:
+        raise UserError(f"No measure was chosen; choose among {', '.join(MEASURES)}.")
+    if config.tokens is None:
+        raise UserError("How much text to compare on was not said; give tokens, for example 20000.")
+    if anchors < 1:
+        raise UserError(f"anchors={anchors} leaves nothing to compare with; give 1 or more, for example {ANCHORS}.")
+    return _Study(models, corpus, config, site, measures, anchors, dictionaries, folder).run(layers)
+
+
+class _Study:
+    """One run of `match`."""
+
+    def __init__(
+        self,
+        models: Sequence[ModelSpec],
+        corpus: Corpus,
+        config: TrainConfig,
+        site: str,
+        measures: Sequence[str],
+        anchors: int,
+        dictionaries: Sequence[Sequence[LabelSet]] | None,
+        folder: Path | None,
+    ) -> None:
+        self._models, self._corpus, self._config, self._site = models, corpus, config, site
+        self._measures, self._anchors, self._folder = measures, anchors, folder
+        self._harvests: list[Harvest] = []
+        self._labels: list[LabelSet] = [one for each in dictionaries or () for one in each]
+        self._grow = dictionaries is None and bool(set(measures) & set(_OF_LABELS))
+        self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
+        self._seconds = dict.fromkeys(("harvest", "growth"), 0.0)
+        self._begun = time.perf_counter()
+        self._tokens = 0
+        self._notes: tuple[str, ...] = ()
+
+    def run(self, layers: Sequence[int] | None) -> Generator[MatchProgress, None, None]:
+        depths: list[int] = []
+        chosen: tuple[int, ...] = ()
+        for number, spec in enumerate(self._models):
+            yield self._at(f"loading {spec.name}", number, 0)
+            begun = time.perf_counter()
+            model = load_model(spec, head=False)
+            self._seconds["harvest"] += time.perf_counter() - begun
+            depths.append(model.n_layers)
+            chosen = same_layers([one.name for one in self._models[: len(depths)]], depths, layers)
+            self._tokenizers[model.tokenizer_fingerprint] = model.tokenizer
+            yield from self._read(model, chosen, number)
+            del model  # so that two models need not fit into memory
+        yield from self._measured(chosen)
+
+    def _read(self, model: LanguageModel, layers: Sequence[int], number: int) -> Generator[MatchProgress, None, None]:
+        """One model's activations, and its dictionaries."""
+        config = self._config
+        assert config.tokens is not None, "it was checked"
+        part = 0.3 if self._grow else 1.0  # of a model's work
+        begun = time.perf_counter()
+        steps = harvest(
+            model,
+            self._corpus,
+            [model.site(self._site, layer) for layer in layers],
+            tokens=config.tokens,
+            context=config.context,
+            windows=config.windows,
+            seed=config.seed,
+            folder=self._folder,
+        )
+        before = self._tokens
+        while True:
+            try:
+                done = next(steps)
+            except StopIteration as ended:
+                kept = ended.value
+                break
+            self._tokens = before + done
+            yield self._at(f"reading the text with {model.name}", number, part * done / config.tokens)
+        self._harvests.append(kept)
+        self._seconds["harvest"] += time.perf_counter() - begun
+        if len(kept.x) < config.tokens:
+            note = (
+                f"{self._corpus.id} gave {model.name} only {len(kept.x):,} tokens of the {config.tokens:,} asked for."
+            )
+            self._notes = (*self._notes, note)
+        if not self._grow:
+            return
+        begun = time.perf_counter()
+        source = Harvested(model, kept)
+        for progress in train(source, self._corpus, list(layers), config, site=self._site):
+            done = progress.tokens / config.tokens
+            yield self._at(f"growing dictionaries of {model.name}", number, part + (1 - part) * done)
+            self._labels += [LabelSet.of(one) for one in progress.dictionaries]
+        self._seconds["growth"] += time.perf_counter() - begun
+
+    def _measured(self, layers: tuple[int, ...]) -> Generator[MatchProgress, None, None]:
+        together = Representations(self._harvests, self._config.sinks)
+        if together.fraction < 1 and len(self._tokenizers) > 1:
+            note = f"{together.fraction:.1%} of the tokens end where all models end a token; the others are left out."
+            self._notes = (*self._notes, note)
+        found: dict[str, tuple[np.ndarray, float]] = {}
+        share = 0.0
+        for step, names in (
+            ("Jaccard of the dictionaries", ("itda",)),
+            ("codes over the atoms' tokens", ("itda_codes",)),
+            ("covariances", tuple(_OF_COVARIANCES)),
+            ("relative representations", ("relative",)),
+        ):
+            if wanted := [name for name in names if name in self._measures]:
+                yield self._at(step, len(self._models), share)
+                found |= self._of(wanted, together)
+            share += 0.25
+        results = []
+        for name in self._measures:
+            similarity, seconds = found[name]
+            by_model = _by_model(similarity, len(self._models))
+            results.append(MeasureResult.of(name, by_model, accuracy(by_model), seconds))
+        sizes = [len(one) for one in self._labels]
+        table = MatchTable(
+            models=together.models,
+            layers=layers,
+            site=self._site,
+            corpus=self._corpus.id,
+            tokens=len(together),
+            common_fraction=together.fraction,
+            sinks_left_out=together.sinks,
+            sizes=tuple(tuple(sizes[i : i + len(layers)]) for i in range(0, len(sizes), len(layers))),
+            harvest_seconds=self._seconds["harvest"],
+            seconds=time.perf_counter() - self._begun,
+            measures=tuple(results),
+            config=self._config.to_dict(),
+        )
+        yield replace(self._at("", len(self._models), 1), table=table)
+
+    def _of(self, names: Sequence[str], together: Representations) -> dict[str, tuple[np.ndarray, float]]:
+        """The similarities (n_places, n_places) by measures that are computed together, and the seconds of each."""
+        begun = time.perf_counter()
+        if names[0] == "itda":
+            several = len(self._tokenizers) > 1  # then labels count only where all of them end a token
+            corpus, tokenizers = (self._corpus, self._tokenizers) if several else (None, None)
+            matrix = jaccard_matrix(self._labels, corpus=corpus, tokenizers=tokenizers).jaccard
+            return {"itda": (matrix, self._seconds["growth"] + time.perf_counter() - begun)}
+        if names[0] == "itda_codes":
+            drawn = atoms_as_anchors(together, self._labels, self._anchors, self._config.seed)
+            matrix = _summed(SoftCodes, together, drawn)
+            return {"itda_codes": (matrix.numpy(), self._seconds["growth"] + time.perf_counter() - begun)}
+        if names[0] == "relative":
+            matrix = _summed(RelativeRepresentations, together, together.drawn(self._anchors))
+            return {"relative": (matrix.numpy(), time.perf_counter() - begun)}
+        covariances = Covariances(together.blocks, together.widths)
+        results = similarities(covariances, [_OF_COVARIANCES[name]() for name in names], together.names)
+        shared = time.perf_counter() - begun - sum(result.seconds for result in results)
+        return {
+            name: (result.matrix.numpy(), shared + result.seconds) for name, result in zip(names, results, strict=True)
+        }
+
+    def _at(self, step: str, models: int, share: float) -> MatchProgress:
+        """share: of the work with the next model, or, when `models` are all, with the measures."""
+        whole = len(self._models)
+        if models == whole:
+            done = _SHARE_OF_MODELS + (1 - _SHARE_OF_MODELS) * share
+        else:
+            done = _SHARE_OF_MODELS * (models + share) / whole
+        return MatchProgress(step, done, self._tokens, time.perf_counter() - self._begun, self._notes)
+
+
+def _summed(measure: type[RelativeRepresentations | SoftCodes], together: Representations, anchors: Tensor) -> Tensor:
+    """Similarities of all places by their anchors, which are not compared themselves."""
+    places = range(len(together.places))
+    sums = measure([together.at(place, anchors) for place in places])
+    for xs in together.blocks(without=anchors):
+        sums.add(xs)
+    return sums.similarity()
+
+
+def _by_model(matrix: np.ndarray, n_models: int) -> np.ndarray:
+    """(n_places, n_places) as (n_models, n_models, n_layers, n_layers)."""
+    n_layers = len(matrix) // n_models
+    return matrix.reshape(n_models, n_layers, n_models, n_layers).transpose(0, 2, 1, 3)

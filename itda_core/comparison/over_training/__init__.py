@@ -1,0 +1,1 @@
+"""One model at several moments of its training: when each layer settles."""

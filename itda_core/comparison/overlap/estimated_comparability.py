@@ -1,0 +1,58 @@
+"""What can be compared, as far as it can be told without the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from itda_core.comparison.label_sets import LabelSet, packed, together
+from itda_core.comparison.overlap.refusals import check, refusal
+from itda_core.comparison.overlap.token_counts import TokenCounts
+from itda_core.errors import UserError
+
+
+class EstimatedComparability:
+    """Where the corpus is not at hand: every label counts; prefixes are the tokens that both trainings say they read.
+
+    Only sets of one reading (tokenizer, context, windows) have a known number of prefixes in common.
+    """
+
+    exact = False
+
+    def __init__(self, sets: Sequence[LabelSet]) -> None:
+        """Raises UserError where corpora differ, or two sets of different readings have no window in common."""
+        check(sets)
+        self.sets = sets
+        if any(one.reading != sets[0].reading for one in sets):
+            _check_windows(sets)
+        numbers = {reading: i for i, reading in enumerate(dict.fromkeys(one.reading for one in sets))}
+        own = np.array([numbers[one.reading] for one in sets])
+        read = np.array([np.nan if one.tokens is None else one.tokens for one in sets], float)
+        self.prefixes = np.where(own[:, None] == own, np.minimum(read[:, None], read), np.nan)
+        self.fraction = self.prefixes / np.maximum(read[:, None], read)
+        np.fill_diagonal(self.fraction, 1.0)
+
+    def labels(self, i: int, j: int) -> np.ndarray:
+        return np.ones(len(self.sets[i]), bool)
+
+    def sizes(self) -> np.ndarray:
+        return np.repeat(np.array([len(one) for one in self.sets])[:, None], len(self.sets), axis=1)
+
+    def token_counts(self, i: int, j: int, first: np.ndarray, second: np.ndarray) -> TokenCounts:
+        """Raises UserError: how often a token occurs in the text is not known."""
+        raise UserError(
+            "The chance level given the tokens needs the corpus, which was not at hand; give it, or ask for the "
+            "uniform chance level."
+        )
+
+
+def _check_windows(sets: Sequence[LabelSet]) -> None:
+    """Raises UserError when two sets of different readings have no window in common, so no prefix can be shared."""
+    start = np.concatenate([one.window_start for one in sets])
+    every = packed(together(sets)[1], start, start)
+    own = [np.unique(part) for part in np.split(every, np.cumsum([len(one) for one in sets])[:-1])]
+    for i, one in enumerate(sets):
+        for j, other in enumerate(sets[:i]):
+            if one.reading != other.reading and not len(np.intersect1d(own[i], own[j], assume_unique=True)):
+                raise refusal(other, one)

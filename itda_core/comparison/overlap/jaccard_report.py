@@ -1,0 +1,105 @@
+"""A Jaccard matrix in words and rows, for people and for spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from itda_core.comparison.overlap.jaccard import JaccardMatrix
+
+CELL_COLUMNS = (
+    *("one", "two", "jaccard", "low", "high", "intersection", "union", "size_one", "size_two", "comparable_one"),
+    *("comparable_two", "comparable_fraction", "comparable_prefixes", "null_jaccard", "null_sd", "z"),
+)
+
+
+def cells(matrix: JaccardMatrix) -> Iterator[tuple[object, ...]]:
+    """One row per pair of sets, each pair once, in the order of CELL_COLUMNS; None where there is no figure."""
+    n = len(matrix.labels)
+    for i in range(n):
+        for j in range(i + 1, n):
+            yield (
+                matrix.labels[i],
+                matrix.labels[j],
+                float(matrix.jaccard[i, j]),
+                None if matrix.low is None else float(matrix.low[i, j]),
+                None if matrix.high is None else float(matrix.high[i, j]),
+                int(matrix.intersection[i, j]),
+                int(matrix.union[i, j]),
+                int(matrix.sizes[i]),
+                int(matrix.sizes[j]),
+                int(matrix.comparable_sizes[i, j]),
+                int(matrix.comparable_sizes[j, i]),
+                _known(matrix.comparable_fraction[i, j]),
+                _known(matrix.comparable_prefixes[i, j]),
+                _known(matrix.null_jaccard[i, j]),
+                _known(matrix.null_sd[i, j]),
+                _known(matrix.z[i, j]),
+            )
+
+
+def sentences(matrix: JaccardMatrix) -> Iterator[str]:
+    """What belongs to every figure of the matrix: how much is comparable, chance, what cannot be told apart."""
+    pairs = np.triu_indices(len(matrix.labels), 1)
+    yield _comparability(matrix, pairs)
+    yield _chance(matrix, pairs)
+    if matrix.uncropped is not None:
+        change = matrix.jaccard[pairs] - matrix.uncropped.jaccard[pairs]
+        yield (
+            "Of each two only as many labels count as the smaller has, the first that entered; that changes Jaccard "
+            f"by {change.min() * 100:+.1f} to {change.max() * 100:+.1f} points."
+        )
+    if matrix.bootstrap is not None and matrix.level is not None:
+        assert matrix.low is not None, "they come together"
+        assert matrix.high is not None, "they come together"
+        width = (matrix.high - matrix.low)[pairs]
+        yield (
+            f"The {matrix.level:.0%} intervals (bootstrap over documents) are {width.min() * 100:.1f} to "
+            f"{width.max() * 100:.1f} points wide."
+        )
+        yield from alike(matrix)
+
+
+def alike(matrix: JaccardMatrix) -> Iterator[str]:
+    """For each row, a sentence on the cells that cannot be told from its largest, where there are any."""
+    n = len(matrix.labels)
+    for i in range(n if n > 2 else 0):
+        if same := matrix.told_apart(i):
+            best = max((j for j in range(n) if j != i), key=lambda j: matrix.jaccard[i, j])
+            named = ", ".join(matrix.labels[j] for j in same)
+            yield (
+                f"{matrix.labels[i]} is most like {matrix.labels[best]} ({matrix.jaccard[i, best]:.1%}), from which "
+                f"{named} cannot be told at {matrix.level:.0%}."
+            )
+
+
+def _comparability(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
+    fraction = matrix.comparable_fraction[pairs]
+    known = fraction[~np.isnan(fraction)]
+    if not len(known):
+        return "How many prefixes are comparable is not known without the corpus; every label counts."
+    unknown = "" if len(known) == len(fraction) else f" ({len(fraction) - len(known)} pairs: not known)"
+    how = "counted in the text" if matrix.exact else "as far as the trainings say; every label counts"
+    return f"Comparable: {percent_range(known)} of the prefixes that either of two has read{unknown}, {how}."
+
+
+def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
+    expected, z = matrix.null_jaccard[pairs], matrix.z[pairs]
+    expected, z = expected[~np.isnan(expected)], z[~np.isnan(z)]
+    which = "any prefix as likely as another" if matrix.null == "uniform" else "given how often each holds each token"
+    if not len(expected):
+        return "The Jaccard expected by chance is not known without the corpus."
+    ends = list(dict.fromkeys(f"{value:,.0f}" for value in (z.min(), z.max()))) if len(z) else []
+    above = f"; what was found is {' to '.join(ends)} standard deviations from that" if ends else ""
+    return f"By chance ({which}) Jaccard would be {percent_range(expected)}{above}."
+
+
+def percent_range(values: np.ndarray) -> str:
+    """From the smallest to the largest; one figure where they read alike. values: of any shape, not empty."""
+    low, high = f"{values.min():.1%}", f"{values.max():.1%}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

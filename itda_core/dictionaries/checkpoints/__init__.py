@@ -1,0 +1,1 @@
+"""Trainings that can go on: their state on disk, and what they begin with."""

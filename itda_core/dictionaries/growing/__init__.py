@@ -1,0 +1,1 @@
+"""How a dictionary grows: which activations become atoms, while a corpus streams by."""

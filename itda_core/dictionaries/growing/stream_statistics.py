@@ -1,0 +1,66 @@
+"""What a training takes from the first tokens of a site before it judges any: the median norm and the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from itda_core.dictionaries.growing.sinks import NORM_TOKENS, median_norm, sinks_in
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries.config import TrainConfig
+
+MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
+
+
+class Survey(NamedTuple):
+    """Of one site; None where the settings do not ask for it, or there was nothing to take it from."""
+
+    norm_median: float | None
+    mean: Tensor | None  # (d_model,) float32, of the activations that are no attention sinks
+
+
+def tokens_to_survey(config: TrainConfig) -> int:
+    """How many of the first tokens `survey` wants to see."""
+    most = max(NORM_TOKENS if config.sinks else 0, MEAN_TOKENS if config.centre else 0)
+    return min(most, config.tokens or most)
+
+
+def survey(parts: Sequence[Tensor], config: TrainConfig) -> Survey:
+    """parts: the site's first activations (n_tokens, d_model) each, one after the other, at least as many as
+    `tokens_to_survey` says if there are; more change nothing.
+    """
+    median = median_norm(parts, min(NORM_TOKENS, config.tokens or NORM_TOKENS)) if config.sinks else None
+    if not config.centre:
+        return Survey(median, None)
+    sink_norm = None if config.sinks is None or median is None else config.sinks * median
+    mean = RunningMean(min(MEAN_TOKENS, config.tokens or MEAN_TOKENS))
+    for part in parts:
+        mean.take(part, sink_norm)
+    return Survey(median, mean.value())
+
+
+class RunningMean:
+    """The mean of the first `limit` activations of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self.room = limit
+        self._sum: Tensor | None = None
+        self._count = 0
+
+    def take(self, x: Tensor, sink_norm: float | None = None) -> None:
+        """x: (n_tokens, d_model); what exceeds the limit is left out, and what is longer than `sink_norm`."""
+        x = x[: self.room]
+        self.room -= len(x)
+        if sink_norm is not None:
+            x = x[~sinks_in(x, sink_norm)]
+        wide = x.double() if x.device.type != "mps" else x
+        self._sum = wide.sum(dim=0) if self._sum is None else self._sum + wide.sum(dim=0)
+        self._count += len(x)
+
+    def value(self) -> Tensor | None:
+        """(d_model,) float32; None when there was no activation."""
+        return None if self._sum is None or not self._count else (self._sum / self._count).to(torch.float32)

@@ -1,0 +1,1 @@
+"""Activations of a model kept on disk, and read from there the next time."""

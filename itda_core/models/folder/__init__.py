@@ -1,0 +1,1 @@
+"""What lies in a model's folder: its config and its weights, by the rules of transformers."""

@@ -1,0 +1,1 @@
+"""Forward passes: hooks, batches, and what a batch may hold."""

@@ -1,0 +1,123 @@
+"""What a training would cost, three ways, before anything of the model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from itda_core.dictionaries.config import SIZED, TrainConfig
+from itda_core.errors import UserError
+from itda_core.models.spec import ModelSpec
+from itda_core.runs.costs import counted as costs_counted
+from itda_core.runs.costs.counted import Amount
+from itda_core.runs.costs.machines import PlannedMachine, named_machine
+from itda_core.runs.costs.measured import this_machine
+from itda_core.runs.costs.model_description import describe
+from itda_core.runs.costs.model_shape import ModelShape, model_shape
+from itda_core.runs.costs.strategies import Harvest, Way, in_memory, offloaded, streamed
+from itda_core.runs.layers import existing_layers
+from itda_core.runs.machine import machine
+
+MOST_ATOMS = 16_384  # assumed of a dictionary whose size is not given
+_ATOMS_PER_TOKEN = 0.1
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The machine a plan is for: this one, or one with a named GPU; what is given here replaces its own figures."""
+
+    gpu: str | None = None  # one of machines.GPUS; None: this machine
+    disk: float | None = None  # bytes per second its disk reads and writes
+    memory: int | None = None  # bytes of the host
+    measure: bool = False  # this machine's rates anew
+
+    def __post_init__(self) -> None:
+        for name, value, unit in (("disk", self.disk, "GB/s"), ("memory", self.memory, "GB")):
+            if value is not None and not 0 < value < float("inf"):
+                raise UserError(f"{name}={value / 1e9:g} {unit} is no machine's; give a number above 0.")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training of dictionaries before it starts."""
+
+    shape: ModelShape
+    amount: Amount
+    layers: tuple[int, ...]
+    dtype: str  # that the model computes in
+    on: PlannedMachine
+    ways: tuple[Way, ...]  # in memory, streamed, offloaded
+    notes: tuple[str, ...]
+
+    @property
+    def forward_operations(self) -> int:
+        return costs_counted.forward_operations(self.shape, self.amount)
+
+    @property
+    def pursuit_operations(self) -> int:
+        return costs_counted.pursuit_operations(self.shape, self.amount)
+
+    @property
+    def best(self) -> Way | None:
+        """The quickest way that fits; None when none does."""
+        return min((way for way in self.ways if way.fits), key=lambda way: way.seconds, default=None)
+
+
+def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, hardware: Hardware | None = None) -> Plan:
+    """What training dictionaries of `layers` (None: all) on `config.tokens` tokens would cost.
+
+    Looks at config and index files (of a model on the Hub nothing else is fetched), builds the model without weights,
+    and measures this machine once unless another is named. Nothing of the weights is loaded. Of the config, `tokens`,
+    `context`, `k` and `atoms` count; without `atoms` a tenth of the tokens is assumed, at most MOST_ATOMS. Raises
+    UserError when the model is not to be had or cannot be told from its config, when it lacks a layer, when the number
+    of tokens is not given, and when the GPU is unknown.
+    """
+    hardware = hardware or Hardware()
+    if config.tokens is None:
+        raise UserError("How many tokens are to be read is not given; give a number, for example 1000000.")
+    named = None if hardware.gpu is None else named_machine(hardware.gpu)
+    description = describe(model)
+    shape = model_shape(description, trust_remote_code=model.trust_remote_code)
+    wanted = existing_layers(layers, len(shape.blocks), model.name)
+    device = "cuda" if named else _device(model.device)
+    dtype = computing_dtype(model.dtype, device, shape.stored_dtype)
+    on = named or this_machine(device, [dtype], description.folder, anew=hardware.measure)
+    on = replace(
+        on,
+        disk_read=hardware.disk or on.disk_read,
+        disk_write=hardware.disk or on.disk_write,
+        host_memory=hardware.memory or on.host_memory,
+    )
+    notes: list[str] = []
+    atoms = config.atoms
+    if atoms is None:
+        atoms = max(1, min(MOST_ATOMS, round(config.tokens * _ATOMS_PER_TOKEN)))
+        notes.append(f"How many atoms a threshold gives is not known beforehand; {atoms:,} per layer are assumed.")
+    if config.selection in SIZED:
+        notes.append(f"Choosing the atoms once the text is read (selection {config.selection}) is not counted.")
+    if not shape.measured_bytes:
+        notes.append(f"The size of the checkpoint is its parameters in {shape.stored_dtype}; no weights are here.")
+    amount = Amount(config.tokens, config.context, max(wanted), len(wanted), min(atoms, config.tokens), config.k)
+    harvest = Harvest(shape, amount, on, dtype)
+    ways = (in_memory(harvest), streamed(harvest), offloaded(harvest))
+    return Plan(shape, amount, wanted, dtype, on, ways, tuple(notes))
+
+
+def computing_dtype(asked: str, device: str, stored: str) -> str:
+    """What dtype "auto" means: half precision stays half on CUDA (as bfloat16), everything else is float32."""
+    if asked != "auto":
+        return asked
+    return "bfloat16" if device.startswith("cuda") and stored in ("bfloat16", "float16") else "float32"
+
+
+def _device(asked: str) -> str:
+    import torch  # machine() knows more of the devices once torch is there
+
+    here = machine().device
+    if asked == "auto":
+        return here
+    kind = asked.partition(":")[0]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[kind]:
+        raise UserError(f"Device {asked} is not available on this machine; choose auto or cpu, or plan for a --gpu.")
+    return asked

@@ -1,0 +1,1 @@
+"""Evaluations: what is asked for, how it runs, what its worker reports."""

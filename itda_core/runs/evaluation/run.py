@@ -1,0 +1,124 @@
+"""Measuring dictionaries of any models, each on its own corpus or all on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from itda_core.errors import UserError
+from itda_core.fingerprints import same_model
+from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.library import Library
+from itda_core.runs.model_of import model_of
+from itda_core.runs.verify import corpus_of
+
+if TYPE_CHECKING:
+    from itda_core.analysis import Evaluation, EvaluationProgress
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.models import LanguageModel
+    from itda_core.text import Corpus
+
+
+def evaluate_dictionaries(
+    paths: Sequence[Path],
+    *,
+    corpus: str | None = None,
+    ks: Sequence[int] | None = None,
+    methods: Sequence[str] | None = None,
+    tokens: int | None = None,
+    model: str | None = None,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    offline: bool = False,
+    trust_remote_code: bool = False,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Generator[EvaluationProgress, None, None]:
+    """`analysis.evaluate` for dictionaries in folders; results come in the order of `paths`.
+
+    A model is loaded once for all its dictionaries, a corpus opened once, and only one model is held at a time.
+    `corpus` None: each dictionary's own. `model` is where the dictionaries' model is now, as for `model_of`. Progress
+    counts the text of all of them. Raises UserError as `evaluate`, `model_of` and `corpus_of` do; what can be seen
+    without a model is looked at before one is loaded.
+    """
+    from itda_core.analysis import evaluate
+    from itda_core.analysis.evaluate import TOKENS, encodings_of
+    from itda_core.dictionaries import AtomDictionary
+
+    tokens = TOKENS if tokens is None else tokens
+    if tokens < 1:
+        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
+    on_step("reading dictionaries")
+    dictionaries = [AtomDictionary.load(path) for path in dict.fromkeys(paths)]
+    encodings_of(dictionaries, ks, methods)
+    opened: dict[str, Corpus] = {}
+    corpora = [_opened(dictionary, corpus, opened) for dictionary in dictionaries]
+    groups: dict[tuple[str, str], list[int]] = {}  # weights, corpus
+    for i, dictionary in enumerate(dictionaries):
+        groups.setdefault((dictionary.spec.weights_fingerprint, corpora[i].fingerprint), []).append(i)
+    notes: list[str] = []
+    seconds = 0.0
+    ended: list[Evaluation] = []  # of groups before the one at hand
+    order = {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)}
+    loaded: LanguageModel | None = None
+    progress: EvaluationProgress | None = None
+    for number, ((weights, _), members) in enumerate(sorted(groups.items(), key=lambda group: group[0][0])):
+        if loaded is None or not same_model(loaded.fingerprint, weights):
+            loaded = None  # so that two models need not fit into memory
+            on_step("loading the model")
+            loaded = model_of(
+                dictionaries[members[0]],
+                name=model,
+                revision=revision,
+                device=device,
+                dtype=dtype,
+                offline=offline,
+                trust_remote_code=trust_remote_code,
+            )
+        several = [dictionaries[i] for i in members]
+        for progress in evaluate(loaded, several, corpora[members[0]], ks=ks, methods=methods, tokens=tokens):
+            share = (number + progress.share) / len(groups)
+            elapsed = seconds + progress.seconds
+            yield replace(
+                progress,
+                share=share,
+                seconds=elapsed,
+                eta=elapsed / share * (1 - share) if share > 0 else None,
+                notes=(*notes, *progress.notes),
+                results=tuple(sorted([*ended, *progress.results], key=lambda result: order[result.dictionary])),
+                done=progress.done and number + 1 == len(groups),
+            )
+        assert progress is not None, "an evaluation ends with its results"
+        notes += progress.notes
+        seconds += progress.seconds
+        ended += progress.results
+
+
+def measure(
+    request: EvaluateRequest, *, on_step: Callable[[str], None] = lambda _: None
+) -> Generator[EvaluationProgress, None, None]:
+    """What `request` asks for, as `evaluate_dictionaries`. Raises UserError for a dictionary that does not exist."""
+    library = Library(request.library)
+    return evaluate_dictionaries(
+        [library.find(name) for name in request.dictionaries],
+        corpus=request.corpus,
+        ks=request.ks or None,
+        methods=request.methods or None,
+        tokens=request.tokens,
+        model=request.model,
+        revision=request.revision,
+        device=request.device,
+        dtype=request.dtype,
+        offline=request.offline,
+        trust_remote_code=request.trust_remote_code,
+        on_step=on_step,
+    )
+
+
+def _opened(dictionary: AtomDictionary, reference: str | None, opened: dict[str, Corpus]) -> Corpus:
+    name = dictionary.spec.corpus if reference is None else reference
+    if name not in opened:
+        opened[name] = corpus_of(dictionary, reference)
+    return opened[name]

@@ -1,0 +1,1 @@
+"""Work in the background: one folder and one process per job."""

@@ -1,0 +1,66 @@
+"""The worker's side of a job: what it reports to the job's folder, and whether it is to stop."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Generic
+
+from itda_core.errors import UserError, said
+from itda_core.files import write_json
+from itda_core.runs.jobs.job_folder import CANCEL, STATUS
+from itda_core.runs.jobs.kinds import S
+from itda_core.runs.jobs.status import State
+from itda_core.runs.training.run import Interrupted
+
+_SECONDS_BETWEEN_WRITES = 0.4
+
+
+class Reporter(Generic[S]):
+    """Keeps `status.json` current; each write replaces the whole file."""
+
+    def __init__(self, folder: Path, status: S) -> None:
+        self.status = status
+        self._folder = folder
+        self._written = 0.0
+
+    def step(self, name: str) -> None:
+        """Another part of the work begins. Raises Interrupted when the job is to stop."""
+        if self.cancelled():
+            raise Interrupted(self.status.tokens, self.status.total)
+        self.report(replace(self.status, step=name))
+
+    def report(self, status: S, *, soon: bool = True) -> None:
+        """The job's status is now this; written at once, or, unless `soon`, a few times a second."""
+        self.status = status
+        if soon or time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
+            # Only the last one is to outlive a power cut, which ends the work that the others tell of.
+            write_json(self._folder / STATUS, status.to_dict(), synced=status.ended)
+            self._written = time.monotonic()
+
+    def end(self, state: State, error: str | None = None) -> None:
+        self.report(replace(self.status, state=state, step="", eta=None, error=error))
+
+    def cancelled(self) -> bool:
+        return os.path.lexists(self._folder / CANCEL)
+
+
+@contextmanager
+def ending(reporter: Reporter) -> Iterator[None]:
+    """However the block ends, the job's status says so; what the block raises goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        reporter.end("cancelled")
+        raise
+    except UserError as error:
+        reporter.end("failed", str(error))
+        raise
+    except BaseException as error:
+        reporter.end("failed", said(f"Unexpected {type(error).__name__}: {error}. The log has the details."))
+        raise
+    reporter.end("done")

@@ -1,0 +1,1 @@
+"""Trainings: what is asked for, how it runs, what its worker reports."""

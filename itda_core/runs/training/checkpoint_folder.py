@@ -1,0 +1,264 @@
+"""Work folders: where a run keeps its checkpoints until its dictionaries are in the library."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.storage.description import RUN, read_description
+from itda_core.dictionaries.storage.json_schema import check, listed, number, optional, table, text, whole
+from itda_core.errors import UserError
+from itda_core.files import explained, read_json, write_json
+from itda_core.fingerprints import same_model
+from itda_core.runs.home import work_folder
+from itda_core.runs.training.request import TrainRequest
+
+_STATE, _STREAMED, _REQUEST, _SAVED, _LOCK = "state", "streamed", "request.json", "saved.json", ".lock"
+_RUN = "run.json"
+HIDDEN_STATES = "hidden-states"
+_RESULTS = listed(  # see training_run.TrainedDictionary
+    table(
+        {
+            **{name: text() for name in ("path", "model", "site", "selection")},
+            **{name: whole() for name in ("atoms", "d_model", "k", "tokens")},
+            **{name: number() for name in ("seconds", "tokens_per_second", "mean_relative_error")},
+            "layer": optional(whole()),
+            "threshold": optional(number()),
+        }
+    )
+)
+
+
+class Origin(NamedTuple):
+    """What a training reads, by fingerprints."""
+
+    model: str
+    tokenizer: str
+    corpus: str
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Origin:
+        """That of a dictionary, from the `spec` of its dictionary.json."""
+        return cls(spec["weights_fingerprint"], spec["tokenizer_fingerprint"], spec["corpus_fingerprint"])
+
+    def same(self, other: Origin) -> bool:
+        """Whether both read the same text by the same model."""
+        return self[1:] == other[1:] and same_model(self.model, other.model)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run's folder: `state/` is the training's own, `saved.json` says which dictionaries are in the library.
+
+    `run` tells it from every other; a dictionary in the library says which run it is from, so that one that was put
+    there just before a kill, and is not in saved.json, is not put there a second time.
+    """
+
+    folder: Path
+    run: str = ""  # "" where nobody asks
+    resumed: bool = False  # whether an earlier session may have put dictionaries into the library
+
+    @property
+    def state(self) -> Path:
+        return self.folder / _STATE
+
+    @property
+    def streamed(self) -> Path:
+        """What a streamed training keeps: the hidden states, and each layer's checkpoints."""
+        return self.folder / _STREAMED
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to continue: a checkpoint, whole, or a block that the text has passed."""
+        return bool(self._begun())
+
+    @property
+    def changed(self) -> float:
+        """When that was last changed, in seconds since the epoch."""
+        return max(path.stat().st_mtime for path in self._begun())
+
+    def _begun(self) -> list[Path]:
+        """The folders that hold something to continue."""
+        return [
+            folder
+            for folder in (self.state, self.streamed / HIDDEN_STATES)
+            if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+        ]
+
+    def saved(self, config: TrainConfig, origin: Origin) -> list[dict]:
+        """The results of a training of `config` on `origin` that are in the library already and still there; a disk
+        that was full between two of them leaves such a list. One that is damaged is none: the dictionaries say it
+        too.
+        """
+        path = self.folder / _SAVED
+        if not path.exists():
+            return []
+        try:
+            found = read_json(path, strict=True)
+            check(found, _RESULTS, path, "remove it.")
+        except UserError:
+            return []
+        return [result for result in found if is_of(Path(result["path"]), config, origin)]
+
+    def saved_sites(self, config: TrainConfig, origin: Origin) -> set[tuple[str, int | None]]:
+        """Site and layer of each of them."""
+        return {(result["site"], result["layer"]) for result in self.saved(config, origin)}
+
+    def record_saved(self, results: list[dict]) -> None:
+        write_json(self.folder / _SAVED, results)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def is_of(folder: Path, config: TrainConfig, origin: Origin, run: str | None = None) -> bool:
+    """Whether a dictionary that a training of `config` on `origin` made lies in `folder`; run: only if it is from that
+    run.
+    """
+    try:
+        said = read_description(folder)
+        made = TrainConfig.from_dict({"sinks": None, **said["config"]})
+        wanted = replace(config, threshold=config.threshold_for(said["spec"]["d_model"]))
+    except UserError:  # gone, damaged, or of another width than this threshold goes with
+        return False
+    return made == wanted and run in (None, said.get(RUN)) and origin.same(Origin.of(said["spec"]))
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that ended before its dictionaries were in the library; `itda train ... --resume` continues it."""
+
+    folder: Path
+    request: TrainRequest
+    changed: float  # seconds since the epoch
+
+
+def unfinished() -> list[Unfinished]:
+    """Runs with a checkpoint that nobody is working on now, newest first. Jobs keep their own and are not listed."""
+    root = work_folder()
+    found = []
+    for folder in root.iterdir() if root.is_dir() else ():
+        if not Work(folder).begun or not (folder / _REQUEST).is_file():
+            continue
+        with _locked(folder, wait=0) as free:
+            if not free or not Work(folder).begun:
+                continue
+            try:
+                request = TrainRequest.from_dict(read_json(folder / _REQUEST))
+            except UserError:  # of another version of the software: it cannot be continued by this one
+                continue
+            found.append(Unfinished(folder, request, Work(folder).changed))
+    return sorted(found, key=lambda run: run.changed, reverse=True)
+
+
+@contextmanager
+def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], None]) -> Iterator[Work]:
+    """The work folder of `request`, locked while the block runs.
+
+    With `resume`, an unfinished one: that of the same request, or else the newest that this one can go on from (see
+    TrainConfig.goes_on_from), which is this request's from then on. Otherwise a new one; without `resume`, a note says
+    when an unfinished run of the same request exists, which is left as it is.
+    """
+    root = work_folder()
+    with explained(root):
+        root.mkdir(parents=True, exist_ok=True)
+    key = request.key()
+    earlier = [path for path in root.glob(f"{key}*") if path.is_dir()]
+    begun = sorted((path for path in earlier if Work(path).begun), key=lambda path: -Work(path).changed)
+    same = [folder for folder in begun if _config(folder) == request.config]
+    if resume:
+        for folder in dict.fromkeys([*same, *(folder for folder in begun if _leads_to(folder, request))]):
+            with _locked(folder) as free:
+                if free and Work(folder).begun:
+                    write_json(folder / _REQUEST, request.to_dict())
+                    yield Work(folder, _run_of(folder), resumed=True)
+                    return
+    elif same:
+        on_note("An unfinished run of the same training was found and left as it is; --resume would continue it.")
+    number = 1
+    while True:
+        folder = root / (key if number == 1 else f"{key}-{number}")
+        number += 1
+        if Work(folder).begun:
+            continue
+        with explained(folder):
+            folder.mkdir(exist_ok=True)
+        with _locked(folder) as free:
+            if free and not Work(folder).begun:
+                try:
+                    for left in (_SAVED, _RUN):  # of a run that was killed while it was being removed
+                        (folder / left).unlink(missing_ok=True)
+                    write_json(folder / _REQUEST, request.to_dict())
+                    yield Work(folder, _run_of(folder))
+                finally:
+                    if not Work(folder).begun:  # it ended before anything was worth keeping
+                        Work(folder).remove()
+                return
+
+
+def _config(folder: Path) -> TrainConfig | None:
+    """That of the run in `folder`; None where this version cannot read it."""
+    try:
+        return TrainRequest.from_dict(read_json(folder / _REQUEST)).config
+    except UserError:
+        return None
+
+
+def _leads_to(folder: Path, request: TrainRequest) -> bool:
+    earlier = _config(folder)
+    return earlier is not None and request.config.goes_on_from(earlier) and not request.config.asks_less_than(earlier)
+
+
+def _run_of(folder: Path) -> str:
+    """What tells the run in `folder` from all others; made up where it has no such name yet."""
+    path = folder / _RUN
+    try:
+        said = read_json(path, strict=True)
+        if isinstance(said, dict) and isinstance(said.get("run"), str):
+            return said["run"]
+    except UserError:
+        pass
+    name = secrets.token_hex(16)
+    write_json(path, {"run": name})
+    return name
+
+
+@contextmanager
+def work_in(folder: Path, *, resume: bool) -> Iterator[Work]:
+    """`folder` as a work folder, which no other run has ever had (a job keeps its own), locked while the block runs;
+    resume: an earlier session may have worked there.
+    """
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder) as free:
+        if not free:
+            raise UserError(f"Another process is working in {folder}; wait for it or cancel it first.")
+        yield Work(folder, hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32], resume)
+
+
+@contextmanager
+def _locked(folder: Path, wait: float = 0.5) -> Iterator[bool]:
+    """Whether this process holds `folder` for the block. The system frees the lock of a process that was killed.
+
+    `wait` (seconds) outlasts a page that merely looks which runs are unfinished.
+    """
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=wait)
+    except (Timeout, OSError):  # it is held, was removed meanwhile, or something that is no file has its lock's name
+        yield False
+        return
+    try:
+        yield folder.is_dir()  # its last owner may have removed it between our opening and our locking
+    finally:
+        lock.release()

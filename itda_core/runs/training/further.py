@@ -1,0 +1,80 @@
+"""Going further from a finished training: what may be asked for, told before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
+from itda_core.dictionaries.storage.description import read_description
+from itda_core.errors import UserError
+from itda_core.models.spec import DTYPES, ModelSpec
+from itda_core.runs.library import LibraryEntry
+from itda_core.runs.training.request import TrainRequest
+
+
+def check_extended(config: TrainConfig) -> None:
+    """Raises UserError when a training of `config` can never go further, whatever it is asked for."""
+    if config.selection not in EXTENDED:
+        raise UserError(
+            f"A dictionary of selection={config.selection!r} cannot go further, because its atoms were chosen together "
+            "from all that was read; start a new training with the atoms and tokens you want."
+        )
+
+
+def further(
+    earlier: TrainRequest,
+    *,
+    tokens: int | None,
+    threshold: float | None,
+    atoms: int | None,
+    d_model: int | None = None,
+) -> TrainRequest:
+    """`earlier` with other limits, as a training that can go on from what it ended with.
+
+    - `tokens` to read in all (None: the whole text), `threshold` in the selection's unit (None: its default), `atoms`
+      at most (None: no limit);
+    - `d_model`: width of the activations, where it is known; a default threshold of selection="paper" depends on it.
+
+    Raises UserError for a selection that cannot go further, for limits that would undo something, and for a threshold
+    that cannot be.
+    """
+    check_extended(earlier.config)
+    config = replace(earlier.config, tokens=tokens, threshold=threshold, atoms=atoms)
+    if less := config.asks_less_than(earlier.config, () if d_model is None else (d_model,)):
+        raise UserError(
+            f"The training had {', '.join(less)}, and what it has done is kept; ask for no fewer tokens or atoms and "
+            "no higher threshold than it had, or start a new training."
+        )
+    return replace(earlier, config=config)
+
+
+def asks_more(later: TrainConfig, earlier: TrainConfig, d_model: int | None = None) -> bool:
+    """Whether there is anything for a training of `later` to do that has gone on from one of `earlier`."""
+    return any(getattr(later, name) != getattr(earlier, name) for name in LOOSENED if name != "threshold") or (
+        _threshold(later, d_model) != _threshold(earlier, d_model)
+    )
+
+
+def _threshold(config: TrainConfig, d_model: int | None) -> float | None:
+    return config.threshold if d_model is None else config.threshold_for(d_model)
+
+
+def request_of(entry: LibraryEntry) -> TrainRequest:
+    """The training that `entry` of the library came from, of its layer alone.
+
+    A corpus that was a file is named as the dictionary names it, without its folder. Raises UserError for a dictionary
+    that cannot be gone on from: a bundled or a damaged one, or one that does not say where its training stopped.
+    """
+    if entry.problem is not None:
+        raise UserError(entry.problem)
+    if entry.bundled:
+        raise UserError(f"{entry.name} is bundled and stays as it is; train a dictionary of your own.")
+    said = read_description(entry.path)
+    spec, stream = said["spec"], said["stats"].get("stream")
+    if not isinstance(stream, dict) or entry.layer is None:
+        raise UserError(f"{entry.name} does not say where its training stopped; start a new training.")
+    dtype = str(stream.get("made", {}).get("dtype", "")).removeprefix("torch.")
+    model = ModelSpec(spec["model"], spec["revision"], dtype=dtype if dtype in DTYPES else "auto")
+    return TrainRequest(
+        model, (entry.layer,), spec["corpus"], TrainConfig.from_dict({"sinks": None, **said["config"]}), spec["site"]
+    )

@@ -1,0 +1,328 @@
+"""One training from the request to dictionaries in the library: what the command line and a job's worker both call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from itda_core.dictionaries.storage.description import read_description
+from itda_core.dictionaries.threshold import meaning
+from itda_core.errors import UserError
+from itda_core.runs.costs.training import check_room
+from itda_core.runs.home import activations_folder
+from itda_core.runs.layers import existing_layers
+from itda_core.runs.library import Library
+from itda_core.runs.training.checkpoint_folder import Origin, Work, is_of, work_for, work_in
+from itda_core.runs.training.finished import ended, finished
+from itda_core.runs.training.request import TrainRequest
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
+    from itda_core.dictionaries.activation_source import ActivationSource
+    from itda_core.models import LanguageModel, Site
+    from itda_core.models.activation_cache.cached_model import KeptActivations
+    from itda_core.models.streamed.harvest import LayerActivations
+    from itda_core.text import Corpus
+
+    class OpenedSource(ActivationSource, AbstractContextManager[ActivationSource], Protocol):
+        """Gives activations while its block runs."""
+
+
+CHECKPOINT_SECONDS = 20.0
+NOTHING_FINISHED = (
+    "No dictionaries in the library lead to this training: they were deleted or had other settings, or the model, "
+    "its precision or the text has changed since; start a new training."
+)
+
+
+ENDED = "This training has ended already; its dictionaries are in the library."
+
+
+class Interrupted(Exception):
+    """A training was asked to stop and did; what it had done is kept in its work folder."""
+
+    def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
+        """when: where tokens do not say it, as in "before block 3 was passed"."""
+        self.tokens, self.total = tokens, total
+        of = "" if total is None else f" of {total:,}"
+        super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")
+
+
+@dataclass(frozen=True)
+class TrainedDictionary:
+    """One result of a training; the fields are the keys of `itda train --json`."""
+
+    path: str
+    model: str
+    layer: int | None
+    site: str
+    atoms: int
+    d_model: int
+    k: int
+    selection: str
+    threshold: float | None  # None for the selections that know none
+    tokens: int  # read from the corpus
+    seconds: float
+    tokens_per_second: float
+    mean_relative_error: float  # over the stream, each token as judged before it could become an atom; 0 to 1
+
+    @classmethod
+    def of(cls, dictionary: AtomDictionary, path: Path) -> TrainedDictionary:
+        spec, config, stats = dictionary.spec, dictionary.config, dictionary.stats
+        return cls(
+            path=str(path),
+            model=spec.model,
+            layer=spec.layer,
+            site=spec.site,
+            atoms=len(dictionary),
+            d_model=spec.d_model,
+            k=config.k,
+            selection=config.selection,
+            threshold=config.threshold_for(spec.d_model),
+            tokens=stats["tokens"],
+            seconds=stats["seconds"],
+            tokens_per_second=stats["tokens_per_second"],
+            mean_relative_error=stats["mean_relative_error"],
+        )
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+def run(
+    request: TrainRequest,
+    *,
+    resume: bool = False,
+    further: bool = False,
+    work: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    on_step: Callable[[str], None] = _ignore,
+    on_progress: Callable[[TrainProgress], None] = _ignore,
+    on_note: Callable[[str], None] = _ignore,
+    should_stop: Callable[[], bool] = _never,
+    source_of: Callable[[LanguageModel, Corpus], OpenedSource] | None = None,
+) -> tuple[TrainedDictionary, ...]:
+    """Train what `request` asks for and save one dictionary per layer into its library.
+
+    - `resume`: continue the unfinished run of this request, or one with less tokens, fewer atoms or a higher threshold,
+      see dictionaries.train; where there is none, the newest finished run of that kind whose dictionaries are in the
+      library (they stay as they are, new ones are added; those of this very request are returned as they are); where
+      there is none either, begin;
+    - `further`: where `work` holds nothing unfinished, go on from a finished run as `resume` does without `work`, but
+      never begin: where nothing leads to this training, that is an error;
+    - `work`: where checkpoints are kept (None: in the user's work folder, one per request); removed at the end;
+    - `checkpoint_seconds`: how often the state is saved, besides at an interruption;
+    - `on_step`: "loading the model", "training" or "saving", as each begins;
+    - `request.keep_activations`: what the model gives is written to the user's activations folder. Activations kept
+      there by an earlier training on the same text are read in any case, which changes no result: to the bit where they
+      were kept on this processor with as many threads, else as another processor's rounding would;
+    - a model that fits into no memory, or is to be streamed (`request.model.placement`), is read from the disk block
+      by block, see models.streamed; its layers are trained one after the other, each saved at once;
+    - `should_stop`: asked after each forward batch; True makes the training save its state and raise Interrupted;
+    - `source_of`: gives the activations in the model's stead (None: the model itself, or what was kept of it).
+
+    Raises UserError for whatever in the request cannot be done, before any long work begins.
+    """
+    from itda_core.models.folder.model_folder import model_folder
+    from itda_core.text import Corpus
+
+    request = request.resolved()
+    library = Library(request.library)
+    library.check_writable()
+    on_step("opening the corpus")
+    corpus = Corpus.open(request.corpus)
+    on_step("loading the model")
+    model_folder(request.model)  # one that is not there is told before torch is loaded, which takes seconds
+
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries.checkpoints.initial import fingerprint, placed
+    from itda_core.models.activation_cache.cached_model import KeptActivations
+    from itda_core.models.loading import is_streamed, load_model, load_skeleton
+    from itda_core.models.streamed.skeleton import Skeleton
+    from itda_core.runs.training.streamed_run import train_streamed
+
+    spec = request.model
+    streamed = source_of is None and is_streamed(spec)
+    model = load_skeleton(spec) if streamed else load_model(spec, head=False)
+    for note in model.notes:
+        on_note(note)
+    layers = existing_layers(request.layers, model.n_layers, model.name)
+    # A site that does not exist and a threshold that can add no atom are reported before anything is written.
+    sites = [model.site(request.site, layer) for layer in layers]
+    if request.config.selection == "paper" and all(site.module is None for site in sites):
+        threshold = request.config.threshold_for(model.d_model)
+        assert threshold is not None, "this selection has one"
+        on_note(meaning(threshold, model.d_model))
+    initial = [AtomDictionary.load(library.find(name)) for name in request.initial]
+    begun_with = fingerprint(placed(initial, sites, model, corpus, request.config))
+
+    def keeping(source: LanguageModel | LayerActivations) -> KeptActivations:
+        return KeptActivations(
+            source,
+            corpus,
+            activations_folder(),
+            context=request.config.context,
+            windows=request.config.windows,
+            keep=request.keep_activations,
+            on_note=on_note,
+        )
+
+    if request.keep_activations:
+        check_room(request, len(sites), model.d_model, model.dtype.itemsize)
+    workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work, resume=resume)
+    with workplace as kept:
+        extend: tuple[AtomDictionary, ...] = ()
+        origin = Origin(model.fingerprint, model.tokenizer_fingerprint, corpus.fingerprint)
+        if not kept.begun and (made := _made_already(library, kept, sites, request.config, origin)):
+            on_note(ENDED)
+            return made
+        if (further or (resume and work is None)) and not kept.begun:
+            extend = finished(library, model, corpus, sites, request.config, begun_with)
+            if further and not extend:
+                raise UserError(NOTHING_FINISHED)
+            if extend and ended(extend, request.config):
+                on_note(ENDED)
+                return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
+            on_note(_beginning(extend))
+        on_step("training")
+        if isinstance(model, Skeleton):
+            saved = kept.saved_sites(request.config, origin)
+            trainings = train_streamed(
+                model,
+                corpus,
+                request,
+                sites,
+                kept.streamed,
+                done=[site for site in sites if (site.module or site.kind, site.layer) in saved],
+                extend=extend,
+                initial=initial,
+                resume=resume,
+                checkpoint_seconds=checkpoint_seconds,
+                keeping=keeping if request.keep_activations else nullcontext,
+                on_step=on_step,
+                on_note=on_note,
+                should_stop=should_stop,
+            )
+        else:
+            trainings = _in_memory(
+                keeping(model) if source_of is None else source_of(model, corpus),
+                corpus,
+                layers,
+                request,
+                kept,
+                extend,
+                initial,
+                resume=resume and kept.begun,
+                seconds=checkpoint_seconds,
+            )
+        with closing(trainings):
+            for training in trainings:
+                dictionaries = _follow(training, on_progress, should_stop)
+                on_step("saving")
+                save_all(dictionaries, library, kept, request.config, origin)
+        results = save_all((), library, kept, request.config, origin)
+        kept.remove()
+    return results
+
+
+def _in_memory(
+    source: OpenedSource,
+    corpus: Corpus,
+    layers: Sequence[int],
+    request: TrainRequest,
+    work: Work,
+    extend: Sequence[AtomDictionary],
+    initial: Sequence[AtomDictionary],
+    *,
+    resume: bool,
+    seconds: float,
+) -> Generator[Generator[TrainProgress]]:
+    """The one training of all layers that a model in memory gives."""
+    from itda_core.dictionaries import train
+
+    with source:
+        yield train(
+            source,
+            corpus,
+            layers,
+            request.config,
+            site=request.site,
+            work=work.state,
+            checkpoint_seconds=seconds,
+            resume=resume,
+            extend=extend,
+            initial=initial,
+        )
+
+
+def _beginning(extend: Sequence[AtomDictionary]) -> str:
+    if not extend:
+        return "There is no unfinished run of this training; it starts from the beginning."
+    names = ", ".join(one.path.name for one in extend if one.path is not None)
+    return f"Going on from {names}, {extend[0].stats['stream']['tokens']:,} tokens into the training."
+
+
+def _follow(
+    events: Generator[TrainProgress], on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]
+) -> tuple[AtomDictionary, ...]:
+    """The dictionaries at the end of a training. Raises Interrupted, after its state is saved, when it should stop."""
+    with closing(events):  # a training that is closed early saves its state
+        for progress in events:
+            on_progress(progress)
+            if progress.done:
+                return progress.dictionaries
+            if should_stop():
+                break
+        else:
+            raise AssertionError("a training ends with its dictionaries")
+    raise Interrupted(progress.tokens, progress.total)
+
+
+def save_all(
+    dictionaries: Sequence[AtomDictionary], library: Library, work: Work, config: TrainConfig, origin: Origin
+) -> tuple[TrainedDictionary, ...]:
+    """Into the library, each once, even when the disk was full, or the process killed, in the middle of an earlier
+    attempt; config, origin: of the training.
+    """
+    saved: list[dict[str, Any]] = work.saved(config, origin)
+    put = _put_by(library, work, config, origin) if dictionaries else {}
+    for dictionary in dictionaries:
+        site = (dictionary.spec.site, dictionary.spec.layer)
+        if site not in {(done["site"], done["layer"]) for done in saved}:
+            earlier = put.get(site)  # a kill came between its rename and the record of it
+            path = library.add(dictionary, run=work.run) if earlier is None else earlier
+            saved.append(asdict(TrainedDictionary.of(dictionary, path)))
+            work.record_saved(saved)
+    return tuple(TrainedDictionary(**result) for result in saved)
+
+
+def _put_by(library: Library, work: Work, config: TrainConfig, origin: Origin) -> dict[tuple[str, int | None], Path]:
+    """What earlier sessions of this run have put into the library, by site and layer."""
+    found: dict[tuple[str, int | None], Path] = {}
+    if work.resumed:
+        for folder in library.folders():
+            if is_of(folder, config, origin, work.run):
+                spec = read_description(folder)["spec"]
+                found[spec["site"], spec["layer"]] = folder
+    return found
+
+
+def _made_already(
+    library: Library, work: Work, sites: Sequence[Site], config: TrainConfig, origin: Origin
+) -> tuple[TrainedDictionary, ...]:
+    """What this run ended with, if a kill came after its checkpoints were removed; empty where it has not ended."""
+    from itda_core.dictionaries import AtomDictionary
+
+    put = _put_by(library, work, config, origin)
+    paths = [put.get((site.module or site.kind, site.layer)) for site in sites]
+    if None in paths:
+        return ()
+    return tuple(TrainedDictionary.of(AtomDictionary.load(path), path) for path in paths if path is not None)

@@ -1,0 +1,127 @@
+"""What a training's worker reports, and how its curves stay short however long it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from itda_core.files.dataclass_schema import Unfit
+from itda_core.runs.jobs.status import JobStatus
+from itda_core.runs.training.run import TrainedDictionary
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import TrainProgress
+
+MOST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A token whose activation has just become an atom, with the text around it."""
+
+    token: str
+    context_before: str
+    context_after: str
+
+
+@dataclass(frozen=True)
+class LayerStatus:
+    """One layer's dictionary as it stands, and its two curves over `TrainingStatus.series_tokens`."""
+
+    site: str
+    layer: int | None
+    atoms: int
+    relative_error: float  # running mean, 0 to 1
+    acceptance_rate: float  # of the last batches' tokens, how many became atoms; 0 to 1
+    series_atoms: tuple[int, ...]
+    series_relative_error: tuple[float, ...]
+    latest: tuple[Accepted, ...]  # newest last
+    sinks: int = 0  # tokens left out as attention sinks
+    predicted_atoms: int | None = None  # at the end, by the curve so far
+
+
+@dataclass(frozen=True)
+class TrainingStatus(JobStatus):
+    """A training at one moment."""
+
+    tokens_per_second: float = 0.0
+    series_tokens: tuple[int, ...] = ()
+    layers: tuple[LayerStatus, ...] = ()
+    results: tuple[TrainedDictionary, ...] = ()
+
+    def _check(self) -> None:
+        for i, layer in enumerate(self.layers):
+            for name in ("series_atoms", "series_relative_error"):
+                if len(getattr(layer, name)) != len(self.series_tokens):
+                    raise Unfit(f"layers[{i}].{name}", "has not as many points as series_tokens")
+
+
+class Point(NamedTuple):
+    """One point of all layers' curves."""
+
+    tokens: int
+    layers: tuple[tuple[int, float], ...]  # per layer: atoms, relative error
+
+
+class Curves:
+    """The layers' curves at no more than MOST_POINTS points, evenly spread; the newest is always among them."""
+
+    def __init__(self, status: TrainingStatus | None = None) -> None:
+        """Go on from the curves of an earlier attempt, if one is given."""
+        self._kept: list[Point] = []
+        self._every = 1
+        self._skipped = 0
+        self._newest: Point | None = None
+        if status is not None:
+            for i, tokens in enumerate(status.series_tokens):
+                values = ((layer.series_atoms[i], layer.series_relative_error[i]) for layer in status.layers)
+                self._kept.append(Point(tokens, tuple(values)))
+
+    def add(self, tokens: int, layers: Sequence[tuple[int, float]]) -> None:
+        """One more point. A resumed run repeats what came after its checkpoint: its points replace the earlier ones."""
+        point = Point(tokens, tuple(layers))
+        while self._kept and (self._kept[-1].tokens >= tokens or len(self._kept[-1].layers) != len(layers)):
+            self._kept.pop()
+        self._newest = point
+        self._skipped += 1
+        if self._skipped >= self._every:
+            self._skipped = 0
+            self._kept.append(point)
+        if len(self._kept) >= MOST_POINTS:
+            del self._kept[1::2]
+            self._every *= 2
+
+    def points(self) -> list[Point]:
+        newest = [self._newest] if self._newest and (not self._kept or self._kept[-1] is not self._newest) else []
+        return self._kept + newest
+
+
+def with_progress(status: TrainingStatus, progress: TrainProgress, points: Sequence[Point]) -> TrainingStatus:
+    """`status` brought up to `progress`, with these curves."""
+    layers = tuple(
+        LayerStatus(
+            site=layer.site,
+            layer=layer.layer,
+            atoms=layer.atoms,
+            relative_error=layer.relative_error,
+            acceptance_rate=layer.acceptance_rate,
+            series_atoms=tuple(point.layers[i][0] for point in points),
+            series_relative_error=tuple(point.layers[i][1] for point in points),
+            latest=tuple(Accepted(label.token, label.context_before, label.context_after) for label in layer.latest),
+            sinks=layer.sinks,
+            predicted_atoms=layer.predicted_atoms,
+        )
+        for i, layer in enumerate(progress.layers)
+    )
+    return replace(
+        status,
+        step=progress.choosing or status.step,
+        tokens=progress.tokens,
+        total=progress.total,
+        seconds=progress.seconds,
+        tokens_per_second=progress.tokens_per_second,
+        eta=progress.eta,
+        series_tokens=tuple(point.tokens for point in points),
+        layers=layers,
+    )

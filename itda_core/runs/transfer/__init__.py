@@ -1,0 +1,1 @@
+"""Transfers of labels: what is asked for, how it runs, what its worker reports."""

@@ -1,0 +1,70 @@
+"""What came out of a transfer of labels, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from itda_core.errors import UserError
+
+if TYPE_CHECKING:
+    from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable
+
+
+def verdict(table: TransferTable, k: int) -> str:
+    """How far the labels of `TransferTable.paired` come, from random places to the model's own dictionaries.
+
+    Raises UserError when nothing was measured at that k.
+    """
+    cells = table.paired(k)
+    fvu = [cell.fvu for cell in cells if cell.fvu is not None]
+    if not fvu:
+        raise UserError(f"No FVU is known at k={k}: the held-out activations are all alike; measure on more text.")
+    parts = [_way(cells, table.model), _against_random(cells)]
+    return " ".join([*filter(None, parts), _means(cells, k)])
+
+
+def _way(cells: Sequence[Transfer], model: str) -> str:
+    """On the scale from random places to the model's own dictionaries."""
+    if all(cell.own_fvu is None for cell in cells):
+        return f"Of {model} no own dictionary of this text is known, so only random places are there to compare with."
+    if all(cell.random_fvu is None for cell in cells):
+        return ""
+    gains = [cell.gain for cell in cells if cell.gain is not None]
+    if not gains:
+        return f"{model}'s own dictionaries do no better than random places here, so there is no way to go."
+    where = "" if len(cells) == 1 else f" ({_layers(len(gains), len(cells))} where its own beats random places)"
+    way = f"{fmean(gains):.0%} of the way{where}"
+    return f"From random places (0%) to {model}'s own dictionary (100%) the labels come {way}."
+
+
+def _against_random(cells: Sequence[Transfer]) -> str:
+    """Whether the labels say more than any places of the text would."""
+    known = [(cell, cell.random_fvu, cell.random_sd) for cell in cells if cell.random_fvu is not None]
+    judged = [(cell.fvu, mean, sd) for cell, mean, sd in known if sd is not None and cell.fvu is not None]
+    if not judged:
+        return ""
+    better = sum(fvu < mean - 2 * sd for fvu, mean, sd in judged)
+    worse = sum(fvu > mean + 2 * sd for fvu, mean, sd in judged)
+    if len(judged) == 1:
+        word = "better than" if better else "worse than" if worse else "as well as"
+        return f"They explain {word} random places (two standard deviations count)."
+    return (
+        f"Beside random places they are better in {better} of {len(judged)} layers, worse in {worse} (by more than two "
+        "standard deviations of the draws)."
+    )
+
+
+def _means(cells: Sequence[Transfer], k: int) -> str:
+    named = (
+        ("the labels", [cell.fvu for cell in cells]),
+        ("its own", [cell.own_fvu for cell in cells]),
+        ("random", [cell.random_fvu for cell in cells]),
+    )
+    found = [f"{name} {fmean(known):.3f}" for name, values in named if (known := [value for value in values if value])]
+    return f"{'FVU' if len(cells) == 1 else 'Mean FVU'} at k = {k}: {', '.join(found)}."
+
+
+def _layers(some: int, of: int) -> str:
+    return "all layers" if some == of else f"mean over the {some} of {of} layers"

@@ -1,0 +1,38 @@
+"""Do one model's labels explain another: a new transfer of labels, and those there have been."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from itda_core.runs.jobs.kinds import TRANSFER
+from pages.ui.compare import choice as compare_choice
+from pages.ui.compare.transfer import form as transfer_form
+from pages.ui.components.notice import notice
+from pages.ui.forms import job_form
+from pages.ui.frame import engine, shell
+from pages.ui.jobs import job_watch
+
+_MEANS = (
+    "One model's labels are rebuilt as atoms of another model, from its own activations at the same places, and "
+    "measured on held-out text: an FVU near that of the other model's own dictionary, and well below that of as many "
+    "places drawn at random, says that the two models single out the same places."
+)
+
+
+def page(frame: shell.Shell) -> None:
+    st.caption(_MEANS)
+    usable = compare_choice.ordered(entry for entry in engine.usable(frame.entries) if entry.model)
+    if not usable:
+        shell.complain()
+        notice("There are no labels yet.", step="Train a dictionary.", key="transfer.none")
+        frame.share({"show": "transfer"})
+        return
+    form, cost = st.columns([5, 3], gap="large")
+    with form:
+        asked = transfer_form.form(usable)
+    shell.complain()
+    given = {name: st.query_params.get(name) for name in transfer_form.ADDRESS}
+    frame.share({"show": "transfer", **given, "into": asked.into})
+    with cost:
+        job_form.finish(frame, asked, transfer_form.cost, key="transfer.problem")
+    job_watch.all_jobs(TRANSFER)

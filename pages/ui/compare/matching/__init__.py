@@ -1,0 +1,1 @@
+"""Layer matching on the compare page."""

@@ -1,0 +1,131 @@
+"""The form of a layer-matching study: which models, on which text, and what it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.models.spec import DEMO_MODELS
+from itda_core.runs.costs.matching import estimate_match
+from itda_core.runs.layers import format_layers, parse_layers
+from itda_core.runs.library import LibraryEntry
+from itda_core.runs.matching.request import DICTIONARIES, TOKENS, MatchRequest
+from itda_core.runs.units import duration
+from pages.ui.components.printable import visible
+from pages.ui.forms import model_settings
+from pages.ui.forms.dictionary_choice import MARK, Listed
+from pages.ui.frame import address
+
+_MODELS, _CORPUS, _TOKENS, _LAYERS = "match.models", "match.corpus", "match.tokens", "match.layers"
+_MOST_TOKENS = 10**8
+ADDRESS = ("models", "text", "tokens", "layers")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the form holds; `request` checks it."""
+
+    models: Listed
+    corpus: str
+    tokens: int
+    layers: str
+    k: int
+    device: str
+    dtype: str
+    offline: bool
+    trust_remote_code: bool
+
+    def request(self) -> MatchRequest:
+        """Raises UserError for whatever can be seen to be wrong before any work."""
+        if not self.corpus:
+            raise UserError("No text was named; name one, for example demo.")
+        return MatchRequest(
+            models=tuple(self.models),
+            corpus=self.corpus,
+            config=replace(DICTIONARIES, tokens=self.tokens, k=self.k),
+            layers=parse_layers(self.layers),
+            device=self.device,
+            dtype=self.dtype,
+            offline=self.offline,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+
+def form(entries: Iterable[LibraryEntry]) -> Asked:
+    """Draws the form. What it holds is in the address, and comes back with it."""
+    default = Listed(DEMO_MODELS)
+    known = list(dict.fromkeys([*DEMO_MODELS, *(entry.model for entry in entries if entry.model)]))
+
+    def parse(text: str) -> Listed:
+        return Listed(dict.fromkeys(name for name in text.split(MARK) if name))
+
+    address.arrive("models", _MODELS, parse, default)
+    offered = list(dict.fromkeys([*known, *st.session_state[_MODELS]]))
+    models = Listed(
+        st.multiselect(
+            "Models to match",
+            offered,
+            format_func=visible,
+            key=_MODELS,
+            accept_new_options=True,
+            placeholder="Choose at least two",
+            help="demo:0 to demo:4, a folder, or a Hugging Face id: type it and press Enter. All need the same layers.",
+        )
+    )
+    address.leave("models", _MODELS, models, default)
+    left, middle, right = st.columns([3, 2, 2])
+    with left:
+        address.arrive("text", _CORPUS, str, "demo")
+        corpus = st.text_input(
+            "Text", key=_CORPUS, help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME; all models read it."
+        ).strip()
+        address.leave("text", _CORPUS, corpus, "demo")
+    with middle:
+        address.arrive("tokens", _TOKENS, address.whole(1, _MOST_TOKENS), TOKENS)
+        tokens = int(st.number_input("Tokens to read", 1, _MOST_TOKENS, step=1024, key=_TOKENS))
+        address.leave("tokens", _TOKENS, tokens, TOKENS)
+    with right:
+        address.arrive("layers", _LAYERS, _layers, "all")
+        layers = st.text_input("Layers", key=_LAYERS, help="all, or numbers and ranges such as 0,2-4").strip()
+        address.leave("layers", _LAYERS, layers, "all")
+    with st.expander("More settings", icon=":material/tune:"):
+        left, middle, right = st.columns(3)
+        k = left.number_input(
+            "k of ITDA's dictionaries",
+            1,
+            1024,
+            DICTIONARIES.k,
+            key="match.k",
+            persist_state="session",
+            help="Atoms per token while they grow.",
+        )
+        with middle:
+            device = model_settings.device("match")
+        with right:
+            dtype = model_settings.precision("match")
+        offline, trust = model_settings.offline("match"), model_settings.trust("match")
+    return Asked(models, corpus, tokens, layers, int(k), device, dtype, offline, trust)
+
+
+def _layers(text: str) -> str:
+    try:
+        return format_layers(parse_layers(text))
+    except UserError:
+        raise address.Refused("names no layers such as 0,2-4") from None
+
+
+def cost(request: MatchRequest) -> None:
+    """What it would take."""
+    seconds = estimate_match(request)
+    st.markdown("**What it will take**")
+    if seconds is None:
+        time = "the time is known once all models are on this machine"
+    else:
+        time = "roughly " + " to ".join(dict.fromkeys(map(duration, seconds)))
+    st.caption(
+        f"{len(request.models)} models, one after the other, read {request.config.tokens or 0:,} tokens each, and "
+        f"{len(request.measures)} measures compare every two layers: {time}. It goes on when this page is closed."
+    )

@@ -1,0 +1,26 @@
+"""Measures of similarity side by side: a new layer-matching study, and those there have been."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from itda_core.runs.jobs.kinds import MATCHING
+from pages.ui.compare.matching import form as matching_form
+from pages.ui.forms import job_form
+from pages.ui.frame import shell
+from pages.ui.jobs import job_watch
+
+
+def page(frame: shell.Shell) -> None:
+    st.caption(
+        "The layers of several models compared on the same tokens by each measure: ITDA's dictionaries, linear CKA, "
+        "SVCCA, relative representations, linear regression; and how often each finds a layer's like in another model."
+    )
+    form, cost = st.columns([5, 3], gap="large")
+    with form:
+        asked = matching_form.form(frame.entries)
+    shell.complain()
+    frame.share({"show": "measures", **{name: st.query_params.get(name) for name in matching_form.ADDRESS}})
+    with cost:
+        job_form.finish(frame, asked, matching_form.cost, key="match.problem")
+    job_watch.all_jobs(MATCHING)

@@ -1,0 +1,141 @@
+"""What a layer-matching study found: the table of all measures, and each measure's heatmap."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from itda_core.comparison.matching.table import MatchTable, MeasureResult
+from itda_core.figures import heatmaps
+from itda_core.files.csv_export import frame_csv
+from itda_core.runs.matching.run import remarks
+from pages.ui.components.heatmap import heatmap
+from pages.ui.forms.address_choice import kept_choice
+
+
+class _Words(NamedTuple):
+    """What a measure is called, and what it asks."""
+
+    name: str
+    asks: str
+
+
+_MEASURES = {
+    "itda": _Words("ITDA (Jaccard)", "which places in the text both dictionaries are labelled with"),
+    "itda_codes": _Words("ITDA codes (ours)", "how alike every other token is coded in the atoms of both dictionaries"),
+    "linear_cka": _Words("Linear CKA", "how alike the tokens' similarities to each other are (Kornblith 2019)"),
+    "svcca": _Words("SVCCA", "how well the main directions of both can be matched linearly (Raghu 2017)"),
+    "relative": _Words("Relative", "how alike each token's cosines to the same anchor tokens are (Moschella 2022)"),
+    "linear_regression": _Words("Linear regression R²", "how much of the one a linear map of the other explains"),
+}
+_PER_ROW = 2
+
+
+def named(measure: str) -> str:
+    return _MEASURES[measure].name if measure in _MEASURES else measure
+
+
+def frame_of(table: MatchTable) -> pd.DataFrame:
+    """One row per measure."""
+    rows = []
+    for measure in table.measures:
+        accuracy = measure.accuracy
+        low, high = accuracy.interval or (None, None)
+        rows.append(
+            {
+                "measure": named(measure.name),
+                "different models": accuracy.different_models,
+                "low": low,
+                "high": high,
+                "all pairs": accuracy.all_pairs,
+                "seconds": measure.seconds,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def show(table: MatchTable) -> None:
+    """The table, what has to be known to read it, and the heatmaps side by side."""
+    st.subheader("Layer matching", anchor=False)
+    st.caption(
+        "For every layer of one model: is the most similar layer of another model the same layer? The share of right "
+        "answers (Kornblith 2019; the paper's table 1)."
+    )
+    share = st.column_config.NumberColumn
+    st.dataframe(
+        frame_of(table),
+        hide_index=True,
+        key="match.table",
+        height="content",
+        column_config={
+            "measure": st.column_config.TextColumn(pinned=True),
+            "different models": share(format="percent", help="Over pairs of different models."),
+            "low": share("95% from", format="percent", help="Wilson's interval, as if decisions were independent."),
+            "high": share("to", format="percent"),
+            "all pairs": share(
+                format="percent", help="As published: each model against itself too, which is right for free."
+            ),
+            "seconds": share(format="%.1f", help="Of the measure alone; running the models is not counted."),
+        },
+    )
+    for remark in remarks(table):
+        st.text(remark)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.subheader("Measures side by side", anchor=False)
+    with right:
+        means = kept_choice(
+            "Cells",
+            "cells",
+            {"mean": "Mean over pairs of models", "all": "All models"},
+            key="match.cells",
+            help="The mean over ordered pairs of different models, layer by layer; or every two layers of all models.",
+        )
+    columns = st.columns(_PER_ROW, gap="medium") if table.measures else []
+    for number, measure in enumerate(table.measures):
+        with columns[number % _PER_ROW]:
+            st.markdown(f"**{named(measure.name)}**")
+            if measure.name in _MEASURES:
+                st.caption(_MEASURES[measure.name].asks)
+            heatmap(
+                cells(table, measure, means == "mean"),
+                key=f"match.{measure.name}",
+                file=f"similarity-{measure.name}",
+                height=420,
+            )
+
+
+def cells(table: MatchTable, measure: MeasureResult, mean: bool) -> heatmaps.Cells:
+    """One measure for a heatmap: layers by layers, or all layers of all models by each other."""
+    values = np.array(measure.similarity, float)  # model, model, layer, layer
+    n_models, n_layers = len(table.models), len(table.layers)
+    layers = tuple(f"layer {layer}" for layer in table.layers)
+    if mean and n_models > 1:
+        different = ~np.eye(n_models, dtype=bool)
+        shown = values[different].mean(axis=0)
+        names = groups = layers
+        told_of = "mean over pairs of different models"
+    else:
+        shown = values.transpose(0, 2, 1, 3).reshape(n_models * n_layers, n_models * n_layers)
+        names = tuple(f"{model} {layer}" for model in table.models for layer in layers)
+        groups = tuple(model for model in table.models for _ in layers)
+        told_of = named(measure.name)
+    apart = shown[~np.eye(len(shown), dtype=bool)] if not mean else shown
+    written = [[f"{value:.2f}" for value in row] for row in shown]
+    told = [
+        [f"{one} ~ {other}\n{told_of} {value:.3f}" for other, value in zip(names, row, strict=True)]
+        for one, row in zip(names, shown, strict=True)
+    ]
+    if mean:
+        groups = ()
+    known = apart[np.isfinite(apart)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    return heatmaps.Cells(names, names, shown, written, told, low, high, "similarity", groups, groups)
+
+
+def csv(table: MatchTable) -> str:
+    """The layer-matching table, a row per measure."""
+    return frame_csv(frame_of(table))

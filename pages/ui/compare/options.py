@@ -1,0 +1,74 @@
+"""How labels are compared; every option is in the address."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from pages.ui.forms.address_choice import kept_choice
+
+ADDRESS = ("by", "null", "comparable", "crop", "interval", "colours")
+MOST_WITH_INTERVAL = 80  # sets: the resamples of every two are kept
+
+
+class Options(NamedTuple):
+    """What the reader asked for."""
+
+    by: str  # "dictionary" or "model"
+    null: str  # one of chance.NULLS
+    exact: bool  # whether comparable prefixes are counted in the corpus
+    interval: bool
+    crop: bool
+
+
+def options(n_sets: int) -> Options:
+    """Draws the options of a comparison of `n_sets` dictionaries."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
+        by = kept_choice(
+            "Rows and columns",
+            "by",
+            {"dictionary": "Dictionaries", "model": "Models"},
+            key="compare.by",
+            help="Models: the labels of all chosen dictionaries of a model together (paper, section 5.2).",
+        )
+        null = kept_choice(
+            "Chance level",
+            "null",
+            {"uniform": "Any token", "token": "Given the tokens"},
+            key="compare.null",
+            help="What Jaccard would be by chance. Any token: labels drawn from all comparable places. Given the "
+            "tokens, the stricter one: each dictionary keeps how many labels it has of every token. It is counted in "
+            "the corpus.",
+        )
+        exact = kept_choice(
+            "Comparable places",
+            "comparable",
+            {"estimated": "Estimated", "exact": "Counted"},
+            key="compare.exact",
+            help="Estimated: from how much text each training says it has read; every label counts. Counted: the "
+            "corpus is read again, and only places that both models have read and end a token at count.",
+        )
+        crop = kept_choice(
+            "Sizes",
+            "crop",
+            {"no": "As they are", "yes": "Cropped"},
+            key="compare.crop",
+            help="Unequal sizes alone lower Jaccard. Cropped: of each two only the first labels that entered, as many "
+            "as the smaller has.",
+        )
+        interval = kept_choice(
+            "Intervals",
+            "interval",
+            {"yes": "On", "no": "Off"},
+            key="compare.interval",
+            help="95%, by a bootstrap of 1,000 resamples over documents. They also say which cells cannot be told "
+            "apart.",
+        )
+    return Options(
+        by,
+        null,
+        exact == "exact" or null == "token",
+        interval == "yes" and n_sets <= MOST_WITH_INTERVAL,
+        crop == "yes",
+    )

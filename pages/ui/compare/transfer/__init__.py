@@ -1,0 +1,1 @@
+"""Transfers of labels on the compare page."""

@@ -1,0 +1,225 @@
+"""The form of a transfer of labels: whose labels, into which model, and what it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import streamlit as st
+
+from itda_core.comparison.label_transfer.transfer import DRAWS, TOKENS
+from itda_core.dictionaries.config import METHODS
+from itda_core.models.spec import DEMO_MODELS, ModelSpec
+from itda_core.runs.costs.transfer import estimate_transfer
+from itda_core.runs.layers import parse_layers
+from itda_core.runs.library import LibraryEntry
+from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
+from itda_core.runs.units import duration
+from pages.ui.components.printable import visible
+from pages.ui.evaluate.form import whole_numbers
+from pages.ui.forms import dictionary_choice, model_settings
+from pages.ui.forms.dictionary_choice import Listed
+from pages.ui.frame import address
+
+ADDRESS = ("from", "labels", "into", "layers", "k", "tokens", "draws")
+_FROM, _INTO = "transfer.from", "transfer.into"
+_MOST_TOKENS, _MOST_DRAWS = 10**8, 100
+
+
+class _More(NamedTuple):
+    """What is seldom changed."""
+
+    method: str | None
+    corpus: str
+    held_out: str
+    device: str
+    dtype: str
+    offline: bool
+    trust_remote_code: bool
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the form holds; `request` checks it."""
+
+    labels: Listed
+    into: str
+    layers: str
+    ks: str
+    tokens: int
+    draws: int
+    more: _More
+
+    def request(self) -> TransferRequest:
+        """Raises UserError for whatever can be seen to be wrong before any work."""
+        return TransferRequest(
+            labels=tuple(self.labels),
+            model=ModelSpec(
+                self.into,
+                device=self.more.device,
+                dtype=self.more.dtype,
+                offline=self.more.offline,
+                trust_remote_code=self.more.trust_remote_code,
+            ),
+            layers=parse_layers(self.layers) if self.layers else OWN_LAYERS,
+            ks=whole_numbers(self.ks) if self.ks else (),
+            method=self.more.method,
+            corpus=self.more.corpus or None,
+            held_out=self.more.held_out or None,
+            tokens=self.tokens,
+            draws=self.draws,
+        )
+
+
+def form(usable: Sequence[LibraryEntry]) -> Asked:
+    """Draws the form for `usable` dictionaries, at least one. What it holds is in the address, and comes back with it.
+
+    They come in the order in which they are to be offered; of several of a layer the first is proposed.
+    """
+    models = list(dict.fromkeys(entry.model for entry in usable if entry.model))
+    left, right = st.columns(2)
+    with left:
+        address.arrive("from", _FROM, address.one_of(*models), models[0], within=tuple(models))
+        source = st.selectbox("Labels of", models, format_func=visible, key=_FROM, on_change=_forget_labels)
+        address.leave("from", _FROM, source, models[0])
+    with right:
+        into = _into(source, models)
+    by_name = {entry.name: entry for entry in usable if entry.model == source}
+    labels = dictionary_choice.choose(
+        "Dictionaries whose labels are transferred",
+        by_name,
+        _one_of_each_layer(list(by_name.values())),
+        key="transfer.labels",
+        name="labels",
+        help="All of one text and one site. Each is rebuilt in every layer of the other model that is asked for.",
+    )
+    left, right = st.columns(2)
+    with left:
+        ks = _text("k", "Atoms per token (k)", "their own", "One or several, separated by commas.")
+        tokens = _number(
+            "tokens",
+            "Held-out tokens",
+            (1, _MOST_TOKENS),
+            TOKENS,
+            "To measure on: text that neither the labels nor the model's own dictionaries come from.",
+        )
+    with right:
+        layers = _text(
+            "layers", "Layers of the other model", "those of the labels", "all, or numbers and ranges such as 0,2-4"
+        )
+        draws = _number(
+            "draws",
+            "Random draws",
+            (0, _MOST_DRAWS),
+            DRAWS,
+            "Dictionaries of as many places drawn at random, to compare with; from two on they also tell how much "
+            "chance moves them.",
+        )
+    with st.expander("More settings", icon=":material/tune:"):
+        more = _more_settings()
+    return Asked(labels, into, layers, ks, tokens, draws, more)
+
+
+def _into(source: str, models: Sequence[str]) -> str:
+    """Any model, one that is known before others; by default another one than the labels'."""
+    known = list(dict.fromkeys([*models, *DEMO_MODELS]))
+    default = next(model for model in known if model != source)
+    address.arrive("into", _INTO, str, default, within=source)
+    chosen = st.selectbox(
+        "Rebuilt in",
+        list(dict.fromkeys([*known, st.session_state[_INTO]])),
+        format_func=visible,
+        key=_INTO,
+        accept_new_options=True,
+        help="demo:0 to demo:4, a folder, or a Hugging Face id: type it and press Enter. Where the library has its own "
+        "dictionaries of the same text, they are measured beside.",
+    )
+    address.leave("into", _INTO, chosen, default)
+    return chosen or default
+
+
+def _one_of_each_layer(entries: Sequence[LibraryEntry]) -> Listed:
+    """Those that belong together with the first, of several of one layer the first."""
+    layers: dict[int | None, str] = {}
+    for entry in entries:
+        if (entry.corpus, entry.site) == (entries[0].corpus, entries[0].site):
+            layers.setdefault(entry.layer, entry.name)
+    return Listed(layers.values())
+
+
+def _forget_labels() -> None:
+    """Those in the address are of the model that was chosen before."""
+    st.query_params.pop("labels", None)
+
+
+def _text(name: str, label: str, placeholder: str, help: str) -> str:
+    """Nothing means the default, which `placeholder` names."""
+    key = f"transfer.{name}"
+    address.arrive(name, key, str, "")
+    given = st.text_input(label, key=key, placeholder=placeholder, help=help).strip()
+    address.leave(name, key, given, "")
+    return given
+
+
+def _number(name: str, label: str, bounds: tuple[int, int], default: int, help: str) -> int:
+    key, (low, high) = f"transfer.{name}", bounds
+    address.arrive(name, key, address.whole(low, high), default)
+    given = int(st.number_input(label, low, high, step=1024 if default >= 1024 else 1, key=key, help=help))
+    address.leave(name, key, given, default)
+    return given
+
+
+def _more_settings() -> _More:
+    left, right = st.columns(2)
+    corpus = left.text_input(
+        "Where the labels' text is now",
+        key="transfer.corpus",
+        persist_state="session",
+        placeholder="where the labels say",
+        help="A file that has moved since the dictionaries were built; its text must be the same.",
+    )
+    held_out = right.text_input(
+        "Measure on another text",
+        key="transfer.held_out",
+        persist_state="session",
+        placeholder="what follows the labels' own",
+        help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME.",
+    )
+    left, middle, right = st.columns(3)
+    with left:
+        method = st.selectbox(
+            "Pursuit",
+            METHODS,
+            index=None,
+            format_func=str.upper,
+            key="transfer.method",
+            persist_state="session",
+            placeholder="the labels' own",
+            help="How the atoms of a token are found, the same for all dictionaries.",
+        )
+    with middle:
+        device = model_settings.device("transfer")
+    with right:
+        dtype = model_settings.precision("transfer")
+    offline, trust = model_settings.offline("transfer"), model_settings.trust("transfer")
+    return _More(method, corpus.strip(), held_out.strip(), device, dtype, offline, trust)
+
+
+def cost(request: TransferRequest) -> None:
+    """What it would take. Raises UserError for what cannot be."""
+    expected = estimate_transfer(request)
+    st.markdown("**What it will take**")
+    dictionaries = (
+        "the labels of one dictionary" if expected.labels == 1 else f"labels of {expected.labels} dictionaries"
+    )
+    layers = "" if expected.layers is None else f" in {expected.layers} layer{'' if expected.layers == 1 else 's'}"
+    text = "the labels' text" if expected.text is None else f"the labels' text, {expected.text:,} tokens,"
+    if expected.seconds is None:
+        time = "the time is known once the model is on this machine"
+    else:
+        time = "roughly " + " to ".join(dict.fromkeys(map(duration, expected.seconds)))
+    st.caption(
+        f"The model reads {text} and {request.tokens:,} more; {dictionaries} are rebuilt{layers} and measured beside "
+        f"{request.draws} random ones of each layer: {time}. It goes on when this page is closed."
+    )

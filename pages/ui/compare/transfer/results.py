@@ -1,0 +1,162 @@
+"""What a transfer of labels found: a sentence, FVU layer by layer, labels by layers, and the whole table."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from itda_core.comparison.label_transfer.transfer import TransferTable
+from itda_core.errors import UserError
+from itda_core.figures import transfers
+from itda_core.files.csv_export import frame_csv
+from itda_core.runs.transfer.words import verdict
+from pages.ui.components.charts import chart_config
+from pages.ui.components.heatmap import heatmap
+from pages.ui.components.notice import notice, problem
+from pages.ui.components.printable import visible
+from pages.ui.forms.address_choice import kept_choice
+
+_SHORT_TABLE = 10  # rows shown without a scroll bar
+
+
+def show(table: TransferTable) -> None:
+    """All of it, at one of the k that were measured."""
+    k = table.ks[0]
+    if len(table.ks) > 1:
+        k = int(kept_choice("Atoms per token (k)", "k", {str(k): str(k) for k in table.ks}, key="transfer.shown.k"))
+    try:
+        notice(visible(verdict(table, k)), key="transfer.verdict")
+    except UserError as error:
+        problem(error, key="transfer.verdict.problem")
+        return
+    _chart(table, k)
+    if _matrix(table):
+        _heatmap(table, k)
+    _whole_table(table)
+
+
+def frame_of(table: TransferTable) -> pd.DataFrame:
+    """One row per dictionary's labels, layer and k."""
+    return pd.DataFrame(
+        [
+            {
+                "labels of": visible(cell.labels),
+                "in": cell.place,
+                "k": cell.k,
+                "FVU": cell.fvu,
+                "own FVU": cell.own_fvu,
+                "random FVU": cell.random_fvu,
+                "sd": cell.random_sd,
+                "gain": cell.gain,
+                "relative error": cell.relative_error,
+                "L0": cell.l0,
+                "usable": cell.comparable,
+                "atoms": cell.atoms,
+                "own atoms": cell.own_atoms,
+            }
+            for cell in table.cells
+        ]
+    )
+
+
+def csv(table: TransferTable) -> str:
+    """All that was measured, under the names of `itda transfer --json`, one cell a line."""
+    alike = {"corpus": table.corpus, "held_out": table.held_out, "draws": table.draws}
+    return frame_csv(pd.DataFrame([{**cell.to_dict(), **alike} for cell in table.cells]))
+
+
+def _matrix(table: TransferTable) -> bool:
+    """Whether there are several dictionaries' labels, and several layers they went into."""
+    rows, columns = table.matrix("fvu", table.ks[0]).shape
+    return rows > 1 and columns > 1
+
+
+def _chart(table: TransferTable, k: int) -> None:
+    st.subheader("Layer by layer", anchor=False)
+    st.plotly_chart(transfers.fvu_by_layer(table, k), key="transfer.layers", config=chart_config(f"transfer-k{k}"))
+    cells = table.paired(k)
+    alike = [cell.labels_layer == cell.layer for cell in cells]
+    whose = "labels of the same layer"
+    if not all(alike):
+        whose = f"{whose}, or, where there are none, those that explain it best" if any(alike) else "labels"
+    words = [
+        f"Fraction of variance unexplained, of {table.tokens:,} held-out tokens: lower is better. Left: {whose}, "
+        "rebuilt from the other model's activations" + ("; circles: labels of other layers." if _matrix(table) else ".")
+    ]
+    if any(cell.own_fvu is not None for cell in cells):
+        words.append("Middle: the other model's own dictionary.")
+    if table.draws:
+        words.append(
+            "Right: as many places of the labels' text drawn at random, mean and standard deviation of "
+            f"{table.draws} draws."
+            if table.draws > 1
+            else "Right: as many places of the labels' text drawn at random, once."
+        )
+    st.caption(" ".join(words))
+
+
+_CELLS: dict[str, str] = {"below_random": "Below random", "gain": "Way to its own", "fvu": "FVU"}
+
+
+def _heatmap(table: TransferTable, k: int) -> None:
+    known = {
+        name: word for name, word in _CELLS.items() if any(getattr(cell, name) is not None for cell in table.at(k))
+    }
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.subheader("Labels of every layer in every layer", anchor=False)
+        st.caption("Rows: the layer whose labels they are. Columns: the layer of the other model they are rebuilt in.")
+    with right:
+        figure = kept_choice(
+            "Cells",
+            "cells",
+            known,
+            key="transfer.cells",
+            help="Below random: how much of what random places leave unexplained the labels explain. Way to its own: "
+            "from random places (0%) to the model's own dictionary (100%); empty where its own is no better than "
+            "random places.",
+        )
+    heatmap(
+        transfers.cells(table, k, _named(figure)),
+        key="transfer.heatmap",
+        file=f"transfer-{figure}-k{k}",
+        height=420,
+    )
+
+
+def _named(figure: str) -> Literal["below_random", "gain", "fvu"]:
+    return "gain" if figure == "gain" else "fvu" if figure == "fvu" else "below_random"
+
+
+def _whole_table(table: TransferTable) -> None:
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        frame_of(table),
+        hide_index=True,
+        key="transfer.table",
+        height="content" if len(table.cells) <= _SHORT_TABLE else 387,
+        column_config={
+            "labels of": st.column_config.TextColumn(pinned=True),
+            "in": st.column_config.TextColumn(help="Where in the other model."),
+            "k": number(format="%d", width=50),
+            "FVU": number(format="%.4f", help="Of the rebuilt dictionary: fraction of variance unexplained."),
+            "own FVU": number(format="%.4f", help="Of the model's own dictionary of that layer, from the library."),
+            "random FVU": number(format="%.4f", help="Of as many places drawn at random, mean over the draws."),
+            "sd": number(format="%.4f", help="Standard deviation of the draws."),
+            "gain": number(
+                "way to its own", format="percent", help="From random places (0%) to the model's own dictionary (100%)."
+            ),
+            "relative error": number(format="%.4f", help="Mean over the tokens of |x − x̂|² / |x|², 0 to 1."),
+            "L0": number("L0 (atoms)", format="%.2f", help="Mean number of different atoms a token uses."),
+            "usable": number(
+                "labels usable",
+                format="percent",
+                help="Labels whose place the other model reads too and that gave an atom. Less than all with another "
+                "tokenizer, or at attention sinks.",
+            ),
+            "atoms": number(format="localized", width="small", help="Of the rebuilt dictionary, and of each draw."),
+            "own atoms": number(format="localized", width="small", help="Of the model's own dictionary."),
+        },
+    )

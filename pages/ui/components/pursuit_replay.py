@@ -1,0 +1,43 @@
+"""The pursuit as a list of steps: the atom that came, the error left, the next token predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from itda_core.analysis.decompose import AtomUse
+from itda_core.analysis.replay import Prediction, Replay
+from pages.ui.components.component import component
+from pages.ui.components.printable import visible, visible_token
+
+_component = component("pursuit_replay")
+
+
+def pursuit_replay(replay: Replay, labels: Mapping[int, AtomUse], *, pinned: int | None, key: str) -> None:
+    """Draws `replay`; `labels` gives each atom's source token and context."""
+    steps = []
+    for step in replay.steps:
+        label = labels.get(step.atom)
+        steps.append(
+            {
+                "step": step.step,
+                "atom": step.atom,
+                "before": visible(label.context_before[-32:]) if label else "",
+                "token": visible_token(label.token) if label else f"atom {step.atom}",
+                "after": visible(label.context_after[:32]) if label else "",
+                "coefficient": f"{step.coefficient:+.2f}".replace("-", "−"),
+                "negative": step.coefficient < 0,
+                "error": step.relative_error,
+                "error_shown": f"{step.relative_error:.3f}",
+                "guesses": _guesses(step.predictions),
+            }
+        )
+    _component(data={"steps": steps, "own": _guesses(replay.predictions), "pinned": pinned}, key=key)
+
+
+def _guesses(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
+    return [{"token": visible_token(p.token), "probability": _percent(p.probability)} for p in predictions]
+
+
+def _percent(probability: float) -> str:
+    return "<1%" if 0 < probability < 0.005 else f"{probability:.0%}"

@@ -1,0 +1,152 @@
+"""The prompt as a row of tokens to click, coloured by error, by one atom, or by each token's strongest atom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from itda_core.analysis.decompose import TokenDecomposition
+from pages.ui.components.component import component
+from pages.ui.components.printable import unseen, visible, visible_token
+
+_component = component("token_row")
+
+COLOURS = {"error": "Relative error", "atom": "Pinned atom", "strongest": "Strongest atom"}
+
+_POSITIVE, _NEGATIVE = "99, 102, 241", "234, 88, 12"
+_HUES = ("16, 185, 129", "234, 88, 12", "236, 72, 153", "14, 165, 233", "202, 138, 4", "139, 92, 246")
+_DEEPEST = 0.55  # a deeper colour would swallow the text on it
+
+
+class Shade(NamedTuple):
+    """How a token is coloured, and what is said about it."""
+
+    rgb: str
+    alpha: float
+    tip: str
+
+
+def token_row(
+    tokens: Sequence[TokenDecomposition],
+    *,
+    colour: str,
+    selected: int | None,
+    pinned: int | None,
+    on_pick: Callable[[int], None],
+    key: str,
+    label: str = "Tokens of the prompt",
+) -> None:
+    """Draws `tokens` (those to show, in order). A click or an arrow key calls `on_pick` with the token's index."""
+    shades, legend = shading(tokens, colour, pinned)
+    marks = piece_marks(tokens)
+    data = {
+        "label": label,
+        "selected": selected,
+        "legend": legend,
+        "tokens": [
+            {
+                "index": token.index,
+                "text": visible_token(token.text),
+                "name": visible_token(token.text) + mark,
+                "mark": mark,
+                "unseen": unseen(token.text),
+                "special": token.special,
+                "breaks": "\n" in token.text,
+                "rgb": shade.rgb,
+                "alpha": round(shade.alpha, 3),
+                "tip": shade.tip,
+            }
+            for token, shade, mark in zip(tokens, shades, marks, strict=True)
+        ],
+    }
+
+    def picked() -> None:
+        hit = st.session_state[key].get("pick")
+        if hit is not None:
+            on_pick(int(hit["index"]))
+
+    _component(data=data, key=key, on_pick_change=picked)
+
+
+def piece_marks(tokens: Sequence[TokenDecomposition]) -> list[str]:
+    """`1/3`, `2/3`, `3/3` for tokens that are pieces of the same characters, "" for all others."""
+    counts = Counter((t.char_start, t.char_end) for t in tokens if not t.special and t.char_end > t.char_start)
+    seen: Counter[tuple[int, int]] = Counter()
+    marks = []
+    for token in tokens:
+        span = (token.char_start, token.char_end)
+        if token.special or counts[span] < 2:
+            marks.append("")
+            continue
+        seen[span] += 1
+        marks.append(f"{seen[span]}/{counts[span]}")
+    return marks
+
+
+def shading(
+    tokens: Sequence[TokenDecomposition], colour: str, pinned: int | None
+) -> tuple[list[Shade], dict[str, Any]]:
+    """One Shade per token, and the legend that explains them."""
+    if colour == "strongest":
+        return _by_strongest(tokens)
+    if colour == "atom" and pinned is not None:
+        return _by_atom(tokens, pinned)
+    return _by_error(tokens)
+
+
+def _by_error(tokens: Sequence[TokenDecomposition]) -> tuple[list[Shade], dict[str, Any]]:
+    top = max((t.relative_error for t in tokens if not t.special), default=0.0) or 1.0
+    shades = [
+        Shade(_POSITIVE, _DEEPEST * min(1.0, t.relative_error / top), f"relative error {t.relative_error:.3f}")
+        for t in tokens
+    ]
+    ramp = [f"{_POSITIVE}, 0", f"{_POSITIVE}, {_DEEPEST}"]
+    return shades, {"title": "Relative error", "ramp": ramp, "low": "0", "high": f"{top:.3f}"}
+
+
+def _by_atom(tokens: Sequence[TokenDecomposition], atom: int) -> tuple[list[Shade], dict[str, Any]]:
+    weights = [next((use.coefficient for use in t.atoms if use.atom == atom), 0.0) for t in tokens]
+    top = max((abs(w) for w, t in zip(weights, tokens, strict=True) if not t.special), default=0.0) or 1.0
+    shades = [
+        Shade(
+            _POSITIVE if weight >= 0 else _NEGATIVE,
+            _DEEPEST * min(1.0, abs(weight) / top),
+            f"coefficient of atom {atom}: {weight:+.2f}" if weight else f"atom {atom} is not used here",
+        )
+        for weight in weights
+    ]
+    ramp = [f"{_NEGATIVE}, {_DEEPEST}", f"{_NEGATIVE}, 0", f"{_POSITIVE}, 0", f"{_POSITIVE}, {_DEEPEST}"]
+    if not any(weights):
+        return shades, {"title": f"Atom {atom} is used by no token of this prompt at this k"}
+    return shades, {"title": f"Coefficient of atom {atom}", "ramp": ramp, "low": f"−{top:.2f}", "high": f"+{top:.2f}"}
+
+
+def _by_strongest(tokens: Sequence[TokenDecomposition]) -> tuple[list[Shade], dict[str, Any]]:
+    counts = Counter(t.atoms[0].atom for t in tokens if t.atoms and not t.special)
+    names = {t.atoms[0].atom: t.atoms[0].token for t in tokens if t.atoms}
+    shared = [atom for atom, count in counts.most_common(len(_HUES)) if count > 1]
+    hues = dict(zip(shared, _HUES, strict=False))
+    shades = []
+    for token in tokens:
+        if not token.atoms:
+            shades.append(Shade(_POSITIVE, 0.0, "no atom"))
+            continue
+        use = token.atoms[0]
+        alpha = 0.1 + (_DEEPEST - 0.1) * use.share
+        tip = f"strongest: atom {use.atom}, from {visible_token(use.token)}, share {use.share:.0%}"
+        shades.append(Shade(hues.get(use.atom, _POSITIVE), alpha, tip))
+    entries = [
+        {"rgb": hues[atom], "text": visible_token(names[atom]), "note": f"atom {atom} × {counts[atom]}"}
+        for atom in shared
+    ]
+    entries.append({"rgb": _POSITIVE, "text": "", "note": "an atom that leads only here; deeper: a larger share"})
+    return shades, {"title": "", "entries": entries}
+
+
+def one_line(text: str, limit: int = 60) -> str:
+    """`text` made visible and cut at `limit` characters."""
+    shown = visible(text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

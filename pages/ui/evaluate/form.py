@@ -1,0 +1,196 @@
+"""The form of the evaluate page: which dictionaries, how encoded, on which text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from itda_core.analysis.evaluate import TOKENS
+from itda_core.dictionaries.config import METHODS
+from itda_core.errors import UserError
+from itda_core.runs.costs.evaluation import estimate_evaluation
+from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.library import LibraryEntry
+from itda_core.runs.units import duration
+from pages.ui.evaluate import text as evaluate_text
+from pages.ui.forms import dictionary_choice, model_settings
+from pages.ui.forms.dictionary_choice import MARK, Listed
+from pages.ui.frame import address, shell
+
+_KS = (10, 20, 40)
+_MOST_TOKENS = 10**9
+_DICTIONARIES, _METHODS, _TOKENS = "evaluate.dictionaries", "evaluate.methods", "evaluate.tokens"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the form holds; `request` checks it."""
+
+    dictionaries: Listed
+    ks: str
+    methods: Listed
+    text: evaluate_text.Text
+    tokens: int
+    model: str
+    device: str
+    dtype: str
+    offline: bool
+    trust_remote_code: bool
+
+    def request(self) -> EvaluateRequest:
+        """Raises UserError for whatever can be seen to be wrong before any work."""
+        if not self.dictionaries:
+            raise UserError("No dictionary was chosen; choose at least one.")
+        if not self.methods:
+            raise UserError("No pursuit was chosen; choose at least one.")
+        return EvaluateRequest(
+            dictionaries=tuple(self.dictionaries),
+            corpus=self.text.reference(),
+            ks=whole_numbers(self.ks),
+            methods=tuple(self.methods),
+            tokens=None if self.tokens == TOKENS else self.tokens,
+            model=self.model or None,
+            device=self.device,
+            dtype=self.dtype,
+            offline=self.offline,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """The numbers of a list such as `10, 20, 40`, each once. Raises UserError when something else is in it."""
+    parts = [part.strip() for part in text.replace(";", ",").replace(" ", ",").split(",") if part.strip()]
+    wrong = next((part for part in parts if not (part.isascii() and part.isdigit() and len(part) < 10)), None)
+    if wrong is not None:
+        raise UserError(f"k={wrong[:40]} is not a whole number; give one or several, for example 10, 20, 40.")
+    if not parts:
+        raise UserError("No k was given; give one or several, for example 10, 20, 40.")
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
+def form(frame: shell.Shell) -> Asked:
+    """Draws the form. What it holds is in the address, and comes back with it."""
+    by_name = dictionary_choice.by_names(frame.entries)
+    st.subheader("Dictionaries", anchor=False)
+    names = _dictionaries(frame, by_name)
+    chosen = [by_name[name] for name in names]
+    left, right = st.columns(2)
+    with left:
+        default_ks = ", ".join(map(str, ks_for(chosen)))
+        ks = _kept_text("k", f"evaluate.k.{default_ks}", default_ks)
+    with right:
+        methods = _pursuits()
+    st.subheader("Text", anchor=False)
+    text = evaluate_text.choose(chosen)
+    address.arrive("tokens", _TOKENS, address.whole(1, _MOST_TOKENS), TOKENS)
+    tokens = st.number_input(
+        "Tokens to measure on",
+        min_value=1,
+        max_value=_MOST_TOKENS,
+        step=1024,
+        key=_TOKENS,
+        help="Special tokens are not counted, unknown words are. More tokens make the figures steadier: at a few "
+        "thousand they still move "
+        "in the third digit.",
+    )
+    address.leave("tokens", _TOKENS, int(tokens), TOKENS)
+    with st.expander("More settings", icon=":material/tune:"):
+        left, middle, right = st.columns([2, 1, 1])
+        model = left.text_input(
+            "Where the model is now",
+            key="evaluate.model",
+            persist_state="session",
+            placeholder="where it was when the dictionaries were built",
+            help="A folder or a Hugging Face id, if the model has moved; its weights must be the same.",
+        )
+        with middle:
+            device = model_settings.device("evaluate")
+        with right:
+            dtype = model_settings.precision("evaluate")
+        offline, trust = model_settings.offline("evaluate"), model_settings.trust("evaluate")
+    return Asked(names, ks, methods, text, int(tokens), model.strip(), device, dtype, offline, trust)
+
+
+def _dictionaries(frame: shell.Shell, by_name: dict[str, LibraryEntry]) -> Listed:
+    default = Listed(entry.name for entry in default_entries(frame.chosen, list(by_name.values())))
+    return dictionary_choice.choose(
+        "Dictionaries to measure",
+        by_name,
+        default,
+        key=_DICTIONARIES,
+        help="Several are measured on the same text where they can be. Those of one model share its own passes.",
+    )
+
+
+def default_entries(chosen: LibraryEntry | None, usable: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    """The dictionary that the address names; else one of each layer of the same model, by layer."""
+    if chosen is None or st.query_params.get("dictionary") or chosen.layer is None:
+        return [] if chosen is None else [chosen]
+    layers = {chosen.layer: chosen}
+    for entry in usable:
+        alike = (entry.model, entry.site, entry.bundled) == (chosen.model, chosen.site, chosen.bundled)
+        if alike and entry.layer is not None:
+            layers.setdefault(entry.layer, entry)
+    return [layers[layer] for layer in sorted(layers)]
+
+
+def ks_for(entries: Sequence[LibraryEntry]) -> tuple[int, ...]:
+    """10, 20 and 40, as far as every dictionary has so many atoms; its own k where it has not even ten."""
+    most = min((entry.atoms or 1 for entry in entries), default=_KS[-1])
+    return tuple(k for k in _KS if k <= most) or (most,)
+
+
+def _kept_text(name: str, key: str, default: str) -> str:
+    address.arrive(name, key, str, default)
+    value = st.text_input(
+        "Atoms per token (k)",
+        key=key,
+        help="One or several, separated by commas. Each is measured by itself: more atoms explain more.",
+    )
+    address.leave(name, key, value, default)
+    return value
+
+
+def _pursuits() -> Listed:
+    default = Listed(METHODS[:1])
+
+    def parse(text: str) -> Listed:
+        given = Listed(name for name in text.split(MARK) if name)
+        if wrong := next((name for name in given if name not in METHODS), None):
+            raise address.Refused(f"names {wrong[:20]!r}, none of {', '.join(METHODS)}")
+        return given
+
+    address.arrive("method", _METHODS, parse, default)
+    chosen = st.segmented_control(
+        "Pursuit",
+        METHODS,
+        selection_mode="multi",
+        format_func=str.upper,
+        key=_METHODS,
+        help="How the atoms of a token are found. MP: matching pursuit, the cheapest. OMP: orthogonal, refits all "
+        "coefficients at each step and errs least. GP: gradient pursuit, between the two.",
+    )
+    listed = Listed(method for method in METHODS if method in chosen)
+    address.leave("method", _METHODS, listed, default)
+    return listed
+
+
+def permalink(frame: shell.Shell, asked: Asked) -> dict[str, object]:
+    """What the address of the filled form holds."""
+    chosen = frame.chosen.name if frame.chosen is not None and st.query_params.get("dictionary") else None
+    given = ("dictionaries", "k", "method", "text", "tokens")
+    return {"dictionary": chosen, **{name: st.query_params.get(name) for name in given}}
+
+
+def cost(request: EvaluateRequest) -> None:
+    """What it would take. Raises UserError for a k that cannot be."""
+    expected = estimate_evaluation(request)
+    st.markdown("**What it will take**")
+    count = f"{expected.results} result{'' if expected.results == 1 else 's'}"
+    if expected.seconds is None:
+        time = "the time is known once the model has been fetched"
+    else:
+        time = "roughly " + " to ".join(dict.fromkeys(map(duration, expected.seconds)))
+    st.caption(f"{count}, {expected.passes} passes over {expected.tokens:,} tokens: {time}.")

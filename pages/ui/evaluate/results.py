@@ -1,0 +1,144 @@
+"""The figures of an evaluation: a table, and charts of what varies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from itda_core.analysis.evaluate import Evaluation
+from itda_core.figures import charts as figures_charts
+from itda_core.files.csv_export import frame_csv
+from pages.ui.components.charts import chart_config
+from pages.ui.components.printable import visible
+
+
+class _Column(NamedTuple):
+    """A column of the table: which figure, how it is headed and written, what it means."""
+
+    field: str
+    label: str
+    format: str
+    help: str
+
+
+_NUMBERS = (
+    _Column(
+        "fvu",
+        "FVU",
+        "%.4f",
+        "Fraction of variance unexplained: squared error over the activations' squared distance from their mean. "
+        "0 is perfect, 1 as good as the mean.",
+    ),
+    _Column("relative_error", "relative error", "%.4f", "Mean over the tokens of |x − x̂|² / |x|², 0 to 1."),
+    _Column("cosine", "cosine", "%.4f", "Mean cosine of an activation and its reconstruction."),
+    _Column("l0", "L0 (atoms)", "%.2f", "Mean number of different atoms a token uses."),
+    _Column(
+        "dead_percent", "dead (%)", "%.1f", "Atoms that no token of this text uses; a longer text leaves fewer of them."
+    ),
+    _Column(
+        "ce_score",
+        "CE score",
+        "%.4f",
+        "How much of the model's prediction survives when the reconstruction takes the activation's place: "
+        "(CE zeros − CE reconstructed) / (CE zeros − CE). 1: nothing lost; 0: as bad as zeros.",
+    ),
+    _Column("ce_original", "CE (nats)", "%.4f", "Cross-entropy of the model left alone, per predicted token."),
+    _Column("ce_reconstructed", "CE recon. (nats)", "%.4f", "The same with the reconstruction at the site."),
+    _Column("ce_zero", "CE zeros (nats)", "%.4f", "The same with zeros at the site."),
+    _Column(
+        "kl",
+        "KL (nats)",
+        "%.4f",
+        "Mean divergence of the next token's distribution with the reconstruction from the model's own.",
+    ),
+)
+_PREDICTED = {"ce_score", "ce_original", "ce_reconstructed", "ce_zero", "kl"}
+_SHORT_TABLE = 10  # rows shown without a scroll bar
+
+
+def frame_of(results: Sequence[Evaluation]) -> pd.DataFrame:
+    """The table's content: one row per dictionary, k and method."""
+    rows = []
+    for result in results:
+        row: dict[str, Any] = {
+            "dictionary": visible(Path(result.dictionary).name),
+            "layer": result.layer,
+            "atoms": result.atoms,
+            "k": result.k,
+            "method": result.method.upper(),
+        }
+        for column in _columns(results):
+            dead = column.field == "dead_percent"
+            row[column.label] = 100 * result.dead_fraction if dead else getattr(result, column.field)
+        rows.append({**row, "tokens": result.tokens, "text": result.text, "corpus": visible(result.corpus)})
+    return pd.DataFrame(rows)
+
+
+def _columns(results: Sequence[Evaluation]) -> list[_Column]:
+    """Those of predictions only where a model makes some."""
+    headed = any(result.ce_original is not None for result in results)
+    return [column for column in _NUMBERS if headed or column.field not in _PREDICTED]
+
+
+def csv(results: Sequence[Evaluation]) -> str:
+    """All that was measured, under the names of `itda evaluate --json`."""
+    return frame_csv(pd.DataFrame([result.to_dict() for result in results]))
+
+
+def table(results: Sequence[Evaluation]) -> None:
+    """One row per dictionary, k and method."""
+    config: dict[str, Any] = {
+        column.label: st.column_config.NumberColumn(format=column.format, help=column.help)
+        for column in _columns(results)
+    }
+    config |= {
+        "dictionary": st.column_config.TextColumn(pinned=True),
+        "layer": st.column_config.NumberColumn(format="%d", width=60, help="Of the model, counted from 0."),
+        "atoms": st.column_config.NumberColumn(format="localized", width="small", help="In the dictionary."),
+        "k": st.column_config.NumberColumn(format="%d", width=50, help="Atoms a token may use."),
+        "method": st.column_config.TextColumn(width="small", help="The pursuit that finds them."),
+        "tokens": st.column_config.NumberColumn(format="localized", width="small", help="Measured on so far."),
+        "text": st.column_config.TextColumn(
+            help="held-out: the dictionary was not built from it. training: it was. other corpus: another text than "
+            "the dictionary was built on.",
+        ),
+        "corpus": st.column_config.TextColumn(help="The text's name."),
+    }
+    st.dataframe(
+        frame_of(results),
+        hide_index=True,
+        key="evaluate.table",
+        height="content" if len(results) <= _SHORT_TABLE else 387,
+        column_config=config,
+    )
+
+
+def charts(results: Sequence[Evaluation]) -> None:
+    """FVU and CE score against whatever varies: k, layer, size."""
+    headed = any(result.ce_score is not None for result in results)
+    titles: dict[Literal["k", "layer", "atoms"], str] = {"k": "over k", "layer": "by layer", "atoms": "over size"}
+    for over, words in titles.items():
+        if len({getattr(result, over) for result in results} - {None}) < 2:
+            continue
+        left, right = st.columns(2, gap="medium")
+        with left:
+            st.markdown(f"**FVU** {words}: lower is better")
+            _chart(results, "fvu", over)
+        if headed:
+            with right:
+                st.markdown(f"**CE score** {words}: higher is better")
+                _chart(results, "ce_score", over)
+
+
+def _chart(
+    results: Sequence[Evaluation], quantity: Literal["fvu", "ce_score"], over: Literal["k", "layer", "atoms"]
+) -> None:
+    st.plotly_chart(
+        figures_charts.evaluations(results, quantity, over),
+        key=f"evaluate.{quantity}.{over}",
+        config=chart_config(f"{quantity}-over-{over}"),
+    )

@@ -1,0 +1,116 @@
+"""Which text dictionaries are to be measured on, and what is known of it beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.files import read_json
+from itda_core.runs.library import LibraryEntry
+from pages.ui.components.notice import notice
+from pages.ui.forms import corpus_location
+from pages.ui.frame import address
+
+_OWN, _OTHER = "Their own text", "Another text"
+_TEXT, _SOURCE, _WHERE = "evaluate.text", "evaluate.text.source", "evaluate.text.where"
+
+
+@dataclass(frozen=True)
+class Text:
+    """What was chosen; `reference` checks it."""
+
+    own: bool
+    given: str  # of another text, or where the file of their own text is now; "" where nothing was given
+    missing: tuple[str, ...]  # files of their own text whose place is not known
+    mixed: bool  # they were built on several texts, some of them missing
+
+    def reference(self) -> str | None:
+        """What `itda evaluate --corpus` takes; None for each dictionary's own. Raises UserError when it is not said."""
+        if self.own and self.mixed:
+            raise UserError(
+                f"The dictionaries were built on several texts, one of them the file {self.missing[0]}; measure those "
+                "of one text at a time, or choose another text for all."
+            )
+        if self.own and self.missing and not self.given:
+            raise UserError(f"The dictionaries were built on the file {self.missing[0]}; say where it is now.")
+        if not self.own and not self.given:
+            raise UserError("No text was named; name one, or measure on the dictionaries' own.")
+        return self.given or None
+
+
+def choose(entries: Sequence[LibraryEntry]) -> Text:
+    """Draws the choice, and says what the text is to the dictionaries."""
+    other = address.arrive("text", _TEXT, str, "")
+    source = st.segmented_control(
+        "Text to measure on",
+        (_OWN, _OTHER),
+        default=_OTHER if other else _OWN,
+        required=True,
+        key=_SOURCE,
+        help="Their own text: the one each dictionary was built on, behind what was read of it. Another text shows how "
+        "well they carry over.",
+    )
+    if source == _OTHER:
+        given = st.text_input(
+            "Which text",
+            key=_TEXT,
+            placeholder="demo, /path/to/text.txt or hf:NAME/CONFIG@SPLIT#COLUMN",
+            help="demo for the bundled text; a .txt, .jsonl, .csv or .parquet file (a column may follow it: "
+            "reviews.csv#body); or a Hugging Face data set, streamed.",
+        ).strip()
+        address.leave("text", _TEXT, given, "")
+        st.caption(
+            "What dictionaries have read of this very text is left out. If it shares passages with what they were "
+            "built from under another name, that cannot be seen."
+        )
+        return Text(False, given, (), False)
+    st.session_state[_TEXT] = ""
+    address.leave("text", _TEXT, "", "")
+    return _own(entries)
+
+
+def _own(entries: Sequence[LibraryEntry]) -> Text:
+    corpora = tuple(dict.fromkeys(entry.corpus or "" for entry in entries))
+    missing = tuple(name for name in corpora if not corpus_location.findable(name))
+    if missing and len(corpora) > 1:
+        return Text(True, "", missing, True)
+    given = ""
+    if missing:
+        given = corpus_location.where_now(missing[0], _WHERE)
+    _say_held_out(entries)
+    return Text(True, given, missing, False)
+
+
+def _say_held_out(entries: Sequence[LibraryEntry]) -> None:
+    """What is left out because the dictionaries were built from it; a warning where that is not known."""
+    read = {entry.name: _tokens_read(entry) for entry in entries}
+    unknown = [name for name, tokens in read.items() if tokens is None]
+    if unknown:
+        notice(
+            f"{unknown[0]} does not say how much of its text it was built from: its figures would be of training text, "
+            "and flatter.",
+            step="Choose another text to measure it on text it has never read.",
+            kind="warning",
+            key="evaluate.text.unknown",
+        )
+    elif read:
+        most = max(tokens for tokens in read.values() if tokens is not None)
+        which = "this dictionary was" if len(read) == 1 else "the dictionaries were"
+        names = ", ".join(dict.fromkeys(entry.corpus or "" for entry in entries))
+        notice(
+            f"Measured on {names}, behind at least its first {most:,} tokens: {which} built from those, and nothing of "
+            "what follows was used.",
+            key="evaluate.text.held",
+        )
+
+
+def _tokens_read(entry: LibraryEntry) -> int | None:
+    try:
+        stats = read_json(entry.path / "dictionary.json").get("stats", {})
+    except (UserError, AttributeError):
+        return None
+    tokens = stats.get("tokens") if isinstance(stats, dict) else None
+    return tokens if isinstance(tokens, int) else None

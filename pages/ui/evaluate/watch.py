@@ -1,0 +1,86 @@
+"""An evaluation as it happens: progress, the figures as they stand; as VIEW for job_watch."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from itda_core.analysis.evaluate import Evaluation
+from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.jobs.jobs import Job
+from itda_core.runs.jobs.kinds import EVALUATION
+from pages.ui.components.notice import notice
+from pages.ui.evaluate import results as evaluate_results
+from pages.ui.jobs import job_watch
+from pages.ui.jobs.job_words import subject
+
+_DRAWN = "evaluate.drawn"
+_SECONDS_BETWEEN_CHARTS = 5.0
+
+
+def _figures(job: Job[EvaluateRequest, EvaluationStatus], status: EvaluationStatus) -> None:
+    if not status.results:
+        return
+    _what_text(status)
+    if not status.ended:
+        st.caption("The figures so far: each over the tokens in its row. They settle as more text is read.")
+    elif status.state != "done":
+        st.caption("It ended early: each figure is over the tokens in its row.")
+    elif {result.text for result in status.results} == {"held-out"}:
+        st.caption("All figures are of text that none of these dictionaries was built from.")
+    evaluate_results.charts(_drawn(job.id, status))
+    evaluate_results.table(status.results)
+
+
+def _drawn(id: str, status: EvaluationStatus) -> tuple[Evaluation, ...]:
+    """The results that charts show: while it runs those of a few seconds ago, for each redrawing is a flicker."""
+    last, at, results = st.session_state.get(_DRAWN, ("", 0.0, ()))
+    if last != id or status.ended or time.monotonic() - at >= _SECONDS_BETWEEN_CHARTS:
+        results = status.results
+        st.session_state[_DRAWN] = (id, time.monotonic(), results)
+    return results
+
+
+def _what_text(status: EvaluationStatus) -> None:
+    """What the text was to the dictionaries: the first thing to know of a figure."""
+    kinds = {result.text for result in status.results}
+    if "training" in kinds:
+        notice(
+            "Some figures are of text that the dictionary was built from, and flatter it (text: training).",
+            step="Measure on another text, or on a longer one.",
+            kind="warning",
+            key="evaluate.text.training",
+        )
+    if "other corpus" in kinds:
+        notice(
+            "Some figures are of another text than the dictionary was built on; whether the two share passages cannot "
+            "be told (text: other corpus).",
+            key="evaluate.text.other",
+        )
+
+
+def _under(request: EvaluateRequest) -> str:
+    return f"on {'their own text' if request.corpus is None else request.corpus}"
+
+
+def _files(
+    job: Job[EvaluateRequest, EvaluationStatus],
+) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    name = f"evaluation-{job.id}"
+    return {
+        "Figures (CSV)": (f"{name}.csv", "text/csv", lambda: evaluate_results.csv(job.status.results)),
+        "Figures (JSON)": (f"{name}.json", "application/json", lambda: _figures_json(job)),
+        "All of it (JSON)": (f"{name}-all.json", "application/json", lambda: job_watch.everything(job)),
+    }
+
+
+def _figures_json(job: Job[EvaluateRequest, EvaluationStatus]) -> str:
+    """What `itda evaluate --json` prints."""
+    return json.dumps({"results": job.status.to_dict()["results"]}, indent=2, ensure_ascii=False)
+
+
+VIEW = job_watch.View(EVALUATION, subject, _under, _figures, lambda job, status: None, _files)

@@ -1,0 +1,33 @@
+"""Where the text of a dictionary is now: it keeps the name of the file it was built on, not the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui.forms import uploads
+
+
+def findable(corpus: str) -> bool:
+    """Whether the name alone leads to the text."""
+    return corpus == "demo" or corpus.startswith("hf:")
+
+
+def where_now(corpus: str, key: str) -> str:
+    """Asks where the file `corpus` is; "" where nothing is given. An uploaded file of that name is proposed."""
+    given = st.text_input(
+        "Where the file is now",
+        value=_uploaded(corpus),
+        key=f"{key}.{corpus}",
+        placeholder=f"/path/to/{corpus}",
+        help="A dictionary keeps the name of the file it was built on, not the folder it lay in.",
+    )
+    return given.strip()
+
+
+def _uploaded(corpus: str) -> str:
+    """Where an uploaded file of this name is kept; "" if there is none."""
+    file, mark, column = corpus.partition("#")
+    path = uploads.uploads_folder() / Path(file).name
+    return f"{path}{mark}{column}" if path.is_file() else ""

@@ -1,0 +1,76 @@
+"""What the form of any kind of job ends with: the same in a terminal, the settings to take along, the Start button."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.runs.jobs.jobs import Jobs, command_of
+from itda_core.runs.jobs.kinds import JobRequest, kind_of
+from pages.ui.components.notice import problem
+from pages.ui.frame import navigation, shell
+from pages.ui.jobs.job_words import PAGES
+
+R = TypeVar("R", bound=JobRequest)
+Made = TypeVar("Made", bound=JobRequest, covariant=True)
+
+
+class Asked(Protocol[Made]):
+    """What a filled form holds; `request` raises UserError for what cannot be."""
+
+    def request(self) -> Made: ...
+
+
+def finish(frame: shell.Shell, asked: Asked[R], cost: Callable[[R], None], *, key: str) -> None:
+    """What a new job will cost, its command and its Start button; or, under `key`, why it cannot be."""
+    with st.container(border=True):
+        try:
+            request = asked.request()
+            cost(request)
+            terminal(request)
+            frame.export(exports(request))
+        except UserError as error:
+            problem(error, key=key)
+        else:
+            start(request)
+
+
+def terminal(request: JobRequest, *, further: bool = False) -> None:
+    """The command that does what the button does."""
+    st.markdown("**The same in a terminal**")
+    st.code(command_of(request, further=further), language="bash", wrap_lines=True)
+
+
+def exports(request: JobRequest, *, further: bool = False) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    """The settings, to take along."""
+    name = f"itda-{kind_of(request).noun}"
+    return {
+        "Settings (JSON)": (
+            f"{name}.json",
+            "application/json",
+            lambda: json.dumps(request.to_dict(), indent=2, ensure_ascii=False),
+        ),
+        "Command (shell script)": (
+            f"{name}.sh",
+            "text/x-shellscript",
+            lambda: f"#!/bin/sh\n{command_of(request, further=further)}\n",
+        ),
+    }
+
+
+def start(request: JobRequest, *, further: bool = False) -> None:
+    """The Start button; a started job is shown at its own address."""
+    kind = kind_of(request)
+    label = "Go further" if further else f"Start {kind.noun}"
+    if not st.button(label, type="primary", icon=":material/play_arrow:", width="stretch", key=f"{kind.name}.start"):
+        return
+    try:
+        job = Jobs().start(request, further=further)
+    except UserError as error:
+        problem(error, key=f"{kind.name}.start.problem")
+        return
+    navigation.open_page(PAGES[kind.name], {"job": job.id, "dictionary": st.query_params.get("dictionary")})

@@ -1,0 +1,314 @@
+"""What the pages ask of the engine, cached. The only place with `st.cache_*` and the model holder.
+
+A dictionary is known here by its folder and its `stamp` (when its files last changed), so that a folder replaced under
+the same name is read again. Errors are never cached.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.files import read_json
+from itda_core.fingerprints import short
+from itda_core.models.spec import DEMO_MODELS, ModelSpec
+from itda_core.runs.library import Library, LibraryEntry
+from pages.ui.components.printable import visible
+from pages.ui.frame import slow_imports
+from pages.ui.frame.model_holder import ModelHolder
+from pages.ui.frame.session_cache import Kept
+
+if TYPE_CHECKING:
+    from itda_core.analysis import Decomposition, PromptActivations, Replay
+    from itda_core.comparison import JaccardMatrix, LabelSet
+    from itda_core.comparison.over_training.convergence import Convergence
+    from itda_core.comparison.overlap.comparability import Comparability
+    from itda_core.comparison.overlap.differences import Differences
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.runs.verify import Verification
+
+
+EXAMPLE = "The old captain asked Maria to bring the lamp."
+_MOST_DICTIONARY_BYTES = 2**30  # of dictionaries in memory; one alone may have more
+_MOST_PROMPT_BYTES = 2**26  # of prompts' activations
+_LABEL_BYTES = 500  # of a label with its context, as pandas holds it
+
+
+class DictionaryKey(NamedTuple):
+    """Which dictionary, and as of when."""
+
+    path: str
+    stamp: int
+
+
+@st.cache_resource
+def holder() -> ModelHolder:
+    return ModelHolder()
+
+
+def device() -> str:
+    """Where the model in memory is, or "" before one was loaded."""
+    return holder().device or ""
+
+
+def library() -> Library:
+    return Library()
+
+
+def entries() -> list[LibraryEntry]:
+    """Everything in the library, damaged folders included."""
+    return library().entries()
+
+
+def usable(listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    return [entry for entry in listed if entry.problem is None]
+
+
+def default_entry(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
+    """The dictionary to open when none was asked for: the middle layer of the first demo model, or the newest."""
+    demo = [entry for entry in listed if entry.bundled and entry.model == DEMO_MODELS[0] and entry.layer is not None]
+    if demo:
+        demo.sort(key=lambda entry: entry.layer or 0)
+        return demo[len(demo) // 2]
+    return listed[0] if listed else None
+
+
+def nearest(name: str, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    """The dictionaries whose names are most like `name`, at most three; the default one if none is."""
+    by_name = {entry.name.casefold(): entry for entry in reversed(listed)}
+    near = [by_name[found] for found in difflib.get_close_matches(name.casefold(), list(by_name), n=3, cutoff=0.3)]
+    if near:
+        return near
+    default = default_entry(listed)
+    return [] if default is None else [default]
+
+
+def key_of(path: Path) -> DictionaryKey:
+    """Raises UserError when the folder is gone."""
+    try:
+        return DictionaryKey(str(path), (path / "dictionary.json").stat().st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); choose another dictionary.") from None
+
+
+@st.cache_resource
+def _dictionaries() -> Kept[DictionaryKey, AtomDictionary]:
+    return Kept(_MOST_DICTIONARY_BYTES, lambda one: one.atoms.nbytes + len(one.provenance) * _LABEL_BYTES)
+
+
+def dictionary(key: DictionaryKey) -> AtomDictionary:
+    """Raises UserError when it is damaged."""
+
+    def load() -> AtomDictionary:
+        slow_imports.load()
+        from itda_core.dictionaries import AtomDictionary
+
+        return AtomDictionary.load(Path(key.path))
+
+    return _dictionaries().get(key, load)
+
+
+def model_spec(key: DictionaryKey) -> ModelSpec:
+    """The model a dictionary was built on."""
+    spec = dictionary(key).spec
+    return ModelSpec(spec.model, revision=spec.revision)
+
+
+@st.cache_resource
+def _prompts() -> Kept[tuple[DictionaryKey, str], PromptActivations]:
+    return Kept(_MOST_PROMPT_BYTES, lambda one: one.x.nbytes)
+
+
+def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
+    """The prompt's activations; neither k nor method nor a chosen token makes the model run again."""
+
+    def run() -> PromptActivations:
+        from itda_core.analysis import read_prompt as read
+
+        read_by = dictionary(key)
+        with holder().lend(model_spec(key)) as model:
+            return read(model, read_by, prompt)
+
+    return _prompts().get((key, prompt), run)
+
+
+@st.cache_resource(max_entries=96, show_spinner=False)
+def decomposition(key: DictionaryKey, prompt: str, k: int, method: str) -> Decomposition:
+    from itda_core.analysis import decompose_activations
+
+    return decompose_activations(dictionary(key), read_prompt(key, prompt), k, method)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str) -> Replay:
+    from itda_core.analysis import replay as replayed
+
+    read = read_prompt(key, prompt)
+    with holder().lend(model_spec(key)) as model:
+        return replayed(model, dictionary(key), read, token, k, method)
+
+
+class Description(NamedTuple):
+    """What is known of a dictionary, in words for three small tables."""
+
+    origin: dict[str, str]
+    settings: dict[str, str]
+    measured: dict[str, str]
+
+
+def description(key: DictionaryKey) -> Description:
+    """What dictionary.json says, without loading torch. Raises UserError when it is damaged."""
+    said = read_json(Path(key.path) / "dictionary.json")
+    parts = [said.get(name) if isinstance(said, dict) else None for name in ("spec", "config", "stats")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise UserError(f"{key.path} is damaged; restore it from a copy or train anew.")
+    return Description(*(_words(part) for part in parts if part is not None))
+
+
+def _words(part: dict[str, object]) -> dict[str, str]:
+    words = {}
+    for name, value in part.items():
+        if isinstance(value, dict):  # what only a later training reads
+            continue
+        word = _stages(value) if isinstance(value, list) else _word(value)
+        if name.endswith("fingerprint"):
+            word = short(word)
+        words[name.replace("_", " ")] = word
+    return words
+
+
+def _stages(value: list[object]) -> str:
+    """The parts of a training that went further than it was first asked to."""
+    parts = [
+        f"{_word(stage.get('tokens_read'))} tokens at threshold {_word(stage.get('threshold'))}: "
+        f"{_word(stage.get('atoms_added'))} atoms"
+        for stage in value
+        if isinstance(stage, dict)
+    ]
+    return "; ".join(parts) or "—"
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "—" if value is None else visible(str(value))
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def label_set(key: DictionaryKey) -> LabelSet:
+    """Where a dictionary's atoms were seen; the atoms themselves are not read."""
+    from itda_core.comparison import LabelSet
+
+    return LabelSet.load(key.path)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def label_sets(keys: tuple[DictionaryKey, ...], by: str) -> tuple[LabelSet, ...]:
+    """One set per dictionary; or, `by` "model", one per model, of all its dictionaries together."""
+    from itda_core.runs.comparing import by_model, named_apart
+
+    sets = list(map(label_set, keys))
+    return tuple(by_model(sets) if by == "model" else named_apart(sets))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def comparability(keys: tuple[DictionaryKey, ...], by: str, exact: bool) -> Comparability:
+    """What can be compared: counted in the corpus (`exact`), or as far as the trainings say it."""
+    from itda_core.comparison.overlap.comparability import comparability as compared
+    from itda_core.runs.comparing import corpus_of_labels, tokenizers_of
+
+    sets = label_sets(keys, by)
+    if not exact:
+        return compared(sets, None, None)
+    slow_imports.load()
+    return compared(sets, corpus_of_labels(sets), tokenizers_of(sets))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def jaccard(
+    keys: tuple[DictionaryKey, ...], by: str, exact: bool, null: str, interval: bool, crop: bool
+) -> JaccardMatrix:
+    """Every two of `label_sets` compared."""
+    from itda_core.comparison import jaccard_matrix
+
+    comparable = comparability(keys, by, exact)
+    return jaccard_matrix(label_sets(keys, by), comparable=comparable, null=null, interval=interval, crop=crop)
+
+
+class TrainingMoment(NamedTuple):
+    """How far the training of a bundled checkpoint was."""
+
+    tokens: int  # trained on
+    held_out_loss: float  # nats per token
+
+
+@st.cache_resource(show_spinner=False)
+def convergence() -> tuple[Convergence, dict[int, TrainingMoment]]:
+    """The bundled checkpoints' dictionaries beside the last one's, and each step's moment."""
+    from itda_core.comparison import LabelSet
+    from itda_core.comparison.over_training.convergence import convergence as converge
+    from itda_core.comparison.over_training.demo_checkpoints import demo_checkpoints
+
+    found = demo_checkpoints()
+    sets = {(one.step, one.layer): LabelSet.of(one.labels, f"step {one.step}, layer {one.layer}") for one in found}
+    moments = {one.step: TrainingMoment(one.tokens, one.held_out_loss) for one in found}
+    return converge(sets, interval=True), moments
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def convergence_of(keys: tuple[DictionaryKey, ...]) -> tuple[Convergence, tuple[str, ...]]:
+    """Dictionaries of checkpoints of one model beside the last one's, and what is to be said of their order."""
+    from itda_core.comparison import course_of
+    from itda_core.comparison.over_training.convergence import convergence as converge
+
+    course = course_of(label_sets(keys, "dictionary"))
+    return converge(course.sets, names=course.checkpoints, interval=True), tuple(course.sentences())
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def differences(keys: tuple[DictionaryKey, ...], by: str, exact: bool, crop: bool, i: int, j: int) -> Differences:
+    """The labels that count in one cell of that matrix."""
+    from itda_core.comparison.overlap.differences import differences as differ
+
+    sets, comparable = label_sets(keys, by), comparability(keys, by, exact)
+    return differ((sets[i].only(comparable.labels(i, j)), sets[j].only(comparable.labels(j, i))), crop=crop)
+
+
+def verify(
+    key: DictionaryKey, corpus: str | None, sample: int, on_progress: Callable[[int, int], None]
+) -> Verification:
+    """Checks up to `sample` labels against the text they came from."""
+    from itda_core.runs.verify import corpus_of
+    from itda_core.runs.verify import verify as check
+
+    with holder().lend(model_spec(key)) as model:
+        return check(dictionary(key), model, corpus_of(dictionary(key), corpus), sample, on_progress=on_progress)
+
+
+@st.cache_resource
+def warm_up(key: DictionaryKey) -> threading.Thread:
+    """Decomposes EXAMPLE behind the first page, with all that has to be loaded for it; done when the thread has ended.
+
+    All of it: while a page's script computes, a click on a link can be lost, because what the page's timers ask for
+    meanwhile takes the place of what the click asked for.
+    """
+
+    def load() -> None:
+        try:
+            decomposition(key, EXAMPLE, dictionary(key).config.k, "mp")
+        except UserError:
+            return  # whoever opens the dictionary is told; here nobody asked yet
+
+    thread = threading.Thread(target=load, name="itda-warm-up", daemon=True)
+    thread.start()
+    return thread

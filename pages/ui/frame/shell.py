@@ -1,0 +1,182 @@
+"""The frame of every page: title, sidebar, the chosen dictionary, the running job, Share and Export."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from itda_core.errors import UserError
+from itda_core.runs.library import LibraryEntry
+from pages.ui.components.notice import notice, problem
+from pages.ui.components.printable import escaped
+from pages.ui.frame import address, engine, jobs_line, navigation
+from pages.ui.frame.navigation import PAGES
+
+_GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
+_ASSETS = Path(__file__).resolve().parents[3] / "assets"
+_STYLE = _ASSETS / "shell.css"
+_CHOSEN = "shell.dictionary"
+_KEPT = "shell.dictionary.kept"  # outlives a page switch, which the selectbox does not
+_LAST = "shell.addresses"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What `page` hands to the page it framed."""
+
+    name: str
+    entries: list[LibraryEntry]
+    chosen: LibraryEntry | None  # the dictionary of the address, or the default one
+    unknown: str | None  # what the address calls a dictionary although the library has none of that name
+    actions: DeltaGenerator  # where Share and Export go
+
+    def share(self, values: Mapping[str, object]) -> None:
+        """The Share button with the permalink of what is shown; also what the sidebar's link comes back to."""
+        _, path, _ = PAGES[self.name]
+        st.session_state.setdefault(_LAST, {})[self.name] = address.query_of(values)
+        with self.actions.popover("Share", icon=":material/link:"):
+            st.caption("This address shows what you see now:")
+            st.code(address.link(path, values), language=None, wrap_lines=True)
+
+    def export(self, files: Mapping[str, tuple[str, str, Callable[[], bytes | str]]]) -> None:
+        """The Export button: label -> (file name, MIME type, content made when it is asked for)."""
+        with self.actions.popover("Export", icon=":material/download:"):
+            for label, (name, mime, content) in files.items():
+                st.download_button(
+                    label, content, name, mime, key=f"export.{self.name}.{label}", on_click="ignore", width="stretch"
+                )
+
+
+def page(name: str) -> Shell:
+    """Sets the page up and draws its frame. The first call on every page."""
+    st.set_page_config(
+        page_title=f"{name} · ITDA Studio", page_icon="🧩", layout="wide", initial_sidebar_state="expanded"
+    )
+    navigation.arrive(name)
+    st.html(_STYLE)
+    st.logo(str(_ASSETS / "logo.svg"), size="large")
+    listed = engine.entries()
+    with st.sidebar:
+        links = st.container()
+        chosen, unknown = _chooser(listed)
+        with links:
+            _navigation(chosen, engine.default_entry(engine.usable(listed)))
+        jobs_line.draw()
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        st.title(name if name != "Home" else "ITDA Studio", anchor=False)
+    with right:
+        actions = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
+    if unknown is not None:
+        _offer_nearest(unknown, engine.usable(listed))
+    return Shell(name, listed, chosen, unknown, actions)
+
+
+def _offer_nearest(name: str, usable: list[LibraryEntry]) -> None:
+    near = engine.nearest(name, usable)
+    step = "The nearest ones are offered below." if near else "Train one, or import one in the library."
+    notice(f"The library has no dictionary called {name!r}.", step=step, kind="warning", key="shell.unknown")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for entry in near:
+            st.button(
+                escaped(f"Open {entry.name}"),
+                key=f"shell.nearest.{entry.name}",
+                on_click=_open_instead,
+                args=(entry.name,),
+            )
+        st.page_link(PAGES["Library"][0], label="See the whole library", icon=PAGES["Library"][2])
+
+
+def _open_instead(name: str) -> None:
+    st.query_params["dictionary"] = address.writable(name)
+
+
+def complain() -> None:
+    """Says what was wrong with the address, once the page has read all of it."""
+    sentences = address.complaints()
+    if sentences:
+        notice("\n".join(sentences), kind="warning", key="shell.complaints")
+
+
+def failed(
+    error: UserError, *, key: str, back: tuple[str, str, Mapping[str, str]] = ("Library", "Library", {})
+) -> None:
+    """A user's error on the page: cause, next step, where else to go (page, label, address), details folded away."""
+    problem(error, key=key)
+    name, label, values = back
+    file, _, icon = PAGES[name]
+    st.page_link(file, label=label, icon=icon, query_params=address.query_of(values) or None)
+    with st.expander("Technical details"):
+        st.code("".join(traceback.format_exception(error)), language=None, wrap_lines=True)
+
+
+def _navigation(current: LibraryEntry | None, default: LibraryEntry | None) -> None:
+    """Links to all pages: each goes back to where one was on it, with the dictionary chosen now."""
+    last: dict[str, dict[str, str]] = st.session_state.get(_LAST, {})
+    for group, names in _GROUPS:
+        if group:
+            st.caption(group)
+        for name in names:
+            file, _, icon = PAGES[name]
+            values = dict(last.get(name, {}))
+            before = values.pop("dictionary", None)
+            if current is not None:
+                if before not in (None, current.name):
+                    values.pop("atom", None)  # an atom's number means nothing in another dictionary
+                if default is None or current.name != default.name:
+                    values["dictionary"] = current.name
+            st.page_link(file, label=name, icon=icon, query_params=address.query_of(values) or None, width="stretch")
+
+
+def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | None]:
+    """The dictionary of the address and, where the library has none of that name, the name."""
+    usable = engine.usable(listed)
+    names = list(dict.fromkeys(entry.name for entry in usable))
+    by_name = {entry.name: entry for entry in reversed(usable)}
+    default = engine.default_entry(usable)
+    st.divider()
+    if default is None:
+        st.caption("No dictionary yet: train one or import one.")
+        return None, st.query_params.get("dictionary")
+    kept = st.session_state.get(_KEPT)
+    fallback = kept if _CHOSEN not in st.session_state and kept in by_name else default.name
+    address.arrive("dictionary", _CHOSEN, lambda text: _name_of(text, by_name), fallback, within=tuple(names))
+    st.selectbox(
+        "Dictionary",
+        names,
+        key=_CHOSEN,
+        index=None if st.session_state[_CHOSEN] is None else 0,
+        placeholder="Choose a dictionary",
+        on_change=_chosen_by_hand,
+        help="What every page reads. Your own dictionaries come first, bundled ones after them.",
+    )
+    name = st.session_state[_CHOSEN]
+    if name is None:
+        return None, st.query_params.get("dictionary")
+    address.leave("dictionary", _CHOSEN, name, default.name)
+    st.session_state[_KEPT] = name
+    entry = by_name[name]
+    facts = [
+        "" if entry.atoms is None else f"{entry.atoms:,} atoms",
+        "" if entry.k is None else f"k = {entry.k}",
+        "" if entry.fvu is None else f"FVU {entry.fvu:.3f}",
+        engine.device(),
+    ]
+    st.caption(" · ".join(fact for fact in facts if fact))
+    return entry, None
+
+
+def _name_of(text: str, by_name: Mapping[str, LibraryEntry]) -> str | None:
+    """The library's name for what an address gives (a name, or the path of a folder); None when it has none."""
+    if text in by_name:
+        return text
+    return next((name for name, entry in by_name.items() if str(entry.path) == text), None)
+
+
+def _chosen_by_hand() -> None:
+    st.query_params.pop("atom", None)  # an atom's number means nothing in another dictionary

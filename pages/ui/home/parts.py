@@ -1,0 +1,166 @@
+"""The parts of the home page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.runs.jobs.jobs import Jobs
+from itda_core.runs.library import LibraryEntry
+from itda_core.runs.machine import machine
+from itda_core.runs.units import size
+from pages.ui.components.atom_list import atom_list
+from pages.ui.components.fact_table import fact_table
+from pages.ui.components.moments import moment
+from pages.ui.components.notice import problem
+from pages.ui.components.printable import visible, visible_token
+from pages.ui.components.token_row import token_row
+from pages.ui.frame import address, engine, navigation, shell
+from pages.ui.frame.engine import EXAMPLE
+from pages.ui.jobs import job_watch
+
+_STRONGEST = 4
+_TOKEN, _OPENED = "home.token", "home.opened"
+
+
+def cards(frame: shell.Shell) -> None:
+    """Four ways in."""
+    demo = engine.default_entry([entry for entry in engine.usable(frame.entries) if entry.bundled])
+    values = {"dictionary": demo.name} if demo is not None else {}
+    texts = (
+        (
+            "Decompose",
+            "Try the demo",
+            "A small language model and its dictionary are bundled. Click a token, read its atoms.",
+        ),
+        ("Compare", "Compare models", "What dictionaries of different models share. Click a cell, read the places."),
+        ("Train", "Train a dictionary", "Choose a model, layers and a text; watch the atoms come in."),
+        (
+            "Library",
+            "Open the library",
+            f"All dictionaries on this machine ({len(frame.entries)}). Import, export, verify, share.",
+        ),
+    )
+    for column, (page, label, text) in zip(st.columns(len(texts)), texts, strict=True):
+        with column.container(border=True, height="stretch"):
+            file, _, icon = navigation.PAGES[page]
+            given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else None
+            st.page_link(file, label=f"**{label}**", icon=icon, query_params=given)
+            st.caption(text)
+
+
+def live_example(entry: LibraryEntry) -> None:
+    """A sentence decomposed on the spot; waits without holding up the page while the model is being loaded."""
+    try:
+        key = engine.key_of(entry.path)
+    except UserError as error:
+        problem(error, key="home.example.problem")
+        return
+    warming = engine.warm_up(key)
+    st.fragment(_example, run_every=0.5 if warming.is_alive() else None)(entry, key)
+
+
+def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
+    with st.container(border=True):
+        if engine.warm_up(key).is_alive():
+            st.caption("A live example: loading the bundled model…")
+            st.skeleton(height=150)
+            return
+        if st.session_state.get("home.waited") is None:
+            st.session_state["home.waited"] = True
+            st.rerun()  # ends the looking-again
+        try:
+            shown = engine.decomposition(key, EXAMPLE, entry.k or 8, "mp")
+        except UserError as error:
+            problem(error, key="home.example.problem")
+            return
+        tokens = [token for token in shown.tokens if not token.special]
+        index = st.session_state.setdefault(_TOKEN, _first_choice(shown.tokens))
+        token = shown.tokens[min(index, len(shown.tokens) - 1)]
+
+        def pick(chosen: int) -> None:
+            st.session_state[_TOKEN] = chosen
+
+        def open_atom(atom: int | None) -> None:
+            st.session_state[_OPENED] = atom
+
+        there = address.query_of({"dictionary": entry.name, "prompt": EXAMPLE, "token": token.index})
+        if (opened := st.session_state.pop(_OPENED, None)) is not None:
+            navigation.open_page("Decompose", {**there, "atom": opened})
+
+        st.caption("A live example. Click a token: below are the source tokens that explain its activation best.")
+        token_row(tokens, colour="strongest", selected=token.index, pinned=None, on_pick=pick, key="home.tokens")
+        atom_list(
+            token.atoms[:_STRONGEST],
+            title="Its strongest atoms: token",
+            token=visible_token(token.text),
+            pinned=None,
+            facts=lambda use: (),
+            on_pick=open_atom,
+            key="home.atoms",
+        )
+        st.page_link(
+            navigation.PAGES["Decompose"][0],
+            label="Open in Decompose",
+            icon=":material/open_in_new:",
+            query_params=there,
+        )
+
+
+def _first_choice(tokens) -> int:
+    return next((token.index for token in tokens if token.text.strip() == "captain"), len(tokens) // 2)
+
+
+def recent(frame: shell.Shell) -> None:
+    """The newest dictionaries and jobs; the bundled ones as long as there are no others."""
+    own = [entry for entry in frame.entries if not entry.bundled]
+    st.subheader("Recent dictionaries" if own else "Bundled dictionaries", anchor=False)
+    for entry in (own or frame.entries)[:5]:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.text(visible(entry.name), width="stretch")
+            if entry.problem is None:
+                facts = [f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
+                facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
+                st.caption(" · ".join(fact for fact in facts if fact))
+                file, _, icon = navigation.PAGES["Decompose"]
+                st.page_link(file, label="Open", icon=icon, query_params=address.query_of({"dictionary": entry.name}))
+            else:
+                st.page_link(
+                    navigation.PAGES["Library"][0], label="Damaged: see the library", icon=":material/warning:"
+                )
+    jobs, damaged = Jobs().list(most=4), Jobs().damaged()
+    if jobs or damaged:
+        st.subheader("Recent jobs", anchor=False)
+        job_watch.listed(jobs, damaged)
+
+
+def this_machine() -> None:
+    """What a training would run on."""
+    st.subheader("This machine", anchor=False)
+    fact_table(machine_facts(), key="home.machine")
+
+
+def machine_facts() -> dict[str, str]:
+    """The machine in words."""
+    here = machine()
+    return {
+        "Device": f"{here.device} ({here.device_name})",
+        "Cores": str(here.cores),
+        "Memory": f"{size(here.memory_free)} free of {size(here.memory)}",
+        "Network": "forbidden by the environment" if here.offline else "asked only for what you name from the Hub",
+        "Library": str(engine.library().folder),
+        "Model cache": str(here.model_cache),
+    }
+
+
+def exports(frame: shell.Shell) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    """What a bug report or a colleague needs to know of this place."""
+
+    def overview() -> str:
+        names = [{"name": entry.name, "bundled": entry.bundled, "problem": entry.problem} for entry in frame.entries]
+        return json.dumps({"machine": machine_facts(), "dictionaries": names}, indent=2, ensure_ascii=False)
+
+    return {"This machine and library (JSON)": ("itda-studio.json", "application/json", overview)}

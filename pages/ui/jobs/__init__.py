@@ -1,0 +1,1 @@
+"""Jobs on their pages: progress, buttons, lists."""

@@ -1,0 +1,201 @@
+"""What all jobs have in common on their pages: how far they are, their buttons, and the list of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.files import finite
+from itda_core.runs.jobs.job_folder import DamagedJob
+from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.jobs.kinds import JobKind, R, S
+from itda_core.runs.jobs.status import JobStatus
+from itda_core.runs.jobs.table_status import Table
+from pages.ui.components.heading import heading
+from pages.ui.components.moments import moment, progress_line
+from pages.ui.components.notice import notice, problem
+from pages.ui.components.printable import visible
+from pages.ui.frame import navigation, shell
+from pages.ui.jobs.job_words import FORMS, PAGES, STATES, subject
+
+T = TypeVar("T", bound=Table)
+
+_SECONDS = 1.0  # between two looks at a running job
+_MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class View(Generic[R, S]):
+    """How jobs of one kind are shown."""
+
+    kind: JobKind[R, S]
+    title: Callable[[Job[R, S]], str]
+    under: Callable[[R], str]  # the line below it, without when it was started
+    figures: Callable[[Job[R, S], S], None]  # what it has found so far, below its progress
+    leads_to: Callable[[Job[R, S], S], None]  # beside its buttons, once it has done its work
+    files: Callable[[Job[R, S]], Mapping[str, tuple[str, str, Callable[[], bytes | str]]]]  # of the Export button
+    address: tuple[str, ...] = ()  # what the figures' own choices are called there
+
+
+def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
+    """The job `id`, drawn again every second as long as it runs; with the page's Share and Export."""
+    name = view.kind.name
+    try:
+        job = Jobs().get(id, view.kind)
+        status = job.status
+    except UserError as error:
+        problem(error, key=f"{name}.job.problem")
+        frame.share({"job": id})
+        new(view.kind)
+        all_jobs(view.kind)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            under = f"{view.under(job.request)}, started {moment(job.created)}"
+            heading(view.title(job), under=under, key=f"{name}.job.name")
+        new(view.kind)
+    if status.ended:  # no fragment: a choice among the figures is to be in the shared link as well
+        _standing_and_figures(id, view, True)
+    else:
+        st.fragment(_standing_and_figures, run_every=_SECONDS)(id, view, False)
+    settings_and_log(job)
+    frame.share({"job": id, **{name: st.query_params.get(name) for name in view.address}})
+    frame.export(view.files(job))
+
+
+def new(kind: JobKind) -> None:
+    """The way to an empty form."""
+    navigation.way(
+        PAGES[kind.name], f"New {kind.noun}", ":material/add:", FORMS.get(kind.name, {}), key=f"{kind.name}.new"
+    )
+
+
+def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None:
+    try:
+        job = Jobs().get(id, view.kind)
+        status = job.status
+    except UserError as error:
+        problem(error, key=f"{view.kind.name}.job.problem")
+        return
+    if status.ended != ended_before:
+        st.rerun()
+    standing(job, status, finished=lambda: view.leads_to(job, status))
+    view.figures(job, status)
+
+
+def table_files(
+    job: Job[R, S], table: T | None, name: str, csvs: Mapping[str, tuple[str, Callable[[T], str]]]
+) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    """The files of the Export button for a job whose outcome is one table.
+
+    name: what their names begin with; csvs: label -> (what the file's name goes on with, how it is made of the table).
+    """
+    files: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {}
+    if table is not None:
+        for label, (more, made) in csvs.items():
+            files[label] = (f"{name}{more}.csv", "text/csv", partial(made, table))
+        files["Figures (JSON)"] = (f"{name}.json", "application/json", partial(_table_json, table))
+    files["All of it (JSON)"] = (f"{name}-all.json", "application/json", lambda: everything(job))
+    return files
+
+
+def _table_json(table: Table) -> str:
+    return json.dumps(finite(table.to_dict()), indent=2, ensure_ascii=False)
+
+
+def everything(job: Job) -> str:
+    """What was asked for and what came of it, as JSON."""
+    return json.dumps({"request": job.request.to_dict(), "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
+
+
+def all_jobs(kind: JobKind) -> None:
+    """Every job of a kind, newest first."""
+    jobs, damaged = Jobs().list(kind, most=_MOST_LISTED), Jobs().damaged(kind)
+    if jobs or damaged:
+        st.subheader(f"{kind.noun}s".capitalize(), anchor=False)
+        listed(jobs, damaged)
+
+
+def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> None:
+    """Progress, notes, what went wrong, and what can be done about it; `finished` adds what a finished job leads to.
+
+    Drawn inside a fragment as long as it runs.
+    """
+    name = job.kind.name
+    stopping = job.cancelling and not status.ended
+    word = "Stopping…" if stopping else STATES[status.state]
+    fraction = 1.0 if status.state == "done" else status.fraction or 0.0
+    st.progress(fraction, text=f"**{word}** · {progress_line(status)}")
+    for number, note in enumerate(status.notes):
+        notice(note, key=f"{name}.note.{number}")
+    if status.error:
+        problem(UserError(status.error), key=f"{name}.job.error")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not status.ended:
+            if st.button("Cancel", icon=":material/stop:", disabled=stopping, key=f"{name}.cancel"):
+                job.cancel()
+                st.rerun(scope="fragment")
+            return
+        if status.state == "done":
+            finished()
+        elif st.button(
+            "Resume" if job.kind.continues else "Start again",
+            type="primary",
+            icon=":material/play_arrow:",
+            key=f"{name}.resume",
+        ):
+            try:
+                job.resume()
+            except UserError as error:
+                problem(error, key=f"{name}.resume.problem")
+            else:
+                st.rerun()
+        if st.button("Remove from the list", icon=":material/delete:", key=f"{name}.remove"):
+            try:
+                job.remove()
+            except UserError as error:
+                problem(error, key=f"{name}.remove.problem")
+            else:
+                kept = {"dictionary": st.query_params.get("dictionary")}
+                navigation.open_page(PAGES[name], {**FORMS.get(name, {}), **kept})
+
+
+def settings_and_log(job: Job) -> None:
+    """The same in a terminal, and what the worker wrote there."""
+    with st.expander("Settings and log", icon=":material/terminal:"):
+        st.code(job.command, language="bash", wrap_lines=True)
+        st.code(job.log or "Nothing was written yet.", language=None, wrap_lines=True, height=240)
+
+
+def listed(jobs: Sequence[Job], damaged: Sequence[DamagedJob] = ()) -> None:
+    """One line per job: when, what about, how it stands, and a link to it; then the damaged ones, to be removed."""
+    for job in jobs:
+        status = job.status
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.text(f"{moment(job.created)}   {subject(job)}", width="stretch")
+            st.caption(f"{STATES[status.state]} · {progress_line(status)}")
+            page = PAGES[job.kind.name]
+            navigation.way(page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")
+    for broken in damaged[:_MOST_LISTED]:
+        _damaged(broken)
+
+
+def _damaged(job: DamagedJob) -> None:
+    """Why a job cannot be shown, and a way to be rid of it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(visible(job.problem), width="stretch")
+        st.caption(STATES["damaged"])
+        removed = st.button("Remove", icon=":material/delete:", type="tertiary", key=f"damaged.remove.{job.id}")
+    if removed:
+        try:
+            job.remove()
+        except UserError as error:
+            problem(error, key=f"damaged.problem.{job.id}")
+        else:
+            st.rerun()

@@ -1,0 +1,96 @@
+"""What a training would take, before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.runs.costs.training import Estimate, estimate
+from itda_core.runs.machine import machine
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.units import duration, size
+from pages.ui.components.fact_table import fact_table
+from pages.ui.components.notice import notice
+
+_PLANNED = "train.planned"  # in the session: a request, and what was said of it
+
+
+def cost(request: TrainRequest, *, read: int | None = None) -> None:
+    """What the run would take, `read` tokens of it done already. Raises UserError when the layers do not exist."""
+    expected = estimate(request)
+    fact_table(cost_lines(expected, read), title="What it will cost", key="train.cost")
+    if expected.fits(machine()) is False:
+        notice(
+            f"About {size(expected.memory or 0)} of memory would be needed, {size(machine().memory_free)} are free.",
+            step="Choose fewer layers, fewer tokens or a lower limit of atoms; or let the weights stream, one block "
+            "at a time.",
+            kind="warning",
+            key="train.memory",
+        )
+    if request.keep_activations and expected.fits_disk() is False:
+        notice(
+            f"About {size(expected.activations or 0)} of activations would be kept, "
+            f"{size(expected.disk_free or 0)} are free.",
+            step="Choose fewer layers or tokens, or do not keep them.",
+            kind="warning",
+            key="train.disk",
+        )
+    with st.container(gap="xsmall"):
+        for note in expected.notes:
+            st.caption(note)
+    _ways(request)
+
+
+def _ways(request: TrainRequest) -> None:
+    """Each way to place the weights and what it would take, when asked for: this machine is measured once for it."""
+    planned = st.session_state.get(_PLANNED)
+    if st.button(
+        "Compare ways to run it",
+        key="train.ways",
+        icon=":material/compare_arrows:",
+        help="The whole model in memory, streamed block by block, or offloaded: time, memory and disk of each. The "
+        "first time, this machine's speed is measured for some seconds.",
+    ):
+        with st.spinner("Measuring this machine and reckoning"):
+            planned = request, _plan_sentences(request)
+        st.session_state[_PLANNED] = planned
+    if planned is not None and planned[0] == request:
+        with st.container(gap="xsmall"):
+            for sentence in planned[1]:
+                st.text(sentence)
+
+
+def _plan_sentences(request: TrainRequest) -> list[str]:
+    from itda_core.runs.costs import plan
+    from itda_core.runs.costs.plan_report import plan_lines
+
+    tokens = request.config.tokens or estimate(request).tokens
+    try:
+        return plan_lines(plan(request.model, request.layers, replace(request.config, tokens=tokens)))
+    except UserError as error:
+        return [str(error)]
+
+
+def cost_lines(expected: Estimate, read: int | None = None) -> dict[str, str]:
+    """An estimate in words, unknown figures as a dash.
+
+    `read`: tokens that were read earlier and are not read again; at a lower threshold, where there are no more than
+    those, all are.
+    """
+    tokens, left = "—", 1.0
+    if expected.tokens is not None:
+        tokens = f"about {expected.tokens:,}"
+        if read and read < expected.tokens:
+            tokens, left = f"{tokens}, {read:,} of them read already", 1 - read / expected.tokens
+    lines = {
+        "Tokens": tokens,
+        "Dictionaries": "—" if expected.layers is None else f"{expected.layers}",
+        "Time": "—" if expected.seconds is None else " to ".join(duration(left * time) for time in expected.seconds),
+        "Memory": "—" if expected.memory is None else f"about {size(expected.memory)}",
+        "Disk": "—" if expected.disk is None else f"about {size(expected.disk)}",
+    }
+    if expected.activations != 0:
+        lines["Activations"] = "—" if expected.activations is None else f"about {size(expected.activations)} on disk"
+    return lines

@@ -1,0 +1,174 @@
+"""A finished training taken further: more tokens, a lower threshold or more atoms, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.models.sites import KINDS
+from itda_core.runs.jobs.jobs import Jobs
+from itda_core.runs.jobs.kinds import TRAINING
+from itda_core.runs.layers import format_layers
+from itda_core.runs.training.further import asks_more, check_extended, further, request_of
+from itda_core.runs.training.request import TrainRequest
+from pages.ui.components.fact_table import fact_table
+from pages.ui.components.heading import heading
+from pages.ui.components.notice import notice, problem
+from pages.ui.forms import corpus_location, job_form
+from pages.ui.frame import navigation, shell
+from pages.ui.jobs import job_watch
+from pages.ui.train import cost as train_cost
+from pages.ui.train import size as train_size
+from pages.ui.train.site import figures_of
+
+ADDRESS = "further"  # ?further= holds a finished training's job, or a dictionary of the library
+_KEPT = (
+    "Its atoms are kept, and reading goes on where it stopped. The dictionaries that are there stay in the library. "
+    "Anything but the limits below can only change in a new training."
+)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The training that is to go further."""
+
+    request: TrainRequest
+    dictionaries: tuple[str, ...]  # what it ended with
+
+
+def link(name: str, **values: str) -> None:
+    """The way to this form for the job or dictionary `name`; `values` are the rest of the address."""
+    navigation.way("Train", "Go further", ":material/fast_forward:", {ADDRESS: name, **values}, key="further")
+
+
+def page(frame: shell.Shell, name: str) -> None:
+    """The form for the job or dictionary `name`, in place of that of a new training."""
+    frame.share({ADDRESS: name, "dictionary": st.query_params.get("dictionary")})
+    try:
+        run = _run_of(frame, name)
+        check_extended(run.request.config)
+    except UserError as error:
+        problem(error, key="further.problem")
+        job_watch.new(TRAINING)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            heading(f"Go further with {run.request.model.name}", under=", ".join(run.dictionaries), key="further.name")
+        job_watch.new(TRAINING)
+    st.caption(_KEPT)
+    if gone := [name for name in run.dictionaries if name not in {entry.name for entry in frame.entries}]:
+        notice(
+            f"The library has no {' and no '.join(gone)} any more.",
+            step="A dictionary that was renamed is found; if it was deleted, start a new training.",
+            kind="warning",
+            key="further.gone",
+        )
+    form, cost = st.columns([5, 3], gap="large")
+    with form:
+        limits = _limits(run.request, name)
+    with cost, st.container(border=True):
+        try:
+            request = limits.of(run.request)
+            if not asks_more(request.config, run.request.config, limits.d_model):
+                notice(
+                    "So far nothing more is asked for than the training has done.",
+                    step="Raise the tokens or the atoms, or lower the threshold.",
+                    key="further.nothing",
+                )
+                return
+            train_cost.cost(request, read=run.request.config.tokens)
+            job_form.terminal(request, further=True)
+            frame.export(job_form.exports(request, further=True))
+        except UserError as error:
+            problem(error, key="further.refused")
+        else:
+            job_form.start(request, further=True)
+
+
+def _run_of(frame: shell.Shell, name: str) -> _Run:
+    """Raises UserError when there is nothing of that name, or nothing that has ended well."""
+    entry = next((entry for entry in frame.entries if entry.name == name), None)
+    if entry is not None:
+        return _Run(request_of(entry), (entry.name,))
+    job = Jobs().get(name, TRAINING)
+    status = job.status
+    if status.state != "done":
+        raise UserError(f"Training {name} is not done ({status.state}); resume it, or wait until it is.")
+    return _Run(job.request, tuple(Path(result.path).name for result in status.results))
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """What is asked for."""
+
+    corpus: str
+    tokens: int | None
+    threshold: float | None
+    atoms: int | None
+    d_model: int | None  # of the site, where it is known
+
+    def of(self, earlier: TrainRequest) -> TrainRequest:
+        """Raises UserError for what `earlier` cannot go on to."""
+        if not self.corpus:
+            raise UserError(f"The training read the file {earlier.corpus}; say where it is now.")
+        request = further(earlier, tokens=self.tokens, threshold=self.threshold, atoms=self.atoms, d_model=self.d_model)
+        return replace(request, corpus=self.corpus)
+
+
+def _limits(request: TrainRequest, name: str) -> _Limits:
+    """Draws what stays as it was and what may change; at first, all as it was. What has no limit cannot be raised."""
+    config = request.config
+    fact_table(_settled(request), title="What stays as it was", key="further.settled")
+    corpus = request.corpus
+    if not corpus_location.findable(corpus) and not Path(corpus.partition("#")[0]).is_absolute():
+        corpus = corpus_location.where_now(corpus, "further.corpus")
+    st.subheader("How far", anchor=False)
+    left, middle, right = st.columns(3)
+    with left:
+        tokens = _tokens(config.tokens, f"further.tokens.{name}")
+    with middle:
+        key = f"further.threshold.{name}"
+        if config.selection == "paper":
+            threshold = train_size.paper_threshold(key, request.model.name, request.site, config.threshold)
+        else:
+            assert config.threshold is not None, "this selection has one"
+            threshold = train_size.threshold(key, config.threshold)
+    with right:
+        atoms = train_size.most_atoms(f"further.atoms.{name}", config.atoms, disabled=config.atoms is None)
+    known = figures_of(request.model.name) if request.site in KINDS else None
+    return _Limits(corpus, tokens, threshold, atoms, None if known is None else known.d_model)
+
+
+def _tokens(earlier: int | None, key: str) -> int | None:
+    given = st.number_input(
+        "Tokens to read",
+        min_value=0,
+        value=earlier or 0,
+        disabled=earlier is None,
+        step=10_000,
+        key=key,
+        persist_state="session",
+        help="In all, those that were read already included; 0 reads the whole text. Where no more text is left and "
+        "the threshold is lower, the text is read again.",
+    )
+    return int(given) or None
+
+
+def _settled(request: TrainRequest) -> dict[str, str]:
+    config = request.config
+    facts = {
+        "Model": request.model.name,
+        "Site": request.site,
+        "Layers": format_layers(request.layers),
+        "Text": Path(request.corpus).name,
+        "Tokens per window": f"{config.context}, {config.windows} windows of a document",
+        "Selection": config.selection,
+        "Atoms per token": f"{config.k} by {config.method.upper()}",
+        "Attention sinks": "kept" if config.sinks is None else f"left out above {config.sinks:g} medians",
+    }
+    if config.centre:
+        facts["Mean"] = "removed"
+    return facts

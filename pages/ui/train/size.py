@@ -1,0 +1,82 @@
+"""How large a dictionary gets: the threshold above which an activation becomes an atom, or the number of atoms."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from itda_core.dictionaries.threshold import cosine_of, default_threshold
+from itda_core.models.sites import KINDS
+from pages.ui.train.site import figures_of
+
+_WANTED_ATOMS = 1024
+
+
+def most_atoms(key: str, value: int | None = None, *, disabled: bool = False) -> int | None:
+    """Draws the limit, at first `value`; None: no limit."""
+    most = st.number_input(
+        "Stop growing at",
+        min_value=0,
+        value=value or 0,
+        disabled=disabled,
+        step=500,
+        key=key,
+        persist_state="session",
+        help="Number of atoms; 0 for no limit.",
+    )
+    return int(most) or None
+
+
+def wanted_atoms() -> int:
+    """Draws how many atoms a selection of config.SIZED ends with."""
+    wanted = st.number_input(
+        "Number of atoms",
+        min_value=1,
+        value=_WANTED_ATOMS,
+        step=256,
+        key="train.atoms.wanted",
+        persist_state="session",
+        help="The dictionary ends with exactly so many, chosen once the text is read from a sample of 40 activations "
+        "per atom or all that there are.",
+    )
+    return int(wanted)
+
+
+def threshold(key: str, default: float) -> float:
+    """Draws the threshold of selection="sequential": a relative squared error."""
+    return st.number_input(
+        "Threshold",
+        min_value=0.0,
+        max_value=1.0,
+        value=default,
+        step=0.01,
+        format="%.3f",
+        key=key,
+        persist_state="session",
+        help="An activation becomes an atom when the dictionary leaves more than this part of it unexplained "
+        "(relative squared error, 0 to 1).",
+    )
+
+
+def paper_threshold(key: str, model: str, site: str, value: float | None = None) -> float | None:
+    """Draws that of selection="paper", in the published code's unit; None for its default.
+
+    What it means is said where the width of the activations is known.
+    """
+    known = figures_of(model) if site in KINDS else None
+    d_model = None if known is None else known.d_model
+    given = st.number_input(
+        "Threshold",
+        min_value=0.0,
+        value=value,
+        step=1e-5,
+        format="%.6f",
+        placeholder="default" if d_model is None else f"{default_threshold(d_model):.6f}",
+        key=key,
+        persist_state="session",
+        help="An activation becomes an atom when its error, 2 (1 - cosine) / d_model between it and its "
+        "reconstruction, exceeds this. The default means what relative squared error 0.3 does.",
+    )
+    if d_model is not None:
+        meant = cosine_of(default_threshold(d_model) if given is None else given, d_model)
+        st.caption(f"cosine {meant:.3f} at d_model={d_model}")
+    return given

@@ -1,0 +1,140 @@
+"""A training as it happens: progress, curves, the atoms coming in, as VIEW for job_watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from itda_core.figures import charts as figures_charts
+from itda_core.runs.jobs.jobs import Job
+from itda_core.runs.jobs.kinds import TRAINING
+from itda_core.runs.layers import format_layers
+from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.status import LayerStatus, TrainingStatus
+from itda_core.runs.units import duration
+from pages.ui.components.charts import chart_config
+from pages.ui.components.label_list import label_list
+from pages.ui.components.printable import escaped
+from pages.ui.frame import address, navigation
+from pages.ui.jobs import job_watch
+from pages.ui.train import further as train_further
+
+
+def _figures(_: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
+    _numbers(status)
+    if status.layers:
+        _curves(status)
+        _latest(status)
+
+
+def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
+    for result in status.results:
+        name = Path(result.path).name
+        label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
+        file, _, icon = navigation.PAGES["Decompose"]
+        st.page_link(file, label=f"**{label}**", icon=icon, query_params=address.query_of({"dictionary": name}))
+    train_further.link(job.id)
+
+
+def _numbers(status: TrainingStatus) -> None:
+    speed, left, atoms, error = st.columns(4)
+    speed.metric(
+        "Tokens per second", f"{status.tokens_per_second:,.0f}" if status.tokens else "–", border=True, height="stretch"
+    )
+    if status.ended:
+        left.metric("Took", duration(status.seconds), border=True, height="stretch")
+    else:
+        left.metric("Time left", "–" if status.eta is None else duration(status.eta), border=True, height="stretch")
+    atoms.metric(
+        "Atoms",
+        f"{sum(layer.atoms for layer in status.layers):,}" if status.layers else "–",
+        expected_atoms(status),
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+        help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
+    )
+    mean = sum(layer.relative_error for layer in status.layers) / len(status.layers) if status.layers else None
+    error.metric(
+        "Relative error",
+        "–" if mean is None else f"{mean:.3f}",
+        border=True,
+        height="stretch",
+        help="Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers.",
+    )
+
+
+def expected_atoms(status: TrainingStatus) -> str | None:
+    """How many atoms there will be, where that can be told; attention sinks that were left out."""
+    parts = []
+    predicted = [layer.predicted_atoms for layer in status.layers]
+    known = [number for number in predicted if number is not None]
+    if known and len(known) == len(predicted) and not status.ended:
+        parts.append(f"about {sum(known):,} in the end")
+    if sinks := sum(layer.sinks for layer in status.layers):
+        parts.append(f"{sinks:,} attention sinks left out")
+    return " · ".join(parts) or None
+
+
+def _curves(status: TrainingStatus) -> None:
+    left, right = st.columns(2)
+    names = [layer_name(layer) for layer in status.layers]
+    with left:
+        st.markdown("**Atoms** over tokens read")
+        lines = {name: layer.series_atoms for name, layer in zip(names, status.layers, strict=True)}
+        st.plotly_chart(
+            figures_charts.curves(status.series_tokens, lines, y_title="atoms"),
+            key="train.curve.atoms",
+            config=chart_config("atoms-over-tokens"),
+        )
+    with right:
+        st.markdown("**Relative error** over tokens read")
+        lines = {name: layer.series_relative_error for name, layer in zip(names, status.layers, strict=True)}
+        st.plotly_chart(
+            figures_charts.curves(status.series_tokens, lines, y_title="relative error", decimals=4),
+            key="train.curve.error",
+            config=chart_config("error-over-tokens"),
+        )
+
+
+def _latest(status: TrainingStatus) -> None:
+    st.markdown("**Last atoms accepted**" if not status.ended else "**The last atoms that came in**")
+    layer = status.layers[0]
+    if len(status.layers) > 1:
+        number = st.segmented_control(
+            "Layer",
+            range(len(status.layers)),
+            default=0,
+            required=True,
+            format_func=lambda i: escaped(layer_name(status.layers[i])),
+            key="train.latest.layer",
+            label_visibility="collapsed",
+        )
+        layer = status.layers[number or 0]
+    label_list(tuple(reversed(layer.latest)), empty="None in the last batch.", key="train.latest")
+
+
+def layer_name(layer: LayerStatus) -> str:
+    return layer.site if layer.layer is None else f"layer {layer.layer}"
+
+
+def _title(job: Job[TrainRequest, TrainingStatus]) -> str:
+    return job.request.model.name
+
+
+def _under(request: TrainRequest) -> str:
+    if request.layers is None:
+        layers = "all layers"
+    else:
+        layers = f"layer{'' if len(request.layers) == 1 else 's'} {format_layers(request.layers)}"
+    return f"{request.site}, {layers}, on {Path(request.corpus).name}"
+
+
+def _files(job: Job[TrainRequest, TrainingStatus]) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    return {"JSON": (f"training-{job.id}.json", "application/json", lambda: job_watch.everything(job))}
+
+
+VIEW = job_watch.View(TRAINING, _title, _under, _figures, _leads_to, _files)

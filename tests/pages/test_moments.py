@@ -1,0 +1,45 @@
+"""Numbers, times and sizes in words."""
+
+import pytest
+
+from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.training.status import TrainingStatus
+from itda_core.runs.units import duration, size
+from pages.ui.components.moments import moment, progress_line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3600, "1 h 00 min"),
+        (90061, "25 h 01 min"),
+    ],
+)
+def test_duration(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.1e9, "2.1 GB")])
+def test_size(count: float, words: str) -> None:
+    assert size(count) == words
+
+
+def test_moment() -> None:
+    assert moment(None) == ""
+    assert moment("yesterday") == ""
+    assert len(moment("2026-11-20T12:00:00+00:00")) == len("2026-11-20 12:00")
+
+
+def test_progress_line() -> None:
+    assert progress_line(TrainingStatus()) == "Starting"
+    assert progress_line(TrainingStatus(state="running", step="loading the model")) == "Loading the model"
+    running = TrainingStatus(state="running", step="training", tokens=1500, total=3000, eta=61)
+    assert progress_line(running) == "1,500 of 3,000 tokens · 0 atoms · 1 min 01 s left"
+    assert progress_line(TrainingStatus(state="done", tokens=1500)) == "1,500 tokens · 0 atoms"
+    assert progress_line(EvaluationStatus(state="running", step="finding text")) == "Finding text"
+    measuring = EvaluationStatus(state="running", step="measuring", tokens=1500, eta=4)
+    assert progress_line(measuring) == "1,500 tokens · 0 results · 4 s left"

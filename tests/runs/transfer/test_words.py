@@ -1,0 +1,65 @@
+"""What is said of a transfer is what its figures are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable
+from itda_core.errors import UserError
+from itda_core.runs.transfer.words import verdict
+
+
+def table_of(*figures: tuple[float | None, float | None, float | None, float | None]) -> TransferTable:
+    """FVU, own, random, sd of one cell per layer, at k=3."""
+    nothing: dict[str, Any] = dict.fromkeys(Transfer.__dataclass_fields__)
+    cells = tuple(
+        Transfer(
+            **{
+                **nothing,
+                "labels_layer": layer,
+                "layer": layer,
+                "site": "resid_post",
+                "k": 3,
+                "fvu": fvu,
+                "own_fvu": own,
+                "random_fvu": random,
+                "random_sd": sd,
+            }
+        )
+        for layer, (fvu, own, random, sd) in enumerate(figures)
+    )
+    return TransferTable("other", "demo", "demo", 100, 3, cells)
+
+
+def test_the_way_is_the_mean_where_there_is_one() -> None:
+    """75% and 25% of the way in two layers; the own dictionary of the third is no better than random places."""
+    table = table_of((0.25, 0.2, 0.4, 0.01), (0.35, 0.2, 0.4, 0.03), (0.5, 0.39, 0.4, 0.01))
+    said = verdict(table, 3)
+    assert "to other's own dictionary (100%) the labels come 50% of the way (mean over the 2 of 3 layers" in said
+    assert "better in 1 of 3 layers, worse in 1" in said
+    assert said.endswith("Mean FVU at k = 3: the labels 0.367, its own 0.263, random 0.400.")
+
+
+@pytest.mark.parametrize(
+    ("figures", "says", "not_"),
+    [
+        ((0.25, 0.2, 0.4, 0.01), "come 75% of the way. They explain better than random", "layers"),
+        ((0.4, 0.2, 0.4, 0.01), "come 0% of the way. They explain as well as random", "layers"),
+        ((0.5, 0.2, 0.4, 0.01), "come -50% of the way. They explain worse than random", "layers"),
+        ((0.25, 0.39, 0.4, 0.01), "no better than random places here", "of the way"),
+        ((0.25, None, 0.4, 0.01), "Of other no own dictionary of this text is known", "its own"),
+        ((0.25, 0.2, None, None), "FVU at k = 3: the labels 0.250, its own 0.200.", "random"),
+        ((0.25, 0.2, 0.4, None), "come 75% of the way. FVU", "explain"),
+    ],
+)
+def test_nothing_is_said_that_is_not_known(figures: tuple, says: str, not_: str) -> None:
+    said = verdict(table_of(figures), 3)
+    assert says in said
+    assert not_ not in said
+
+
+def test_no_figure_is_no_verdict() -> None:
+    with pytest.raises(UserError, match="No FVU is known at k=3"):
+        verdict(table_of((None, None, None, None)), 3)
