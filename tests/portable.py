@@ -220,8 +220,11 @@ def prepare(emulation: Emulation) -> Ready:
         if there is None:
             words.append(f"{setting.of}: not in use on this machine")
         elif not re.search(setting.found, there):
-            said = f"{setting.of}: {setting.environment} did nothing, it is {there[:200]}"
-            (words if setting.vendor and setting.vendor != vendor else wrong).append(said)
+            said = f"{setting.of}: {' '.join(setting.environment)} did nothing"
+            if setting.vendor and setting.vendor != vendor:
+                words.append(f"{said} (it is for processors of {setting.vendor} alone)")
+            else:
+                wrong.append(f"{said}, it is {there[:200]}")
     return Ready(environment, own, words, wrong)
 
 
