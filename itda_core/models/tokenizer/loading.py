@@ -55,7 +55,8 @@ def read_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
 
     One that is not bundled is tried in a process of its own before it comes into this one, once for each state of its
     files (see `trial`). Where transformers makes another tokenizer of a tokenizer.json than the file describes, the
-    file's is taken, and `note_of` says so. Raises UserError when there is none that can be read, or only a slow one.
+    file's is taken, and `note_of` says so. Special tokens that the files beside it name are special in texts too, as
+    they are in transformers. Raises UserError when there is none that can be read, or only a slow one.
     """
     if spec.name.startswith("demo:"):
         return _with_limit(_loaded(folder, spec))

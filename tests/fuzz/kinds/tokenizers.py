@@ -42,6 +42,8 @@ def _attempt(prepared: Path, folder: Path, rng: random.Random) -> None:
     own = Tokenizer.from_file(str(copied / "tokenizer.json"))  # it was found to be harmless
     own.no_truncation()
     own.no_padding()
+    # The files beside it name special tokens, which are then special in texts too, as in transformers.
+    own.add_special_tokens([token for token in tokenizer.all_special_tokens if own.token_to_id(token) is not None])
     for text in _TEXTS:
         cut = list(windows([Document("d", text)], tokenizer, context=1000))
         ids = [id for window in cut for id in window.token_ids]
