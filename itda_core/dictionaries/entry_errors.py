@@ -63,11 +63,15 @@ def _by_those_before(dictionary: AtomDictionary, of: Tensor, x: Tensor, atoms: T
 
 
 def _matching_errors(x: Tensor, atoms: Tensor, count: Tensor, k: int) -> Tensor:
-    """Of unit vectors x (n_rows, d_model), by matching pursuit with the first `count` (n_rows,) of `atoms` each."""
+    """Of unit vectors x (n_rows, d_model), by matching pursuit with the first `count` (n_rows,) of `atoms` each.
+
+    As in growing, a pursuit takes at most as many steps as it has atoms.
+    """
     later = torch.arange(len(atoms), device=x.device) >= count[:, None]
     rest = x.clone()
-    for _ in range(k):
+    for step in range(k):
         correlations = (rest @ atoms.T).masked_fill_(later, 0)
         index = correlations.abs().argmax(dim=1, keepdim=True)
-        rest -= correlations.gather(1, index) * atoms[index[:, 0]]
+        value = correlations.gather(1, index).masked_fill_(step >= count[:, None], 0)
+        rest -= value * atoms[index[:, 0]]
     return rest.square().sum(dim=1).clamp(max=1)
