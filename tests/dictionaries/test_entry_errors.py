@@ -5,7 +5,6 @@ import torch
 
 from itda_core.dictionaries import TrainConfig, train
 from itda_core.dictionaries.entry_errors import entry_errors
-from itda_core.text import Corpus, Document
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.dictionaries.growing.test_training import finish
 
