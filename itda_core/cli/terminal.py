@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,3 +226,10 @@ def training_line() -> Iterator[TrainingLine]:
     columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         yield TrainingLine(progress)
+
+
+@contextmanager
+def stdout_for_json(as_json: bool) -> Iterator[None]:
+    """While the work runs, whatever a library prints goes to stderr, so that stdout holds one JSON object only."""
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield

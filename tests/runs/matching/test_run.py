@@ -132,7 +132,7 @@ def parsed(arguments: list[str]) -> MatchRequest:
 
     from itda_core.cli.main import main
 
-    with patch("itda_core.cli.main._match") as asked, pytest.raises(SystemExit) as ended:
+    with patch("itda_core.cli.match._match") as asked, pytest.raises(SystemExit) as ended:
         main(["match", *arguments])
     assert ended.value.code == 0
     return asked.call_args.args[0]

@@ -65,8 +65,8 @@ def test_the_command_line_reads_what_a_request_writes(request: TrainRequest) -> 
     """The page shows this command, and a job's worker is started by it: both must ask for the same training."""
     asked: list[TrainRequest] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli_main, "_train", lambda request, **_: asked.append(request))
-        patch.setattr(cli_main, "_go_offline", lambda _: None)
+        patch.setattr("itda_core.cli.train._train", lambda request, **_: asked.append(request))
+        patch.setattr("itda_core.cli.train.go_offline", lambda _: None)
         with pytest.raises(SystemExit) as ended:
             cli_main.main(["train", *request.arguments()])
     assert ended.value.code == 0

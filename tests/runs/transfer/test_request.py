@@ -40,7 +40,7 @@ FULL = TransferRequest(
 @pytest.mark.parametrize("request_", [PLAIN, FULL, replace(PLAIN, layers=None, ks=(3,))])
 def test_a_request_becomes_arguments_and_json_and_comes_back(request_: TransferRequest) -> None:
     assert TransferRequest.from_dict(json.loads(json.dumps(request_.to_dict()))) == request_
-    with patch("itda_core.cli.main._transfer") as asked, pytest.raises(SystemExit) as ended:
+    with patch("itda_core.cli.transfer._transfer") as asked, pytest.raises(SystemExit) as ended:
         main(["transfer", *request_.arguments()])
     assert ended.value.code == 0
     assert asked.call_args.args[0] == request_

@@ -1,0 +1,202 @@
+"""`itda bench`: this machine, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from itda_core.cli.options import (
+    HF_CORPUS,
+    MODELS,
+    AsJson,
+    Context,
+    Device,
+    Dtype,
+    Offline,
+    Quick,
+    RemoteCode,
+    Revision,
+    Windows,
+    go_offline,
+    group,
+    listed,
+    whole_number,
+)
+from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
+from itda_core.files.paths import existing_folder
+from itda_core.runs.training.request import DEFAULT_SITE
+
+bench = group("This machine against the textbook and against its own limit.")
+
+
+@bench.command()
+def pursuit(
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sparse coding beside the textbook loop: seconds, the machine's limit, memory, growth. A few minutes."""
+    with stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.pursuit.cases import CPU, CUDA, QUICK
+        from itda_core.bench.pursuit.report import COLUMNS, NUMBERS, remarks, rows, to_json
+        from itda_core.bench.pursuit.run import bench_pursuit, choose_device
+
+        chosen = choose_device(device)
+        found = bench_pursuit(QUICK if quick else CUDA if chosen == "cuda" else CPU, chosen, line.step)
+    if as_json:
+        print_json(to_json(found))
+        return
+    print_table(COLUMNS, rows(found), numbers=NUMBERS)
+    for remark in remarks(found):
+        typer.echo(visible(remark))
+
+
+@bench.command("train")
+def bench_train(
+    model: Annotated[str, typer.Option(help=MODELS)] = "demo:0",
+    layer: Annotated[int, typer.Option(help="The block whose activations are read, from 0.")] = 3,
+    site: Annotated[str, typer.Option(help="resid_post, resid_pre, attn_out or mlp_out.")] = DEFAULT_SITE,
+    corpus: Annotated[str, typer.Option(help=f"demo, a file, or {HF_CORPUS}.")] = "demo",
+    lines_over: Annotated[
+        int | None, typer.Option(min=0, help="Take every line of more characters as a document, and nothing else.")
+    ] = None,
+    context: Context = 128,
+    windows: Windows = "all",
+    atoms: Annotated[int, typer.Option(help="That every dictionary ends with.")] = 1_024,
+    k: Annotated[
+        list[str] | None,
+        typer.Option("--k", metavar="N[,N...]", help="Atoms per token of the figures; dictionaries grow by the most."),
+    ] = None,
+    read: Annotated[int, typer.Option(help="Tokens to read in all; the held-out ones are the last.")] = 120_000,
+    tokens: Annotated[int, typer.Option(help="The first tokens, to build from.")] = 60_000,
+    counted: Annotated[int, typer.Option(help="The first tokens, on which a threshold's atoms are counted.")] = 120_000,
+    held_out: Annotated[int, typer.Option(help="The last tokens, to measure on.")] = 8_000,
+    first: Annotated[int | None, typer.Option(min=2, help="Measure also on the first so many of these.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all that draws at random.")] = 0,
+    repeats: Annotated[int, typer.Option(help="Runs of ours, of which the median counts.")] = 3,
+    sae_seconds: Annotated[float, typer.Option(help="The most that each SAE may train.")] = 900.0,
+    sae: Annotated[bool, typer.Option("--sae/--no-sae", help="Train TopK SAEs (extra sae).")] = True,
+    quick: Quick = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    as_json: AsJson = False,
+) -> None:
+    """Dictionaries built in every way beside the textbook's and a TopK SAE: seconds, what each misses. Many minutes."""
+    go_offline(offline)
+    with stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.training.plan import TrainingPlan, quick_plan
+        from itda_core.bench.training.run import bench_training
+
+        plan = TrainingPlan(
+            model=model,
+            layer=layer,
+            site=site,
+            corpus=corpus,
+            lines_over=lines_over,
+            context=context,
+            windows=windows,
+            read=read,
+            tokens=tokens,
+            counted=counted,
+            held_out=held_out,
+            first=first,
+            atoms=atoms,
+            ks=tuple(whole_number(part) for part in listed(k)) or (10, 20, 40),
+            seed=seed,
+            repeats=repeats,
+            sae_seconds=sae_seconds if sae else None,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            offline=offline,
+            trust_remote_code=trust_remote_code,
+        )
+        found = bench_training(quick_plan(plan) if quick else plan, line.step)
+    from itda_core.bench.training import report
+
+    if as_json:
+        print_json(report.to_json(found))
+        return
+    print_table(report.TIME_COLUMNS, report.time_rows(found), numbers=report.TIME_NUMBERS)
+    columns = report.quality_columns(found)
+    typer.echo("\nFraction of variance unexplained on the held-out tokens")
+    print_table(columns, report.quality_rows(found), numbers=columns[2:])
+    typer.echo()
+    for remark in report.remarks(found):
+        typer.echo(visible(remark))
+
+
+@bench.command("stream")
+def bench_stream(
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where the model is written for the time, 1.6 GB; a temporary folder if left out."),
+    ] = None,
+    warm: Annotated[
+        bool, typer.Option("--warm", help="Leave the checkpoint in the page cache, as if memory held it.")
+    ] = False,
+    nodes: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1000, help="Also time training six layers on so many Ray nodes of one core against one; 0: no."
+        ),
+    ] = 0,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """A model read from the disk block by block beside accelerate's offload: seconds, bytes read, memory. Minutes."""
+    folder = None if folder is None else existing_folder(folder, "--folder")
+    with stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench import cluster_sweep
+        from itda_core.bench.streaming import report
+        from itda_core.bench.streaming.plan import StreamPlan, quick_plan
+        from itda_core.bench.streaming.run import bench_stream
+
+        sweep = None
+        if nodes:  # first: where Ray is missing or does not start, nothing that was measured is lost
+            line.step(f"training on {nodes} nodes")
+            sweep = cluster_sweep.cluster_sweep(nodes=nodes, tokens=5_000 if quick else 400_000)
+        plan = StreamPlan(cold=not warm, folder=None if folder is None else str(folder))
+        found = bench_stream(quick_plan(plan) if quick else plan, line.step)
+    if as_json:
+        print_json(report.to_json(found) | {"cluster": None if sweep is None else cluster_sweep.to_json(sweep)})
+        return
+    print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
+    typer.echo("\nStreamed in parts, beside what itda plan says of them")
+    print_table(report.GROWTH_COLUMNS, report.growth_rows(found), numbers=report.GROWTH_COLUMNS)
+    typer.echo()
+    for remark in (*report.remarks(found), *([] if sweep is None else [cluster_sweep.remark(sweep)])):
+        typer.echo(visible(remark))
+
+
+@bench.command("compare")
+def bench_compare(
+    dictionaries: Annotated[
+        int, typer.Option(min=2, max=10_000, help="How many, all pairs of which are compared.")
+    ] = 240,
+    atoms: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of each.")] = 20_000,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """All pairs of many dictionaries compared, beside pairwise Python sets: seconds, memory. A few minutes."""
+    with stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.comparison import report
+        from itda_core.bench.comparison.plan import QUICK, ComparePlan
+        from itda_core.bench.comparison.run import bench_compare
+
+        found = bench_compare(QUICK if quick else ComparePlan(dictionaries=dictionaries, atoms=atoms), line.step)
+    if as_json:
+        print_json(report.to_json(found))
+        return
+    print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
+    for remark in report.remarks(found):
+        typer.echo(visible(remark))
