@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from itda_core.arguments import one_of
 from itda_core.cli.terminal import (
     print_convergence,
     print_decomposition,
@@ -30,6 +31,7 @@ from itda_core.cli.terminal import (
 )
 from itda_core.comparison.label_transfer.transfer import DRAWS
 from itda_core.comparison.label_transfer.transfer import TOKENS as TRANSFER_TOKENS
+from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError, said
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.files.paths import existing_folder, new_file
@@ -222,7 +224,7 @@ def train(
     context: Annotated[int, typer.Option(help="Tokens per window.")] = 128,
     windows: Annotated[str, typer.Option(help="all windows of a document, or only the first.")] = "all",
     k: Annotated[int, typer.Option("--k", help="Atoms per token.")] = 40,
-    method: Annotated[str, typer.Option(help="The pursuit that judges: mp, omp or gp.")] = "mp",
+    method: Annotated[str, typer.Option(help=f"The pursuit that judges: {one_of(METHODS)}.")] = "mp",
     selection: Annotated[
         str,
         typer.Option(
@@ -413,7 +415,7 @@ def decompose(
     dictionary: Reference,
     prompt: Annotated[str, typer.Option(help="The text to decompose.")],
     k: Annotated[int | None, typer.Option("--k", help="Atoms per token; the dictionary's own if left out.")] = None,
-    method: Annotated[str | None, typer.Option(help="mp, omp or gp; the dictionary's own if left out.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"{one_of(METHODS)}; the dictionary's own if left out.")] = None,
     model: OtherModel = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -463,7 +465,7 @@ def evaluate(
         list[str] | None, typer.Option("--k", metavar="N[,N...]", help="Atoms per token; the dictionary's own k.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(metavar="M[,M...]", help="mp, omp or gp; the dictionary's own if left out.")
+        list[str] | None, typer.Option(metavar="M[,M...]", help=f"{one_of(METHODS)}; the dictionary's own if left out.")
     ] = None,
     model: OtherModel = None,
     device: Device = "auto",
@@ -544,7 +546,7 @@ def match(
     context: Annotated[int, typer.Option(help="Tokens per window.")] = DICTIONARIES.context,
     windows: Annotated[str, typer.Option(help="all windows of a document, or only the first.")] = DICTIONARIES.windows,
     k: Annotated[int, typer.Option("--k", help="Atoms per token, while dictionaries grow.")] = DICTIONARIES.k,
-    method: Annotated[str, typer.Option(help="The pursuit that judges: mp, omp or gp.")] = DICTIONARIES.method,
+    method: Annotated[str, typer.Option(help=f"The pursuit that judges: {one_of(METHODS)}.")] = DICTIONARIES.method,
     selection: Annotated[
         str, typer.Option(help="sequential, paper, sampled or consensus, see itda train.")
     ] = DICTIONARIES.selection,
@@ -1019,7 +1021,7 @@ def transfer(
     k: Annotated[
         list[str] | None, typer.Option("--k", metavar="N[,N...]", help="Atoms per token; the labels' own k.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="mp, omp or gp; the labels' own if left out.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"{one_of(METHODS)}; the labels' own if left out.")] = None,
     own: Annotated[
         list[str] | None,
         typer.Option(metavar="DICTIONARY", help="MODEL's own dictionary of a layer; looked for in the library."),

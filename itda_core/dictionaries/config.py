@@ -11,8 +11,8 @@ from itda_core.arguments import plain
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
 from itda_core.errors import UserError
 from itda_core.files.dataclass_schema import LARGEST
+from itda_core.pursuit.methods import NAMES as METHODS
 
-METHODS = ("mp", "omp", "gp")
 SELECTIONS = ("sequential", "paper", "sampled", "consensus")
 SIZED = ("sampled", "consensus")  # the selections that end with a wanted number of atoms and know no threshold
 WINDOWS = ("all", "first")
