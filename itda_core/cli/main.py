@@ -537,7 +537,7 @@ def match(
         list[str] | None,
         typer.Option(
             metavar="M[,M...]",
-            help="itda, itda_codes, linear_cka, svcca, relative, linear_regression; all of them if left out.",
+            help=f"{', '.join(MEASURES)}; all of them if left out.",
         ),
     ] = None,
     anchors: Annotated[
