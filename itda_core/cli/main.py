@@ -31,7 +31,8 @@ from itda_core.cli.terminal import (
 )
 from itda_core.comparison.label_transfer.transfer import DRAWS
 from itda_core.comparison.label_transfer.transfer import TOKENS as TRANSFER_TOKENS
-from itda_core.dictionaries.config import METHODS
+from itda_core.dictionaries.config import EXTENDED, METHODS, SELECTIONS, SIZED
+from itda_core.dictionaries.selections import TERMS
 from itda_core.errors import UserError, said
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.files.paths import existing_folder, new_file
@@ -227,11 +228,7 @@ def train(
     method: Annotated[str, typer.Option(help=f"The pursuit that judges: {one_of(METHODS)}.")] = "mp",
     selection: Annotated[
         str,
-        typer.Option(
-            help="How atoms are selected: sequential; paper (the published code's rule); sampled (--atoms real "
-            "activations, chosen where the unexplained mass is once the text is read); consensus (the same, each the "
-            "mean of up to eight real activations)."
-        ),
+        typer.Option(help=f"How atoms are selected: {TERMS}."),
     ] = "sequential",
     threshold: Annotated[
         float | None,
@@ -242,7 +239,7 @@ def train(
     ] = None,
     atoms: Annotated[
         int | None,
-        typer.Option(help="Stop growing at this many atoms; sampled and consensus end with exactly that many."),
+        typer.Option(help=f"Stop growing at this many atoms; {' and '.join(SIZED)} end with exactly that many."),
     ] = None,
     centre: Annotated[bool, typer.Option("--centre", help="Subtract the stream's mean first.")] = False,
     seed: Annotated[int, typer.Option(help="Of selections that draw at random.")] = 0,
@@ -275,7 +272,7 @@ def train(
         typer.Option(
             metavar="DICTIONARY",
             help="Begin with the atoms of this dictionary, a name in the library or a folder, of the same model, site "
-            "and corpus (sequential and paper only); once for each layer that is to have one.",
+            f"and corpus ({' and '.join(EXTENDED)} only); once for each layer that is to have one.",
         ),
     ] = None,
     keep_activations: Annotated[
@@ -547,9 +544,7 @@ def match(
     windows: Annotated[str, typer.Option(help="all windows of a document, or only the first.")] = DICTIONARIES.windows,
     k: Annotated[int, typer.Option("--k", help="Atoms per token, while dictionaries grow.")] = DICTIONARIES.k,
     method: Annotated[str, typer.Option(help=f"The pursuit that judges: {one_of(METHODS)}.")] = DICTIONARIES.method,
-    selection: Annotated[
-        str, typer.Option(help="sequential, paper, sampled or consensus, see itda train.")
-    ] = DICTIONARIES.selection,
+    selection: Annotated[str, typer.Option(help=f"{one_of(SELECTIONS)}, see itda train.")] = DICTIONARIES.selection,
     threshold: Annotated[
         float | None, typer.Option(help="Error above which an activation becomes an atom, see itda train.")
     ] = None,
@@ -1210,9 +1205,9 @@ def plan(
     config = TrainConfig(tokens=tokens, context=context, k=k, atoms=atoms)
     with _stdout_for_json(as_json), training_line() as line:
         line.step("planning")
-        from itda_core.runs.costs import plan as make_plan
         from itda_core.runs.costs import plan_report
         from itda_core.runs.costs.plan import Hardware
+        from itda_core.runs.costs.plan import plan as make_plan
 
         hardware = Hardware(
             gpu,

@@ -8,7 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.methods import METHODS, method_named
+from itda_core.pursuit.methods import TABLE, method_named
 
 
 class Pursuit(Protocol):
@@ -27,7 +27,7 @@ class Pursuit(Protocol):
     ) -> SparseCode: ...
 
 
-PURSUITS: dict[str, Pursuit] = {method.name: resolve_name(method.function) for method in METHODS}
+PURSUITS: dict[str, Pursuit] = {method.name: resolve_name(method.function) for method in TABLE}
 
 
 def encode(

@@ -42,7 +42,7 @@ class Method:
 
 
 _KERNELS = "itda_core.pursuit.kernels"
-METHODS = (
+TABLE = (
     Method(
         name="mp",
         title="matching pursuit",
@@ -76,13 +76,13 @@ METHODS = (
         cuda=Kernel(f"{_KERNELS}.cuda:gradient"),
     ),
 )
-NAMES = tuple(method.name for method in METHODS)
-NOTES = " ".join(f"{method.short}: {method.note}." for method in METHODS)
+NAMES = tuple(method.name for method in TABLE)
+NOTES = " ".join(f"{method.short}: {method.note}." for method in TABLE)
 
 
 def method_named(name: str) -> Method:
     """The row of that name. Raises UserError where there is none."""
-    for method in METHODS:
+    for method in TABLE:
         if method.name == name:
             return method
     raise UserError(f"There is no pursuit {name!r}; choose one of {', '.join(NAMES)}.")

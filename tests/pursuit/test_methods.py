@@ -15,14 +15,14 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.growing.sequential import SequentialSelection
 from itda_core.errors import UserError
 from itda_core.pursuit import PURSUITS, chunks, encode, gram_matrix, kernels, matching_pursuit, methods
-from itda_core.pursuit.methods import METHODS, NAMES, NOTES, Method, method_named
+from itda_core.pursuit.methods import NAMES, NOTES, TABLE, Method, method_named
 
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> Method:
     """A pursuit that nothing is compiled for: matching pursuit under another name."""
-    row = Method("plain", "plain pursuit", "plain", "", METHODS[0].function, METHODS[0].algorithm)
-    monkeypatch.setattr(methods, "METHODS", (*METHODS, row))
+    row = Method("plain", "plain pursuit", "plain", "", TABLE[0].function, TABLE[0].algorithm)
+    monkeypatch.setattr(methods, "TABLE", (*TABLE, row))
     return row
 
 
@@ -33,13 +33,13 @@ def problem(n_tokens: int = 40, n_atoms: int = 30, d_model: int = 12) -> tuple[t
 
 
 def test_the_table_loads_no_tensor_library() -> None:
-    program = "import sys; from itda_core.pursuit.methods import METHODS; assert 'torch' not in sys.modules, 'loaded'"
+    program = "import sys; from itda_core.pursuit.methods import TABLE; assert 'torch' not in sys.modules, 'loaded'"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_all_that_the_table_names_is_there() -> None:
     assert tuple(PURSUITS) == NAMES == ("mp", "omp", "gp")
-    for method in METHODS:
+    for method in TABLE:
         assert resolve_name(method.function) is PURSUITS[method.name]
         for where in (method.algorithm, *filter(None, [method.cpu and method.cpu.function])):
             assert callable(resolve_name(where))
@@ -49,7 +49,7 @@ def test_all_that_the_table_names_is_there() -> None:
 
 def test_the_kernels_for_cuda_are_there() -> None:
     pytest.importorskip("triton")
-    assert all(callable(resolve_name(method.cuda.function)) for method in METHODS if method.cuda is not None)
+    assert all(callable(resolve_name(method.cuda.function)) for method in TABLE if method.cuda is not None)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -100,7 +100,7 @@ def test_a_dictionary_grows_by_a_pursuit_without_kernels(plain: Method, monkeypa
 def test_a_pursuit_is_not_asked_for_what_it_cannot_do(plain: Method, monkeypatch: pytest.MonkeyPatch) -> None:
     x, atoms = problem()
     row = replace(plain, non_negative=False, needs_gram=True)
-    monkeypatch.setattr(methods, "METHODS", (row,))
+    monkeypatch.setattr(methods, "TABLE", (row,))
     with pytest.raises(UserError, match="The plain pursuit gives signed codes only; choose another"):
         chunks.in_chunks(row.name, x, atoms, 5, None, 0.0, None, True)
     monkeypatch.setattr(chunks, "pays", lambda *_: False)

@@ -63,6 +63,10 @@ class ThresholdSelection:
         """Whether the wanted number of atoms is reached."""
         return self._config.atoms is not None and self._buffers.count >= self._config.atoms
 
+    def judge(self, x: Tensor) -> Judged:
+        """Judge activations x (n_tokens, d_model), in their order. Raises UserError for a NaN or an infinite entry."""
+        raise NotImplementedError
+
     def restore(self, atoms: Tensor) -> None:
         """Go on from `atoms` (n_atoms, d_model), as if they had been selected here."""
         self._buffers = GrowingAtoms.of(atoms)

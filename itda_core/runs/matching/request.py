@@ -82,7 +82,7 @@ class MatchRequest:
                 default = None
             elif setting.name == "sinks":
                 value = 0 if value is None else value
-                default = 0 if self.config.selection == "paper" else default
+                default = 0 if self.config.rule.keeps_sinks else default
             arguments += option(setting.name, value, default)
         names = ("site", "anchors", "revision", "device", "dtype", "offline", "trust_remote_code", "placement")
         default_request = MatchRequest(self.models, self.corpus)

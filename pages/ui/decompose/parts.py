@@ -11,7 +11,7 @@ import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.replay import Replay
-from itda_core.dictionaries.config import METHODS, SIZED
+from itda_core.dictionaries.config import METHODS
 from itda_core.figures import charts as figures_charts
 from itda_core.files.csv_export import frame_csv
 from itda_core.pursuit.methods import NOTES
@@ -134,7 +134,7 @@ def atoms(key: engine.DictionaryKey, shown: Decomposition, token: TokenDecomposi
         users = sum(any(u.atom == use.atom for u in t.atoms) for t in shown.tokens if not t.special)
         dictionary = engine.dictionary(key)
         error = dictionary.label(use.atom).error
-        sized = dictionary.config.selection in SIZED
+        sized = dictionary.config.rule.sized
         return (
             f"document {visible(use.document)}, characters {use.char_start:,} to {use.char_end:,}",
             f"relative error {error:.2f} without this atom"
