@@ -26,6 +26,12 @@ def plain_list(values: Any) -> list[Any]:
     return [plain(value) for value in values]
 
 
+def one_of(names: Iterable[str]) -> str:
+    """For example "mp, omp or gp"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def user_path(path: str | os.PathLike[str]) -> Path:
     """`path` with the home folder in the place of `~`. Raises UserError for what is no path, and a home nobody has."""
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None

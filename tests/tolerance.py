@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from itda_core.pursuit.forms import DOUBT
+from itda_core.pursuit.precision import DOUBT
 
 EDGE = 0.15  # of the doubt about a correlation: more than matching pursuit in float32 was ever seen to be off by
 CLEAR = 1e-5  # how far from its border the reference must see each decision that float32 is to take as well

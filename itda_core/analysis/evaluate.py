@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from itda_core.analysis.decompose import check_model, defaults
 from itda_core.analysis.evaluation_text import Held, evaluation_text, n_text
 from itda_core.arguments import plain, plain_list
-from itda_core.dictionaries.config import METHODS
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
+from itda_core.pursuit.methods import method_named
 from itda_core.text.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _MOST_OPERATIONS = {"cpu": 2**36, "cuda": 2**44}  # of one forward pass: well un
 
 
 class Encoding(NamedTuple):
-    """One way to encode: k atoms per token by a pursuit ("mp", "omp", "gp")."""
+    """One way to encode: k atoms per token by a pursuit (pursuit.methods)."""
 
     k: int
     method: str
@@ -160,8 +160,7 @@ def encodings_of(
                 raise UserError(
                     f"k={k} exceeds the {len(dictionary)} atoms of {name_of(dictionary)}; lower k or train further."
                 )
-            if method not in METHODS:
-                raise UserError(f"There is no pursuit {method!r}; choose one of {', '.join(METHODS)}.")
+            method_named(method)
         found.append(list(dict.fromkeys(wanted)))
     return found
 

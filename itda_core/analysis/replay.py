@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from itda_core.analysis.decompose import PromptActivations, check_model, defaults
 from itda_core.errors import UserError
+from itda_core.pursuit.methods import method_named
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +87,7 @@ def _partial_reconstructions(
     whole = dictionary.encode(x, k=k, method=method)
     rows, chosen = [], []
     for step in range(1, k + 1):
-        if method == "mp":  # it never goes back on a step: fewer steps are the beginning of more
+        if method_named(method).keeps_steps:
             code = type(whole)(whole.indices[:, :step], whole.coefficients[:, :step])
         else:
             code = dictionary.encode(x, k=step, method=method)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from itda_core.arguments import one_of
 from itda_core.cli.options import (
     INTERRUPTED,
     AsJson,
@@ -23,6 +24,7 @@ from itda_core.cli.options import (
     whole_number,
 )
 from itda_core.cli.terminal import print_evaluations, print_json, stdout_for_json, training_line, visible
+from itda_core.dictionaries.config import METHODS
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.jobs.stopping import StopRequest
 
@@ -38,7 +40,7 @@ def evaluate(
         list[str] | None, typer.Option("--k", metavar="N[,N...]", help="Atoms per token; the dictionary's own k.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(metavar="M[,M...]", help="mp, omp or gp; the dictionary's own if left out.")
+        list[str] | None, typer.Option(metavar="M[,M...]", help=f"{one_of(METHODS)}; the dictionary's own if left out.")
     ] = None,
     model: OtherModel = None,
     device: Device = "auto",

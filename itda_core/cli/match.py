@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from itda_core.arguments import one_of
 from itda_core.cli.options import (
     INTERRUPTED,
     AsJson,
@@ -26,6 +27,7 @@ from itda_core.cli.options import (
     listed,
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
+from itda_core.dictionaries.config import SELECTIONS
 from itda_core.files.paths import new_file
 from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.matching.request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
@@ -44,7 +46,7 @@ def match(
         list[str] | None,
         typer.Option(
             metavar="M[,M...]",
-            help="itda, itda_codes, linear_cka, svcca, relative, linear_regression; all of them if left out.",
+            help=f"{', '.join(MEASURES)}; all of them if left out.",
         ),
     ] = None,
     anchors: Annotated[
@@ -54,9 +56,7 @@ def match(
     windows: Windows = DICTIONARIES.windows,
     k: Annotated[int, typer.Option("--k", help="Atoms per token, while dictionaries grow.")] = DICTIONARIES.k,
     method: JudgingMethod = DICTIONARIES.method,
-    selection: Annotated[
-        str, typer.Option(help="sequential, paper, sampled or consensus, see itda train.")
-    ] = DICTIONARIES.selection,
+    selection: Annotated[str, typer.Option(help=f"{one_of(SELECTIONS)}, see itda train.")] = DICTIONARIES.selection,
     threshold: Annotated[
         float | None, typer.Option(help="Error above which an activation becomes an atom, see itda train.")
     ] = None,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from itda_core.arguments import one_of
+from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.files.paths import existing_folder
@@ -21,8 +23,8 @@ Corpus = Annotated[str, typer.Option(help=CORPORA)]
 Context = Annotated[int, typer.Option(help="Tokens per window.")]
 Windows = Annotated[str, typer.Option(help="all windows of a document, or only the first.")]
 Centre = Annotated[bool, typer.Option("--centre", help="Subtract the stream's mean first.")]
-JudgingMethod = Annotated[str, typer.Option(help="The pursuit that judges: mp, omp or gp.")]
-OwnMethod = Annotated[str | None, typer.Option(help="mp, omp or gp; the dictionary's own if left out.")]
+JudgingMethod = Annotated[str, typer.Option(help=f"The pursuit that judges: {one_of(METHODS)}.")]
+OwnMethod = Annotated[str | None, typer.Option(help=f"{one_of(METHODS)}; the dictionary's own if left out.")]
 LabelsCorpus = Annotated[str | None, typer.Option(help="Where the labels' text is now.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

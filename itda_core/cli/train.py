@@ -30,6 +30,8 @@ from itda_core.cli.options import (
     go_offline,
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line
+from itda_core.dictionaries.config import EXTENDED, SIZED
+from itda_core.dictionaries.selections import TERMS
 from itda_core.errors import UserError
 from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.training.request import DEFAULT_SITE, TrainRequest
@@ -51,11 +53,7 @@ def train(
     method: JudgingMethod = "mp",
     selection: Annotated[
         str,
-        typer.Option(
-            help="How atoms are selected: sequential; paper (the published code's rule); sampled (--atoms real "
-            "activations, chosen where the unexplained mass is once the text is read); consensus (the same, each the "
-            "mean of up to eight real activations)."
-        ),
+        typer.Option(help=f"How atoms are selected: {TERMS}."),
     ] = "sequential",
     threshold: Annotated[
         float | None,
@@ -66,7 +64,7 @@ def train(
     ] = None,
     atoms: Annotated[
         int | None,
-        typer.Option(help="Stop growing at this many atoms; sampled and consensus end with exactly that many."),
+        typer.Option(help=f"Stop growing at this many atoms; {' and '.join(SIZED)} end with exactly that many."),
     ] = None,
     centre: Centre = False,
     seed: Annotated[int, typer.Option(help="Of selections that draw at random.")] = 0,
@@ -99,7 +97,7 @@ def train(
         typer.Option(
             metavar="DICTIONARY",
             help="Begin with the atoms of this dictionary, a name in the library or a folder, of the same model, site "
-            "and corpus (sequential and paper only); once for each layer that is to have one.",
+            f"and corpus ({' and '.join(EXTENDED)} only); once for each layer that is to have one.",
         ),
     ] = None,
     keep_activations: Annotated[

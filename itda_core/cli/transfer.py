@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from itda_core.arguments import one_of
 from itda_core.cli.options import (
     INTERRUPTED,
     AsJson,
@@ -27,6 +28,7 @@ from itda_core.cli.options import (
 from itda_core.cli.terminal import print_json, print_transfer, stdout_for_json, training_line
 from itda_core.comparison.label_transfer.transfer import DRAWS
 from itda_core.comparison.label_transfer.transfer import TOKENS as TRANSFER_TOKENS
+from itda_core.dictionaries.config import METHODS
 from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
 
@@ -43,7 +45,7 @@ def transfer(
     k: Annotated[
         list[str] | None, typer.Option("--k", metavar="N[,N...]", help="Atoms per token; the labels' own k.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="mp, omp or gp; the labels' own if left out.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"{one_of(METHODS)}; the labels' own if left out.")] = None,
     own: Annotated[
         list[str] | None,
         typer.Option(metavar="DICTIONARY", help="MODEL's own dictionary of a layer; looked for in the library."),

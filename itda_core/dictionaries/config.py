@@ -8,16 +8,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from itda_core.arguments import plain
+from itda_core.dictionaries.selections import NAMES as SELECTIONS
+from itda_core.dictionaries.selections import TABLE, Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
 from itda_core.errors import UserError
 from itda_core.files.dataclass_schema import LARGEST
+from itda_core.pursuit.methods import NAMES as METHODS
+from itda_core.pursuit.methods import method_named
 
-METHODS = ("mp", "omp", "gp")
-SELECTIONS = ("sequential", "paper", "sampled", "consensus")
-SIZED = ("sampled", "consensus")  # the selections that end with a wanted number of atoms and know no threshold
+SIZED = tuple(one.name for one in TABLE if one.sized)  # the selections that end with a wanted number of atoms
 WINDOWS = ("all", "first")
 LOOSENED = ("tokens", "threshold", "atoms")  # what a training that goes on may have otherwise, see `asks_less_than`
-EXTENDED = ("sequential", "paper")  # the selections that can: an atom they accepted stays
+EXTENDED = tuple(one.name for one in TABLE if one.extends)  # the selections that can
 MOST_K = 65_536  # atoms per token; no model is as wide
 SINKS = 10.0  # medians; the sinks of real models reach tens to hundreds, other tokens of a residual stream below four
 
@@ -27,7 +29,7 @@ class TrainConfig:
     """Settings of one training. Raises UserError for values that cannot work, before any work starts.
 
     Without a threshold, "sequential" takes RELATIVE_ERROR. What "paper" takes depends on the model's width, see
-    `threshold_for`; until then `threshold` stays None.
+    `threshold_for`; until then `threshold` stays None. What else differs between selections is in selections.TABLE.
     """
 
     k: int = 40  # atoms per token
@@ -61,12 +63,18 @@ class TrainConfig:
         self._check_sinks()
         if self.k > MOST_K:
             raise UserError(f"k={self.k} atoms per token are more than fit into memory; give at most {MOST_K}.")
-        if self.selection == "paper":
-            self._check_paper()
-        elif self.selection in SIZED:
+        self._check_method()
+        if self.rule.sized:
             self._check_sized()
+        elif self.rule.by_width:
+            self._check_published_error()
         else:
-            self._check_sequential()
+            self._check_relative_error()
+
+    @property
+    def rule(self) -> Selection:
+        """How the selection differs from others."""
+        return selection_named(self.selection)
 
     def threshold_for(self, d_model: int) -> float | None:
         """The threshold at a site of that width, in the selection's unit; the default where none was given.
@@ -75,17 +83,17 @@ class TrainConfig:
 
         Raises UserError where `selection="paper"` could add no atom with it (threshold.check_threshold).
         """
-        if self.selection in SIZED:
+        if self.rule.sized:
             return None
         if self.threshold is None:
             return default_threshold(d_model)
-        if self.selection == "paper":
+        if self.rule.by_width:
             check_threshold(self.threshold, d_model)
         return self.threshold
 
     def goes_on_from(self, earlier: TrainConfig) -> bool:
         """Whether a training of `earlier` may be continued by one of this: at most LOOSENED may differ."""
-        if self.selection not in EXTENDED:
+        if not self.rule.extends:
             return self == earlier
         return replace(self, **{name: getattr(earlier, name) for name in LOOSENED}) == earlier
 
@@ -110,11 +118,11 @@ class TrainConfig:
 
     def _check_sinks(self) -> None:
         value = self.sinks
-        if self.selection == "paper":
+        if self.rule.keeps_sinks:
             if value not in (None, 0, SINKS):
                 raise UserError(
-                    f"sinks={value} does not go with selection='paper', because the published code leaves no token "
-                    "out; leave it out, or choose selection='sequential'."
+                    f"sinks={value} does not go with selection={self.selection!r}, because the published code leaves "
+                    "no token out; leave it out, or choose selection='sequential'."
                 )
             value = None
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
@@ -126,12 +134,16 @@ class TrainConfig:
             )
         object.__setattr__(self, "sinks", float(value) if value else None)  # frozen; one way to say none
 
-    def _check_paper(self) -> None:
-        if self.method != "mp":
+    def _check_method(self) -> None:
+        only = self.rule.method
+        if only is not None and self.method != only:
             raise UserError(
-                f"method={self.method!r} does not go with selection='paper', which judges by matching pursuit as the "
-                "published code does; leave the method at 'mp', or choose selection='sequential'."
+                f"method={self.method!r} does not go with selection={self.selection!r}, which judges by "
+                f"{method_named(only).title} as the published code does; leave the method at {only!r}, or choose "
+                "selection='sequential'."
             )
+
+    def _check_published_error(self) -> None:
         value = self.threshold
         if value is None:
             return
@@ -163,7 +175,7 @@ class TrainConfig:
                 "more tokens."
             )
 
-    def _check_sequential(self) -> None:
+    def _check_relative_error(self) -> None:
         value = self.threshold
         if value is None:
             object.__setattr__(self, "threshold", RELATIVE_ERROR)  # frozen, and known by now

@@ -144,7 +144,7 @@ class AtomDictionary:
     def encode(self, x: Tensor, k: int | None = None, method: str | None = None) -> SparseCode:
         """Codes of activations x (n_tokens, d_model), the mean subtracted first; x may be an array of NumPy as well.
 
-        k: atoms per token; None: the config's, or all atoms if there are fewer. method: "mp", "omp" or "gp"; None: the
+        k: atoms per token; None: the config's, or all atoms if there are fewer. method: see pursuit.methods; None: the
         config's. Raises UserError for a k above the number of atoms, an unknown method, a wrong d_model, or NaN.
         """
         from itda_core.pursuit import encode

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from itda_core.dictionaries.choosing.learning import errors_without
-from itda_core.dictionaries.config import SIZED
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.fingerprints import same_model
 from itda_core.pursuit import encode, reconstruct
@@ -32,7 +31,7 @@ def entry_errors(dictionary: AtomDictionary, atoms: Sequence[int], x: Tensor) ->
             return None
     of = torch.tensor(atoms, dtype=torch.int64, device=x.device)
     unit = dictionary.atoms.to(x.device)
-    if rebuilt is not None or dictionary.config.selection in SIZED:
+    if rebuilt is not None or dictionary.config.rule.sized:
         return errors_without(x, of, unit, dictionary.config.k)
     if dictionary.config.selection != "sequential":
         return None

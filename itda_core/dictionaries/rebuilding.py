@@ -223,7 +223,7 @@ def assemble(
             "atoms_left_out": len(labels) - n_atoms,
         },
     }
-    if config.selection == "paper" and config.threshold is not None:
+    if config.rule.by_width and config.threshold is not None:
         config = replace(config, threshold=threshold_of(cosine_of(config.threshold, labels.spec.d_model), spec.d_model))
     return AtomDictionary(atoms, mean, to_frame(own), spec, config, stats)
 

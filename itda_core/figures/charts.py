@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
+
+from itda_core.pursuit.methods import NAMES
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -94,7 +97,7 @@ _LINES_OF = {
     "atoms": ("model", "layer", "site", "k", "method"),
 }
 _LEGEND_ROW, _NAMES_PER_ROW = 20, 3  # pixels; in a chart of half a page
-_DASHES = {"mp": "solid", "omp": "dash", "gp": "dot"}
+_DASHES = dict(zip(NAMES, cycle(("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")), strict=False))
 
 
 def evaluations(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pkgutil import resolve_name
 from typing import Protocol
 
 import torch
@@ -14,9 +15,11 @@ from itda_core.arguments import plain
 from itda_core.errors import UserError
 from itda_core.pursuit import kernels
 from itda_core.pursuit.code import SparseCode, power_of_two, working_dtype
-from itda_core.pursuit.forms import ATOMS_AT_ONCE, FIXED_ONE, Form, GramForm, ResidualForm, wide_dtype
+from itda_core.pursuit.forms import ATOMS_AT_ONCE, Form, GramForm, ResidualForm
 from itda_core.pursuit.given import as_tensor
 from itda_core.pursuit.memory import empty, free_memory
+from itda_core.pursuit.methods import Method, method_named
+from itda_core.pursuit.precision import FIXED_ONE, wide_dtype
 
 
 class Algorithm(Protocol):
@@ -35,7 +38,6 @@ SCREENED_FROM = 4096  # atoms, above which a float32 Gram matrix has to be read 
 @torch.no_grad()
 def in_chunks(
     method: str,
-    algorithm: Algorithm,
     x: Tensor,
     atoms: Tensor,
     k: int,
@@ -46,13 +48,16 @@ def in_chunks(
 ) -> SparseCode:
     """Encode tokens x (n_tokens, d_model) in chunks of about `memory_bytes`; see matching_pursuit.
 
-    By the Gram matrix, `method` is compiled for the device where it can be; otherwise, and without the Gram matrix,
-    `algorithm` runs as it stands.
+    By the Gram matrix, `method` is compiled for the device where it can be; otherwise, and without the Gram matrix, its
+    algorithm runs as it stands. Raises UserError as matching_pursuit does, and for what the method cannot do.
     """
+    pursuit = method_named(method)
     x, atoms = as_tensor(x, "Activations"), as_tensor(atoms, "Atoms")
     gram = None if gram is None else as_tensor(gram, "Gram matrices")
     k, tolerance, memory_bytes = plain(k), plain(tolerance), plain(memory_bytes)
     check(x, atoms, k, gram, tolerance, memory_bytes)
+    if non_negative and not pursuit.non_negative:
+        raise UserError(f"The {pursuit.title} gives signed codes only; choose another pursuit for non-negative ones.")
     dtype = working_dtype(torch.promote_types(x.dtype, atoms.dtype))
     atoms, signed = atoms.to(dtype).contiguous(), not non_negative
     indices = torch.zeros(x.shape[0], k, dtype=torch.int64, device=x.device)
@@ -60,12 +65,10 @@ def in_chunks(
     if memory_bytes is None:
         memory_bytes = CPU_MEMORY if x.device.type == "cpu" else ACCELERATOR_MEMORY
     with exact_products():
-        if gram is None and pays(len(x), len(atoms), k):
+        if gram is None and (pursuit.needs_gram or pays(len(x), len(atoms), k)):
             gram = gram_matrix(atoms, method)
-        if gram is not None and not (gram.dtype == torch.int16 and method == "mp" and kernels.has_screen(atoms)):
-            gram = as_float(gram, dtype)
-        gram = None if gram is None else gram.contiguous()
-        size = min(len(x), max(1, memory_bytes // bytes_per_token(atoms, k, gram)))
+        gram = usable_gram(gram, pursuit, atoms)
+        size = min(len(x), max(1, memory_bytes // bytes_per_token(atoms, k, gram, method, signed=signed)))
         # One place for all chunks' correlations: fresh memory costs more than what is written to it.
         room = empty((0 if gram is None else size, len(atoms)), dtype, x.device)
         for start in range(0, len(x), max(1, size)):
@@ -77,13 +80,13 @@ def in_chunks(
             energy = part.to(wide_dtype(part)).square().sum(dim=1)
             stop = energy * tolerance if tolerance > 0 else torch.full_like(energy, -math.inf)
             if gram is None:
-                code, _ = algorithm(ResidualForm(part, atoms), energy, k, stop, signed=signed)
+                code, _ = algorithm_of(pursuit)(ResidualForm(part, atoms), energy, k, stop, signed=signed)
             else:
                 correlations = torch.mm(part, atoms.T, out=room[: len(part)])
                 if gram.dtype == torch.int16:
                     code, _ = kernels.screened_matching(part, atoms, correlations, gram, energy, k, stop, signed=signed)
                 else:
-                    code, _ = by_gram(method, algorithm, correlations, gram, energy, k, stop, signed=signed)
+                    code, _ = by_gram(method, correlations, gram, energy, k, stop, signed=signed)
             indices[chunk] = code.indices
             coefficients[chunk] = (code.coefficients * scale).to(x.dtype)
     if not torch.isfinite(coefficients).all():
@@ -95,7 +98,6 @@ def in_chunks(
 
 def by_gram(
     method: str,
-    algorithm: Algorithm,
     correlations: Tensor,
     gram: Tensor,
     energy: Tensor,
@@ -111,7 +113,12 @@ def by_gram(
     kernel = kernels.gram_kernel(method, correlations, signed=signed)
     if kernel is not None:
         return kernel(correlations, gram, energy, k, stop, signed=signed)
-    return algorithm(GramForm(correlations, gram), energy, k, stop, signed=signed)
+    return algorithm_of(method_named(method))(GramForm(correlations, gram), energy, k, stop, signed=signed)
+
+
+def algorithm_of(method: Method) -> Algorithm:
+    """The plain pursuit of that row, loaded."""
+    return resolve_name(method.algorithm)
 
 
 def gram_dtype(atoms: Tensor, method: str) -> torch.dtype:
@@ -119,8 +126,9 @@ def gram_dtype(atoms: Tensor, method: str) -> torch.dtype:
 
     For matching pursuit on a CPU with more than SCREENED_FROM atoms int16, in units of 1 / FIXED_ONE: that is half the
     reading, and only the places to look at are taken from it. Otherwise that of the arithmetic, float32 or float64.
+    Raises UserError for an unknown method.
     """
-    if method == "mp" and len(atoms) > SCREENED_FROM and kernels.has_screen(atoms):
+    if method_named(method).screened and len(atoms) > SCREENED_FROM and kernels.has_screen(atoms):
         return torch.int16
     return working_dtype(atoms.dtype)
 
@@ -153,11 +161,21 @@ def to_fixed(gram: Tensor) -> Tensor:
     return gram.mul_(FIXED_ONE).round_().to(torch.int16)
 
 
-def as_float(gram: Tensor, dtype: torch.dtype) -> Tensor:
-    """A Gram matrix as the pursuits without a screen take it: float16 as it is, everything else in `dtype`."""
+def usable_gram(gram: Tensor | None, method: Method, atoms: Tensor) -> Tensor | None:
+    """A Gram matrix as the method takes it here, rows contiguous: float16 as it is, int16 too where there is a screen,
+    everything else in the dtype of `atoms`. Raises UserError where there is none and the method needs one.
+    """
+    if gram is None:
+        if method.needs_gram:
+            raise UserError(
+                f"There is no room for the Gram matrix of {len(atoms):,} atoms, without which the {method.title} "
+                "cannot work; free memory, or choose another pursuit."
+            )
+        return None
     if gram.dtype == torch.int16:
-        return gram.to(dtype).div_(FIXED_ONE)
-    return gram.to(dtype if gram.dtype != torch.float16 else gram.dtype)
+        screened = method.screened and kernels.has_screen(atoms)
+        return (gram if screened else gram.to(atoms.dtype).div_(FIXED_ONE)).contiguous()
+    return (gram if gram.dtype == torch.float16 else gram.to(atoms.dtype)).contiguous()
 
 
 def pays(n_tokens: int, n_atoms: int, k: int) -> bool:
@@ -179,7 +197,7 @@ def exact_products() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def bytes_per_token(atoms: Tensor, k: int, gram: Tensor | None) -> int:
+def bytes_per_token(atoms: Tensor, k: int, gram: Tensor | None, method: str, *, signed: bool) -> int:
     """What one token of a chunk holds: its activation and its code, and by the Gram matrix its correlations (and where
     no kernel is compiled for them, their copies); otherwise the residual and the chosen atoms, and the correlations
     with the atoms of one turn.
@@ -188,7 +206,7 @@ def bytes_per_token(atoms: Tensor, k: int, gram: Tensor | None) -> int:
     own, code = 3 * d_model * atoms.element_size(), 8 * k * (k + 4)
     if gram is None:
         return own + code + (min(n_atoms, ATOMS_AT_ONCE) * 2 + k * d_model) * atoms.element_size()
-    copies = 1 if kernels.gram_kernel("mp", atoms, signed=True) is not None else 5
+    copies = 1 if kernels.gram_kernel(method, atoms, signed=signed) is not None else 5
     return own + code + n_atoms * copies * atoms.element_size()
 
 

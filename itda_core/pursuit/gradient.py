@@ -9,7 +9,8 @@ from torch import Tensor
 
 from itda_core.pursuit.chunks import in_chunks
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import Form, doubt_of
+from itda_core.pursuit.forms import Form
+from itda_core.pursuit.precision import doubt_of
 
 
 def gradient_pursuit(
@@ -33,7 +34,7 @@ def gradient_pursuit(
 
     Arguments, shapes and errors as in matching_pursuit; slots are in the order in which atoms were taken.
     """
-    return in_chunks("gp", gradient, x, atoms, k, gram, tolerance, memory_bytes, non_negative)
+    return in_chunks("gp", x, atoms, k, gram, tolerance, memory_bytes, non_negative)
 
 
 def gradient(form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True) -> tuple[SparseCode, Tensor]:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from itda_core.pursuit.chunks import in_chunks
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import Form, doubt_of
+from itda_core.pursuit.forms import Form
+from itda_core.pursuit.precision import doubt_of
 
 
 def matching_pursuit(
@@ -23,7 +24,7 @@ def matching_pursuit(
     """Encode activations: k times take the atom most correlated with the residual, and subtract its share.
 
     Coefficients are signed unless `non_negative`, and an atom may be taken again (it then has two slots; see
-    SparseCode.merged). Equal correlations (up to the error of computing them, see forms.doubt_of) go to the lower
+    SparseCode.merged). Equal correlations (up to the error of computing them, see precision.doubt_of) go to the lower
     index. A step that would only fit rounding is not taken.
 
     x: (n_tokens, d_model), any floating dtype (half precisions are computed in float32); atoms: (n_atoms, d_model),
@@ -36,7 +37,7 @@ def matching_pursuit(
     Returns indices (n_tokens, k) and coefficients (n_tokens, k).
     Raises UserError: shapes that disagree, NaN or infinity, atoms that are not unit norm, k outside 1..n_atoms.
     """
-    return in_chunks("mp", matching, x, atoms, k, gram, tolerance, memory_bytes, non_negative)
+    return in_chunks("mp", x, atoms, k, gram, tolerance, memory_bytes, non_negative)
 
 
 def matching(form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True) -> tuple[SparseCode, Tensor]:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from itda_core.pursuit.chunks import in_chunks
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import DEPENDENT, Form, doubt_of
+from itda_core.pursuit.forms import Form
+from itda_core.pursuit.precision import DEPENDENT, doubt_of
 
 
 def orthogonal_matching_pursuit(
@@ -30,18 +31,18 @@ def orthogonal_matching_pursuit(
 
     Arguments, shapes and errors as in matching_pursuit; slots are in the order in which atoms were taken.
     """
-    algorithm = non_negative_orthogonal if non_negative else orthogonal
-    return in_chunks("omp", algorithm, x, atoms, k, gram, tolerance, memory_bytes, non_negative)
+    return in_chunks("omp", x, atoms, k, gram, tolerance, memory_bytes, non_negative)
 
 
 def orthogonal(form: Form, energy: Tensor, k: int, stop: Tensor, *, signed: bool = True) -> tuple[SparseCode, Tensor]:
-    """The algorithm itself, unchecked; arguments and result as in matching.matching.
+    """The algorithm itself, unchecked; arguments and result as in matching.matching. Non-negative codes have their own.
 
     Per token it keeps the inverse W of the Cholesky factor of the chosen atoms' Gram matrix and grows it by one row a
     step: the rows of W are the weights that make the chosen atoms orthonormal, so each new row adds its own multiple to
     the coefficients and the earlier rows stay.
     """
-    assert signed, "non_negative_orthogonal is another algorithm"
+    if not signed:
+        return non_negative_orthogonal(form, energy, k, stop)
     n_tokens, dtype, device = len(energy), form.dtype, energy.device
     doubt = doubt_of(energy, dtype)
     index, value = form.strongest(doubt, signed)

@@ -127,7 +127,6 @@ def compare_orders(
     """
     from itda_core.comparison import LabelSet, order_effect
     from itda_core.comparison.overlap.corpus_orders import Training, check_orders
-    from itda_core.dictionaries.config import SIZED
     from itda_core.runs.model_of import model_of
     from itda_core.runs.rebuilding import labels_in
 
@@ -147,7 +146,7 @@ def compare_orders(
         config, spec = dictionary.config, dictionary.spec
         if one.tokens is None:
             raise UserError(f"{one.name} does not say how much text it was grown on; leave it out, or train it anew.")
-        atoms = config.atoms if config.selection in SIZED else None
+        atoms = config.atoms if config.rule.sized else None
         own = replace(config, tokens=one.tokens, atoms=atoms)
         last = trainings[-1] if trainings and same_model(weights, spec.weights_fingerprint) else None
         if last and (last.config, last.site) == (own, spec.site) and spec.layer not in last.layers:

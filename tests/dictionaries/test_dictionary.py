@@ -10,7 +10,7 @@ import torch
 from itda_core.dictionaries import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.pursuit import chunks, matching_pursuit, orthogonal_matching_pursuit, reconstruct
-from itda_core.pursuit.forms import FIXED_ONE
+from itda_core.pursuit.precision import FIXED_ONE
 from tests.dictionaries.storage.test_dictionary_folder import make
 
 

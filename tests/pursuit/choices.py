@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from itda_core.pursuit import PURSUITS, reconstruct
-from itda_core.pursuit.forms import DOUBT, strength_of
+from itda_core.pursuit.forms import strength_of
+from itda_core.pursuit.precision import DOUBT
 
 EXACTLY = 1e-12  # of |x|: atoms whose correlations in float64 are nearer than this are equal
 

@@ -24,6 +24,7 @@ from itda_core.pursuit import (
     kernels,
     matching_pursuit,
     orthogonal_matching_pursuit,
+    precision,
     reconstruct,
     relative_error,
 )
@@ -618,7 +619,7 @@ def test_atoms_whose_norm_is_a_little_off_fit_into_16_bits() -> None:
         wide = (atoms * factor).to(dtype)
         fixed = gram_matrix(wide, dtype=torch.int16)
         assert fixed is not None
-        torch.testing.assert_close(fixed / forms.FIXED_ONE, wide.float() @ wide.float().T, atol=2e-5, rtol=0)
+        torch.testing.assert_close(fixed / precision.FIXED_ONE, wide.float() @ wide.float().T, atol=2e-5, rtol=0)
         code = matching_pursuit(x, wide.float(), 6, gram=fixed) if factor < 1.001 else None
         if code is not None:
             expected, decided = matching_pursuit(x, wide.float(), 6), clear("mp", x, wide.float(), 6)

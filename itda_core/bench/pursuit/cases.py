@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from itda_core.pursuit.methods import NAMES
+
 TEXTBOOK = "one matrix product per step, dense coefficients"
 SCIKIT_LEARN = "sklearn.linear_model.orthogonal_mp_gram"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One encoding: `tokens` activations by `method` ("mp", "omp" or "gp")."""
+    """One encoding: `tokens` activations by `method` (of pursuit.methods)."""
 
     method: str
     n_atoms: int
@@ -52,6 +54,7 @@ class Plan:
 
 
 MEMORY_TIMES = 4
+OTHERS = tuple(name for name in NAMES if name != "mp")  # matching pursuit is measured at several sizes
 
 CPU = Plan(
     cases=(
@@ -59,8 +62,7 @@ CPU = Plan(
         Case("mp", 8_192, 768, 40, 1_024, "float32"),
         Case("mp", 16_384, 384, 40, 1_024),
         Case("mp", 4_096, 384, 40, 1_024),
-        Case("omp", 4_096, 384, 40, 1_024),
-        Case("gp", 4_096, 384, 40, 1_024),
+        *(Case(name, 4_096, 384, 40, 1_024) for name in OTHERS),
     ),
     growth=Growth(
         Case("mp", 4_096, 384, 40, 1_024),
@@ -76,8 +78,7 @@ CUDA = Plan(
         Case("mp", 16_384, 768, 40, 16_384, "float16"),
         Case("mp", 16_384, 4_096, 40, 16_384),
         Case("mp", 4_096, 384, 40, 16_384),
-        Case("omp", 4_096, 384, 40, 16_384),
-        Case("gp", 4_096, 384, 40, 16_384),
+        *(Case(name, 4_096, 384, 40, 16_384) for name in OTHERS),
     ),
     growth=Growth(
         Case("mp", 8_192, 768, 40, 16_384),
@@ -92,8 +93,7 @@ QUICK = Plan(
     cases=(
         Case("mp", 256, 32, 8, 64),
         Case("mp", 256, 32, 8, 64, "float16"),
-        Case("omp", 256, 32, 8, 64),
-        Case("gp", 256, 32, 8, 64),
+        *(Case(name, 256, 32, 8, 64) for name in OTHERS),
     ),
     growth=Growth(Case("mp", 256, 32, 8, 64), tokens=(32, 64), k=(4, 8), atoms=(128, 256)),
     memory=Case("mp", 256, 32, 8, 64),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from itda_core.bench.pursuit.cases import Case
+from itda_core.bench.pursuit.cases import OTHERS, Case
 from itda_core.bench.timing import matrix_precision, timed
 
 LIMIT = (
@@ -15,7 +15,8 @@ LIMIT = (
     "with all atoms once, at the speed of a large square float32 matrix product (no TF32), then one row of the Gram "
     "matrix read per token and further step, at the speed at which all threads sum an array as large as the Gram "
     "matrix. Finding the maximum, and writing correlations and codes, count as free. Above 1 as a fraction: rows that "
-    "several tokens share came out of a cache. No limit is given for omp and gp: their refits have no such model."
+    f"several tokens share came out of a cache. No limit is given for {' and '.join(OTHERS)}: their refits have no "
+    "such model."
 )
 REPEATS = 5
 LEAST_SECONDS = 0.2  # of repeating in all

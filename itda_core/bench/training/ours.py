@@ -14,6 +14,7 @@ from itda_core.bench.training.textbook import Grown
 from itda_core.dictionaries.choosing.directions import unit_directions
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.growing.training import train
+from itda_core.dictionaries.selections import selection_named
 from itda_core.dictionaries.threshold import threshold_of
 
 
@@ -35,7 +36,8 @@ def random_draw(x: Tensor, atoms: int, *, centre: bool, seed: int) -> Grown:
 
 def equivalent_threshold(selection: str, relative_error: float, d_model: int) -> float:
     """What a relative squared error is in the unit of a selection; see dictionaries.threshold."""
-    return threshold_of(math.sqrt(1 - relative_error), d_model) if selection == "paper" else relative_error
+    by_width = selection_named(selection).by_width
+    return threshold_of(math.sqrt(1 - relative_error), d_model) if by_width else relative_error
 
 
 def reaching_config(harvest: Harvest, config: TrainConfig) -> tuple[TrainConfig, Reached]:

@@ -10,23 +10,18 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from itda_core.arguments import plain, plain_list
 from itda_core.comparison.label_sets import LabelSet
 from itda_core.comparison.matching.accuracy import accuracy, same_layers
 from itda_core.comparison.matching.harvest import Harvest, Harvested, harvest
 from itda_core.comparison.matching.table import MatchTable, MeasureResult
-from itda_core.comparison.measures.cka import LinearCka
 from itda_core.comparison.measures.moments import Covariances
-from itda_core.comparison.measures.pairwise import PairMeasure, similarities
-from itda_core.comparison.measures.regression import LinearRegression
-from itda_core.comparison.measures.relative import RelativeRepresentations
-from itda_core.comparison.measures.representations import Representations
-from itda_core.comparison.measures.soft_codes import SoftCodes, atoms_as_anchors
-from itda_core.comparison.measures.svcca import Svcca
-from itda_core.comparison.measures.table import ANCHORS, MEASURES
-from itda_core.comparison.overlap.jaccard import jaccard_matrix
+from itda_core.comparison.measures.pairwise import similarities
+from itda_core.comparison.measures.representations import Compared, Representations
+from itda_core.comparison.measures.table import ANCHORS, MEASURES, TABLE, Measure, check_measures, steps
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.growing.training import train
 from itda_core.errors import UserError
@@ -36,17 +31,10 @@ from itda_core.text.corpus import Corpus
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from itda_core.models import LanguageModel
 
-_OF_LABELS = ("itda", "itda_codes")
-_OF_COVARIANCES: dict[str, type[PairMeasure[Any]]] = {
-    "linear_cka": LinearCka,
-    "svcca": Svcca,
-    "linear_regression": LinearRegression,
-}
 _SHARE_OF_MODELS = 0.85  # of the work, until the measures begin
 
 
@@ -78,18 +66,18 @@ def match(
     dictionaries: Sequence[Sequence[LabelSet]] | None = None,
     folder: Path | None = None,
 ) -> Generator[MatchProgress, None, None]:
-    """Match the layers of `models` by each of `measures` (of measures.MEASURES); yields on the way, at last the table.
+    """Match the layers of `models` by each of `measures` (of measures.table); yields on the way, at last the table.
 
     - One model is in memory at a time. Each is run once over the first `config.tokens` tokens of `corpus`; what it
       computes at `site` of the `layers` (None: all; see layer_matching.same_layers) is kept in `folder`, a file that is
       gone when the study is, or in memory;
-    - `itda`: Jaccard of the dictionaries that `config` grows from those very activations (paper, section 5.1), or of
-      `dictionaries`, one LabelSet per model and layer; `itda_codes`: see soft_codes;
-    - `linear_cka`, `svcca`, `relative` (to `anchors` tokens drawn by their prefix and `config.seed`) and
-      `linear_regression`: on the tokens that all models have read (representations.Representations), special tokens,
-      padding and attention sinks (`config.sinks`) left out;
-    - seconds of a measure: what it alone takes once the activations are there; those of `itda` hold the growth of the
-      dictionaries, those of CKA, SVCCA and regression the covariances that they share.
+    - Measures that need dictionaries get those that `config` grows from those very activations, or `dictionaries`, one
+      LabelSet per model and layer;
+    - activations and covariances are those of the tokens that all models have read (representations.Representations),
+      special tokens, padding and attention sinks (`config.sinks`) left out; the tokens (`anchors` of them) that some
+      measures describe others by are drawn by their prefix and `config.seed`;
+    - seconds of a measure: what it alone takes once the activations are there; those of measures that need dictionaries
+      hold their growth, those of measures of covariances the covariances that they share.
 
     Raises UserError for fewer than two models, an unknown measure, models of different depths where no layers are
     named, a missing `config.tokens`, too few tokens in common, a site without variance, and what `load_model`,
@@ -100,10 +88,7 @@ def match(
     corpus = Corpus.of(corpus)
     if len(models) < 2:
         raise UserError(f"{len(models)} model(s) cannot be matched; name at least two.")
-    if unknown := sorted(set(measures) - set(MEASURES)):
-        raise UserError(f"Measure {unknown[0]!r} does not exist; choose among {', '.join(MEASURES)}.")
-    if not measures:
-        raise UserError(f"No measure was chosen; choose among {', '.join(MEASURES)}.")
+    check_measures(measures)
     if config.tokens is None:
         raise UserError("How much text to compare on was not said; give tokens, for example 20000.")
     if anchors < 1:
@@ -129,7 +114,8 @@ class _Study:
         self._measures, self._anchors, self._folder = measures, anchors, folder
         self._harvests: list[Harvest] = []
         self._labels: list[LabelSet] = [one for each in dictionaries or () for one in each]
-        self._grow = dictionaries is None and bool(set(measures) & set(_OF_LABELS))
+        needed = any(measure.needs == "dictionaries" for measure in TABLE if measure.name in measures)
+        self._grow = dictionaries is None and needed
         self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
         self._seconds = dict.fromkeys(("harvest", "growth"), 0.0)
         self._begun = time.perf_counter()
@@ -198,18 +184,14 @@ class _Study:
         if together.fraction < 1 and len(self._tokenizers) > 1:
             note = f"{together.fraction:.1%} of the tokens end where all models end a token; the others are left out."
             self._notes = (*self._notes, note)
+        config = self._config
+        compared = Compared(together, self._labels, self._anchors, config.seed, self._corpus, self._tokenizers)
         found: dict[str, tuple[np.ndarray, float]] = {}
-        share = 0.0
-        for step, names in (
-            ("Jaccard of the dictionaries", ("itda",)),
-            ("codes over the atoms' tokens", ("itda_codes",)),
-            ("covariances", tuple(_OF_COVARIANCES)),
-            ("relative representations", ("relative",)),
-        ):
-            if wanted := [name for name in names if name in self._measures]:
-                yield self._at(step, len(self._models), share)
-                found |= self._of(wanted, together)
-            share += 0.25
+        whole = steps()
+        for number, (step, measures) in enumerate(whole):
+            if wanted := [measure for measure in measures if measure.name in self._measures]:
+                yield self._at(step, len(self._models), number / len(whole))
+                found |= self._of(wanted, compared)
         results = []
         for name in self._measures:
             similarity, seconds = found[name]
@@ -232,27 +214,17 @@ class _Study:
         )
         yield replace(self._at("", len(self._models), 1), table=table)
 
-    def _of(self, names: Sequence[str], together: Representations) -> dict[str, tuple[np.ndarray, float]]:
-        """The similarities (n_places, n_places) by measures that are computed together, and the seconds of each."""
-        begun = time.perf_counter()
-        if names[0] == "itda":
-            several = len(self._tokenizers) > 1  # then labels count only where all of them end a token
-            corpus, tokenizers = (self._corpus, self._tokenizers) if several else (None, None)
-            matrix = jaccard_matrix(self._labels, corpus=corpus, tokenizers=tokenizers).jaccard
-            return {"itda": (matrix, self._seconds["growth"] + time.perf_counter() - begun)}
-        if names[0] == "itda_codes":
-            drawn = atoms_as_anchors(together, self._labels, self._anchors, self._config.seed)
-            matrix = _summed(SoftCodes, together, drawn)
-            return {"itda_codes": (matrix.numpy(), self._seconds["growth"] + time.perf_counter() - begun)}
-        if names[0] == "relative":
-            matrix = _summed(RelativeRepresentations, together, together.drawn(self._anchors))
-            return {"relative": (matrix.numpy(), time.perf_counter() - begun)}
-        covariances = Covariances(together.blocks, together.widths)
-        results = similarities(covariances, [_OF_COVARIANCES[name]() for name in names], together.names)
-        shared = time.perf_counter() - begun - sum(result.seconds for result in results)
-        return {
-            name: (result.matrix.numpy(), shared + result.seconds) for name, result in zip(names, results, strict=True)
-        }
+    def _of(self, measures: Sequence[Measure], compared: Compared) -> dict[str, tuple[np.ndarray, float]]:
+        """The similarities (n_places, n_places) by the measures of one step, and the seconds of each."""
+        if measures[0].needs == "covariances":
+            return _of_covariances(measures, compared.together)
+        found = {}
+        for measure in measures:
+            begun = time.perf_counter()
+            matrix = resolve_name(measure.compute)(compared)
+            grown = self._seconds["growth"] if measure.needs == "dictionaries" else 0.0
+            found[measure.name] = matrix, grown + time.perf_counter() - begun
+        return found
 
     def _at(self, step: str, models: int, share: float) -> MatchProgress:
         """share: of the work with the next model, or, when `models` are all, with the measures."""
@@ -264,13 +236,16 @@ class _Study:
         return MatchProgress(step, done, self._tokens, time.perf_counter() - self._begun, self._notes)
 
 
-def _summed(measure: type[RelativeRepresentations | SoftCodes], together: Representations, anchors: Tensor) -> Tensor:
-    """Similarities of all places by their anchors, which are not compared themselves."""
-    places = range(len(together.places))
-    sums = measure([together.at(place, anchors) for place in places])
-    for xs in together.blocks(without=anchors):
-        sums.add(xs)
-    return sums.similarity()
+def _of_covariances(measures: Sequence[Measure], together: Representations) -> dict[str, tuple[np.ndarray, float]]:
+    """All in one pass over the covariances, whose seconds count for each."""
+    begun = time.perf_counter()
+    covariances = Covariances(together.blocks, together.widths)
+    results = similarities(covariances, [resolve_name(measure.compute)() for measure in measures], together.names)
+    shared = time.perf_counter() - begun - sum(result.seconds for result in results)
+    return {
+        measure.name: (result.matrix.numpy(), shared + result.seconds)
+        for measure, result in zip(measures, results, strict=True)
+    }
 
 
 def _by_model(matrix: np.ndarray, n_models: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,6 +15,11 @@ from itda_core.comparison.measures.table import ANCHORS
 from itda_core.errors import UserError
 from itda_core.pursuit.chunks import exact_products
 from itda_core.pursuit.given import as_tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from itda_core.comparison.measures.representations import Compared, Representations
 
 _ENTRIES = 2**24  # of relative vectors held at once
 
@@ -86,6 +92,22 @@ class RelativeRepresentations:
     def _described(self, site: int, x: Tensor) -> Tensor:
         """What describes each of the activations x (n_tokens, width) by the anchors: (n_tokens, n_anchors)."""
         return unit_rows(x) @ self._anchors[site].T
+
+
+def relative_to_anchors(compared: Compared) -> np.ndarray:
+    """The measure of every two places, (n_places, n_places) float64, by tokens drawn by their prefix and the seed."""
+    together = compared.together
+    return summed(RelativeRepresentations, together, together.drawn(compared.anchors))
+
+
+def summed(measure: type[RelativeRepresentations], together: Representations, anchors: Tensor) -> np.ndarray:
+    """`measure` of every two places by their tokens `anchors` (numbers (n_anchors,)), which are not compared
+    themselves: (n_places, n_places) float64.
+    """
+    sums = measure([together.at(place, anchors) for place in range(len(together.places))])
+    for xs in together.blocks(without=anchors):
+        sums.add(xs)
+    return sums.similarity().numpy()
 
 
 def unit_rows(x: Tensor) -> Tensor:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from itda_core.comparison.matching.harvest import Harvest
 from itda_core.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from itda_core.comparison.label_sets import LabelSet
+    from itda_core.text import Corpus
 
 BLOCK_TOKENS = 4096
 
@@ -92,6 +98,17 @@ class Representations:
         ordered, order = self.keys.sort()
         at = torch.searchsorted(ordered, keys).clamp_max(len(ordered) - 1)
         return torch.where(ordered[at] == keys, order[at], -1)
+
+
+class Compared(NamedTuple):
+    """All that a study holds once its models have read the text; a measure takes of it what it needs."""
+
+    together: Representations
+    labels: Sequence[LabelSet]  # of the dictionary of each place, in their order; none where no measure needs them
+    anchors: int  # tokens that others are described by
+    seed: int
+    corpus: Corpus
+    tokenizers: Mapping[str, PreTrainedTokenizerBase]  # by their fingerprint
 
 
 def _common(keys: Sequence[Tensor], left_out: Sequence[Tensor]) -> tuple[list[Tensor], Tensor, int]:

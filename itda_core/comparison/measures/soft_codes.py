@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from itda_core.comparison.measures.relative import RelativeRepresentations
+from itda_core.comparison.measures.relative import RelativeRepresentations, summed
 from itda_core.dictionaries.choosing.prefix_hash import numbers
 from itda_core.errors import UserError
 from itda_core.text.windows import Prefix
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from itda_core.comparison.label_sets import LabelSet
-    from itda_core.comparison.measures.representations import Representations
+    from itda_core.comparison.measures.representations import Compared, Representations
 
 SHARPNESS = 5.0  # by which cosines are multiplied before the softmax
 
@@ -36,6 +38,15 @@ class SoftCodes(RelativeRepresentations):
 
     def _described(self, site: int, x: Tensor) -> Tensor:
         return (self._sharpness * super()._described(site, x - self._means[site])).softmax(dim=1)
+
+
+def soft_codes(compared: Compared) -> np.ndarray:
+    """The measure of every two places, (n_places, n_places) float64, over tokens that are atoms of some dictionary.
+
+    Raises UserError when none of the atoms' tokens was read by all models.
+    """
+    drawn = atoms_as_anchors(compared.together, compared.labels, compared.anchors, compared.seed)
+    return summed(SoftCodes, compared.together, drawn)
 
 
 def atoms_as_anchors(together: Representations, labels: Sequence[LabelSet], count: int, seed: int) -> Tensor:

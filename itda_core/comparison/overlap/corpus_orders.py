@@ -117,7 +117,7 @@ def order_effect(
     if not trainings:
         raise UserError("Nothing to train was named; name at least one dictionary.")
     for config in (training.config for training in trainings):
-        if config.atoms is not None and config.selection not in SIZED:
+        if config.atoms is not None and not config.rule.sized:
             raise UserError(
                 f"atoms={config.atoms} can end a training before the text is read, in every order elsewhere; leave it "
                 f"out, or choose selection={' or '.join(map(repr, SIZED))}."

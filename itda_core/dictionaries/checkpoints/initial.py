@@ -35,7 +35,7 @@ def placed(
     Raises UserError when one of the dictionaries does not fit, naming why, when the selection begins with none, or when
     no atom could be added.
     """
-    if initial and config.selection not in EXTENDED:
+    if initial and not config.rule.extends:
         raise UserError(
             f"selection={config.selection!r} chooses all of its atoms and begins with none; leave the initial "
             f"dictionary out, or choose selection={' or '.join(map(repr, EXTENDED))}."

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from itda_core.errors import UserError
 from itda_core.pursuit.code import power_of_two
-from itda_core.pursuit.forms import wide_dtype
+from itda_core.pursuit.precision import wide_dtype
 
 
 def centred(x: Tensor, mean: Tensor | None = None) -> Tensor:

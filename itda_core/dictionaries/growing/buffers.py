@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from itda_core.pursuit.forms import wide_dtype
+from itda_core.pursuit.precision import wide_dtype
 
 FIRST_CAPACITY = 64
 GROWTH = 1.25  # small, because a pursuit reads the whole width of the buffer

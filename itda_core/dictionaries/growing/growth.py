@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from itda_core.dictionaries.config import TrainConfig
-from itda_core.dictionaries.growing.paper import PaperSelection
 from itda_core.dictionaries.growing.predicted_size import GrowthCurve
-from itda_core.dictionaries.growing.sequential import Judged, SequentialSelection
+from itda_core.dictionaries.growing.sequential import Judged, ThresholdSelection
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.dictionaries.provenance import AtomLabel, to_labels
+from itda_core.dictionaries.selections import TABLE
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.activation_source import Site
     from itda_core.dictionaries.dictionary import AtomDictionary
     from itda_core.text.windows import TokenRef
 
-RULES = {"sequential": SequentialSelection, "paper": PaperSelection}
+RULES: dict[str, type[ThresholdSelection]] = {one.name: resolve_name(one.judge) for one in TABLE if one.judge}
 RECENT_TOKENS = 4096  # over which running means are taken
 LATEST = 5  # labels a progress shows
 
@@ -70,8 +72,12 @@ class Kept(NamedTuple):
 class Growth:
     """A selection with the labels of what it accepted, and the totals of what it judged."""
 
-    def __init__(self, site: Site, config: TrainConfig, initial: AtomDictionary | None = None) -> None:
-        """initial: whose atoms and labels it begins with, and whose mean it takes over if it is centred."""
+    def __init__(
+        self, site: Site, config: TrainConfig, initial: AtomDictionary | None = None, folder: Path | None = None
+    ) -> None:
+        """initial: whose atoms and labels it begins with, and whose mean it takes over if it is centred; folder: where
+        what is held may lie, for growths that hold activations.
+        """
         self.site, self.initial = site, initial
         self.totals = Totals() if initial is None else Totals(atoms=len(initial))
         self.mean: Tensor | None = initial.mean if initial is not None and config.centre else None
@@ -80,7 +86,7 @@ class Growth:
         self._more_labels = len(self.labels) - self.totals.atoms  # than atoms: one of the initial may have several
         self.curve = GrowthCurve()
         self._config = config
-        self._selection: SequentialSelection | PaperSelection | None = None
+        self._selection: ThresholdSelection | None = None
         self._recent: deque[tuple[int, int, float]] = deque()  # tokens, atoms, error sum of each recent batch
 
     @property
@@ -184,7 +190,7 @@ class Growth:
                 self._recent.popleft()
         return rows
 
-    def _begin(self, x: Tensor) -> SequentialSelection | PaperSelection:
+    def _begin(self, x: Tensor) -> ThresholdSelection:
         """A selection for activations like x (n_tokens, d_model)."""
         self._selection = selection = RULES[self._config.selection](self._config, x.shape[1], x.device, self.mean)
         return selection

@@ -11,8 +11,7 @@ from itda_core.dictionaries.choosing.directions import unit_directions
 from itda_core.dictionaries.growing.sequential import Judged, ThresholdSelection
 from itda_core.pursuit.chunks import by_gram
 from itda_core.pursuit.code import weighted_rows
-from itda_core.pursuit.forms import wide_dtype
-from itda_core.pursuit.matching import matching
+from itda_core.pursuit.precision import wide_dtype
 
 # Counts the changes of what is chosen, so that no dictionary is made by two rules. 2: equally frequent activations come
 # in the published code's order, and what no atom explains has the error of a zero vector.
@@ -90,7 +89,7 @@ class PaperSelection(ThresholdSelection):
         energy = wide.new_ones(len(x))
         stop = torch.full_like(energy, -1)
         # k steps even where there are fewer atoms than that: an atom may be taken again.
-        code, relative = by_gram("mp", matching, buffers.correlations(wide), buffers.gram, energy, self._config.k, stop)
+        code, relative = by_gram("mp", buffers.correlations(wide), buffers.gram, energy, self._config.k, stop)
         x_hat = weighted_rows(code.indices, buffers.wide, code.coefficients.to(wide.dtype))
         norm = torch.linalg.vector_norm(x_hat, dim=1, keepdim=True)
         distance = (wide - x_hat / torch.where(norm > 0, norm, 1)).square().mean(dim=1)

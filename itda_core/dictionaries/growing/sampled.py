@@ -17,6 +17,7 @@ from itda_core.dictionaries.choosing.means import Means
 from itda_core.dictionaries.choosing.reservoir import Pool, pool_room
 from itda_core.dictionaries.growing.growth import LATEST, Growth, Kept, LayerProgress, Totals
 from itda_core.dictionaries.growing.sinks import sinks_in
+from itda_core.dictionaries.selections import TABLE
 from itda_core.errors import UserError
 from itda_core.pursuit import matching_pursuit, reconstruct
 from itda_core.pursuit import relative_error as relative_errors
@@ -24,10 +25,11 @@ from itda_core.pursuit import relative_error as relative_errors
 if TYPE_CHECKING:
     from itda_core.dictionaries.activation_source import Site
     from itda_core.dictionaries.config import TrainConfig
+    from itda_core.dictionaries.dictionary import AtomDictionary
     from itda_core.dictionaries.provenance import AtomLabel
     from itda_core.text.windows import TokenRef
 
-MEMBERS = {"sampled": 1, "consensus": 8}  # at most so many activations make an atom
+MEMBERS = {one.name: one.members for one in TABLE if one.sized}  # at most so many activations make an atom
 _SEGMENTS = "segments"
 _ENDED = {"step", "relative_error"}  # what is kept of a Choosing that has ended
 MEASURED = 16_384  # activations of the pool over which the error is told
@@ -45,8 +47,11 @@ class PooledGrowth(Growth):
     With a `folder`, most of what is held lies there, and so do the activations while atoms are chosen from them.
     """
 
-    def __init__(self, site: Site, config: TrainConfig, folder: Path | None = None) -> None:
+    def __init__(
+        self, site: Site, config: TrainConfig, initial: AtomDictionary | None = None, folder: Path | None = None
+    ) -> None:
         super().__init__(site, config)
+        assert initial is None, "checked by initial.placed"
         assert config.atoms is not None, "checked by TrainConfig"
         self._wanted, self._folder = config.atoms, folder
         self._pool: Pool | None = None
@@ -146,7 +151,7 @@ class PooledGrowth(Growth):
         """
         if self._atoms is not None or self._pool is None or len(self._pool) == 0:
             return
-        pool, members = self._pool, MEMBERS[self._config.selection]
+        pool, members = self._pool, self._config.rule.members
         x, numbers = pool.ordered()
         means: Means | None = None
         try:

@@ -12,13 +12,10 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.growing.buffers import GrowingAtoms
 from itda_core.pursuit.chunks import by_gram
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import doubt_of, wide_dtype
-from itda_core.pursuit.gradient import gradient
-from itda_core.pursuit.matching import matching
-from itda_core.pursuit.orthogonal import orthogonal
+from itda_core.pursuit.methods import NAMES
+from itda_core.pursuit.precision import doubt_of, wide_dtype
 
-ALGORITHMS = {"mp": matching, "omp": orthogonal, "gp": gradient}
-LARGEST_BLOCK = {"mp": 512, "omp": 128, "gp": 128}  # tokens; omp and gp judge more of a block again
+LARGEST_BLOCK = {**dict.fromkeys(NAMES, 128), "mp": 512}  # tokens; the others judge more of a block again
 FIRST_BLOCK, SMALLEST_BLOCK = 128, 16
 BUSY, QUIET = 8, 2  # new atoms in a block above which the next one is halved, up to which it is doubled
 COMPILED = True  # whether a CPU judges one activation after the other; judging in blocks agrees up to rounding
@@ -66,6 +63,10 @@ class ThresholdSelection:
         """Whether the wanted number of atoms is reached."""
         return self._config.atoms is not None and self._buffers.count >= self._config.atoms
 
+    def judge(self, x: Tensor) -> Judged:
+        """Judge activations x (n_tokens, d_model), in their order. Raises UserError for a NaN or an infinite entry."""
+        raise NotImplementedError
+
     def restore(self, atoms: Tensor) -> None:
         """Go on from `atoms` (n_atoms, d_model), as if they had been selected here."""
         self._buffers = GrowingAtoms.of(atoms)
@@ -80,17 +81,16 @@ class SequentialSelection(ThresholdSelection):
     product has another shape, which moves an error by its last bits, and the dictionary only where that error is the
     threshold up to them.
 
-    On a CPU each is judged in its turn, by compiled code. Otherwise a block of activations is judged at once on the
-    supposition that no atom enters; when one does, those after it are judged again. For matching pursuit only those
-    whose pursuit the new atom can change: it changes nothing as long as, at each step, its correlation with the
-    residual is below the chosen atom's, and the old pursuit tells this correlation in O(k). For the other pursuits all
-    later ones of the block are judged again.
+    On a CPU each is judged in its turn, where there is compiled code for the pursuit. Otherwise a block of activations
+    is judged at once on the supposition that no atom enters; when one does, those after it are judged again. For
+    matching pursuit only those whose pursuit the new atom can change: it changes nothing as long as, at each step, its
+    correlation with the residual is below the chosen atom's, and the old pursuit tells this correlation in O(k). For
+    the other pursuits all later ones of the block are judged again.
     """
 
     def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
         super().__init__(config, d_model, device, mean)
-        self._algorithm = ALGORITHMS[config.method]
-        self._compiled = COMPILED and device.type == "cpu"
+        self._compiled = COMPILED and device.type == "cpu" and _is_compiled(config.method)
 
     def restore(self, atoms: Tensor) -> None:
         if not self._compiled:
@@ -197,7 +197,7 @@ class SequentialSelection(ThresholdSelection):
         energy = torch.ones(len(rows), dtype=errors.dtype, device=errors.device)
         stop = torch.full_like(energy, -1)
         method, gram = self._config.method, self._buffers.gram
-        found, remaining = by_gram(method, self._algorithm, correlations[rows], gram, energy, steps, stop)
+        found, remaining = by_gram(method, correlations[rows], gram, energy, steps, stop)
         code.indices[rows, :steps], code.coefficients[rows, :steps] = found.indices, found.coefficients
         errors[rows] = remaining
 
@@ -226,3 +226,10 @@ class SequentialSelection(ThresholdSelection):
         if entered > BUSY:
             return max(SMALLEST_BLOCK, size // 2)
         return min(LARGEST_BLOCK[self._config.method], size * 2) if entered <= QUIET else size
+
+
+def _is_compiled(method: str) -> bool:
+    """Whether there is compiled code that judges one activation after the other by that pursuit."""
+    from itda_core.dictionaries.growing.sequential_compiled import NEXT_BADLY_EXPLAINED
+
+    return method in NEXT_BADLY_EXPLAINED

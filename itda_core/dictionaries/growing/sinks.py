@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from itda_core.pursuit.forms import wide_dtype
+from itda_core.pursuit.precision import wide_dtype
 
 NORM_TOKENS = 2048  # first tokens of a stream, from which the median norm of a site is taken
 

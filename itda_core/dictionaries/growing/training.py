@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -19,11 +20,10 @@ from itda_core.dictionaries.checkpoints.checkpoint import Checkpoints, differenc
 from itda_core.dictionaries.checkpoints.initial import described, fingerprint, placed
 from itda_core.dictionaries.checkpoints.saving import Saving
 from itda_core.dictionaries.checkpoints.snapshot import Snapshot, Stage, snapshot_of
-from itda_core.dictionaries.config import EXTENDED, LOOSENED, SIZED, TrainConfig
+from itda_core.dictionaries.config import LOOSENED, TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
 from itda_core.dictionaries.growing import held_out, paper
 from itda_core.dictionaries.growing.growth import Growth, Kept, LayerProgress
-from itda_core.dictionaries.growing.sampled import PooledGrowth
 from itda_core.dictionaries.growing.stream_statistics import survey, tokens_to_survey
 from itda_core.dictionaries.growing.training_windows import windows_of_training
 from itda_core.dictionaries.provenance import to_frame, to_labels
@@ -106,7 +106,7 @@ def train(
       same dictionaries as a run left alone: to the bit on the same machine with as many threads, because it reads the
       same batches; another processor rounds otherwise. Without `resume`, earlier checkpoints in the folder are
       removed;
-    - `config.selection` of config.SIZED: see pooled.PooledGrowth. Atoms are chosen once the text is read, with a
+    - `config.selection` of config.SIZED: see sampled.PooledGrowth. Atoms are chosen once the text is read, with a
       progress for each step. With `work`, what they are chosen from lies there on disk; without, in memory;
     - going further: a run that is resumed, finished or not, may ask for more `tokens`, a lower `threshold` or more
       `atoms` than before (selections config.EXTENDED; nothing else may differ). The dictionary so far is kept as it
@@ -146,7 +146,7 @@ def train(
         raise UserError(f"Layers {given} were asked for; name at least one, and each once.")
     if any(read.module is None for read in sites):  # what a module gives may be narrower or wider
         config.threshold_for(model.d_model)
-    if extend and config.selection not in EXTENDED:
+    if extend and not config.rule.extends:
         raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
     run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work)
     checkpoints = None if work is None else Checkpoints(work, run.identity)
@@ -193,12 +193,11 @@ class _Run:
     ) -> None:
         self._model, self._corpus, self._sites, self._config, self._extend = model, corpus, sites, config, extend
         self._initial = fingerprint(initial)
-        self._growths: list[Growth] = []
-        for i, site in enumerate(sites):
-            if config.selection in SIZED:
-                self._growths.append(PooledGrowth(site, config, None if work is None else pool_folder(work, i)))
-            else:
-                self._growths.append(Growth(site, config, initial.get(i)))
+        grow: type[Growth] = resolve_name(config.rule.growth)
+        self._growths = [
+            grow(site, config, initial.get(i), None if work is None else pool_folder(work, i))
+            for i, site in enumerate(sites)
+        ]
         self._before = self._now = self._safe = Snapshot(layers=tuple(growth.totals for growth in self._growths))
         # _before: where this session began; _now: where it stands; _safe: where a later session can go on
         self._special: deque[int] = deque()  # special tokens of each window handed out whose batch is yet to come
@@ -210,7 +209,7 @@ class _Run:
     def identity(self) -> dict[str, Any]:
         """What a run must share with one it goes on from."""
         config = self._config.to_dict()
-        if self._config.selection in EXTENDED:
+        if self._config.rule.extends:
             config = {name: value for name, value in config.items() if name not in LOOSENED}
         return {
             "model": self._model.fingerprint,
@@ -503,7 +502,7 @@ class _Run:
         )
         if growth.initial is not None:
             dictionary.stats["initial"] = described(growth.initial)
-        if config.selection == "paper":
+        if config.rule.by_width:
             assert config.threshold is not None, "it was just put in"
             dictionary.stats.update(
                 threshold_cosine=cosine_of(config.threshold, spec.d_model),

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Protocol
+
+from itda_core.pursuit.methods import NAMES, method_named
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,20 +46,13 @@ class FusedStrongest(Protocol):
 
 
 def gram_kernel(method: str, correlations: Tensor, *, signed: bool) -> GramKernel | None:
-    """The compiled pursuit `method` ("mp", "omp" or "gp") for these correlations; None where there is none."""
-    if _for_cpu(correlations):
-        from itda_core.pursuit.kernels import cpu
+    """The compiled pursuit `method` for these correlations; None where there is none.
 
-        return {"mp": cpu.matching, "omp": cpu.orthogonal, "gp": cpu.gradient}[method]
-    if _for_cuda(correlations):
-        from itda_core.pursuit.kernels import cuda
-
-        if method == "mp":
-            return cuda.matching
-        if method == "gp":
-            return cuda.gradient
-        return cuda.orthogonal if signed else None
-    return None
+    signed: False for codes without negative coefficients. Raises UserError for an unknown method.
+    """
+    pursuit = method_named(method)
+    kernel = pursuit.cpu if _for_cpu(correlations) else pursuit.cuda if _for_cuda(correlations) else None
+    return resolve_name(kernel.function) if kernel is not None and (signed or kernel.non_negative) else None
 
 
 def has_screen(like: Tensor) -> bool:
@@ -108,7 +104,7 @@ def compile_ahead(*, every: bool = False) -> None:
     import torch
 
     one, energy = torch.ones(1, 1), torch.ones(1, dtype=torch.float64)
-    for method, signed in itertools.product(("mp", "omp", "gp"), (True, False)) if every else (("mp", True),):
+    for method, signed in itertools.product(NAMES, (True, False)) if every else (("mp", True),):
         kernel = gram_kernel(method, one, signed=signed)
         if kernel is not None:
             kernel(one.clone(), one, energy, 1, energy, signed=signed)

@@ -110,7 +110,7 @@ def screened_matching(
     """Matching pursuit by the Gram matrix in 16-bit fixed point, as exact as by the residual; see `screened`.
 
     x: (n_tokens, d_model); atoms: (n_atoms, d_model); fixed: (n_atoms, n_atoms) int16, atoms @ atoms.T in units of
-    1 / forms.FIXED_ONE; the rest and the result as in `matching`.
+    1 / precision.FIXED_ONE; the rest and the result as in `matching`.
     """
     array, limits = correlations.numpy(), limits_of(correlations.numpy().dtype)
     n_tokens, n_atoms = array.shape

@@ -13,11 +13,11 @@ import triton
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import DEPENDENT, doubt_of
 from itda_core.pursuit.kernels.cuda_choice import COLUMNS, LAUNCH
 from itda_core.pursuit.kernels.cuda_matching import matching
 from itda_core.pursuit.kernels.cuda_refit import gradient_kernel, orthogonal_kernel, sizes_of
 from itda_core.pursuit.kernels.cuda_strongest import strongest
+from itda_core.pursuit.precision import DEPENDENT, doubt_of
 
 __all__ = ["gradient", "matching", "orthogonal", "strongest"]
 

@@ -13,9 +13,9 @@ import torch
 import triton
 import triton.language as tl
 
-from itda_core.pursuit.forms import DOUBT
+from itda_core.pursuit.precision import DOUBT
 
-UNIT = tl.constexpr(DOUBT * torch.finfo(torch.float32).eps)  # by how much doubt grows with each weight; forms.doubt_of
+UNIT = tl.constexpr(DOUBT * torch.finfo(torch.float32).eps)  # how doubt grows with each weight; precision.doubt_of
 NO_ATOM = tl.constexpr(2**63 - 1)  # sorts after every atom
 
 COLUMNS = 128  # atoms of a block: one warp reads them by 16 bytes a thread, and finds their maximum by itself

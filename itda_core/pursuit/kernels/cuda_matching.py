@@ -11,7 +11,6 @@ import triton.language as tl
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.forms import doubt_of
 from itda_core.pursuit.kernels.cuda_choice import (
     COLUMNS,
     LAUNCH,
@@ -24,6 +23,7 @@ from itda_core.pursuit.kernels.cuda_choice import (
     tile,
     tile_of,
 )
+from itda_core.pursuit.precision import doubt_of
 
 ON_CHIP = 32768  # atoms whose correlations fit into the registers of one program
 PER_THREAD = 32  # correlations that a thread holds

@@ -44,7 +44,7 @@ def unexplained(first, gram, gram_stride, indices, coefficients, count, atoms, i
 
 @triton.jit
 def grown_doubt(coefficients, count, slots):
-    """By how much the weights of the first `count` slots make correlations less certain; forms.doubt_of."""
+    """By how much the weights of the first `count` slots make correlations less certain; precision.doubt_of."""
     weights = tl.load(coefficients + slots, mask=slots < count, other=0.0)
     return (tl.sum(tl.abs(weights)) * UNIT).to(tl.float32)
 

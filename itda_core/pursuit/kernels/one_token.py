@@ -4,7 +4,7 @@ All take `correlations` (n_atoms,), <x, atom>, and `gram` (>= n_atoms, >= n_atom
 or as the bits of float16; `energy` |x|^2 and `stop`, the residual energy at which the token is done; `limits`, and a
 `mask` (lanes.mask_of) that decides whether correlations are compared by magnitude or, for non-negative codes, by value.
 They fill `indices` and `coefficients` (k,) in step order, zeros in unused slots, and return the residual energy.
-Correlations that differ by no more than the error of computing them (forms.doubt_of) are equal, and go to the lower
+Correlations that differ by no more than the error of computing them (precision.doubt_of) are equal, and go to the lower
 index; steps that would only fit that error are not taken.
 """
 
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from itda_core.pursuit.forms import DEPENDENT, DOUBT
 from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import (
     LANES,
@@ -28,6 +27,7 @@ from itda_core.pursuit.kernels.lanes import (
     subtract_row,
     subtract_rows,
 )
+from itda_core.pursuit.precision import DEPENDENT, DOUBT
 
 GROUP = 8  # units whose maxima are kept together; the place of a maximum is looked for in one group only
 VALUE = -1  # the mask that compares as is

@@ -6,7 +6,7 @@ be bounded, so the strongest atom is among the few whose correlation comes withi
 are correlated with the residual itself, which is kept; the choice and the coefficient are made from these.
 
 Correlations that differ by no more than the error of computing them go to the lower index, as everywhere (see
-forms.doubt_of); the screen leaves these in as well.
+precision.doubt_of); the screen leaves these in as well.
 
 Two tokens are worked on in turn: while the row that one has chosen is subtracted, the row of the other is on its way
 from memory.
@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from itda_core.pursuit.forms import FIXED_ONE
 from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import LANES, UNIT, block_reaching, largest_lane
 from itda_core.pursuit.kernels.one_token import GROUP, REASSOCIATED, VALUE, Limits, lane_rows, maxima_of, subtract_ahead
+from itda_core.pursuit.precision import FIXED_ONE
 
 ROUNDING = 0.5 / FIXED_ONE  # of an entry of the fixed-point Gram matrix
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from itda_core.dictionaries.config import SIZED, TrainConfig
+from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.costs import counted as costs_counted
@@ -93,7 +93,7 @@ def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, ha
     if atoms is None:
         atoms = max(1, min(MOST_ATOMS, round(config.tokens * _ATOMS_PER_TOKEN)))
         notes.append(f"How many atoms a threshold gives is not known beforehand; {atoms:,} per layer are assumed.")
-    if config.selection in SIZED:
+    if config.rule.sized:
         notes.append(f"Choosing the atoms once the text is read (selection {config.selection}) is not counted.")
     if not shape.measured_bytes:
         notes.append(f"The size of the checkpoint is its parameters in {shape.stored_dtype}; no weights are here.")

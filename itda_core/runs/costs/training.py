@@ -118,7 +118,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         return Estimate(tokens, n_layers, None, None, None, None, False, tuple(notes), kept)
     n_layers = len(existing_layers(request.layers, figures.n_layers, request.model.name))
     earlier = _earlier(request, library or Library(request.library))
-    if request.config.selection == "paper" and request.site in KINDS:  # what a module gives may have another width
+    if request.config.rule.by_width and request.site in KINDS:  # what a module gives may have another width
         threshold = request.config.threshold_for(figures.d_model)
         assert threshold is not None, "this selection has one"
         notes.append(meaning(threshold, figures.d_model))
@@ -264,7 +264,7 @@ def _memory(request: TrainRequest, figures: ModelFigures, n_layers: int, atoms: 
     if _streamed(request, figures, here):  # dictionaries grow one after the other; a block, the next, and embeddings
         n_layers, weights = 1, _BLOCKS_HELD * weights // figures.n_layers
     batch = _WINDOWS_PER_BATCH * request.config.context * figures.d_model * (_LIVE_VECTORS * size + 4 * n_layers)
-    if request.config.selection in SIZED:  # no buffers; two copies while a checkpoint is written
+    if request.config.rule.sized:  # no buffers; two copies while a checkpoint is written
         dictionaries = 2 * n_layers * atoms * figures.d_model * 4
     else:
         room = _BUFFER_ROOM * atoms
@@ -282,18 +282,17 @@ class _Choosing(NamedTuple):
 
 def _choosing(config: TrainConfig, figures: ModelFigures, n_layers: int, atoms: int, tokens: int | None) -> _Choosing:
     """For the selections that do (SIZED). tokens: to read; None: not known, and more than enough is assumed."""
-    if config.selection not in SIZED:
+    if not config.rule.sized:
         return _Choosing()
     from itda_core.dictionaries.choosing.learning import choosing_memory, choosing_operations  # torch comes with it
     from itda_core.dictionaries.choosing.reservoir import MOST_ON_DISK, SEGMENT_BYTES, SLACK, pool_room
-    from itda_core.dictionaries.growing.sampled import MEMBERS
 
     row = figures.d_model * 4
     tokens = sys.maxsize if tokens is None else tokens
     held = min(tokens, pool_room(atoms))
     most = min(tokens, round((1 + SLACK) * held))
     in_memory = min(most, 2 * SEGMENT_BYTES // row)  # of each layer; being joined, they are there twice
-    working = choosing_memory(atoms, held, figures.d_model, MEMBERS[config.selection])
+    working = choosing_memory(atoms, held, figures.d_model, config.rule.members)
     # When segments are written anew, the old ones stay until the next checkpoint.
     on_disk = min(tokens, round((MOST_ON_DISK + 1 + SLACK) * held))
     return _Choosing(

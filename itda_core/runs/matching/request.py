@@ -6,7 +6,7 @@ import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from itda_core.comparison.measures.table import ANCHORS, MEASURES
+from itda_core.comparison.measures.table import ANCHORS, MEASURES, check_measures
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
 from itda_core.files.dataclass_schema import read_as
@@ -41,10 +41,7 @@ class MatchRequest:
         """Raises UserError for what cannot work whatever the models are."""
         if len(self.models) < 2:
             raise UserError(f"{len(self.models)} model(s) cannot be matched; name at least two.")
-        if unknown := sorted(set(self.measures) - set(MEASURES)):
-            raise UserError(f"Measure {unknown[0]!r} does not exist; choose among {', '.join(MEASURES)}.")
-        if not self.measures:
-            raise UserError(f"No measure was chosen; choose among {', '.join(MEASURES)}.")
+        check_measures(self.measures)
         if self.anchors < 1:
             raise UserError(f"anchors={self.anchors} leaves nothing to compare with; give 1 or more, say {ANCHORS}.")
 
@@ -85,7 +82,7 @@ class MatchRequest:
                 default = None
             elif setting.name == "sinks":
                 value = 0 if value is None else value
-                default = 0 if self.config.selection == "paper" else default
+                default = 0 if self.config.rule.keeps_sinks else default
             arguments += option(setting.name, value, default)
         names = ("site", "anchors", "revision", "device", "dtype", "offline", "trust_remote_code", "placement")
         default_request = MatchRequest(self.models, self.corpus)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
+from itda_core.dictionaries.config import LOOSENED, TrainConfig
 from itda_core.dictionaries.storage.description import read_description
 from itda_core.errors import UserError
 from itda_core.models.spec import DTYPES, ModelSpec
@@ -14,7 +14,7 @@ from itda_core.runs.training.request import TrainRequest
 
 def check_extended(config: TrainConfig) -> None:
     """Raises UserError when a training of `config` can never go further, whatever it is asked for."""
-    if config.selection not in EXTENDED:
+    if not config.rule.extends:
         raise UserError(
             f"A dictionary of selection={config.selection!r} cannot go further, because its atoms were chosen together "
             "from all that was read; start a new training with the atoms and tokens you want."

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
+from itda_core.dictionaries.config import LOOSENED, TrainConfig
 from itda_core.errors import UserError
 from itda_core.files.dataclass_schema import read_as
 from itda_core.files.paths import expanded, storable
@@ -73,7 +73,7 @@ class TrainRequest:
         """
         value = self.resolved().to_dict()
         model, config = value["model"], value["config"]
-        if self.config.selection in EXTENDED:
+        if self.config.rule.extends:
             config = {name: setting for name, setting in config.items() if name not in LOOSENED}
         counted = {
             "model": [model["name"], model["revision"], model["dtype"]],
@@ -98,8 +98,8 @@ class TrainRequest:
             value, default = getattr(config, name), getattr(default_config, name)
             if name == "threshold":
                 default = default_threshold
-            elif name == "sinks" and (value is None or config.selection == "paper"):
-                value, default = 0, (0 if config.selection == "paper" else default)
+            elif name == "sinks" and (value is None or config.rule.keeps_sinks):
+                value, default = 0, (0 if config.rule.keeps_sinks else default)
             arguments += option(name, value, default)
         for name in ("revision", "device", "dtype", "offline", "trust_remote_code", "placement"):
             arguments += option(name, getattr(model, name), getattr(default_model, name))

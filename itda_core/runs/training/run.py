@@ -157,7 +157,7 @@ def run(
     layers = existing_layers(request.layers, model.n_layers, model.name)
     # A site that does not exist and a threshold that can add no atom are reported before anything is written.
     sites = [model.site(request.site, layer) for layer in layers]
-    if request.config.selection == "paper" and all(site.module is None for site in sites):
+    if request.config.rule.by_width and all(site.module is None for site in sites):
         threshold = request.config.threshold_for(model.d_model)
         assert threshold is not None, "this selection has one"
         on_note(meaning(threshold, model.d_model))

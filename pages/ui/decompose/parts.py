@@ -11,9 +11,10 @@ import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.replay import Replay
-from itda_core.dictionaries.config import SIZED
+from itda_core.dictionaries.config import METHODS
 from itda_core.figures import charts as figures_charts
 from itda_core.files.csv_export import frame_csv
+from itda_core.pursuit.methods import NOTES
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.training.status import Accepted
 from pages.ui.components.atom_list import atom_list
@@ -30,7 +31,6 @@ EXAMPLES = (
     "def add(a, b):\n    return a + b",
     "“Where is the train?” she asked.",
 )
-METHODS = {"mp": "MP", "omp": "OMP", "gp": "GP"}
 PROMPT, TOKEN, ATOM = "decompose.prompt", "decompose.token", "decompose.atom"
 _K, _METHOD, _COLOUR, _SPECIAL = "decompose.k", "decompose.method", "decompose.colour", "decompose.special"
 _MOST_STEPS = 64  # of the slider; more atoms per token than this explain nothing to a reader
@@ -65,17 +65,17 @@ def controls(entry: LibraryEntry) -> View:
     most = max(2, min(entry.atoms or _MOST_STEPS, entry.d_model or _MOST_STEPS, _MOST_STEPS))
     default_k = min(entry.k or 8, most)
     address.arrive("k", _K, address.whole(1, most), default_k, within=entry.name)
-    default_method = entry.method or next(iter(METHODS))
+    default_method = entry.method or METHODS[0]
     address.arrive("method", _METHOD, address.one_of(*METHODS), default_method, within=entry.name)
     slider, method, colour, special = st.columns([4, 3, 6, 3], gap="medium", vertical_alignment="top")
     slider.slider("Atoms per token (k)", 1, most, key=_K)
     method.segmented_control(
         "Pursuit",
-        list(METHODS),
-        format_func=METHODS.__getitem__,
+        METHODS,
+        format_func=str.upper,
         key=_METHOD,
         required=True,
-        help="Matching pursuit, orthogonal matching pursuit (refits all coefficients at each step), gradient pursuit.",
+        help=f"How the atoms of a token are found. {NOTES}",
     )
     st.session_state["decompose.colour.place"] = colour
     special.segmented_control(
@@ -134,7 +134,7 @@ def atoms(key: engine.DictionaryKey, shown: Decomposition, token: TokenDecomposi
         users = sum(any(u.atom == use.atom for u in t.atoms) for t in shown.tokens if not t.special)
         dictionary = engine.dictionary(key)
         error = dictionary.label(use.atom).error
-        sized = dictionary.config.selection in SIZED
+        sized = dictionary.config.rule.sized
         return (
             f"document {visible(use.document)}, characters {use.char_start:,} to {use.char_end:,}",
             f"relative error {error:.2f} without this atom"

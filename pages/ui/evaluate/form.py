@@ -10,6 +10,7 @@ import streamlit as st
 from itda_core.analysis.evaluate import TOKENS
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
+from itda_core.pursuit.methods import NOTES
 from itda_core.runs.costs.evaluation import estimate_evaluation
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.library import LibraryEntry
@@ -169,8 +170,7 @@ def _pursuits() -> Listed:
         selection_mode="multi",
         format_func=str.upper,
         key=_METHODS,
-        help="How the atoms of a token are found. MP: matching pursuit, the cheapest. OMP: orthogonal, refits all "
-        "coefficients at each step and errs least. GP: gradient pursuit, between the two.",
+        help=f"How the atoms of a token are found. {NOTES}",
     )
     listed = Listed(method for method in METHODS if method in chosen)
     address.leave("method", _METHODS, listed, default)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, SIZED, TrainConfig
+from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, TrainConfig
+from itda_core.dictionaries.selections import selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
@@ -22,12 +23,6 @@ from pages.ui.train import text as train_text
 
 _DEMO_TOKENS = 100_000
 _DEMO_K = 8  # at d_model 128, 40 would leave a dictionary of about a hundred atoms
-_SELECTION_WORDS = {
-    "sequential": "sequential: one activation at a time",
-    "paper": "paper: whole batches, as the published code",
-    "sampled": "sampled: a wanted number, where the unexplained mass is",
-    "consensus": "consensus: a wanted number, each the mean of up to eight activations",
-}
 
 
 @dataclass(frozen=True)
@@ -121,20 +116,21 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
     selection = st.selectbox(
         "Selection",
         SELECTIONS,
-        format_func=_SELECTION_WORDS.__getitem__,
+        format_func=lambda name: f"{name}: {selection_named(name).words}",
         key="train.selection",
         persist_state="session",
         help="By which rule activations become atoms.",
     )
+    rule = selection_named(selection)
     left, middle, right = st.columns(3)
     k = left.number_input(
         "Atoms per token (k)", min_value=1, value=k_default, key=f"train.k.{kind}", persist_state="session"
     )
     with middle:
-        if selection in SIZED:
+        if rule.sized:
             threshold, atoms = None, train_size.wanted_atoms()
         else:
-            if selection == "paper":
+            if rule.by_width:
                 threshold = train_size.paper_threshold("train.threshold.paper", model, site)
             else:
                 threshold = train_size.threshold(f"train.threshold.{kind}", threshold_default)
@@ -153,11 +149,11 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         sinks = left.number_input(
             "Attention sinks above",
             min_value=0.0,
-            value=0.0 if selection == "paper" else SINKS,
-            disabled=selection == "paper",
+            value=0.0 if rule.keeps_sinks else SINKS,
+            disabled=rule.keeps_sinks,
             step=1.0,
             format="%g",
-            key=f"train.sinks.{'paper' if selection == 'paper' else 'other'}",
+            key=f"train.sinks.{'paper' if rule.keeps_sinks else 'other'}",
             persist_state="session",
             help="Tokens whose activation is longer than this many times the median are left out: they say little of "
             "the text and outweigh everything else. 0 leaves out none.",
@@ -171,8 +167,8 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         )
         centre = st.toggle(
             "Remove the mean first",
-            value=selection in SIZED,
-            key=f"train.centre.{'sized' if selection in SIZED else 'grown'}",
+            value=rule.sized,
+            key=f"train.centre.{'sized' if rule.sized else 'grown'}",
             persist_state="session",
             help="Atoms then say how an activation differs from the average one; reconstructs better at a given size.",
         )

@@ -131,7 +131,7 @@ def _limits(request: TrainRequest, name: str) -> _Limits:
         tokens = _tokens(config.tokens, f"further.tokens.{name}")
     with middle:
         key = f"further.threshold.{name}"
-        if config.selection == "paper":
+        if config.rule.by_width:
             threshold = train_size.paper_threshold(key, request.model.name, request.site, config.threshold)
         else:
             assert config.threshold is not None, "this selection has one"

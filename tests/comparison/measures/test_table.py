@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from itda_core.comparison.measures.pairwise import similarities
 from itda_core.comparison.measures.regression import LinearRegression, linear_regression
 from itda_core.comparison.measures.relative import RelativeRepresentations, relative_representation
 from itda_core.comparison.measures.svcca import Svcca, svcca
+from itda_core.comparison.measures.table import TABLE, check_measures, measure_named, steps
 from itda_core.errors import UserError
 
 MEASURES = (linear_cka, svcca, relative_representation, linear_regression)
@@ -196,3 +200,42 @@ def test_anchors_that_do_not_fit_are_refused() -> None:
         relative_representation(x, y, x[:2], y[:2] * torch.inf)
     with pytest.raises(UserError, match="is zero"):
         relative_representation(x * (torch.arange(400) > 0)[:, None], y)
+
+
+def test_the_table_loads_no_tensor_library() -> None:
+    program = "import sys, itda_core.comparison.measures.table; assert not {'torch', 'numpy'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_all_that_the_table_names_is_there() -> None:
+    for measure in TABLE:
+        found = resolve_name(measure.compute)
+        if measure.needs == "covariances":
+            assert found().name == measure.name
+        else:
+            assert callable(found)
+        assert measure_named(measure.name) is measure
+    assert measure_named("cosine") is None
+
+
+def test_every_measure_has_words_for_people_and_one_step_of_a_study() -> None:
+    assert all(measure.title and measure.asks in measure.caption for measure in TABLE)
+    assert [step for step, _ in steps()] == [
+        "Jaccard of the dictionaries",
+        "codes over the atoms' tokens",
+        "covariances",
+        "relative representations",
+    ]
+    assert sorted(measure.name for _, measures in steps() for measure in measures) == sorted(
+        measure.name for measure in TABLE
+    )
+    for _, measures in steps():
+        assert len({measure.needs == "covariances" for measure in measures}) == 1
+
+
+def test_what_is_no_measure_is_refused() -> None:
+    check_measures(["svcca"])
+    with pytest.raises(UserError, match="Measure 'cosine' does not exist; choose among itda, itda_codes, linear_cka"):
+        check_measures(["svcca", "cosine"])
+    with pytest.raises(UserError, match="No measure was chosen; choose among itda"):
+        check_measures([])

@@ -27,9 +27,10 @@ from itda_core.pursuit import kernels
 from itda_core.pursuit import matching as plain_mp
 from itda_core.pursuit import orthogonal as plain_omp
 from itda_core.pursuit.code import SparseCode, reconstruct
-from itda_core.pursuit.forms import GramForm, ResidualForm, doubt_of
+from itda_core.pursuit.forms import GramForm, ResidualForm
 from itda_core.pursuit.forms import strongest as plain_strongest
 from itda_core.pursuit.kernels import cuda, cuda_matching, cuda_refit
+from itda_core.pursuit.precision import doubt_of
 
 
 def matching_in_memory(*arguments: Any, **options: Any) -> tuple[SparseCode, Tensor]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
+from itda_core.comparison.measures.table import TABLE
 from itda_core.runs.jobs.kinds import MATCHING
 from pages.ui.compare.matching import form as matching_form
 from pages.ui.forms import job_form
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 
+_MEASURES = ", ".join(measure.title for measure in TABLE)
+
 
 def page(frame: shell.Shell) -> None:
     st.caption(
-        "The layers of several models compared on the same tokens by each measure: ITDA's dictionaries, linear CKA, "
-        "SVCCA, relative representations, linear regression; and how often each finds a layer's like in another model."
+        f"The layers of several models compared on the same tokens by each measure ({_MEASURES}), and how often each "
+        "finds a layer's like in another model."
     )
     form, cost = st.columns([5, 3], gap="large")
     with form:

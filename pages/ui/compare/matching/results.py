@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from itda_core.comparison.matching.table import MatchTable, MeasureResult
+from itda_core.comparison.measures.table import measure_named
 from itda_core.figures import heatmaps
 from itda_core.files.csv_export import frame_csv
 from itda_core.runs.matching.run import remarks
 from pages.ui.components.heatmap import heatmap
 from pages.ui.forms.address_choice import kept_choice
 
-
-class _Words(NamedTuple):
-    """What a measure is called, and what it asks."""
-
-    name: str
-    asks: str
-
-
-_MEASURES = {
-    "itda": _Words("ITDA (Jaccard)", "which places in the text both dictionaries are labelled with"),
-    "itda_codes": _Words("ITDA codes (ours)", "how alike every other token is coded in the atoms of both dictionaries"),
-    "linear_cka": _Words("Linear CKA", "how alike the tokens' similarities to each other are (Kornblith 2019)"),
-    "svcca": _Words("SVCCA", "how well the main directions of both can be matched linearly (Raghu 2017)"),
-    "relative": _Words("Relative", "how alike each token's cosines to the same anchor tokens are (Moschella 2022)"),
-    "linear_regression": _Words("Linear regression R²", "how much of the one a linear map of the other explains"),
-}
 _PER_ROW = 2
 
 
 def named(measure: str) -> str:
-    return _MEASURES[measure].name if measure in _MEASURES else measure
+    """For people; the name itself of a measure that this version does not know."""
+    known = measure_named(measure)
+    return measure if known is None else known.title
 
 
 def frame_of(table: MatchTable) -> pd.DataFrame:
@@ -98,8 +83,8 @@ def show(table: MatchTable) -> None:
     for number, measure in enumerate(table.measures):
         with columns[number % _PER_ROW]:
             st.markdown(f"**{named(measure.name)}**")
-            if measure.name in _MEASURES:
-                st.caption(_MEASURES[measure.name].asks)
+            if (known := measure_named(measure.name)) is not None:
+                st.caption(known.caption)
             heatmap(
                 cells(table, measure, means == "mean"),
                 key=f"match.{measure.name}",
