@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,35 +89,42 @@ def bench_train(
 ) -> None:
     """Dictionaries built in every way beside the textbook's and a TopK SAE: seconds, what each misses. Many minutes."""
     go_offline(offline)
+    _bench_training(
+        quick=quick,
+        as_json=as_json,
+        model=model,
+        layer=layer,
+        site=site,
+        corpus=corpus,
+        lines_over=lines_over,
+        context=context,
+        windows=windows,
+        read=read,
+        tokens=tokens,
+        counted=counted,
+        held_out=held_out,
+        first=first,
+        atoms=atoms,
+        ks=tuple(whole_number(part) for part in listed(k)) or (10, 20, 40),
+        seed=seed,
+        repeats=repeats,
+        sae_seconds=sae_seconds if sae else None,
+        revision=revision,
+        device=device,
+        dtype=dtype,
+        offline=offline,
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def _bench_training(*, quick: bool, as_json: bool, **sizes: Any) -> None:
+    """sizes: the fields of bench.training.plan.TrainingPlan."""
     with stdout_for_json(as_json), training_line() as line:
         line.step("starting")
         from itda_core.bench.training.plan import TrainingPlan, quick_plan
         from itda_core.bench.training.run import bench_training
 
-        plan = TrainingPlan(
-            model=model,
-            layer=layer,
-            site=site,
-            corpus=corpus,
-            lines_over=lines_over,
-            context=context,
-            windows=windows,
-            read=read,
-            tokens=tokens,
-            counted=counted,
-            held_out=held_out,
-            first=first,
-            atoms=atoms,
-            ks=tuple(whole_number(part) for part in listed(k)) or (10, 20, 40),
-            seed=seed,
-            repeats=repeats,
-            sae_seconds=sae_seconds if sae else None,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            offline=offline,
-            trust_remote_code=trust_remote_code,
-        )
+        plan = TrainingPlan(**sizes)
         found = bench_training(quick_plan(plan) if quick else plan, line.step)
     from itda_core.bench.training import report
 

@@ -22,6 +22,29 @@ from itda_core.errors import UserError
 from itda_core.files.paths import new_file
 from itda_core.runs.library import Library
 
+By = Annotated[str, typer.Option(help="dictionary, or model: the dictionaries of each model united over its layers.")]
+Null = Annotated[
+    str, typer.Option(help="The chance level: uniform, or token (each keeps how often it holds each token).")
+]
+Orders = Annotated[
+    int | None,
+    typer.Option(
+        max=1000, help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."
+    ),
+]
+OverTraining = Annotated[
+    bool,
+    typer.Option(
+        "--over-training",
+        help="Of checkpoints of one model (revisions, or folders): each beside the last one, layer by layer, in "
+        "the order of the numbers in their names. Without --corpus what is comparable is estimated.",
+    ),
+]
+DifferencesFile = Annotated[
+    Path | None,
+    typer.Option(help="Of two: write the labels they share, and those that only one has, into this CSV file."),
+]
+
 
 def compare(
     dictionaries: Annotated[
@@ -31,41 +54,22 @@ def compare(
             help="At least two, by name or folder, or files of labels (itda library export --labels-only).",
         ),
     ],
-    by: Annotated[
-        str, typer.Option(help="dictionary, or model: the dictionaries of each model united over its layers.")
-    ] = "dictionary",
+    by: By = "dictionary",
     corpus: Annotated[
         str | None, typer.Option(help="Where their corpus is, to see what is comparable; looked for by its name.")
     ] = None,
     crop: Annotated[
         bool, typer.Option("--crop", help="Cut each two to the smaller one's size: the labels that entered first.")
     ] = False,
-    null: Annotated[
-        str, typer.Option(help="The chance level: uniform, or token (each keeps how often it holds each token).")
-    ] = "uniform",
+    null: Null = "uniform",
     interval: Annotated[
         bool, typer.Option("--interval/--no-interval", help="Bootstrap intervals over documents.")
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    orders: Annotated[
-        int | None,
-        typer.Option(
-            max=1000, help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."
-        ),
-    ] = None,
-    over_training: Annotated[
-        bool,
-        typer.Option(
-            "--over-training",
-            help="Of checkpoints of one model (revisions, or folders): each beside the last one, layer by layer, in "
-            "the order of the numbers in their names. Without --corpus what is comparable is estimated.",
-        ),
-    ] = False,
+    orders: Orders = None,
+    over_training: OverTraining = False,
     csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
-    differences: Annotated[
-        Path | None,
-        typer.Option(help="Of two: write the labels they share, and those that only one has, into this CSV file."),
-    ] = None,
+    differences: DifferencesFile = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     offline: Offline = False,
@@ -77,25 +81,33 @@ def compare(
     go_offline(offline)
     csv = None if csv is None else new_file(csv, "--csv")
     differences = None if differences is None else new_file(differences, "--differences")
-    shelf = Library(library)
+    reading = {"corpus": corpus, "offline": offline, "trust_remote_code": trust_remote_code, "seed": seed}
+    tests = {"null": null, "interval": interval}
+    output = {"csv": csv, "as_json": as_json}
     if over_training:
         unfit = {"--by": by != "dictionary", "--crop": crop, "--orders": orders is not None}
         unfit["--differences"] = differences is not None
         if given := [name for name, is_given in unfit.items() if is_given]:
             raise UserError(f"{' and '.join(given)} cannot go with --over-training; leave one of them out.")
-        _over_training(
-            dictionaries,
-            shelf,
-            corpus=corpus,
-            offline=offline,
-            trust_remote_code=trust_remote_code,
-            null=null,
-            interval=interval,
-            seed=seed,
-            csv=csv,
-            as_json=as_json,
-        )
+        _over_training(dictionaries, Library(library), **output, **reading, **tests)
         return
+    growing = None if orders is None else {"orders": orders, "device": device, "dtype": dtype}
+    options = {"by": by, "crop": crop, **tests}
+    _compare(dictionaries, Library(library), reading, options, growing, differences=differences, **output)
+
+
+def _compare(
+    dictionaries: Sequence[str],
+    library: Library,
+    reading: dict[str, Any],
+    options: dict[str, Any],
+    growing: dict[str, Any] | None,
+    *,
+    differences: Path | None,
+    csv: Path | None,
+    as_json: bool,
+) -> None:
+    """reading, options: those of runs.comparing.compare; growing: beside `reading`, those of compare_orders."""
     with stdout_for_json(as_json), training_line() as line:
         from itda_core.files import write_text
         from itda_core.files.csv_export import frame_csv
@@ -103,31 +115,10 @@ def compare(
         from itda_core.runs.comparing import compare_orders, write_csv
         from itda_core.runs.rebuilding import find_labels
 
-        paths = [find_labels(name, shelf) for name in dictionaries]
-        growing = None
-        if orders is not None:  # refused, if it is to be, before anything else is done
-            growing = compare_orders(
-                paths,
-                orders=orders,
-                corpus=corpus,
-                device=device,
-                dtype=dtype,
-                offline=offline,
-                trust_remote_code=trust_remote_code,
-                seed=seed,
-            )
-        found = compare_all(
-            paths,
-            by=by,
-            corpus=corpus,
-            offline=offline,
-            trust_remote_code=trust_remote_code,
-            null=null,
-            interval=interval,
-            crop=crop,
-            seed=seed,
-            on_step=line.step,
-        )
+        paths = [find_labels(name, library) for name in dictionaries]
+        # Refused, if it is to be, before anything else is done.
+        orders = () if growing is None else compare_orders(paths, **reading, **growing)
+        found = compare_all(paths, **reading, **options, on_step=line.step)
         for note in found.notes:
             line.note(visible(note))
         if csv is not None:
@@ -135,7 +126,7 @@ def compare(
         if differences is not None:
             write_text(differences, frame_csv(found.differences().labels()))
         effect = None
-        for progress in growing or ():
+        for progress in orders:
             line.step(f"{progress.name}, order {progress.order + 1}: {progress.trained} of {progress.total} grown")
             effect = progress.effect
     if as_json:
@@ -148,7 +139,7 @@ def compare(
 
 
 def _over_training(
-    dictionaries: Sequence[str], shelf: Library, *, csv: Path | None, as_json: bool, **options: Any
+    dictionaries: Sequence[str], library: Library, *, csv: Path | None, as_json: bool, **options: Any
 ) -> None:
     """options: those of runs.over_training."""
     from itda_core.comparison.over_training.convergence_report import to_csv
@@ -157,7 +148,7 @@ def _over_training(
     from itda_core.runs.rebuilding import find_labels
 
     with stdout_for_json(as_json), training_line() as line:
-        paths = [find_labels(name, shelf) for name in dictionaries]
+        paths = [find_labels(name, library) for name in dictionaries]
         found = over_training(paths, on_step=line.step, **options)
         for note in found.notes:
             line.note(visible(note))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,9 @@ from itda_core.cli.options import (
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.errors import UserError
 from itda_core.runs.library import Library, LibraryEntry
+
+if TYPE_CHECKING:
+    from itda_core.runs.verify import Verification
 
 library = group("The dictionaries on this machine: yours and the bundled ones.")
 
@@ -129,28 +132,34 @@ def verify(
             head=False,
         )
         result = check_labels(loaded, language_model, text, sample)
-    found = sum(check.cosine is not None for check in result.checks)
     if as_json:
-        print_json(
-            {
-                "dictionary": str(path),
-                "atoms": result.atoms,
-                "labels": result.labels,
-                "checked": len(result.checks),
-                "found": found,
-                "true": len(result.checks) - len(result.wrong),
-                "worst_cosine": result.worst_cosine,
-                "fault": result.fault,
-                "note": result.note,
-                "checks": [asdict(check) for check in result.checks],
-            }
-        )
+        print_json(_verification(path, result))
     else:
         worst = "" if result.worst_cosine is None else f"; the lowest cosine is {result.worst_cosine:.6f}"
         true = len(result.checks) - len(result.wrong)
         typer.echo(f"{true} of {len(result.checks)} atoms come out of their labels again{worst}.")
         if result.note:
             typer.echo(result.note)
+    _check_verified(path, result)
+
+
+def _verification(path: Path, result: Verification) -> dict[str, Any]:
+    return {
+        "dictionary": str(path),
+        "atoms": result.atoms,
+        "labels": result.labels,
+        "checked": len(result.checks),
+        "found": sum(check.cosine is not None for check in result.checks),
+        "true": len(result.checks) - len(result.wrong),
+        "worst_cosine": result.worst_cosine,
+        "fault": result.fault,
+        "note": result.note,
+        "checks": [asdict(check) for check in result.checks],
+    }
+
+
+def _check_verified(path: Path, result: Verification) -> None:
+    """Raises UserError where a label does not tell the truth, or a file is not as it was saved."""
     if result.wrong:
         named = ", ".join(str(check.atom) for check in result.wrong[:10])
         differs = ", ".join(dict.fromkeys(name for check in result.wrong for name in check.differs))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, TrainConfig
-from itda_core.dictionaries.selections import selection_named
+from itda_core.dictionaries.selections import Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
@@ -91,6 +92,16 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
     site = train_site.choose_site()
     layers = train_site.choose_layers(model)
     st.subheader("Text", anchor=False)
+    text = _text()
+    st.subheader("Dictionary", anchor=False)
+    dictionary = _dictionary(entries, model, site, bundled=bundled)
+    with st.expander("More settings", icon=":material/tune:"):
+        more = _more(selection_named(dictionary["selection"]), bundled=bundled)
+    return Asked(model=model, revision=revision, layers=layers, site=site, **text, **dictionary, **more)
+
+
+def _text() -> dict[str, Any]:
+    """What is read, and in which pieces: fields of Asked."""
     corpus = train_text.choose()
     left, right = st.columns(2)
     tokens = left.number_input(
@@ -110,7 +121,11 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
         persist_state="session",
         help="Documents are read in windows of at most this many tokens.",
     )
-    st.subheader("Dictionary", anchor=False)
+    return {"corpus": corpus, "tokens": int(tokens) or None, "context": int(context)}
+
+
+def _dictionary(entries: Sequence[LibraryEntry], model: str, site: str, *, bundled: bool) -> dict[str, Any]:
+    """By which rule the dictionary grows, and how large: fields of Asked."""
     k_default, threshold_default = _defaults(entries, bundled)
     kind = "bundled" if bundled else "other"
     selection = st.selectbox(
@@ -136,69 +151,60 @@ def form(entries: Sequence[LibraryEntry]) -> Asked:
                 threshold = train_size.threshold(f"train.threshold.{kind}", threshold_default)
             with right:
                 atoms = train_size.most_atoms("train.atoms")
-    with st.expander("More settings", icon=":material/tune:"):
-        left, middle, right = st.columns(3)
-        method = left.selectbox("Pursuit", METHODS, format_func=str.upper, key="train.method", persist_state="session")
-        windows = middle.selectbox(
-            "Windows of a document", ("all", "first"), key="train.windows", persist_state="session"
-        )
-        seed = middle.number_input("Seed", min_value=0, value=0, key="train.seed", persist_state="session")
-        with right:
-            device, dtype = model_settings.device("train"), model_settings.precision("train")
-            placement = model_settings.placement("train")
-        sinks = left.number_input(
-            "Attention sinks above",
-            min_value=0.0,
-            value=0.0 if rule.keeps_sinks else SINKS,
-            disabled=rule.keeps_sinks,
-            step=1.0,
-            format="%g",
-            key=f"train.sinks.{'paper' if rule.keeps_sinks else 'other'}",
-            persist_state="session",
-            help="Tokens whose activation is longer than this many times the median are left out: they say little of "
-            "the text and outweigh everything else. 0 leaves out none.",
-        )
-        keep = st.toggle(
-            "Keep the activations on disk",
-            key="train.keep",
-            persist_state="session",
-            help="The next training on the same text, with another threshold or selection, more tokens or fewer "
-            "layers, reads them instead of running the model.",
-        )
-        centre = st.toggle(
-            "Remove the mean first",
-            value=rule.sized,
-            key=f"train.centre.{'sized' if rule.sized else 'grown'}",
-            persist_state="session",
-            help="Atoms then say how an activation differs from the average one; reconstructs better at a given size.",
-        )
-        offline = trust = False
-        if not bundled:
-            offline, trust = model_settings.offline("train"), model_settings.trust("train")
-    return Asked(
-        model=model,
-        revision=revision,
-        device=device,
-        dtype=dtype,
-        placement=placement,
-        offline=offline,
-        trust_remote_code=trust,
-        layers=layers,
-        site=site,
-        corpus=corpus,
-        tokens=int(tokens) or None,
-        context=int(context),
-        windows=windows,
-        k=int(k),
-        method=method,
-        selection=selection,
-        threshold=threshold,
-        atoms=atoms,
-        centre=centre,
-        seed=int(seed),
-        sinks=float(sinks) or None,
-        keep_activations=keep,
+    return {"k": int(k), "selection": selection, "threshold": threshold, "atoms": atoms}
+
+
+def _more(rule: Selection, *, bundled: bool) -> dict[str, Any]:
+    """What most trainings leave as it is: fields of Asked."""
+    left, middle, right = st.columns(3)
+    method = left.selectbox("Pursuit", METHODS, format_func=str.upper, key="train.method", persist_state="session")
+    windows = middle.selectbox("Windows of a document", ("all", "first"), key="train.windows", persist_state="session")
+    seed = middle.number_input("Seed", min_value=0, value=0, key="train.seed", persist_state="session")
+    with right:
+        device, dtype = model_settings.device("train"), model_settings.precision("train")
+        placement = model_settings.placement("train")
+    sinks = left.number_input(
+        "Attention sinks above",
+        min_value=0.0,
+        value=0.0 if rule.keeps_sinks else SINKS,
+        disabled=rule.keeps_sinks,
+        step=1.0,
+        format="%g",
+        key=f"train.sinks.{'paper' if rule.keeps_sinks else 'other'}",
+        persist_state="session",
+        help="Tokens whose activation is longer than this many times the median are left out: they say little of the "
+        "text and outweigh everything else. 0 leaves out none.",
     )
+    keep = st.toggle(
+        "Keep the activations on disk",
+        key="train.keep",
+        persist_state="session",
+        help="The next training on the same text, with another threshold or selection, more tokens or fewer layers, "
+        "reads them instead of running the model.",
+    )
+    centre = st.toggle(
+        "Remove the mean first",
+        value=rule.sized,
+        key=f"train.centre.{'sized' if rule.sized else 'grown'}",
+        persist_state="session",
+        help="Atoms then say how an activation differs from the average one; reconstructs better at a given size.",
+    )
+    offline = trust = False
+    if not bundled:
+        offline, trust = model_settings.offline("train"), model_settings.trust("train")
+    return {
+        "method": method,
+        "windows": windows,
+        "seed": int(seed),
+        "device": device,
+        "dtype": dtype,
+        "placement": placement,
+        "sinks": float(sinks) or None,
+        "keep_activations": keep,
+        "centre": centre,
+        "offline": offline,
+        "trust_remote_code": trust,
+    }
 
 
 def _defaults(entries: Sequence[LibraryEntry], bundled: bool) -> tuple[int, float]:
