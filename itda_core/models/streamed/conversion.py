@@ -21,6 +21,7 @@ from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, lo
 
 from itda_core.foreign import foreign
 from itda_core.models.folder.config import refused
+from itda_core.models.quiet_transformers import quiet_transformers
 from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -111,14 +112,12 @@ def place(
             if empty is not None and empty.shape == tensor.shape:
                 holder._parameters[own] = nn.Parameter(tensor.to(device, empty.dtype), requires_grad=False)
         return
-    from itda_core.models.loading import quiet
-
     loading = LoadStateDictConfig(
         device_map={"": str(device)},
         dtype=dtype,
         dtype_plan=plan,
         weight_mapping=cast("list[WeightConverter | WeightRenaming]", get_model_conversion_mapping(module)),
     )
-    with quiet():
+    with quiet_transformers():
         convert_and_load_state_dict_in_model(module, tensors, loading)
     module.requires_grad_(False)
