@@ -13,9 +13,7 @@ from torch.testing import assert_close as close
 
 from itda_core import AtomDictionary, Corpus, ModelSpec, TrainConfig, UserError, decompose, evaluate, load_model, train
 from itda_core.arguments import plain, plain_list, user_path
-from itda_core.comparison import linear_cka, linear_regression, relative_representation
-from itda_core.comparison.measures import svcca
-from itda_core.comparison.overlap import jaccard
+from itda_core.comparison import jaccard, linear_cka, linear_regression, relative_representation, svcca
 from itda_core.dictionaries import DictionarySpec
 from itda_core.models import LanguageModel
 from itda_core.pursuit import PURSUITS, reconstruct, relative_error

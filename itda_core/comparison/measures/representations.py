@@ -14,7 +14,7 @@ from itda_core.errors import UserError
 BLOCK_TOKENS = 4096
 
 
-class Place(NamedTuple):
+class ModelSite(NamedTuple):
     """One site of one model."""
 
     model: int  # its number among the models
@@ -37,7 +37,7 @@ class Representations:
         """
         self.models = tuple(kept.model for kept in harvests)
         self.places = tuple(
-            Place(number, i, f"{kept.model} {site.name}")
+            ModelSite(number, i, f"{kept.model} {site.name}")
             for number, kept in enumerate(harvests)
             for i, site in enumerate(kept.sites)
         )

@@ -285,12 +285,12 @@ def _choosing(config: TrainConfig, figures: ModelFigures, n_layers: int, atoms: 
     if config.selection not in SIZED:
         return _Choosing()
     from itda_core.dictionaries.choosing.learning import choosing_memory, choosing_operations  # torch comes with it
-    from itda_core.dictionaries.choosing.reservoir import MOST_ON_DISK, SEGMENT_BYTES, SLACK, pool_room
+    from itda_core.dictionaries.choosing.reservoir import MOST_ON_DISK, SEGMENT_BYTES, SLACK, reservoir_room
     from itda_core.dictionaries.growing.sampled import MEMBERS
 
     row = figures.d_model * 4
     tokens = sys.maxsize if tokens is None else tokens
-    held = min(tokens, pool_room(atoms))
+    held = min(tokens, reservoir_room(atoms))
     most = min(tokens, round((1 + SLACK) * held))
     in_memory = min(most, 2 * SEGMENT_BYTES // row)  # of each layer; being joined, they are there twice
     working = choosing_memory(atoms, held, figures.d_model, MEMBERS[config.selection])

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from itda_core import AtomDictionary, UserError
-from itda_core.comparison import LabelSet, jaccard_matrix
-from itda_core.comparison.overlap import jaccard
+from itda_core.comparison import LabelSet, jaccard, jaccard_matrix
 from itda_core.comparison.overlap.incidence import Incidence
 from itda_core.runs import BUNDLED
 from tests.comparison.label_sets import Place, places_of, set_of
