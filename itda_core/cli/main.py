@@ -1208,9 +1208,9 @@ def plan(
     config = TrainConfig(tokens=tokens, context=context, k=k, atoms=atoms)
     with _stdout_for_json(as_json), training_line() as line:
         line.step("planning")
-        from itda_core.runs.costs import plan as make_plan
         from itda_core.runs.costs import plan_report
         from itda_core.runs.costs.plan import Hardware
+        from itda_core.runs.costs.plan import plan as make_plan
 
         hardware = Hardware(
             gpu,

@@ -38,7 +38,7 @@ class Comparison:
         """The labels that count in the matrix's one cell. Raises UserError unless two sets were compared, or where
         their labels say nothing of their tokens.
         """
-        from itda_core.comparison.overlap import differences
+        from itda_core.comparison.overlap.differences import differences
 
         if len(self.sets) != 2:
             raise UserError(

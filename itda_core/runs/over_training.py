@@ -39,7 +39,7 @@ def over_training(
     one or is not found.
     """
     from itda_core.comparison import LabelSet, course_of
-    from itda_core.comparison.over_training import convergence
+    from itda_core.comparison.over_training.convergence import convergence
     from itda_core.comparison.overlap.chance import check_null
     from itda_core.runs.comparing import corpus_of_labels, named_apart, tokenizers_of
 

@@ -89,7 +89,7 @@ def test_where_the_weights_go_and_what_each_way_takes(
 
 
 def test_sinks_and_kept_activations(studio: Studio, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from itda_core.runs.costs import training as costs_training
+    from itda_core.runs import estimate
 
     test = filled(studio, folder)
     assert "Activations" not in dict(components(test, "fact_table")[0]["facts"])
@@ -101,7 +101,7 @@ def test_sinks_and_kept_activations(studio: Studio, folder: Path, monkeypatch: p
     assert "--sinks 0" in test.code[-1].value
     assert dict(components(test, "fact_table")[0]["facts"])["Activations"] == "about 640 kB on disk"  # 5,000 x 32 x 4
     assert not notices(test)
-    monkeypatch.setattr(sys.modules[costs_training.__module__], "disk_free", lambda _: 1000)
+    monkeypatch.setattr(sys.modules[estimate.__module__], "disk_free", lambda _: 1000)
     assert "About 640 kB of activations would be kept, 1.0 kB are free." in notices(test.run())
     test.toggle(key="train.keep").set_value(False).run()
     assert not notices(test)

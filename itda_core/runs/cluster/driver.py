@@ -233,7 +233,7 @@ def _part(work: Path | None, number: int, of: int) -> Path | None:
 def _with_layers(request: TrainRequest, ray: Any, slot: Slot) -> TrainRequest:
     """`request` with its layers as numbers; a worker tells how many there are where this machine cannot know."""
     from itda_core.runs.cluster.workers import n_layers
-    from itda_core.runs.costs.training import model_figures
+    from itda_core.runs.costs.model_figures import model_figures
 
     figures = model_figures(request.model)
     count = n_layers(ray, slot, request) if figures is None else figures.n_layers

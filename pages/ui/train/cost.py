@@ -63,7 +63,7 @@ def _ways(request: TrainRequest) -> None:
 
 
 def _plan_sentences(request: TrainRequest) -> list[str]:
-    from itda_core.runs.costs import plan
+    from itda_core.runs.costs.plan import plan
     from itda_core.runs.costs.plan_report import plan_lines
 
     tokens = request.config.tokens or estimate(request).tokens

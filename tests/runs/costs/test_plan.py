@@ -7,8 +7,7 @@ import pytest
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.costs import plan
-from itda_core.runs.costs.plan import Hardware, computing_dtype
+from itda_core.runs.costs.plan import Hardware, computing_dtype, plan
 from itda_core.runs.costs.plan_report import plan_lines
 
 ON_4090 = Hardware(gpu="4090")

@@ -9,9 +9,8 @@ import pytest
 from itda_core.dictionaries import TrainConfig
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
-from itda_core.runs import Library, TrainRequest
-from itda_core.runs.costs import training as costs_training
-from itda_core.runs.costs.training import ModelFigures, model_figures
+from itda_core.runs import Library, TrainRequest, estimate
+from itda_core.runs.costs.model_figures import ModelFigures, model_figures
 from tests.runs.samples import make_dictionary
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def test_figures_are_those_of_the_loaded_model(tiny_folder: Path, tiny_model: La
 
 
 def test_a_model_that_is_not_here_costs_something_unknown(corpus_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    guess = costs_training(TrainRequest(ModelSpec("nobody/nothing-such"), (1, 2), str(corpus_file)))
+    guess = estimate(TrainRequest(ModelSpec("nobody/nothing-such"), (1, 2), str(corpus_file)))
     assert (guess.memory, guess.disk, guess.seconds) == (None, None, None)
     assert guess.layers == 2
     assert any("not on this machine" in note for note in guess.notes)
@@ -39,12 +38,12 @@ def test_a_model_that_is_not_here_costs_something_unknown(corpus_file: Path, mon
 
 def test_a_layer_out_of_range_is_refused(tiny_folder: Path, corpus_file: Path) -> None:
     with pytest.raises(UserError, match="no layer 4"):
-        costs_training(request(tiny_folder, corpus_file, (4,)))
+        estimate(request(tiny_folder, corpus_file, (4,)))
 
 
 def test_the_disk_holds_what_is_written(tiny_folder: Path, corpus_file: Path, tmp_path: Path) -> None:
     """For a wanted number of atoms nothing is guessed: compare with real files of that many atoms."""
-    guess = costs_training(request(tiny_folder, corpus_file, (0,), atoms=2000, tokens=10_000))
+    guess = estimate(request(tiny_folder, corpus_file, (0,), atoms=2000, tokens=10_000))
     saved = make_dictionary(2000, d_model=32).save_pretrained(tmp_path / "saved")
     real = sum(file.stat().st_size for file in saved.iterdir())
     assert guess.disk is not None
@@ -52,10 +51,10 @@ def test_the_disk_holds_what_is_written(tiny_folder: Path, corpus_file: Path, tm
 
 
 def test_more_layers_tokens_and_atoms_cost_more(tiny_folder: Path, corpus_file: Path) -> None:
-    small = costs_training(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000))
+    small = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000))
     for larger in (
-        costs_training(request(tiny_folder, corpus_file, None, atoms=100, tokens=10_000)),
-        costs_training(request(tiny_folder, corpus_file, (0,), atoms=5000, tokens=10_000)),
+        estimate(request(tiny_folder, corpus_file, None, atoms=100, tokens=10_000)),
+        estimate(request(tiny_folder, corpus_file, (0,), atoms=5000, tokens=10_000)),
     ):
         assert larger.memory is not None
         assert small.memory is not None
@@ -66,7 +65,7 @@ def test_more_layers_tokens_and_atoms_cost_more(tiny_folder: Path, corpus_file: 
         assert larger.seconds is not None
         assert small.seconds is not None
         assert larger.seconds[1] > small.seconds[1]
-    longer = costs_training(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=30_000))
+    longer = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=30_000))
     assert longer.seconds is not None
     assert longer.seconds[1] == pytest.approx(3 * small.seconds[1])  # type: ignore[index]
 
@@ -74,7 +73,7 @@ def test_more_layers_tokens_and_atoms_cost_more(tiny_folder: Path, corpus_file: 
 def test_earlier_runs_on_the_same_model_set_the_speed(tiny_folder: Path, corpus_file: Path) -> None:
     library = Library()
     make_dictionary(250, d_model=32, model=str(tiny_folder)).save_pretrained(library.folder / "a")
-    guess = costs_training(request(tiny_folder, corpus_file, tokens=6000, k=3))
+    guess = estimate(request(tiny_folder, corpus_file, tokens=6000, k=3))
     assert guess.measured
     assert guess.tokens_per_second == (500 / 1.5, 500 * 1.5)
     assert guess.seconds == (6000 / 750, 6000 / (500 / 1.5))
@@ -83,30 +82,30 @@ def test_earlier_runs_on_the_same_model_set_the_speed(tiny_folder: Path, corpus_
 
 
 def test_what_a_paper_threshold_means_is_said_or_refused(tiny_folder: Path, corpus_file: Path) -> None:
-    guess = costs_training(request(tiny_folder, corpus_file, selection="paper", threshold=0.01))  # d_model is 32
+    guess = estimate(request(tiny_folder, corpus_file, selection="paper", threshold=0.01))  # d_model is 32
     assert any("cosine below 0.840" in note for note in guess.notes)
-    guess = costs_training(request(tiny_folder, corpus_file, selection="paper"))
+    guess = estimate(request(tiny_folder, corpus_file, selection="paper"))
     assert any("cosine below 0.837" in note for note in guess.notes)
     with pytest.raises(UserError, match=r"threshold=0\.3 can add no atom at d_model=32"):
-        costs_training(request(tiny_folder, corpus_file, selection="paper", threshold=0.3))
+        estimate(request(tiny_folder, corpus_file, selection="paper", threshold=0.3))
 
 
 def test_a_file_without_a_number_of_tokens_is_guessed_from_its_size(tiny_folder: Path, corpus_file: Path) -> None:
-    guess = costs_training(request(tiny_folder, corpus_file))
+    guess = estimate(request(tiny_folder, corpus_file))
     assert guess.tokens == round(corpus_file.stat().st_size / 4)
-    assert costs_training(TrainRequest(ModelSpec(str(tiny_folder)), (0,), "hf:a/b")).tokens is None
+    assert estimate(TrainRequest(ModelSpec(str(tiny_folder)), (0,), "hf:a/b")).tokens is None
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path, tiny_folder: Path, corpus_file: Path) -> None:
     (tmp_path / "config.json").write_bytes((tiny_folder / "config.json").read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(UserError, match="damaged"):
-        costs_training(request(tmp_path, corpus_file))
+        estimate(request(tmp_path, corpus_file))
 
 
 def test_choosing_atoms_takes_memory_disk_and_time_of_its_own(tiny_folder: Path, corpus_file: Path) -> None:
-    grown = costs_training(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000))
-    chosen = costs_training(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000, selection="consensus"))
+    grown = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000))
+    chosen = estimate(request(tiny_folder, corpus_file, (0,), atoms=100, tokens=10_000, selection="consensus"))
     assert grown.memory is not None
     assert chosen.memory is not None
     assert chosen.memory - grown.memory >= 10_000 * 32 * 4  # few enough to stay in memory
@@ -121,7 +120,7 @@ def test_choosing_atoms_takes_memory_disk_and_time_of_its_own(tiny_folder: Path,
 def test_more_to_choose_from_takes_disk_and_hardly_any_memory(tiny_folder: Path, corpus_file: Path) -> None:
     """16,000 atoms are chosen from 640,000 activations a layer: three more layers are on disk, not in memory."""
     guesses = [
-        costs_training(request(tiny_folder, corpus_file, layers, atoms=16_000, tokens=10**7, selection="sampled"))
+        estimate(request(tiny_folder, corpus_file, layers, atoms=16_000, tokens=10**7, selection="sampled"))
         for layers in ((0,), None)
     ]
     (memory, disk), (of_four, disk_of_four) = [(guess.memory or 0, guess.disk or 0) for guess in guesses]
@@ -137,7 +136,7 @@ def test_runs_that_chose_their_atoms_do_not_tell_how_fast_text_is_read(tiny_fold
     dictionary = make_dictionary(250, d_model=32, model=str(tiny_folder))
     dictionary.config = TrainConfig(k=3, selection="sampled", atoms=250)
     dictionary.save_pretrained(Library().folder / "chosen")
-    assert not costs_training(request(tiny_folder, corpus_file, tokens=6000, k=3)).measured
+    assert not estimate(request(tiny_folder, corpus_file, tokens=6000, k=3)).measured
 
 
 def test_a_streamed_model_needs_a_few_blocks_and_room_for_its_hidden_states(
@@ -147,9 +146,9 @@ def test_a_streamed_model_needs_a_few_blocks_and_room_for_its_hidden_states(
     corpus.write_text("word " * 1000)
     config = TrainConfig(k=3, tokens=1000, context=32, atoms=50)
     figures = ModelFigures(n_layers=4, d_model=32, parameters=4 * 10**9, stored_bytes=16 * 10**9)
-    monkeypatch.setattr(sys.modules[costs_training.__module__], "model_figures", lambda _: figures)
+    monkeypatch.setattr(sys.modules[estimate.__module__], "model_figures", lambda _: figures)
     found = {
-        placement: costs_training(
+        placement: estimate(
             TrainRequest(ModelSpec(str(tiny_folder), device="cpu", placement=placement), None, str(corpus), config)
         )
         for placement in ("memory", "stream")

@@ -14,8 +14,7 @@ from itda_core.dictionaries import AtomDictionary, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.models.activation_cache.shards import sets
-from itda_core.runs import Interrupted, Library, TrainRequest, run, unfinished
-from itda_core.runs.costs import training as costs_training
+from itda_core.runs import Interrupted, Library, TrainRequest, estimate, run, unfinished
 from itda_core.runs.home import activations_folder
 from itda_core.runs.training.run import TrainedDictionary
 
@@ -180,14 +179,14 @@ def test_activations_that_do_not_fit_are_refused_before_any_work(
 ) -> None:
     monkeypatch.setattr(sys.modules["itda_core.runs.costs.training"], "disk_free", lambda _: 500_000)
     big = replace(request_, keep_activations=True)
-    guess = costs_training(big)
+    guess = estimate(big)
     assert guess.activations == 2200 * 2 * 32 * 4
     assert guess.fits_disk() is False
     with pytest.raises(UserError, match=r"takes about 0\.0 GB, and 0\.0 GB are free .* leave out --keep-activations"):
         run(big)
     assert not activations_folder().exists()
     assert not Library().folder.exists() or list(Library().folder.iterdir()) == []
-    guess = costs_training(request_)
+    guess = estimate(request_)
     assert (guess.activations, guess.fits_disk()) == (0, True)
     unknown = replace(big, model=ModelSpec("nobody/nothing-such"))
-    assert costs_training(unknown).fits_disk() is None
+    assert estimate(unknown).fits_disk() is None
