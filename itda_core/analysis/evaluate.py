@@ -6,13 +6,13 @@ Source of the CE score: Leask, Nanda and Al Moubayed, "Inference-Time Decomposit
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.analysis.decompose import check_model, defaults
+from itda_core.analysis.evaluation_batches import batches, default_windows_per_batch
 from itda_core.analysis.evaluation_text import Held, evaluation_text, n_text
 from itda_core.arguments import plain, plain_list
 from itda_core.dictionaries.dictionary import AtomDictionary
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from itda_core.text import Window
 
 TOKENS = 4096  # measured on if nothing else is said
-_MOST_WINDOWS = 16  # of one forward pass
-_MOST_LOGITS = {"cpu": 2**25, "cuda": 2**28}  # entries of one forward pass: 128 MiB, 1 GiB in float32
-_MOST_OPERATIONS = {"cpu": 2**36, "cuda": 2**44}  # of one forward pass: well under a second, so that progress is heard
 
 
 class Encoding(NamedTuple):
@@ -70,6 +67,7 @@ class Evaluation:
     sinks_left_out: int = 0  # tokens whose norm is above what the dictionary was built from: not among `tokens`
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values by the fields' names."""
         return asdict(self)
 
 
@@ -185,11 +183,11 @@ def _evaluate(
         passes.setdefault((dictionary.config.context, dictionary.config.windows), []).append(i)
     clock = _Clock(tokens * len(passes))
     notes: list[str] = []
-    results: dict[_Place, Evaluation] = {}
-    order = [_Place(i, encoding) for i in range(len(dictionaries)) for encoding in encodings[i]]
+    results: dict[_ResultKey, Evaluation] = {}
+    order = [_ResultKey(i, encoding) for i in range(len(dictionaries)) for encoding in encodings[i]]
 
     def now(step: str, done: float) -> EvaluationProgress:
-        return clock.now(step, done, notes, tuple(results[place] for place in order if place in results))
+        return clock.now(step, done, notes, tuple(results[key] for key in order if key in results))
 
     for number, ((context, _), members) in enumerate(passes.items()):
         yield now("finding text", number * tokens)
@@ -202,11 +200,11 @@ def _evaluate(
             for i, held in zip(members, found.held, strict=True)
         ]
         run = _Pass(model, measured, corpus.id)
-        for batch in _batches(found.windows, tokens, windows_per_batch or _windows_per_batch(model, context)):
+        for batch in batches(found.windows, tokens, windows_per_batch or default_windows_per_batch(model, context)):
             before, size = run.tokens, sum(map(n_text, batch))
             for step in run.take(batch):
-                if step.place is not None and step.result is not None:
-                    results[step.place] = step.result
+                if step.key is not None and step.result is not None:
+                    results[step.key] = step.result
                 yield now("measuring", number * tokens + min(tokens, before + step.share * size))
         if run.tokens < tokens:
             notes.append(f"The text ended after {run.tokens:,} of {tokens:,} tokens.")
@@ -216,7 +214,7 @@ def _evaluate(
     yield replace(now("done", clock.total), done=True)
 
 
-class _Place(NamedTuple):
+class _ResultKey(NamedTuple):
     """Which result: the dictionary's number among those given, and the encoding."""
 
     number: int
@@ -267,7 +265,7 @@ class _Step(NamedTuple):
     """A forward pass of a batch is over; `result` is how the encoding it was for stands now, if it was for one."""
 
     share: float  # of the batch that is done, 0 to 1
-    place: _Place | None = None
+    key: _ResultKey | None = None
     result: Evaluation | None = None
 
 
@@ -299,7 +297,7 @@ class _Pass:
                 yield _Step(done / n_steps)
             else:
                 one, encoding = step
-                yield _Step(done / n_steps, _Place(one.number, encoding), self._result(one, encoding))
+                yield _Step(done / n_steps, _ResultKey(one.number, encoding), self._result(one, encoding))
 
     def _take_predictions(self, windows: Sequence[Window]) -> Iterator[tuple[_Measured, Encoding] | None]:
         """Yields after each forward pass: None, or of which reconstruction it was."""
@@ -376,28 +374,3 @@ class _Pass:
             atoms=len(one.dictionary),
             sinks_left_out=one.sinks,
         )
-
-
-def _windows_per_batch(model: LanguageModel, context: int) -> int:
-    """As many windows as have logits, and a forward pass, within bounds."""
-    device = model.device.type if model.device.type in _MOST_LOGITS else "cpu"
-    parameters = sum(parameter.numel() for parameter in model.module.parameters())
-    most = _MOST_OPERATIONS[device] // (2 * parameters * context)
-    if model.has_lm_head:
-        most = min(most, _MOST_LOGITS[device] // (context * model.module.config.get_text_config().vocab_size))
-    return max(1, min(_MOST_WINDOWS, most))
-
-
-def _batches(windows: Iterable[Window], tokens: int, at_once: int) -> Iterator[list[Window]]:
-    """Windows up to the one in which `tokens` is reached, `at_once` at a time."""
-    wanted = _up_to(windows, tokens)
-    while batch := list(islice(wanted, at_once)):
-        yield batch
-
-
-def _up_to(windows: Iterable[Window], tokens: int) -> Iterator[Window]:
-    for window in windows:
-        yield window
-        tokens -= n_text(window)
-        if tokens <= 0:
-            return

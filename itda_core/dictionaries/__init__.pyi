@@ -3,8 +3,8 @@ from .config import SELECTIONS as SELECTIONS
 from .config import TrainConfig as TrainConfig
 from .dictionary import AtomDictionary as AtomDictionary
 from .dictionary import DictionarySpec as DictionarySpec
-from .growing.training import LayerProgress as LayerProgress
-from .growing.training import TrainProgress as TrainProgress
+from .growing.growth import LayerProgress as LayerProgress
+from .growing.progress import TrainProgress as TrainProgress
 from .growing.training import train as train
 from .labels_only import LabelsOnly as LabelsOnly
 from .labels_only import read_labels as read_labels

@@ -61,7 +61,7 @@ TABLE = (
         words="a wanted number, where the unexplained mass is",
         terms="--atoms real activations, chosen where the unexplained mass is once the text is read",
         source=None,
-        growth=f"{_GROWING}.sampled:PooledGrowth",
+        growth=f"{_GROWING}.sampled:SampledGrowth",
         judge=None,
     ),
     Selection(
@@ -69,7 +69,7 @@ TABLE = (
         words="a wanted number, each the mean of up to eight activations",
         terms="the same, each the mean of up to eight real activations",
         source=None,
-        growth=f"{_GROWING}.sampled:PooledGrowth",
+        growth=f"{_GROWING}.sampled:SampledGrowth",
         judge=None,
         members=8,
     ),

@@ -21,6 +21,7 @@ from itda_core.models.folder.model_folder import model_folder, weight_files
 from itda_core.models.folder.stored_tensors import check_stored, stored_tensors
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.placement import Room, choose, limits, needed_bytes, room
+from itda_core.models.quiet_transformers import quiet_transformers
 from itda_core.models.spec import ModelSpec
 from itda_core.models.tokenizer.loading import read_tokenizer
 
@@ -65,7 +66,7 @@ def load_model(spec: ModelSpec | str | Path, *, head: bool = True) -> LanguageMo
             f"Model {spec.name} cannot be streamed here: only itda train reads a model layer by layer; choose another "
             "placement, for example auto."
         )
-    with quiet():
+    with quiet_transformers():
         found = _found(spec, head=head)
         folder, device, dtype = found.folder, found.device, found.dtype
         place = _place(spec, folder, device, dtype, head=not found.headless)
@@ -97,7 +98,7 @@ def load_skeleton(spec: ModelSpec) -> Skeleton:
     """
     from itda_core.models.streamed.skeleton import Skeleton
 
-    with quiet():
+    with quiet_transformers():
         found = _found(spec, head=False)
         return Skeleton(
             spec,
@@ -263,19 +264,3 @@ def _check_complete(spec: ModelSpec, report: dict[str, Any]) -> None:
             f"The weights of model {spec.name} lack {len(missing)} tensors ({', '.join(missing[:3])}, …); fetch or "
             "save it again."
         )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars and remarks on unused weights off the screen."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -27,7 +27,7 @@ _WINDOWS_AT_ONCE = 7  # no batch of a training's sixteen comes up again
 _WINDOWS_WAITING = 512
 
 
-class _Place(NamedTuple):
+class _TokenPosition(NamedTuple):
     """Where a label says its activation arose."""
 
     document: str
@@ -150,9 +150,9 @@ def _read_again(
     from itda_core.text import windows
 
     config = dictionary.config
-    wanted: dict[_Place, list[int]] = {}  # rows of `labels`
+    wanted: dict[_TokenPosition, list[int]] = {}  # rows of `labels`
     for row, label in enumerate(labels):
-        wanted.setdefault(_Place(label.document, label.window_start, label.position), []).append(row)
+        wanted.setdefault(_TokenPosition(label.document, label.window_start, label.position), []).append(row)
     found = [_Found(None, None)] * len(labels)
     site = model.site(dictionary.spec.site, dictionary.spec.layer)
     texts = _documents(corpus, {place.document for place in wanted})
@@ -163,7 +163,7 @@ def _read_again(
         for batch in model.stream(alike, [site], windows_per_batch=_WINDOWS_AT_ONCE):
             vectors = batch.activations[site].to(dictionary.mean.device) - dictionary.mean
             for i, token in enumerate(batch.tokens):
-                place = _Place(token.window.document, token.window.char_start, token.position)
+                place = _TokenPosition(token.window.document, token.window.char_start, token.position)
                 for row in wanted.get(place, ()):
                     own = labels[row]
                     is_it = token.token_id == own.token_id
@@ -286,7 +286,7 @@ def _files(dictionary: AtomDictionary) -> tuple[str | None, str | None]:
         return str(error), None
 
 
-def _with_labels(cut: Iterator[Window], wanted: Mapping[_Place, object]) -> Iterator[Window]:
+def _with_labels(cut: Iterator[Window], wanted: Mapping[_TokenPosition, object]) -> Iterator[Window]:
     """Only the windows in which a label lies."""
     starts = {(place.document, place.window_start) for place in wanted}
     return (window for window in cut if (window.document, window.char_start) in starts)

@@ -309,7 +309,7 @@ def test_a_large_model_takes_few_windows_at_once(
     tiny_model: LanguageModel, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parameters = sum(parameter.numel() for parameter in tiny_model.module.parameters())
-    limits = import_module("itda_core.analysis.evaluate")._MOST_OPERATIONS  # the package has a function of that name
+    limits = import_module("itda_core.analysis.evaluation_batches")._MOST_OPERATIONS
     monkeypatch.setitem(limits, "cpu", 2 * parameters * CONTEXT * 2)  # two windows' worth
     sizes: list[int] = []
     predict = tiny_model.predict

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from itda_core import AtomDictionary
-from itda_core.comparison import LabelSet, convergence
+from itda_core.comparison import LabelSet
+from itda_core.comparison.over_training.convergence import convergence
 from itda_core.comparison.over_training.demo_checkpoints import CHECKPOINTS, demo_checkpoints
 from itda_core.dictionaries import TrainConfig, train
 from itda_core.runs import Library

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -91,39 +91,18 @@ def _same_dictionary(
         peaks = encoding_bytes_apart([*cases, *followed])
 
     on_step(f"Gram matrix of {size}")
-    atoms = atoms_of(cases[0], device)
-    torch.mm(atoms[:64], atoms[:64].T)  # starts the library
-    kept: dict[torch.dtype, tuple[float, Atoms]] = {}
-    for case in (*cases, *followed):
-        if gram_dtype_of(case, atoms) not in kept:
-            kept[gram_dtype_of(case, atoms)] = timed(lambda case=case: Atoms.of(atoms, case), device)
-
-    def dictionary_of(case: Case) -> Atoms:
-        return kept[gram_dtype_of(case, atoms)][1]
-
+    grams = _GramMatrices(cases[0], [*cases, *followed], device)
     if device == "cuda":
         peaks = [
-            encoding_bytes(case, inputs_of(case, 1, device)[0], dictionary_of(case), device)
-            for case in (*cases, *followed)
+            encoding_bytes(case, inputs_of(case, 1, device)[0], grams.of(case), device) for case in (*cases, *followed)
         ]
 
     on_step(f"rates at {size}")
-    read_bytes = max(dictionary.gram.nbytes for _, dictionary in kept.values())
-    rates = measure_rates(plan.matrix_size, read_bytes, device)
-    ours = [Ours(case, dictionary_of(case)) for case in cases]
-    rivals: dict[str, Rival] = {}
-    remarks: dict[str, str] = {}
-    for case in cases:
-        reference = reference_for(case, plan.reference_tokens)
-        if isinstance(reference, Reference):
-            dictionary = dictionary_of(case)
-            if reference.device is not None:
-                dictionary = Atoms(dictionary.atoms.cpu(), dictionary.gram.cpu())
-            rivals.setdefault(case.method, Rival(case, dictionary, reference=reference))
-        elif reference is not None:
-            remarks[case.method] = reference
+    rates = measure_rates(plan.matrix_size, grams.largest_bytes, device)
+    ours = [Ours(case, grams.of(case)) for case in cases]
+    rivals, remarks = _rivals(cases, grams, plan.reference_tokens)
     race(plan, ours, list(rivals.values()), device, on_step)
-    rates = rates.or_better(measure_rates(plan.matrix_size, read_bytes, device))
+    rates = rates.or_better(measure_rates(plan.matrix_size, grams.largest_bytes, device))
 
     matching = next((one.median for one in ours if one.case.method == "mp"), None)
     found = []
@@ -131,13 +110,53 @@ def _same_dictionary(
         result = _result(one, rivals.get(one.case.method), matching, rates, remarks.get(one.case.method))
         unknown = () if peaks else ("Its memory could not be measured: the process that did so failed.",)
         peak = peaks[i] if peaks and one.failure is None else None
-        seconds = kept[one.dictionary.gram.dtype][0]
+        seconds = grams.seconds(one.case)
         found.append(replace(result, gram_seconds=seconds, peak_bytes=peak, notes=result.notes + unknown))
     points = [
         MemoryPoint(case.tokens, peak, code_bytes(case))
         for case, peak in zip(followed, (peaks or [])[len(cases) :], strict=False)
     ]
     return found, points
+
+
+class _GramMatrices:
+    """One dictionary's atoms with their Gram matrix in every dtype that some cases want, each computed once."""
+
+    def __init__(self, like: Case, cases: Sequence[Case], device: str) -> None:
+        self._atoms = atoms_of(like, device)
+        torch.mm(self._atoms[:64], self._atoms[:64].T)  # starts the library
+        self._timed: dict[torch.dtype, tuple[float, Atoms]] = {}
+        for case in cases:
+            dtype = gram_dtype_of(case, self._atoms)
+            if dtype not in self._timed:
+                self._timed[dtype] = timed(lambda case=case: Atoms.of(self._atoms, case), device)
+
+    def of(self, case: Case) -> Atoms:
+        return self._timed[gram_dtype_of(case, self._atoms)][1]
+
+    def seconds(self, case: Case) -> float:
+        """What computing the Gram matrix of a case took."""
+        return self._timed[gram_dtype_of(case, self._atoms)][0]
+
+    @property
+    def largest_bytes(self) -> int:
+        return max(dictionary.gram.nbytes for _, dictionary in self._timed.values())
+
+
+def _rivals(cases: Sequence[Case], grams: _GramMatrices, tokens: int) -> tuple[dict[str, Rival], dict[str, str]]:
+    """By method: the textbook's pursuit beside ours, and what is to be said where there is none."""
+    rivals: dict[str, Rival] = {}
+    remarks: dict[str, str] = {}
+    for case in cases:
+        reference = reference_for(case, tokens)
+        if isinstance(reference, Reference):
+            dictionary = grams.of(case)
+            if reference.device is not None:
+                dictionary = Atoms(dictionary.atoms.cpu(), dictionary.gram.cpu())
+            rivals.setdefault(case.method, Rival(case, dictionary, reference=reference))
+        elif reference is not None:
+            remarks[case.method] = reference
+    return rivals, remarks
 
 
 def _result(ours: Ours, rival: Rival | None, matching: float | None, rates: Rates, remark: str | None) -> CaseResult:

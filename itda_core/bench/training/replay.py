@@ -22,7 +22,7 @@ class ReplayedBatch(NamedTuple):
     windows: int
 
 
-class _Place(NamedTuple):
+class _WindowRows(NamedTuple):
     """Where the tokens of a window are among the activations."""
 
     start: int
@@ -52,19 +52,19 @@ class Replay:
         self.activations = x if keep is None or bool(keep.all()) else x[keep]
         kept = [True] * len(x) if keep is None else keep.tolist()
         self._site = site
-        self._places: dict[tuple[str, int], _Place] = {}
+        self._rows_of: dict[tuple[str, int], _WindowRows] = {}
         read = start = 0
         for window in windows:
             all_tokens = window.tokens()
             tokens = list(compress(all_tokens, kept[read : read + len(all_tokens)]))
-            self._places[window.document, window.char_start] = _Place(start, tokens)
+            self._rows_of[window.document, window.char_start] = _WindowRows(start, tokens)
             read, start = read + len(all_tokens), start + len(tokens)
         assert read == len(x), "one activation per token"
 
     @property
     def lengths(self) -> tuple[int, ...]:
         """How many tokens each window has, in order."""
-        return tuple(len(place.tokens) for place in self._places.values())
+        return tuple(len(place.tokens) for place in self._rows_of.values())
 
     def site(self, kind: str = "", layer: int | None = None) -> Site:
         """The one site that was read, whatever is asked for."""
@@ -78,11 +78,11 @@ class Replay:
         windows, done = iter(windows), 0
         while batch := list(islice(windows, windows_per_batch)):
             done += len(batch)
-            places = [self._places[window.document, window.char_start] for window in batch]
+            places = [self._rows_of[window.document, window.char_start] for window in batch]
             x = self._rows(places)
             yield ReplayedBatch([token for place in places for token in place.tokens], dict.fromkeys(sites, x), done)
 
-    def _rows(self, places: Sequence[_Place]) -> Tensor:
+    def _rows(self, places: Sequence[_WindowRows]) -> Tensor:
         """The activations of some windows: a view where they follow each other, as they do in a stream."""
         ends = [place.start + len(place.tokens) for place in places]
         if [place.start for place in places[1:]] == ends[:-1]:

@@ -18,7 +18,7 @@ from itda_core.dictionaries.growing.held_out import FEWEST_TOKENS, Quality, coll
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.dictionaries.growing.training_windows import windows_of_training
 from itda_core.dictionaries.provenance import to_frame
-from itda_core.dictionaries.rebuilding import Stretch, assemble, check_readable, survey_sites
+from itda_core.dictionaries.rebuilding import TextAmount, assemble, check_readable, statistics_of_sites
 from itda_core.errors import UserError
 from itda_core.fingerprints import same_model
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from itda_core.dictionaries import LabelsOnly, TrainConfig
-    from itda_core.dictionaries.growing.stream_statistics import Survey
+    from itda_core.dictionaries.growing.stream_statistics import StreamStatistics
     from itda_core.models import LanguageModel, Site
     from itda_core.text import Corpus, Window
 
@@ -52,7 +52,7 @@ class _Used(NamedTuple):
     site: Site
     x: Tensor  # (n_places, d_model) at all wanted places
     held: Tensor  # (n_tokens, d_model) of the held-out tokens
-    surveyed: Survey
+    surveyed: StreamStatistics
 
 
 class Transferring:
@@ -75,7 +75,7 @@ class Transferring:
         self._on_progress = on_progress
         self._finder = LabelFinder(labels, model.tokenizer_fingerprint)
         self._qualities: dict[tuple[object, ...], Quality] = {}
-        self._surveys: dict[tuple[object, ...], dict[Any, Survey]] = {}
+        self._surveys: dict[tuple[object, ...], dict[Any, StreamStatistics]] = {}
 
     def cells(
         self,
@@ -134,9 +134,9 @@ class Transferring:
             left.discard(here)
             yield window
 
-    def _draw(self, draws: int, seed: int) -> tuple[Stretch, _Drawn]:
+    def _draw(self, draws: int, seed: int) -> tuple[TextAmount, _Drawn]:
         """How much text the labels come from, and the places drawn from it."""
-        stretch = Stretch()
+        stretch = TextAmount()
         found: list[Tensor] = []
         for window in self._stretch_windows():
             stretch.take(window)
@@ -152,7 +152,7 @@ class Transferring:
                 wanted_at.setdefault(token, []).append(number)
         return stretch, drawn
 
-    def _gather(self, stretch: Stretch, drawn: _Drawn) -> Gathered:
+    def _gather(self, stretch: TextAmount, drawn: _Drawn) -> Gathered:
         n_wanted = drawn.first + drawn.draws * drawn.each
 
         def chosen() -> Iterator[Chosen]:
@@ -171,14 +171,14 @@ class Transferring:
 
         return gather(self._model, chosen(), self._sites, n_wanted, said)
 
-    def _held(self, stretch: Stretch, tokens: int, held_out: Corpus | None) -> dict[Any, Tensor]:
+    def _held(self, stretch: TextAmount, tokens: int, held_out: Corpus | None) -> dict[Any, Tensor]:
         """Activations of the first `tokens` tokens that nothing was built from."""
         if held_out is None:
             windows = self._windows()
             built = [_built(own, self._config) for own in self._own.values()]
             n_windows = max([stretch.windows, *(part.windows for part in built)])
             n_tokens = max([0, *(part.tokens for part in built)])
-            passed = Stretch()
+            passed = TextAmount()
             while passed.windows < n_windows or passed.tokens < n_tokens:
                 if (window := next(windows, None)) is None:
                     break
@@ -195,11 +195,11 @@ class Transferring:
             )
         return held
 
-    def _survey(self, labels: LabelsOnly) -> dict[Any, Survey]:
+    def _survey(self, labels: LabelsOnly) -> dict[Any, StreamStatistics]:
         config = labels.config
         key = (config.centre, config.sinks, config.tokens if config.centre or config.sinks else None)
         if key not in self._surveys:
-            self._surveys[key] = survey_sites(self._model, self._corpus, self._sites, config)
+            self._surveys[key] = statistics_of_sites(self._model, self._corpus, self._sites, config)
         return self._surveys[key]
 
     def _cell(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BLOCK_TOKENS = 4096
 
 
-class Place(NamedTuple):
+class ModelSite(NamedTuple):
     """One site of one model."""
 
     model: int  # its number among the models
@@ -43,7 +43,7 @@ class Representations:
         """
         self.models = tuple(kept.model for kept in harvests)
         self.places = tuple(
-            Place(number, i, f"{kept.model} {site.name}")
+            ModelSite(number, i, f"{kept.model} {site.name}")
             for number, kept in enumerate(harvests)
             for i, site in enumerate(kept.sites)
         )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from itda_core.text.corpus import Corpus
 
+_MATRICES = ("jaccard", "low", "high", "comparable_fraction", "null_jaccard", "z")  # of a Jaccard matrix's fields
+
 
 @dataclass(frozen=True, eq=False)
 class Convergence:
@@ -60,7 +62,7 @@ class Convergence:
             "names": list(self.names),
             "layers": list(self.layers),
         }
-        for name in ("jaccard", "low", "high", "comparable_fraction", "null_jaccard", "z"):
+        for name in _MATRICES:
             value = getattr(self, name)
             rows = None if value is None else value.tolist()
             found[name] = rows and [[None if cell != cell else cell for cell in row] for row in rows]
@@ -89,8 +91,7 @@ def convergence(
         raise UserError(f"Convergence takes at least two checkpoints, not {len(checkpoints)}; give more.")
     assert not names or len(names) == len(checkpoints), "one name each"
     last = names[-1] if names else f"step {checkpoints[-1]:,}"
-    shape = len(checkpoints), len(layers)
-    values, fraction, expected, z, low, high = (np.full(shape, np.nan) for _ in range(6))
+    found = {name: np.full((len(checkpoints), len(layers)), np.nan) for name in _MATRICES}
     for column, layer in enumerate(layers):
         if (checkpoints[-1], layer) not in sets:
             raise UserError(
@@ -98,7 +99,7 @@ def convergence(
                 "with; train it, or leave the layer out."
             )
         rows = [row for row, checkpoint in enumerate(checkpoints) if (checkpoint, layer) in sets]
-        values[-1, column] = 1.0
+        found["jaccard"][-1, column] = 1.0
         if len(rows) < 2:
             continue
         matrix = jaccard_matrix(
@@ -109,24 +110,8 @@ def convergence(
             interval=interval,
             seed=seed,
         )
-        for target, source in (
-            (values, matrix.jaccard),
-            (fraction, matrix.comparable_fraction),
-            (expected, matrix.null_jaccard),
-            (z, matrix.z),
-            (low, matrix.low),
-            (high, matrix.high),
-        ):
-            if source is not None:
-                target[rows, column] = source[:, -1]
-    return Convergence(
-        checkpoints=tuple(checkpoints),
-        layers=tuple(layers),
-        jaccard=values,
-        low=low if interval else None,
-        high=high if interval else None,
-        comparable_fraction=fraction,
-        null_jaccard=expected,
-        z=z,
-        given_names=tuple(names),
-    )
+        for name in _MATRICES:
+            if (beside := getattr(matrix, name)) is not None:
+                found[name][rows, column] = beside[:, -1]
+    bounds: dict[str, Any] = {} if interval else {"low": None, "high": None}
+    return Convergence(tuple(checkpoints), tuple(layers), **found | bounds, given_names=tuple(names))

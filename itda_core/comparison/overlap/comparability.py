@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from itda_core.comparison.label_sets import LabelSet, packed
-from itda_core.comparison.overlap.corpus_prefixes import read_stretch
+from itda_core.comparison.overlap.corpus_prefixes import read_prefixes
 from itda_core.comparison.overlap.estimated_comparability import EstimatedComparability
 from itda_core.comparison.overlap.refusals import check, described_corpus, refusal
 from itda_core.comparison.overlap.token_counts import TokenCounts
@@ -59,7 +59,7 @@ class Comparability(Protocol):
 
 
 class _Common(NamedTuple):
-    """The prefixes that two readings have in common, in the first one's order: where each stands in either stretch.
+    """The prefixes that two readings have in common, in the first one's order: where each stands in either reading.
 
     Both readings follow the text; where spans of a tokenizer overlap a little, `read` says how far the second has come.
     Arrays (n_common,) int64.
@@ -92,14 +92,14 @@ class ExactComparability:
         self.sets = sets
         numbers: dict[str, int] = {}  # of documents
         self._readings = list(dict.fromkeys(one.reading for one in sets))
-        self._stretches = [
-            read_stretch(
+        self._read_prefixes = [
+            read_prefixes(
                 corpus, tokenizers[reading.tokenizer], [one for one in sets if one.reading == reading], numbers
             )
             for reading in self._readings
         ]
         self._own = [self._readings.index(one.reading) for one in sets]
-        at = [self._found(one, numbers) for one in sets]  # each label's place in its own stretch
+        at = [self._found(one, numbers) for one in sets]  # each label's place among the prefixes of its own reading
         self._ends = [self._end(one, own, where) for one, own, where in zip(sets, self._own, at, strict=True)]
         self._common: dict[tuple[int, int], _Common] = {}
         # Each label's place among the prefixes that its reading has in common with another, -1 for none.
@@ -152,9 +152,9 @@ class ExactComparability:
         for b in range(len(self._readings)):
             for a in range(b + 1):
                 common = self._shared(a, b)
-                ids = self._stretches[a].token[common.first]
+                ids = self._read_prefixes[a].token[common.first]
                 if self._readings[a].tokenizer != self._readings[b].tokenizer:
-                    theirs = self._stretches[b].token[common.second]
+                    theirs = self._read_prefixes[b].token[common.second]
                     ids = ids * (int(theirs.max(initial=0)) + 1) + theirs
                 found[a, b] = found[b, a] = np.unique(ids, return_inverse=True)[1]
         return found
@@ -171,7 +171,7 @@ class ExactComparability:
     def _shared(self, a: int, b: int) -> _Common:
         assert a <= b, "kept once"
         if (a, b) not in self._common:
-            one, other = self._stretches[a], self._stretches[b]
+            one, other = self._read_prefixes[a], self._read_prefixes[b]
             if a == b:
                 every = np.arange(len(one.document))
                 self._common[a, b] = _Common(every, every, every)
@@ -191,30 +191,30 @@ class ExactComparability:
             return where
         common = self._shared(min(own, other), max(own, other))
         standing = common.first if own < other else common.second
-        place = np.full(len(self._stretches[own].document), -1)
+        place = np.full(len(self._read_prefixes[own].document), -1)
         place[standing] = np.arange(len(standing))
         return place[where]
 
     def _end(self, one: LabelSet, own: int, where: np.ndarray) -> int:
-        """How many prefixes of its stretch a set has read; its own labels have been read in any case."""
-        stretch = self._stretches[own]
+        """How many prefixes of its reading a set has read; its own labels have been read in any case."""
+        read = self._read_prefixes[own]
         if one.tokens is not None:
-            said = int(np.searchsorted(stretch.tokens_before, one.tokens))
+            end = int(np.searchsorted(read.tokens_before, one.tokens))
         elif one.windows_read is not None:
-            said = int(np.searchsorted(stretch.windows_before, one.windows_read))
+            end = int(np.searchsorted(read.windows_before, one.windows_read))
         else:
-            said = 0
-        return max(said, int(where.max()) + 1)
+            end = 0
+        return max(end, int(where.max()) + 1)
 
     def _found(self, one: LabelSet, numbers: Mapping[str, int]) -> np.ndarray:
-        """Where each label stands in the stretch of its reading. Raises UserError when one stands nowhere."""
-        stretch = self._stretches[self._readings.index(one.reading)]
+        """Where each label stands among the prefixes of its reading. Raises UserError when one stands nowhere."""
+        read = self._read_prefixes[self._readings.index(one.reading)]
         document = np.array([numbers.get(name, -1) for name in one.documents], np.int64)[one.document]
         n = len(one)
         keys = packed(
-            np.concatenate([document, stretch.document]) + 1,
-            np.concatenate([one.window_start, stretch.window_start]),
-            np.concatenate([one.last, stretch.last]),
+            np.concatenate([document, read.document]) + 1,
+            np.concatenate([one.window_start, read.window_start]),
+            np.concatenate([one.last, read.last]),
         )
         order = np.argsort(keys[n:])
         place = np.searchsorted(keys[n:], keys[:n], sorter=order)

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from itda_core.text.corpus import Corpus
 
 
-class Stretch(NamedTuple):
+class CorpusPrefixes(NamedTuple):
     """The prefixes of a corpus under one reading, in reading order, each once. Arrays (n_prefixes,) int64."""
 
     document: np.ndarray  # number of the document in the corpus
     window_start: np.ndarray
     last: np.ndarray
     token: np.ndarray  # id of the (last) token that ends there
-    tokens_before: np.ndarray  # in the whole stretch, special ones not counted
+    tokens_before: np.ndarray  # in the whole text, special ones not counted
     windows_before: np.ndarray
 
 
-def read_stretch(
+def read_prefixes(
     corpus: Corpus, tokenizer: PreTrainedTokenizerBase, sets: Sequence[LabelSet], numbers: dict[str, int]
-) -> Stretch:
+) -> CorpusPrefixes:
     """One pass over the corpus, as far as the sets of this reading have come; `numbers` gains its documents."""
     reading = sets[0].reading
     missing = {name for one in sets for name in one.documents[np.unique(one.document)]}
@@ -65,4 +65,4 @@ def read_stretch(
         read = read[:, ends]
         _, first = np.unique(packed(read[0], read[1], read[2]), return_index=True)
         read = read[:, np.sort(first)]
-    return Stretch(*read)
+    return CorpusPrefixes(*read)

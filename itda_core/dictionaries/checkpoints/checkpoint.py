@@ -46,7 +46,7 @@ UNSAID = {"paper rule": 1, "windows read": "together"}  # what an identity means
 _PREFIX = "checkpoint-"
 _LABELLED, _MEAN = "labelled", "mean"
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
-_POOL = ".pool-"  # of use only with a checkpoint that names it
+_RESERVOIR = ".pool-"  # of use only with a checkpoint that names it
 _REMEDY = "start the training anew."
 _COUNT = whole()
 _SEGMENT = matching(r"[0-9]{8,12}", "the name of a segment")  # a folder's name, which must not lead elsewhere
@@ -69,9 +69,9 @@ def _state(n_sites: int) -> Form:
     )
 
 
-def pool_folder(work: Path, site: int) -> Path:
-    """Where site number `site` of a run keeps its pool on disk; its checkpoints name what of it counts."""
-    return work / f"{_POOL}{site}"
+def reservoir_folder(work: Path, site: int) -> Path:
+    """Where site number `site` of a run keeps its reservoir on disk; its checkpoints name what of it counts."""
+    return work / f"{_RESERVOIR}{site}"
 
 
 class Checkpoints:
@@ -88,7 +88,7 @@ class Checkpoints:
         """Remove all checkpoints, or only what a killed process left unfinished."""
         for path in self._work.glob(f"{PARTIAL}*"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in () if only_partial else (*self._all(), *self._work.glob(f"{_POOL}*")):
+        for path in () if only_partial else (*self._all(), *self._work.glob(f"{_RESERVOIR}*")):
             shutil.rmtree(path)
 
     def save(self, snapshot: Snapshot, growths: Sequence[Growth]) -> None:

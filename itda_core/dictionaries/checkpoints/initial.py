@@ -1,4 +1,9 @@
-"""The dictionary a training begins with, where it does not begin with none."""
+"""The dictionary a training begins with, where it does not begin with none.
+
+Its atoms and labels come first and stay, whatever selected them, and count for `config.atoms`; a centred one gives its
+mean as well. The published code can begin like this; it keeps no labels. It is part of what a run is: one that goes on
+must have begun with the same. `stats["initial"]` tells which it was.
+"""
 
 from __future__ import annotations
 

@@ -72,10 +72,10 @@ def learn(
 ) -> Iterator[Learning]:
     """Choose n_atoms atoms, each the normalised mean of at most `members` of the activations.
 
-    x: (n_tokens, d_model) none of them zero, in an order that chance has given (Pool.ordered); numbers: (n_tokens,)
-    int64 of their tokens, from which all that is random comes; room_for(n_tokens): an uninitialised tensor (n_tokens,
-    d_model) that may lie on disk (None: in memory), two of which are needed; begun: after which step of an earlier call
-    with the same activations to go on.
+    x: (n_tokens, d_model) none of them zero, in an order that chance has given (Reservoir.ordered); numbers:
+    (n_tokens,) int64 of their tokens, from which all that is random comes; room_for(n_tokens): an uninitialised tensor
+    (n_tokens, d_model) that may lie on disk (None: in memory), two of which are needed; begun: after which step of an
+    earlier call with the same activations to go on.
 
     1. Drawing: in DRAWS rounds, activations enter with probability proportional to the energy that matching pursuit
        with those before leaves of them, so that atoms are where the unexplained mass is.

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from itda_core.text.windows import TokenRef
 
 ROOM_PER_ATOM, LEAST_ROOM = 40, 16_384  # activations from which a dictionary is chosen, whatever the corpus
-SLACK = 0.25  # of `room`: by how much the pool may outgrow it before it is cut
+SLACK = 0.25  # of `room`: by how much the reservoir may outgrow it before it is cut
 SEGMENT_BYTES = 16 * 2**20  # of activations: what is held in memory before it goes to disk
 MOST_ON_DISK = 2  # times `room`; above, segments are written anew without what does not count any more
 
 
-def pool_room(atoms: int) -> int:
+def reservoir_room(atoms: int) -> int:
     """How many activations of a site are held while `atoms` atoms are chosen from them."""
     return max(LEAST_ROOM, ROOM_PER_ATOM * atoms)
 
@@ -53,13 +53,13 @@ class _Rows(NamedTuple):
         )
 
 
-class Pool:
+class Reservoir:
     """Of all activations added, those `room` whose tokens have the lowest numbers (draws.numbers of prefix and seed).
 
     As the numbers are uniform, this is a uniform sample without replacement; and two models that read the same text
     sample the same prefixes. A token that is added twice, as a resumed run may do, counts once.
 
-    With a `folder`, which is the pool's own, SEGMENT_BYTES of activations are held in memory; what is more goes to disk
+    With a `folder`, which is its own, SEGMENT_BYTES of activations are held in memory; what is more goes to the disk
     in segments (numbers and positions stay in memory, 24 bytes for each). A segment, once written, is not touched
     before `tidy`: a checkpoint that names the segments of a moment needs to hold only the rest.
     """
@@ -237,7 +237,7 @@ class Pool:
         self._segments = made
 
     def _write(self, rows: _Rows) -> Segment:
-        assert self._folder is not None, "only a pool with a folder writes"
+        assert self._folder is not None, "only a reservoir with a folder writes"
         labels = [replace(label, atom=row, order=row) for row, label in enumerate(rows.labels)]
         segment = Segment.write(self._folder / f"{self._written + 1:08d}", rows.x, rows.numbers, labels)
         self._written += 1

@@ -1,4 +1,4 @@
-"""Activations of a pool that lie on disk, a few thousand at a time, with the labels of their tokens."""
+"""Activations of a reservoir that lie on disk, a few thousand at a time, with the labels of their tokens."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Segment(NamedTuple):
 
     @classmethod
     def write(cls, folder: Path, x: Tensor, numbers: Tensor, labels: Sequence[AtomLabel]) -> Segment:
-        """x: (n_rows, d_model) float32; numbers: (n_rows,). Left to the system to bring to the disk, see Pool.sync.
+        """x: (n_rows, d_model) float32; numbers: (n_rows,). The system brings them to the disk, see Reservoir.sync.
 
         Raises UserError when the disk is full.
         """

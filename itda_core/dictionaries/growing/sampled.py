@@ -14,7 +14,7 @@ from itda_core.dictionaries.choosing.directions import centred
 from itda_core.dictionaries.choosing.first_atoms import TooFewActivations
 from itda_core.dictionaries.choosing.learning import STEPS, Choosing, errors_without, learn
 from itda_core.dictionaries.choosing.means import Means
-from itda_core.dictionaries.choosing.reservoir import Pool, pool_room
+from itda_core.dictionaries.choosing.reservoir import Reservoir, reservoir_room
 from itda_core.dictionaries.growing.growth import LATEST, Growth, Kept, LayerProgress, Totals
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.dictionaries.selections import TABLE
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 MEMBERS = {one.name: one.members for one in TABLE if one.sized}  # at most so many activations make an atom
 _SEGMENTS = "segments"
 _ENDED = {"step", "relative_error"}  # what is kept of a Choosing that has ended
-MEASURED = 16_384  # activations of the pool over which the error is told
+MEASURED = 16_384  # activations of the reservoir over which the error is told
 
 
-class PooledGrowth(Growth):
+class SampledGrowth(Growth):
     """`selection="sampled"`: every atom is one real activation; `"consensus"`: the normalised mean of up to eight.
 
-    While the text is read, a uniform sample of its activations is held (Pool); `settle` then chooses `config.atoms`
-    atoms from it (learning.learn). All chance comes from hashes of prefixes and the seed: two models that read one text
-    draw the same prefixes, and from the same activations the result depends neither on batches nor on interruptions.
-    (Another processor, or other batches of a real model, round otherwise, and a draw may then fall on another
-    activation.) A label's `error` is what matching pursuit with all the other atoms leaves of its activation.
+    While the text is read, a uniform sample of its activations is held (Reservoir); `settle` then chooses
+    `config.atoms` atoms from it (learning.learn). All chance comes from hashes of prefixes and the seed: two models
+    that read one text draw the same prefixes, and from the same activations the result depends neither on batches nor
+    on interruptions. (Another processor, or other batches of a real model, round otherwise, and a draw may then fall on
+    another activation.) A label's `error` is what matching pursuit with all the other atoms leaves of its activation.
 
     With a `folder`, most of what is held lies there, and so do the activations while atoms are chosen from them.
     """
@@ -50,11 +50,11 @@ class PooledGrowth(Growth):
     def __init__(
         self, site: Site, config: TrainConfig, initial: AtomDictionary | None = None, folder: Path | None = None
     ) -> None:
-        super().__init__(site, config)
         assert initial is None, "checked by initial.placed"
+        super().__init__(site, config)
         assert config.atoms is not None, "checked by TrainConfig"
         self._wanted, self._folder = config.atoms, folder
-        self._pool: Pool | None = None
+        self._reservoir: Reservoir | None = None
         self._choosing: Choosing | None = None  # None: not begun
         self._atoms: Tensor | None = None
 
@@ -71,7 +71,7 @@ class PooledGrowth(Growth):
 
     @property
     def begun(self) -> bool:
-        return self._pool is not None or self._atoms is not None
+        return self._reservoir is not None or self._atoms is not None
 
     @property
     def full(self) -> bool:
@@ -82,7 +82,7 @@ class PooledGrowth(Growth):
         return (0, 0) if self._choosing is None else (self._choosing.step, STEPS)
 
     def kept(self, totals: Totals) -> Kept:
-        """The atoms once they are chosen; before, what the pool has not on disk, and where choosing stands."""
+        """The atoms once they are chosen; before, what the reservoir has not on disk, and where choosing stands."""
         more: dict[str, Tensor] = {}
         facts: dict[str, Any] = {}
         if self._choosing is not None:
@@ -91,10 +91,10 @@ class PooledGrowth(Growth):
             facts = {name: value for name, value in state.items() if name not in more}
         if totals.atoms:
             return Kept(self.atoms, self.labels, facts=facts)
-        assert self._pool is not None, "nothing was taken in yet"
-        x, labels = self._pool.tail
+        assert self._reservoir is not None, "nothing was taken in yet"
+        x, labels = self._reservoir.tail
         labels = [replace(label, atom=row, order=row) for row, label in enumerate(labels)]
-        return Kept(x, labels, more, {**facts, _SEGMENTS: self._pool.segments})
+        return Kept(x, labels, more, {**facts, _SEGMENTS: self._reservoir.segments})
 
     def restore(self, kept: Kept, mean: Tensor | None, totals: Totals) -> None:
         self.mean, self.totals = mean, totals
@@ -110,33 +110,33 @@ class PooledGrowth(Growth):
             self._begin(kept.labelled.shape[1], kept.labelled.device).restore(kept.labels, kept.labelled, segments)
 
     def release(self) -> None:
-        if self._pool is not None:
-            self._pool.clear()
-        self._pool = None
+        if self._reservoir is not None:
+            self._reservoir.clear()
+        self._reservoir = None
         if self._choosing is not None:
             self._choosing = Choosing.ended(self._choosing.step, self._choosing.relative_error)
 
     def sync(self) -> None:
-        if self._pool is not None:
-            self._pool.sync()
+        if self._reservoir is not None:
+            self._reservoir.sync()
 
     def tidy(self) -> None:
-        if self._pool is not None:
-            self._pool.tidy()
+        if self._reservoir is not None:
+            self._reservoir.tidy()
 
     def take(self, tokens: Sequence[TokenRef], x: Tensor) -> int:
         """Hold a sample of activations x (n_tokens, d_model) of `tokens`. Returns how many were looked at: all.
 
         Raises UserError when an activation has a NaN or an infinite entry.
         """
-        if self._pool is None:
+        if self._reservoir is None:
             self._begin(x.shape[1], x.device).tidy()
-        assert self._pool is not None, "just begun"
+        assert self._reservoir is not None, "just begun"
         kept = (~sinks_in(x, self.sink_norm)).nonzero()[:, 0]
         read = centred(x[kept], self.mean)
         usable = read.any(dim=1)
         rows = kept[usable]
-        self._pool.add([tokens[row] for row in rows.tolist()], read[usable])
+        self._reservoir.add([tokens[row] for row in rows.tolist()], read[usable])
         self.totals = self.totals._replace(
             judged=self.totals.judged + len(rows),
             skipped=self.totals.skipped + len(kept) - len(rows),
@@ -149,14 +149,14 @@ class PooledGrowth(Growth):
 
         Raises UserError when there are not as many different activations as atoms were wanted.
         """
-        if self._atoms is not None or self._pool is None or len(self._pool) == 0:
+        if self._atoms is not None or self._reservoir is None or len(self._reservoir) == 0:
             return
-        pool, members = self._pool, self._config.rule.members
-        x, numbers = pool.ordered()
+        reservoir, members = self._reservoir, self._config.rule.members
+        x, numbers = reservoir.ordered()
         means: Means | None = None
         try:
             for step in learn(
-                x, numbers, self._wanted, self._config.k, members, room_for=pool.room_for, begun=self._choosing
+                x, numbers, self._wanted, self._config.k, members, room_for=reservoir.room_for, begun=self._choosing
             ):
                 self._choosing, means = step.choosing, step.means
                 yield
@@ -166,7 +166,7 @@ class PooledGrowth(Growth):
                 f"gave only {few.found:,} different directions; ask for at most that many atoms, or for more text."
             ) from None
         assert means is not None, "the last step has them"
-        labels = self._labelled(means, x, pool)
+        labels = self._labelled(means, x, reservoir)
         part = x[:MEASURED]
         code = matching_pursuit(part, means.atoms, min(self._config.k, self._wanted))
         error = float(relative_errors(part, reconstruct(code, means.atoms)).double().mean())
@@ -188,11 +188,11 @@ class PooledGrowth(Growth):
             steps=self.step[1],
         )
 
-    def _begin(self, width: int, device: torch.device) -> Pool:
-        self._pool = Pool(pool_room(self._wanted), self._config.seed, width, device, self._folder)
-        return self._pool
+    def _begin(self, width: int, device: torch.device) -> Reservoir:
+        self._reservoir = Reservoir(reservoir_room(self._wanted), self._config.seed, width, device, self._folder)
+        return self._reservoir
 
-    def _labelled(self, means: Means, x: Tensor, pool: Pool) -> list[AtomLabel]:
+    def _labelled(self, means: Means, x: Tensor, reservoir: Reservoir) -> list[AtomLabel]:
         """The labels of all atoms, each atom's in the order in which its members were taken."""
         own, slot = (means.members >= 0).nonzero(as_tuple=True)
         rows = means.members[own, slot]
@@ -201,5 +201,5 @@ class PooledGrowth(Growth):
         errors = errors_without(unit, own, means.atoms, self._config.k)
         return [
             replace(label, atom=atom, order=atom, error=error)
-            for label, atom, error in zip(pool.labels(rows), own.tolist(), errors.tolist(), strict=True)
+            for label, atom, error in zip(reservoir.labels(rows), own.tolist(), errors.tolist(), strict=True)
         ]

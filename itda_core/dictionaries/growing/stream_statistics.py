@@ -16,31 +16,34 @@ if TYPE_CHECKING:
 MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 
 
-class Survey(NamedTuple):
+class StreamStatistics(NamedTuple):
     """Of one site; None where the settings do not ask for it, or there was nothing to take it from."""
 
     norm_median: float | None
     mean: Tensor | None  # (d_model,) float32, of the activations that are no attention sinks
 
 
-def tokens_to_survey(config: TrainConfig) -> int:
-    """How many of the first tokens `survey` wants to see."""
+def statistics_tokens(config: TrainConfig) -> int:
+    """How many of the first tokens `stream_statistics` wants to see."""
     most = max(NORM_TOKENS if config.sinks else 0, MEAN_TOKENS if config.centre else 0)
     return min(most, config.tokens or most)
 
 
-def survey(parts: Sequence[Tensor], config: TrainConfig) -> Survey:
-    """parts: the site's first activations (n_tokens, d_model) each, one after the other, at least as many as
-    `tokens_to_survey` says if there are; more change nothing.
+def stream_statistics(parts: Sequence[Tensor], config: TrainConfig) -> StreamStatistics:
+    """The median norm of a site's first NORM_TOKENS activations, with `config.sinks`, and the mean of its first
+    MEAN_TOKENS, with `config.centre`; attention sinks are left out of the mean.
+
+    parts: the site's first activations (n_tokens, d_model) each, one after the other, at least as many as
+    `statistics_tokens` says if there are; more change nothing.
     """
     median = median_norm(parts, min(NORM_TOKENS, config.tokens or NORM_TOKENS)) if config.sinks else None
     if not config.centre:
-        return Survey(median, None)
+        return StreamStatistics(median, None)
     sink_norm = None if config.sinks is None or median is None else config.sinks * median
     mean = RunningMean(min(MEAN_TOKENS, config.tokens or MEAN_TOKENS))
     for part in parts:
         mean.take(part, sink_norm)
-    return Survey(median, mean.value())
+    return StreamStatistics(median, mean.value())
 
 
 class RunningMean:

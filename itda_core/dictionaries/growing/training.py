@@ -5,29 +5,29 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from itda_core.arguments import plain_list, user_path
 from itda_core.dictionaries.activation_source import TOGETHER
-from itda_core.dictionaries.checkpoints.checkpoint import Checkpoints, differences, pool_folder
-from itda_core.dictionaries.checkpoints.initial import described, fingerprint, placed
+from itda_core.dictionaries.checkpoints.checkpoint import Checkpoints, reservoir_folder
+from itda_core.dictionaries.checkpoints.initial import fingerprint, placed
 from itda_core.dictionaries.checkpoints.saving import Saving
-from itda_core.dictionaries.checkpoints.snapshot import Snapshot, Stage, snapshot_of
+from itda_core.dictionaries.checkpoints.snapshot import Snapshot, Stage
 from itda_core.dictionaries.config import LOOSENED, TrainConfig
-from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
+from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.dictionaries.growing import held_out, paper
-from itda_core.dictionaries.growing.growth import Growth, Kept, LayerProgress
-from itda_core.dictionaries.growing.stream_statistics import survey, tokens_to_survey
+from itda_core.dictionaries.growing.finishing import MeasuredText, finished_dictionary
+from itda_core.dictionaries.growing.going_further import next_stage, restore_from
+from itda_core.dictionaries.growing.growth import Growth
+from itda_core.dictionaries.growing.progress import TrainProgress
+from itda_core.dictionaries.growing.stream_statistics import statistics_tokens, stream_statistics
 from itda_core.dictionaries.growing.training_windows import windows_of_training
-from itda_core.dictionaries.provenance import to_frame, to_labels
-from itda_core.dictionaries.threshold import cosine_of
 from itda_core.errors import UserError
 from itda_core.text.corpus import Corpus
 from itda_core.text.windows import Window
@@ -40,41 +40,9 @@ if TYPE_CHECKING:
 
     Activations = Mapping[Site, Tensor]
 
-WINDOWS_PER_BATCH = 16  # fixed: the last bits of a forward pass depend on it, and a resumed run must agree to the bit;
-# what selection="paper" makes of a text depends on it altogether
-
-
-@dataclass(frozen=True)
-class TrainProgress:
-    """Where a training stands after a forward batch."""
-
-    tokens: int  # read so far, special ones not counted; of a text that is read again, over all passes
-    total: int | None  # to read, likewise; None: the whole corpus, whatever its length
-    seconds: float  # of work, over all sessions
-    tokens_per_second: float  # of this session
-    eta: float | None  # seconds to go; None while the total is unknown
-    layers: tuple[LayerProgress, ...]
-    done: bool = False
-    dictionaries: tuple[AtomDictionary, ...] = ()  # one per layer, on the last progress only
-
-    @property
-    def atoms(self) -> int:
-        """Of the first layer."""
-        return self.layers[0].atoms
-
-    @property
-    def choosing(self) -> str | None:
-        """What is done once the text is read, by the selections that choose atoms then."""
-        begun = [layer for layer in self.layers if layer.step]
-        if not begun:
-            return None
-        where = begun[-1].site if begun[-1].layer is None else f"layer {begun[-1].layer}"
-        return f"choosing atoms of {where}: step {begun[-1].step} of {begun[-1].steps}"
-
-    @property
-    def relative_error(self) -> float:
-        """Of the first layer: the running mean, 0 to 1."""
-        return self.layers[0].relative_error
+# Fixed, because the last bits of a forward pass depend on it, and a resumed run must agree to the bit; what
+# selection="paper" makes of a text depends on it altogether.
+WINDOWS_PER_BATCH = 16
 
 
 def train(
@@ -96,32 +64,20 @@ def train(
       takes; `layers`: also one number, or an array of NumPy;
     - `config.tokens` counts exactly the tokens read, special ones left out; a corpus with fewer is read to its end, and
       when `config.atoms` is reached in every layer, reading ends as well. A layer that is full judges no more;
-    - `config.centre`: the mean of the first survey.MEAN_TOKENS tokens (of all, if fewer) is subtracted from every
-      activation, theirs included;
+    - `config.centre` and `config.sinks`: see `stream_statistics`. Attention sinks (module sinks) are neither judged nor
+      taken as atoms, nor counted in the mean or in how well the dictionary does; `stats["sinks_left_out"]` counts them;
     - `config.selection="paper"` judges one forward batch, WINDOWS_PER_BATCH windows, after the other; with
       `config.tokens`, the last one ends at that token. The dictionary's config has the threshold that was used, its
       stats what that means (`threshold_cosine`) and how many atoms equal an earlier one (`duplicate_atoms`);
+    - `config.selection` of config.SIZED: see sampled.SampledGrowth. Atoms are chosen once the text is read, with a
+      progress for each step. With `work`, what they are chosen from lies there on disk; without, in memory;
     - `work`: a folder for checkpoints, one every `checkpoint_seconds`, and one when the generator is closed or the run
       interrupted, and at the end; with `resume` it goes on from there (or begins, if there is none) and ends with the
       same dictionaries as a run left alone: to the bit on the same machine with as many threads, because it reads the
-      same batches; another processor rounds otherwise. Without `resume`, earlier checkpoints in the folder are
-      removed;
-    - `config.selection` of config.SIZED: see sampled.PooledGrowth. Atoms are chosen once the text is read, with a
-      progress for each step. With `work`, what they are chosen from lies there on disk; without, in memory;
-    - going further: a run that is resumed, finished or not, may ask for more `tokens`, a lower `threshold` or more
-      `atoms` than before (selections config.EXTENDED; nothing else may differ). The dictionary so far is kept as it
-      is, and the stream goes on from where it stopped, under the new settings from there on. Where no text is left and
-      the threshold is lower, or a dictionary that was full has room again, the same tokens are read once more from the
-      beginning, judged by the dictionary as it stands. `stats["stages"]` tells each part, `stats["passes"]` how often
-      the text was begun;
-    - `extend`: the finished dictionaries of such a run, one per layer, to go on from where `work` has no checkpoint;
-    - `initial`: dictionaries to begin with, at most one per layer, for selections config.EXTENDED: their atoms and
-      labels come first and stay, whatever selected them, and count for `config.atoms`; a centred one gives its mean as
-      well. The published code can begin like this; it keeps no labels. What has to fit, see initial.placed. It is part
-      of what a run is: one that goes on must have begun with the same. `stats["initial"]` tells which it was;
-    - `config.sinks`: attention sinks (module sinks) are neither judged nor taken as atoms, nor counted in the mean or
-      in how well the dictionary does; `stats["sinks_left_out"]` counts them. The median norm is that of the first
-      sinks.NORM_TOKENS tokens (of all, if fewer), `stats["norm_median"]`;
+      same batches; another processor rounds otherwise. Without `resume`, earlier checkpoints there are removed;
+    - a run that is resumed may ask for more than before, see `going_further`; `extend`: the finished dictionaries of
+      such a run, one per layer, to go on from where `work` has no checkpoint;
+    - `initial`: dictionaries to begin with, at most one per layer, for selections config.EXTENDED, see `initial`;
     - the finished dictionaries are measured on the next held_out.MOST_TOKENS tokens of the corpus; where fewer than
       held_out.FEWEST_TOKENS are left, on the first of the training text (`stats["fvu_text"]` says which).
 
@@ -132,6 +88,16 @@ def train(
     """
     layers, corpus = plain_list(layers), Corpus.of(corpus)
     work = None if work is None else user_path(work)
+    sites = _sites(model, layers, site, config)
+    if extend and not config.rule.extends:
+        raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
+    run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work)
+    checkpoints = None if work is None else Checkpoints(work, run.identity)
+    return run.progress(checkpoints, checkpoint_seconds, resume)
+
+
+def _sites(model: ActivationSource, layers: Sequence[Any], site: str, config: TrainConfig) -> list[Site]:
+    """The sites that are to be read. Raises UserError for what the model does not have, or cannot read."""
     if config.context > model.context:
         raise UserError(
             f"context={config.context} is longer than the {model.context} tokens {model.name} can read; "
@@ -146,11 +112,7 @@ def train(
         raise UserError(f"Layers {given} were asked for; name at least one, and each once.")
     if any(read.module is None for read in sites):  # what a module gives may be narrower or wider
         config.threshold_for(model.d_model)
-    if extend and not config.rule.extends:
-        raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
-    run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work)
-    checkpoints = None if work is None else Checkpoints(work, run.identity)
-    return run.progress(checkpoints, checkpoint_seconds, resume)
+    return sites
 
 
 def windows_to_read(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Iterator[Window]:
@@ -171,7 +133,7 @@ def how_made(model: ActivationSource, config: TrainConfig, initial: str | None) 
     of the same training; checkpoint.UNSAID tells what they mean.
     """
     made: dict[str, Any] = {"dtype": str(model.dtype), "windows per batch": WINDOWS_PER_BATCH}
-    if config.selection == "paper":
+    if config.rule.by_width:
         made["paper rule"] = paper.RULE
     if model.batching != TOGETHER:
         made["windows read"] = "alone"  # or as if they were
@@ -195,7 +157,7 @@ class _Run:
         self._initial = fingerprint(initial)
         grow: type[Growth] = resolve_name(config.rule.growth)
         self._growths = [
-            grow(site, config, initial.get(i), None if work is None else pool_folder(work, i))
+            grow(site, config, initial.get(i), None if work is None else reservoir_folder(work, i))
             for i, site in enumerate(sites)
         ]
         self._before = self._now = self._safe = Snapshot(layers=tuple(growth.totals for growth in self._growths))
@@ -287,31 +249,14 @@ class _Run:
             checkpoints.clear(only_partial=resume)
             loaded = checkpoints.load(self._growths, self._model.device)
         if loaded is None and self._extend:
-            loaded = self._restore(self._extend)
+            loaded = restore_from(self._extend, self._growths, self.identity(), self._model.device)
         now = self._now if loaded is None else loaded
         stage = Stage.of(self._config, now)
         if not now.stages:
             now = now._replace(stages=(stage,))
         elif now.stages[-1].config(self._config) != self._config:
-            now = self._loosen(now, stage)
+            now, self._again = next_stage(self._growths, self._config, now, stage)
         self._before = self._now = self._safe = now
-
-    def _loosen(self, now: Snapshot, stage: Stage) -> Snapshot:
-        """A new stage begins. Raises UserError when it asks for less than the one before."""
-        old = now.stages[-1]
-        widths = [growth.atoms.shape[1] for growth in self._growths if growth.begun]
-        if less := self._config.asks_less_than(old.config(self._config), widths):
-            raise UserError(
-                f"The run cannot go on, because it had {'; '.join(less)}; ask for more tokens, a lower threshold or "
-                "more atoms than before, or start anew."
-            )
-        lower = old.threshold != stage.threshold
-        self._again = lower or any(old.atoms is not None and had >= old.atoms for had in stage.had)
-        if lower:
-            for growth in self._growths:
-                growth.curve.restart()
-        idle = len(now.stages) > 1 and old.begun == now.tokens  # nothing was read in it: it left no trace
-        return now._replace(stages=(*(now.stages[:-1] if idle else now.stages), stage))
 
     def _rewind(self) -> bool:
         """To the beginning of the text, where a new stage found none left to read; whether that was to be done."""
@@ -322,36 +267,6 @@ class _Run:
         self._again = False
         self._now = self._safe = now._replace(whole=0, skip=0, passes=now.passes + 1, pass_begun=now.tokens)
         return True
-
-    def _restore(self, dictionaries: Sequence[AtomDictionary]) -> Snapshot:
-        """Where the run that ended with `dictionaries` stood. Raises UserError when it was another one than this."""
-        assert len(dictionaries) == len(self._growths), "one dictionary per layer"
-        snapshot = snapshot_of(dictionaries)
-        for growth, dictionary, totals in zip(self._growths, dictionaries, snapshot.layers, strict=True):
-            spec = dictionary.spec
-            identity = {
-                "model": spec.weights_fingerprint,
-                "tokenizer": spec.tokenizer_fingerprint,
-                "corpus": spec.corpus_fingerprint,
-                "config": {name: v for name, v in dictionary.config.to_dict().items() if name not in LOOSENED},
-                **dictionary.stats["stream"].get("made", {}),
-            }
-            own = {name: value for name, value in self.identity().items() if name != "sites"}
-            different = differences(identity, own)
-            if (spec.site, spec.layer) != (growth.site_name, growth.site.layer):
-                different.append(f"site {spec.site} of layer {spec.layer}")
-            if different:
-                raise UserError(
-                    f"{dictionary!r} cannot be extended, because it had {'; '.join(different)}; use the same settings, "
-                    "or start anew."
-                )
-            device = self._model.device
-            growth.norm_median = dictionary.stats.get("norm_median")
-            mean = dictionary.mean.to(device) if dictionary.config.centre else None
-            growth.restore(Kept(dictionary.atoms.to(device), to_labels(dictionary.provenance)), mean, totals)
-            growth.curve.add(totals.tokens, totals.atoms)
-            growth.curve.restart()
-        return snapshot
 
     @property
     def _ended(self) -> bool:
@@ -377,23 +292,8 @@ class _Run:
         if self._now.skip:
             batches = _without_first(batches, self._now.skip)
         if not self._growths[0].begun:
-            batches = self._surveyed(batches)
+            batches = _after_statistics(batches, self._growths, self._config)
         return batches
-
-    def _surveyed(self, batches: Iterator[ActivationBatch]) -> Iterator[ActivationBatch]:
-        """The same batches; before the first, each site's median norm and mean are taken from as many as it needs."""
-        most = tokens_to_survey(self._config)
-        ahead: deque[ActivationBatch] = deque()
-        while sum(len(batch.tokens) for batch in ahead) < most and (batch := next(batches, None)) is not None:
-            ahead.append(batch)
-        for growth in self._growths:
-            found = survey([batch.activations[growth.site] for batch in ahead], self._config)
-            growth.norm_median = found.norm_median
-            if growth.mean is None:
-                growth.mean = found.mean
-        while ahead:
-            yield ahead.popleft()
-        yield from batches
 
     def _counted(self, windows: Iterable[Window]) -> Iterator[Window]:
         for window in windows:
@@ -446,69 +346,19 @@ class _Run:
             )
         if self._now.passes > 1:  # what follows in this pass may have been read in an earlier one
             unused = (batch.activations for batch in self._stream(islice(self._windows(), self._now.windows, None)))
-        held, text = held_out.collect(unused), "held-out"
+        held, kind = held_out.collect(unused), "held-out"
         if min((len(x) for x in held.values()), default=0) < held_out.FEWEST_TOKENS:
             again = (batch.activations for batch in self._stream(self._windows()))
-            held, text = held_out.collect(again, min(held_out.MOST_TOKENS, self._now.tokens_of_pass)), "training"
-        return tuple(self._dictionary(i, held[growth.site], text) for i, growth in enumerate(self._growths))
+            held, kind = held_out.collect(again, min(held_out.MOST_TOKENS, self._now.tokens_of_pass)), "training"
+        run = self._model, self._corpus, self._config, self._now, self._made()
+        return tuple(
+            finished_dictionary(growth, layer, *run, MeasuredText(held[growth.site], kind))
+            for layer, growth in enumerate(self._growths)
+        )
 
     def _made(self) -> dict[str, Any]:
         """See `how_made`."""
         return how_made(self._model, self._config, self._initial)
-
-    def _dictionary(self, layer: int, held: Tensor, text: str) -> AtomDictionary:
-        growth, now = self._growths[layer], self._now
-        totals = growth.totals
-        if not totals.judged:
-            raise UserError(
-                f"Every activation at {growth.site.name} of {self._model.name} was zero; choose another site."
-            )
-        atoms = growth.atoms
-        spec = DictionarySpec(
-            model=self._model.name,
-            revision=self._model.revision,
-            weights_fingerprint=self._model.fingerprint,
-            tokenizer_fingerprint=self._model.tokenizer_fingerprint,
-            layer=growth.site.layer,
-            site=growth.site_name,
-            d_model=atoms.shape[1],
-            corpus=self._corpus.id,
-            corpus_fingerprint=self._corpus.fingerprint,
-        )
-        mean = torch.zeros_like(atoms[0]) if growth.mean is None else growth.mean
-        config = replace(self._config, threshold=self._config.threshold_for(spec.d_model))
-        dictionary = AtomDictionary(atoms, mean, to_frame(growth.labels), spec, config, {}, gram=growth.gram)
-        dictionary.stats.update(norm_median=growth.norm_median)
-        measured = held_out.quality(dictionary, held)
-        if growth.gram is None:  # then it was made for this alone, and all layers' together would fill the memory
-            dictionary.forget_gram()
-        dictionary.stats.update(
-            tokens=totals.tokens,
-            windows=now.windows,
-            seconds=now.seconds,
-            tokens_per_second=now.tokens / now.seconds,
-            mean_relative_error=totals.error_sum / totals.judged,
-            fvu=measured.fvu,
-            relative_error=measured.relative_error,
-            fvu_tokens=measured.tokens,
-            fvu_text=text,
-            special_tokens_left_out=now.special,
-            zero_activations_left_out=totals.skipped,
-            sinks_left_out=totals.sinks,
-            fvu_sinks_left_out=measured.sinks,
-            passes=now.passes,
-            stages=now.stage_list(layer),
-            stream={**now.record(layer), "made": self._made()},
-        )
-        if growth.initial is not None:
-            dictionary.stats["initial"] = described(growth.initial)
-        if config.rule.by_width:
-            assert config.threshold is not None, "it was just put in"
-            dictionary.stats.update(
-                threshold_cosine=cosine_of(config.threshold, spec.d_model),
-                duplicate_atoms=len(atoms) - len(torch.unique(atoms.cpu(), dim=0)),
-            )
-        return dictionary
 
 
 class _Rest(NamedTuple):
@@ -524,4 +374,22 @@ def _without_first(batches: Iterator[ActivationBatch], n_tokens: int) -> Iterato
     if (first := next(batches, None)) is None:
         return
     yield _Rest(first.tokens[n_tokens:], {site: x[n_tokens:] for site, x in first.activations.items()}, first.windows)
+    yield from batches
+
+
+def _after_statistics(
+    batches: Iterator[ActivationBatch], growths: Sequence[Growth], config: TrainConfig
+) -> Iterator[ActivationBatch]:
+    """The same batches; before the first, each growth gets its site's statistics, of as many batches as that needs."""
+    most = statistics_tokens(config)
+    ahead: deque[ActivationBatch] = deque()
+    while sum(len(batch.tokens) for batch in ahead) < most and (batch := next(batches, None)) is not None:
+        ahead.append(batch)
+    for growth in growths:
+        found = stream_statistics([batch.activations[growth.site] for batch in ahead], config)
+        growth.norm_median = found.norm_median
+        if growth.mean is None:
+            growth.mean = found.mean
+    while ahead:
+        yield ahead.popleft()
     yield from batches

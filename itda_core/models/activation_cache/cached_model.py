@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from itda_core.models.activation_cache.shards import (
     SHARD_BYTES,
     Index,
-    Place,
     SetKey,
+    StoredTensor,
     clean,
     digest_of,
     find_set,
@@ -170,7 +170,7 @@ class KeptActivations(DescribedByModel):
             found[site] = tensor
         return found
 
-    def _tensor(self, place: Place) -> torch.Tensor | None:
+    def _tensor(self, place: StoredTensor) -> torch.Tensor | None:
         """None where the shard is gone, cannot be read, or does not hold what was written."""
         try:
             if self._open is None or self._open[0] != place.shard:

@@ -77,7 +77,7 @@ class KeptSet:
     bytes: int
 
 
-class Place(NamedTuple):
+class StoredTensor(NamedTuple):
     """Where a batch's activations at one site are."""
 
     shard: Path
@@ -93,7 +93,7 @@ class Index:
     """What the shards of a set hold, read from their headers."""
 
     def __init__(self, folder: Path) -> None:
-        self.places: dict[tuple[str, str], Place] = {}  # (digest of a batch, site)
+        self.places: dict[tuple[str, str], StoredTensor] = {}  # (digest of a batch, site)
         self.tokens: dict[str, int] = {}  # of each batch
         for shard in sorted(folder.glob(f"[!.]*{_SUFFIX}")):
             self.add(shard)
@@ -112,7 +112,7 @@ class Index:
             number, mark, site = name.partition(".")
             if mark and number.isdecimal() and int(number) < len(held):
                 digest, n_tokens = held[int(number)]
-                self.places[digest, site] = Place(shard, name, digests.get(name))
+                self.places[digest, site] = StoredTensor(shard, name, digests.get(name))
                 self.tokens[digest] = n_tokens
 
     def forget(self, shard: Path) -> None:

@@ -21,6 +21,7 @@ from transformers.modeling_utils import LoadStateDictConfig, PreTrainedModel, lo
 
 from itda_core.foreign import foreign
 from itda_core.models.folder.config import refused
+from itda_core.models.quiet_transformers import quiet_transformers
 from itda_core.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def empty_model(config: PretrainedConfig, spec: ModelSpec, loader: str, dtype: t
     return module.eval().requires_grad_(False)
 
 
-class Places(NamedTuple):
+class TensorTargets(NamedTuple):
     """Where a checkpoint's tensors belong in a model."""
 
     blocks: tuple[tuple[str, ...], ...]  # the checkpoint's names per block
@@ -54,7 +55,7 @@ class Places(NamedTuple):
     homeless: tuple[str, ...]  # what is no part of the model, as transformers renames it
 
 
-def places(names: Sequence[str], module: PreTrainedModel, path: str) -> Places:
+def tensor_targets(names: Sequence[str], module: PreTrainedModel, path: str) -> TensorTargets:
     """Where the tensors `names` belong in a model whose blocks are at `path`."""
     conversions = get_model_conversion_mapping(module)
     renamings = [entry for entry in conversions if isinstance(entry, WeightRenaming)]
@@ -80,7 +81,7 @@ def places(names: Sequence[str], module: PreTrainedModel, path: str) -> Places:
             outside.append(name)
     ignored = [re.compile(pattern) for pattern in module._keys_to_ignore_on_load_unexpected or ()]
     homeless = [name for name in homeless if not any(pattern.search(name) for pattern in ignored)]
-    return Places(tuple(map(tuple, of_block)), tuple(outside), plain, tuple(homeless))
+    return TensorTargets(tuple(map(tuple, of_block)), tuple(outside), plain, tuple(homeless))
 
 
 def tower_of(module: nn.Module, path: str) -> str:
@@ -99,8 +100,8 @@ def place(
 ) -> None:
     """Put tensors of the checkpoint where they belong, converted as transformers does when it loads a model.
 
-    plain: see Places. Where all of `tensors` are so, transformers' loader, which looks at the whole model for every
-    block, is not needed.
+    plain: see TensorTargets. Where all of `tensors` are so, transformers' loader, which looks at the whole model for
+    every block, is not needed.
     """
     plan = module._get_dtype_plan(dtype)
     if not plan and all(name in plain for name in tensors):
@@ -111,14 +112,12 @@ def place(
             if empty is not None and empty.shape == tensor.shape:
                 holder._parameters[own] = nn.Parameter(tensor.to(device, empty.dtype), requires_grad=False)
         return
-    from itda_core.models.loading import quiet
-
     loading = LoadStateDictConfig(
         device_map={"": str(device)},
         dtype=dtype,
         dtype_plan=plan,
         weight_mapping=cast("list[WeightConverter | WeightRenaming]", get_model_conversion_mapping(module)),
     )
-    with quiet():
+    with quiet_transformers():
         convert_and_load_state_dict_in_model(module, tensors, loading)
     module.requires_grad_(False)

@@ -20,7 +20,7 @@ from itda_core.models.forward.hooks import hooked
 from itda_core.models.language_model import LanguageModel
 from itda_core.models.sites import Site
 from itda_core.models.spec import ModelSpec
-from itda_core.models.streamed.conversion import empty_model, place, places, tower_of
+from itda_core.models.streamed.conversion import empty_model, place, tensor_targets, tower_of
 from itda_core.models.streamed.weights import Weights
 
 if TYPE_CHECKING:
@@ -85,13 +85,13 @@ class Skeleton(LanguageModel):
         self._alone: set[int] = set()  # blocks that read windows alone
         self._tried: set[tuple[int, bool, int, int]] = set()  # blocks, and sizes of batches that were tried there
         self.weights = Weights(folder)
-        self._places = places(self.weights.names, module, self.blocks.path)
-        check_stored(spec.name, self.weights.stored, config, module, self._places.homeless)
+        self._targets = tensor_targets(self.weights.names, module, self.blocks.path)
+        check_stored(spec.name, self.weights.stored, config, module, self._targets.homeless)
         # Entries of the tuple that blocks return, 0: they return a tensor; known once block 0 has run.
         self.form = 0
         self._filled: tuple[bool, ...] | None = None  # which of them behind the first hold something; None: not known
         self._lost = torch.empty(0)  # stands for what they held, which is not kept
-        place(module, self.weights.read(self._places.outside), device, dtype, self._places.plain)
+        place(module, self.weights.read(self._targets.outside), device, dtype, self._targets.plain)
         tower = module.get_submodule(tower_of(module, self.blocks.path).rstrip("."))
         embeddings = tower.get_input_embeddings() if isinstance(tower, PreTrainedModel) else None
         if isinstance(embeddings, nn.Embedding) and embeddings.weight.is_meta:
@@ -110,11 +110,11 @@ class Skeleton(LanguageModel):
 
     def block_names(self, layer: int) -> tuple[str, ...]:
         """The checkpoint's tensors of a block."""
-        return self._places.blocks[layer]
+        return self._targets.blocks[layer]
 
     def put(self, layer: int, tensors: dict[str, torch.Tensor]) -> None:
         """Give a block its weights, by their names in the checkpoint. Raises UserError when some are missing."""
-        place(self.module, tensors, self.device, self._dtype, self._places.plain)
+        place(self.module, tensors, self.device, self._dtype, self._targets.plain)
         block = self.blocks.modules[layer]
         lacking = [name for name, parameter in block.named_parameters() if parameter.is_meta]
         if lacking:

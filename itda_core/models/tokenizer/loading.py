@@ -17,6 +17,7 @@ from itda_core.errors import UserError
 from itda_core.files import remembered
 from itda_core.foreign import foreign, quoted
 from itda_core.models.folder.model_folder import CONFIG, model_folder
+from itda_core.models.quiet_transformers import quiet_transformers
 from itda_core.models.spec import ModelSpec
 from itda_core.models.tokenizer.trial import Trial, tried
 
@@ -44,9 +45,7 @@ class _Finding(NamedTuple):
 
 def load_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerFast:
     """The tokenizer of the model that `spec` names; its weights are not read. Raises UserError as `load_model`."""
-    from itda_core.models.loading import quiet
-
-    with quiet():
+    with quiet_transformers():
         return read_tokenizer(model_folder(spec).path, spec)
 
 

@@ -101,69 +101,107 @@ def train_all(
     Raises UserError for whatever cannot be done, Interrupted when told to stop; what was done is kept in both cases.
     """
     from itda_core.runs.cluster import workers
-    from itda_core.runs.cluster.team import Team
 
-    asked = [_checked(request) for request in requests]
-    if not asked:
+    checked = [_checked(request) for request in requests]
+    if not checked:
         return []
-    for request in asked:
+    for request in checked:
         Library(request.library).check_writable()
     on_step("connecting to the cluster")
     with connected(address) as ray:
-        slots = workers.start(ray, asked[0])
-        results: dict[int, tuple[TrainedDictionary, ...]] = {}
-        teams: dict[int, Team] = {}
+        slots = workers.start(ray, checked[0])
+        trainings = _Trainings(ray, checked, slots, resume, work, checkpoint_seconds, on_note)
         try:
             on_step(f"starting {len(slots)} {'worker' if len(slots) == 1 else 'workers'}")
             workers.await_first(ray, slots)
-            training = False
-            pending = list(range(len(asked)))
-            while pending or teams:
-                free = [slot for slot in slots if not any(slot in team.slots for team in teams.values())]
-                while pending and free:
-                    i = pending.pop(0)
-                    given, free = _dealt(free, len(pending) + 1)
-                    request = _with_layers(asked[i], ray, given[0])
-                    places = _Places(request, resume=resume, work=_part(work, i, len(asked)), note=partial(on_note, i))
-                    teams[i] = Team(
-                        ray,
-                        request,
-                        places.groups(len(given)),
-                        given,
-                        places.work_of,
-                        most=len(slots),
-                        checkpoint_seconds=checkpoint_seconds,
-                        on_note=partial(on_note, i),
-                    )
-                for slot in free if teams else ():
-                    min(teams.values(), key=lambda team: len(team.slots)).join(slot)
-                for i, team in list(teams.items()):
-                    ended = team.step()
-                    if team.training and not training:
-                        training = True
-                        on_step("training")
-                    if progress := team.progress():
-                        on_progress(i, progress)
-                    if ended:
-                        on_step("saving")
-                        results[i] = team.results()
-                        teams.pop(i).close()
-                        training = False
-                if teams and should_stop():
-                    tokens, total = _stop(list(teams.values()))
+            while not trainings.ended:
+                trainings.begin()
+                trainings.look(on_step, on_progress)
+                if trainings.teams and should_stop():
+                    tokens, total = _stop(list(trainings.teams.values()))
                     raise Interrupted(tokens, total)
                 time.sleep(_BETWEEN_LOOKS)
         except UserError:
-            _stop(list(teams.values()))
+            _stop(list(trainings.teams.values()))
             raise
         finally:
-            for team in teams.values():
+            for team in trainings.teams.values():
                 team.close()
             for slot in slots:
                 slot.kill()
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
-    return [results[i] for i in range(len(asked))]
+    return [trainings.results[i] for i in range(len(checked))]
+
+
+class _Trainings:
+    """Trainings side by side on the workers of one cluster, each by a team of them."""
+
+    def __init__(
+        self,
+        ray: Any,
+        requests: Sequence[TrainRequest],
+        slots: Sequence[Slot],
+        resume: bool,
+        work: Path | None,
+        checkpoint_seconds: float,
+        on_note: Callable[[int, str], None],
+    ) -> None:
+        """requests: resolved; slots: all workers; the rest as in `train_all`."""
+        self._ray, self._requests, self._slots = ray, requests, slots
+        self._resume, self._work, self._checkpoint_seconds, self._on_note = resume, work, checkpoint_seconds, on_note
+        self._pending = list(range(len(requests)))
+        self.teams: dict[int, Team] = {}  # by the request's place, as the results
+        self.results: dict[int, tuple[TrainedDictionary, ...]] = {}
+        self._told = False  # whether it was told that training has begun, since the last dictionaries were saved
+
+    @property
+    def ended(self) -> bool:
+        """Whether every request has its results."""
+        return not (self._pending or self.teams)
+
+    def begin(self) -> None:
+        """Start trainings that wait on the free workers; where none waits, workers join the smallest team."""
+        free = [slot for slot in self._slots if not any(slot in team.slots for team in self.teams.values())]
+        while self._pending and free:
+            number = self._pending.pop(0)
+            given, free = _dealt(free, len(self._pending) + 1)
+            self.teams[number] = self._team(number, given)
+        for slot in free if self.teams else ():
+            min(self.teams.values(), key=lambda team: len(team.slots)).join(slot)
+
+    def _team(self, number: int, slots: list[Slot]) -> Team:
+        from itda_core.runs.cluster.team import Team
+
+        request = _with_layers(self._requests[number], self._ray, slots[0])
+        on_note = partial(self._on_note, number)
+        work = _part(self._work, number, len(self._requests))
+        folders = _CheckpointFolders(request, resume=self._resume, work=work, note=on_note)
+        return Team(
+            self._ray,
+            request,
+            folders.groups(len(slots)),
+            slots,
+            folders.work_of,
+            most=len(self._slots),
+            checkpoint_seconds=self._checkpoint_seconds,
+            on_note=on_note,
+        )
+
+    def look(self, on_step: Callable[[str], None], on_progress: Callable[[int, TrainProgress], None]) -> None:
+        """Look at every team once, and take the results of those that have ended."""
+        for number, team in list(self.teams.items()):
+            ended = team.step()
+            if team.training and not self._told:
+                self._told = True
+                on_step("training")
+            if progress := team.progress():
+                on_progress(number, progress)
+            if ended:
+                on_step("saving")
+                self.results[number] = team.results()
+                self.teams.pop(number).close()
+                self._told = False
 
 
 def _checked(request: TrainRequest) -> TrainRequest:
@@ -182,7 +220,7 @@ def _checked(request: TrainRequest) -> TrainRequest:
     return request
 
 
-def _dealt(free: list[Any], pending: int) -> tuple[list[Any], list[Any]]:
+def _dealt(free: list[Slot], pending: int) -> tuple[list[Slot], list[Slot]]:
     """The next of `pending` requests gets its share of the free workers, at least one; and the rest."""
     share = -(-len(free) // pending)
     return free[:share], free[share:]
@@ -195,7 +233,7 @@ def _part(work: Path | None, number: int, of: int) -> Path | None:
 def _with_layers(request: TrainRequest, ray: Any, slot: Slot) -> TrainRequest:
     """`request` with its layers as numbers; a worker tells how many there are where this machine cannot know."""
     from itda_core.runs.cluster.workers import n_layers
-    from itda_core.runs.costs.training import model_figures
+    from itda_core.runs.costs.model_figures import model_figures
 
     figures = model_figures(request.model)
     count = n_layers(ray, slot, request) if figures is None else figures.n_layers
@@ -203,7 +241,7 @@ def _with_layers(request: TrainRequest, ray: Any, slot: Slot) -> TrainRequest:
 
 
 @dataclass(frozen=True)
-class _Places:
+class _CheckpointFolders:
     """Where the groups of one request keep their checkpoints on this machine."""
 
     request: TrainRequest  # with its layers
@@ -227,15 +265,15 @@ class _Places:
     @contextmanager
     def work_of(self, request: TrainRequest) -> Iterator[Work]:
         """The work folder of a group, locked while the block runs."""
-        place: AbstractContextManager[Work]
+        locked: AbstractContextManager[Work]
         if self.work is None:
-            place = work_for(request, resume=self.resume, on_note=self.note)
+            locked = work_for(request, resume=self.resume, on_note=self.note)
         else:
-            place = work_in(self.work / format_layers(request.layers), resume=self.resume)
-        with place as kept:
+            locked = work_in(self.work / format_layers(request.layers), resume=self.resume)
+        with locked as work:
             if self.work is not None and not self.resume:
-                shutil.rmtree(kept.state, ignore_errors=True)
-            yield kept
+                shutil.rmtree(work.state, ignore_errors=True)
+            yield work
 
     def _begun(self) -> Iterator[tuple[int, ...]]:
         """Groups of layers with a checkpoint, the newest first."""

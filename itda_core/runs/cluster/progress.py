@@ -25,7 +25,7 @@ def merged(
     - seconds: of work so far; rate: tokens per second of this session.
     """
     from itda_core.dictionaries.growing.growth import LayerProgress
-    from itda_core.dictionaries.growing.training import TrainProgress
+    from itda_core.dictionaries.growing.progress import TrainProgress
     from itda_core.models.sites import KINDS
 
     layers: list[LayerProgress] = []

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itda_core.runs.costs.machines import PlannedMachine
 from itda_core.runs.costs.model_shape import BYTES, ModelShape, Part
 
-BASE_MEMORY = 700 * 2**20  # bytes: Python with torch and transformers, as runs.estimate counts
+BASE_MEMORY = 700 * 2**20  # bytes: Python with torch and transformers
 DEVICE_BASE_MEMORY = 600 * 2**20  # bytes: a CUDA context with its libraries
+WINDOWS_PER_BATCH = 16  # of one forward pass, as dictionaries.train takes them
+ATOMS_PER_TOKEN = 0.1  # of a threshold, where nothing better is known
 _LIVE_VECTORS = 12  # of d_model per token that a block's forward pass holds at its widest (MLP in and out, Q, K, V)
 _VECTORS_TOUCHED = 115  # of d_model per token and layer that anything but matrix products reads or writes
 _BUFFER_ROOM = 1.25  # buffers of atoms are at most so much larger than what is in them
@@ -28,7 +30,7 @@ class Amount:
     n_layers: int  # how many are wanted
     atoms: int  # of each dictionary at the end; 0: activations are only read
     k: int  # atoms per token
-    windows_per_batch: int = 16  # of one forward pass, as models.capture.stream takes them
+    windows_per_batch: int = WINDOWS_PER_BATCH
 
     @property
     def windows(self) -> int:
@@ -43,6 +45,16 @@ class Amount:
     @property
     def batches(self) -> int:
         return math.ceil(self.windows / self.windows_per_batch)
+
+
+def forward_per_token(parameters: int) -> int:
+    """Operations of a forward pass per token, roughly: each of the model's parameters is multiplied and added once."""
+    return 2 * parameters
+
+
+def pursuit_per_token(n_atoms: int, d_model: int, k: int) -> int:
+    """Operations of a pursuit of k steps per token: correlations with all atoms, a row of their Gram matrix a step."""
+    return 2 * n_atoms * (d_model + k)
 
 
 def run_blocks(shape: ModelShape, amount: Amount) -> tuple[Part, ...]:
@@ -75,9 +87,9 @@ def forward_seconds(shape: ModelShape, amount: Amount, on: PlannedMachine, dtype
 
 
 def pursuit_operations(shape: ModelShape, amount: Amount) -> int:
-    """Of growing all dictionaries: 2 x atoms x (d_model + k) per token and layer with half the atoms on average (as
-    runs.estimate counts), and the Gram matrix of the atoms."""
-    judged = amount.tokens * amount.atoms * (shape.d_model + amount.k)
+    """Of growing all dictionaries: a pursuit per token and layer with half the atoms on average, and the Gram matrix of
+    the atoms."""
+    judged = amount.tokens * pursuit_per_token(amount.atoms, shape.d_model, amount.k) // 2
     return amount.n_layers * (judged + amount.atoms**2 * shape.d_model)
 
 
@@ -100,20 +112,20 @@ def growth_seconds(d_model: int, amount: Amount, on: PlannedMachine) -> float:
     return product + amount.tokens * amount.k * row + atoms * entry
 
 
-def dictionary_bytes(d_model: int, amount: Amount) -> int:
-    """Of one dictionary while it grows: atoms in float64 and their Gram matrix in float32, in buffers with room."""
+def dictionary_bytes(d_model: int, amount: Amount, count: int = 1) -> int:
+    """Of `count` dictionaries that grow: atoms in float64 and their Gram matrix in float32, in buffers with room."""
     room = _BUFFER_ROOM * amount.atoms
-    return round(room * d_model * 8 + room * room * 4)
+    return round(count * (room * d_model * 8 + room * room * 4))
 
 
-def batch_bytes(shape: ModelShape, amount: Amount, dtype: str) -> int:
-    """Of one forward batch inside a block."""
-    return amount.windows_per_batch * amount.context * shape.d_model * _LIVE_VECTORS * BYTES[dtype]
+def batch_bytes(d_model: int, amount: Amount, number_bytes: int) -> int:
+    """Of one forward batch inside a block, with numbers of so many bytes."""
+    return amount.windows_per_batch * amount.context * d_model * _LIVE_VECTORS * number_bytes
 
 
-def captured_bytes(shape: ModelShape, amount: Amount, layers: int) -> int:
+def captured_bytes(d_model: int, amount: Amount, layers: int) -> int:
     """Of one forward batch's activations at `layers` sites, in float32."""
-    return amount.windows_per_batch * amount.context * shape.d_model * 4 * layers
+    return amount.windows_per_batch * amount.context * d_model * 4 * layers
 
 
 def hidden_bytes(shape: ModelShape, amount: Amount, dtype: str) -> int:

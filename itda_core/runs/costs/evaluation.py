@@ -8,7 +8,9 @@ from itda_core.analysis.evaluate import TOKENS
 from itda_core.dictionaries.storage.dictionary_folder import DictionarySummary, read_summary
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.costs.training import model_figures, operations_per_second
+from itda_core.runs.costs.counted import forward_per_token, pursuit_per_token
+from itda_core.runs.costs.machines import operations_per_second
+from itda_core.runs.costs.model_figures import model_figures
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.library import Library
 from itda_core.runs.machine import machine
@@ -27,9 +29,9 @@ class EvaluationEstimate:
 def estimate_evaluation(request: EvaluateRequest) -> EvaluationEstimate:
     """What `request` will take; nothing is loaded and nothing is fetched.
 
-    A pass costs 2 operations per parameter and token: one of the model alone, one with zeros at each site, one for
-    each result (an encoder needs the first only; that is not known beforehand). A pursuit costs
-    2 x atoms x (d_model + k) operations per token. Loading and finding the text are not counted.
+    Forward passes and pursuits are counted as in `counted`: one pass of the model alone, one with zeros at each site,
+    one for each result (an encoder needs the first only; that is not known beforehand). Loading and finding the text
+    are not counted.
 
     Raises UserError for a dictionary that does not exist or is damaged, and for a k above its number of atoms.
     """
@@ -60,8 +62,8 @@ def estimate_evaluation(request: EvaluateRequest) -> EvaluationEstimate:
         if figures is None or operations is None:
             operations = None
             continue
-        pursuits = sum(2 * n_methods * summary.atoms * (figures.d_model + k) for summary, k in rows)
-        operations += tokens * (passes * 2 * figures.parameters + pursuits)
+        pursuits = sum(n_methods * pursuit_per_token(summary.atoms, figures.d_model, k) for summary, k in rows)
+        operations += tokens * (passes * forward_per_token(figures.parameters) + pursuits)
     seconds = None
     if operations is not None:
         slow, fast = operations_per_second(machine(), request.device)

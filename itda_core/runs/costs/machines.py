@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from itda_core.errors import UserError
+from itda_core.runs.machine import Machine
 
 GIB = 2**30
 NVME = 3e9  # bytes per second that an NVMe disk reads in sequence; `itda plan --disk` says otherwise
 HOST_MEMORY = 64 * GIB  # of the host of a named GPU; `itda plan --ram` says otherwise
+_FLOPS_PER_CORE = (2e9, 20e9)  # a CPU core on matrices of this size, from unlucky to good
+_FLOPS_GPU = (2e12, 40e12)
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,11 @@ def named_machine(gpu: str) -> PlannedMachine:
         disk_write=NVME,
         transfer=_BANDWIDTH_SHARE * card.bus,
     )
+
+
+def operations_per_second(here: Machine, device: str) -> tuple[float, float]:
+    """What matrix products reach on `device` ("auto": this machine's best) where nothing was measured: operations per
+    second, from unlucky to good."""
+    on_gpu = (here.device if device == "auto" else device) != "cpu"
+    slow, fast = _FLOPS_GPU if on_gpu else (flops * here.cores for flops in _FLOPS_PER_CORE)
+    return slow, fast

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itda_core.comparison.matching.accuracy import same_layers
-from itda_core.runs.costs.training import model_figures, operations_per_second
+from itda_core.runs.costs.counted import forward_per_token, pursuit_per_token
+from itda_core.runs.costs.machines import operations_per_second
+from itda_core.runs.costs.model_figures import model_figures
 from itda_core.runs.machine import machine
 from itda_core.runs.matching.request import TOKENS, MatchRequest
 
@@ -14,9 +16,9 @@ _DECOMPOSITIONS = 40  # operations per cube of the width: singular values, solve
 def estimate_match(request: MatchRequest) -> tuple[float, float] | None:
     """Seconds on this machine, a quick and a slow guess; None where a model is not on this machine yet.
 
-    Nothing is loaded and nothing is fetched; loading the models is not counted. Per token: 2 operations per parameter,
-    2 x atoms x (d_model + k) per site for its dictionary, 2 per pair of dimensions for the covariances of all sites,
-    2 x anchors per pair of sites for each measure by anchors. Raises UserError for layers that the models lack.
+    Nothing is loaded and nothing is fetched; loading the models is not counted. Per token: a forward pass and, per
+    site, a pursuit of its dictionary as in `counted`, 2 operations per pair of dimensions for the covariances of all
+    sites, 2 x anchors per pair of sites for each measure by anchors. Raises UserError for layers that the models lack.
     """
     figures = [model_figures(spec) for spec in request.specs()]
     known = [found for found in figures if found is not None]
@@ -26,8 +28,8 @@ def estimate_match(request: MatchRequest) -> tuple[float, float] | None:
     tokens = TOKENS if request.config.tokens is None else request.config.tokens
     width = n_layers * sum(found.d_model for found in known)
     n_sites = n_layers * len(known)
-    per_token = 2.0 * sum(found.parameters for found in known)
-    per_token += sum(2 * n_layers * _ATOMS * (found.d_model + request.config.k) for found in known)
+    per_token = float(sum(forward_per_token(found.parameters) for found in known))
+    per_token += sum(n_layers * pursuit_per_token(_ATOMS, found.d_model, request.config.k) for found in known)
     per_token += 2 * width**2
     per_token += 2 * request.anchors * (width + n_sites**2) * 2
     pairs = n_sites * (n_sites + 1) / 2

@@ -19,7 +19,6 @@ from itda_core.runs.layers import existing_layers
 from itda_core.runs.machine import machine
 
 MOST_ATOMS = 16_384  # assumed of a dictionary whose size is not given
-_ATOMS_PER_TOKEN = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, ha
     notes: list[str] = []
     atoms = config.atoms
     if atoms is None:
-        atoms = max(1, min(MOST_ATOMS, round(config.tokens * _ATOMS_PER_TOKEN)))
+        atoms = max(1, min(MOST_ATOMS, round(config.tokens * costs_counted.ATOMS_PER_TOKEN)))
         notes.append(f"How many atoms a threshold gives is not known beforehand; {atoms:,} per layer are assumed.")
     if config.rule.sized:
         notes.append(f"Choosing the atoms once the text is read (selection {config.selection}) is not counted.")

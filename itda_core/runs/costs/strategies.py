@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itda_core.runs.costs import counted as costs_counted
 from itda_core.runs.costs.counted import Amount
 from itda_core.runs.costs.machines import PlannedMachine
-from itda_core.runs.costs.model_shape import ModelShape, Part
+from itda_core.runs.costs.model_shape import BYTES, ModelShape, Part
 
 READING, MOVING, FORWARD, GROWING = "reading", "moving", "forward", "growing"
 
@@ -61,7 +61,7 @@ class Harvest:
 
     @property
     def batch_bytes(self) -> int:
-        return costs_counted.batch_bytes(self.shape, self.amount, self.dtype)
+        return costs_counted.batch_bytes(self.shape.d_model, self.amount, BYTES[self.dtype])
 
     @property
     def dictionary_bytes(self) -> int:
@@ -92,7 +92,7 @@ def in_memory(harvest: Harvest) -> Way:
     shape, amount, on = harvest.shape, harvest.amount, harvest.on
     parts = (shape.embedding, *shape.blocks, shape.rest)
     read, weights = _stored(parts), harvest.computed(parts)
-    captured = costs_counted.captured_bytes(shape, amount, amount.n_layers)
+    captured = costs_counted.captured_bytes(shape.d_model, amount, amount.n_layers)
     work = harvest.batch_bytes + captured + (amount.n_layers + 1) * harvest.dictionary_bytes
     loading = weights + (read if weights != read else 0)  # files stay mapped while they are converted
     host, device = _split(harvest, loading, weights + work, alone=max(loading, weights + work))
@@ -119,7 +119,7 @@ def streamed(harvest: Harvest) -> Way:
     stored = max(part.stored_bytes for part in blocks)
     computed = max(harvest.computed([part]) for part in blocks)
     embedding = harvest.computed([shape.embedding])
-    captured = costs_counted.captured_bytes(shape, amount, 1)
+    captured = costs_counted.captured_bytes(shape.d_model, amount, 1)
     work = harvest.batch_bytes + captured + 2 * harvest.dictionary_bytes  # a buffer grows by copying
     converted = computed if computed != stored else 0
     host, device = _split(
@@ -155,7 +155,7 @@ def offloaded(harvest: Harvest) -> Way:
     parts = (shape.embedding, *harvest.blocks)
     once, largest = _stored(parts), max(harvest.computed([part]) for part in parts)
     layers = harvest.amount.n_layers
-    captured = costs_counted.captured_bytes(shape, harvest.amount, layers)
+    captured = costs_counted.captured_bytes(shape.d_model, harvest.amount, layers)
     work = harvest.batch_bytes + captured + (layers + 1) * harvest.dictionary_bytes
     host, device = _split(harvest, largest, largest + work, alone=largest + work)
     again = on.disk_read_again if host + once <= on.host_memory else on.disk_read

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itda_core.runs.costs.training import ModelFigures, model_figures, operations_per_second
+from itda_core.runs.costs.counted import forward_per_token, pursuit_per_token
+from itda_core.runs.costs.machines import operations_per_second
+from itda_core.runs.costs.model_figures import ModelFigures, model_figures
 from itda_core.runs.library import Library
 from itda_core.runs.machine import machine
 from itda_core.runs.transfer.request import TransferRequest
@@ -31,9 +33,10 @@ class TransferEstimate:
 def estimate_transfer(request: TransferRequest) -> TransferEstimate:
     """What `request` will take; no model is loaded and nothing is fetched.
 
-    The model reads the labels' text and the held-out tokens at 2 operations per parameter and token; loading it and
-    cutting the text into tokens are not counted. Each layer's dictionaries (every one rebuilt, its own and the random
-    ones) cost 2 x atoms^2 x d_model operations of their Gram matrix, and at each k 2 x atoms x (d_model + k) per token.
+    The model reads the labels' text and the held-out tokens; loading it and cutting the text into tokens are not
+    counted. Each layer's dictionaries (every one rebuilt, its own and the random ones) cost 2 x atoms^2 x d_model
+    operations of their Gram matrix, and at each k a pursuit per token. Forward passes and pursuits are counted as in
+    `counted`.
 
     Raises UserError for labels that do not exist, are damaged or do not belong together, for a k above their atoms, and
     for layers that the model lacks.
@@ -55,14 +58,14 @@ def operations_by_step(
 ) -> dict[str, float]:
     """What each step of `transfer_table` costs; those that are not named here cost little."""
     text = max(one.stats.get("tokens") or _TOKENS for one in labels)
-    pass_per_token = 2.0 * figures.parameters
+    pass_per_token = float(forward_per_token(figures.parameters))
     largest = max(labels, key=len)
     # A layer's own dictionary is taken to be as large as the largest of the labels'.
     dictionaries = [*labels, *(largest,) * (request.draws + 1)]
     width = figures.d_model
     measuring = sum(
         2 * len(one) ** 2 * width
-        + request.tokens * sum(2 * len(one) * (width + k) for k in request.ks or (one.config.k,))
+        + request.tokens * sum(pursuit_per_token(len(one), width, k) for k in request.ks or (one.config.k,))
         for one in dictionaries
     )
     n_layers = len(request.target_layers(labels, figures.n_layers))

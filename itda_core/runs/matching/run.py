@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from itda_core.comparison.matching.accuracy import same_layers
 from itda_core.files.csv_export import csv_text
-from itda_core.runs.costs.training import model_figures
+from itda_core.runs.costs.model_figures import model_figures
 from itda_core.runs.home import work_folder
 from itda_core.runs.layers import format_layers
 from itda_core.runs.matching.request import MatchRequest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.dictionaries.storage.description import read_description
 from itda_core.fingerprints import same_model
-from itda_core.runs.costs.training import model_figures
+from itda_core.runs.costs.model_figures import model_figures
 from itda_core.runs.costs.transfer import operations_by_step
 from itda_core.runs.library import Library
 from itda_core.runs.transfer.request import TransferRequest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from itda_core.errors import UserError
 from itda_core.machine.host_memory import host_memory
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.costs.training import model_figures
+from itda_core.runs.costs.model_figures import model_figures
 from pages.ui.frame import slow_imports
 
 if TYPE_CHECKING:

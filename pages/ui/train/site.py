@@ -7,7 +7,7 @@ import streamlit as st
 from itda_core.errors import UserError
 from itda_core.models.sites import KINDS
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
-from itda_core.runs.costs.training import ModelFigures, model_figures
+from itda_core.runs.costs.model_figures import ModelFigures, model_figures
 
 _SOURCES = ("Bundled", "Local folder", "Hugging Face")
 _SITES = (*KINDS, "module path")

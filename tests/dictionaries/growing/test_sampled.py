@@ -190,12 +190,12 @@ def test_progress_tells_how_far_choosing_is(model: FakeModel) -> None:
 
 
 def test_two_models_that_read_one_text_choose_from_the_same_prefixes() -> None:
-    """Of twice as many tokens as a pool holds, models with nothing in common hold the same half."""
+    """Of twice as many tokens as a reservoir holds, models with nothing in common hold the same half."""
     corpus = fake_corpus()
     seen = []
     for seed in (0, 1):
         growth = pooled(FakeModel(seed), corpus, room=500)
-        growth._pool.ordered()
+        growth._reservoir.ordered()
         labels = growth.kept(growth.totals).labels
         seen.append({(label.document, label.window_start, label.position) for label in labels})
         assert len(seen[-1]) == 500
@@ -203,13 +203,13 @@ def test_two_models_that_read_one_text_choose_from_the_same_prefixes() -> None:
 
 
 def pooled(model: FakeModel, corpus: Corpus, room: int) -> Any:
-    from itda_core.dictionaries.choosing.reservoir import Pool
-    from itda_core.dictionaries.growing.sampled import PooledGrowth
+    from itda_core.dictionaries.choosing.reservoir import Reservoir
+    from itda_core.dictionaries.growing.sampled import SampledGrowth
     from itda_core.text import windows
 
     site = model.site("resid_post", 0)
-    growth = PooledGrowth(site, config("sampled"))
-    growth._pool = Pool(room, 0, 16, torch.device("cpu"))
+    growth = SampledGrowth(site, config("sampled"))
+    growth._reservoir = Reservoir(room, 0, 16, torch.device("cpu"))
     for batch in model.stream(windows(corpus, model.tokenizer, context=12), [site]):
         growth.take(batch.tokens, batch.activations[site])
     return growth

@@ -16,8 +16,8 @@ from itda_core.dictionaries.config import TrainConfig
 from itda_core.models import ModelSpec, load_model
 from itda_core.models.loading import load_skeleton
 from itda_core.runs.costs.model_description import describe
+from itda_core.runs.costs.model_figures import model_figures
 from itda_core.runs.costs.model_shape import model_shape
-from itda_core.runs.costs.training import model_figures
 from itda_core.text import Document, windows
 from tests.conftest import byte_level, word_piece
 from tests.fuzz.damage import damage_file, damage_json_file, damaged_json

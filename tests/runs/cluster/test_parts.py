@@ -20,7 +20,7 @@ import pytest
 from itda_core.cli.main import main
 from itda_core.dictionaries import TrainConfig
 from itda_core.dictionaries.growing.growth import LayerProgress
-from itda_core.dictionaries.growing.training import TrainProgress
+from itda_core.dictionaries.growing.progress import TrainProgress
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import TrainRequest, cluster

@@ -10,7 +10,7 @@ from itda_core.dictionaries import TrainConfig
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import Library, TrainRequest, estimate
-from itda_core.runs.costs.training import ModelFigures, model_figures
+from itda_core.runs.costs.model_figures import ModelFigures, model_figures
 from tests.runs.samples import make_dictionary
 
 if TYPE_CHECKING:

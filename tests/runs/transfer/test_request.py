@@ -15,7 +15,8 @@ from itda_core.cli.main import main
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import Library, TransferRequest
-from itda_core.runs.costs.training import model_figures, operations_per_second
+from itda_core.runs.costs.machines import operations_per_second
+from itda_core.runs.costs.model_figures import model_figures
 from itda_core.runs.costs.transfer import estimate_transfer, operations_by_step
 from itda_core.runs.machine import machine
 from itda_core.runs.transfer.run import share_of_all
