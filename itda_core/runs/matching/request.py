@@ -15,7 +15,7 @@ from itda_core.runs.layers import format_layers
 from itda_core.runs.training.request import DEFAULT_SITE, absolute_if_local, layers_and_config, option
 
 TOKENS = 20_000
-# On the bundled models the layers' dictionaries match best about here, see the README; k=8 suits their width of 128.
+# Dictionaries of the bundled models match best about here (assets/docs/comparing.md); k=8 suits their width of 128.
 DICTIONARIES = TrainConfig(tokens=TOKENS, k=8)
 
 
