@@ -1,7 +1,9 @@
 from .label_sets import LabelSet as LabelSet
-from .label_transfer.transfer import Transfer as Transfer
-from .label_transfer.transfer import TransferTable as TransferTable
+from .label_transfer.results import Transfer as Transfer
+from .label_transfer.results import TransferStep as TransferStep
+from .label_transfer.results import TransferTable as TransferTable
 from .label_transfer.transfer import transfer as transfer
+from .label_transfer.transfer import transfer_steps as transfer_steps
 from .label_transfer.transfer import transfer_table as transfer_table
 from .matching.study import MatchProgress as MatchProgress
 from .matching.study import match as match
@@ -40,6 +42,7 @@ __all__ = [
     "OrderEffect",
     "OrderProgress",
     "Transfer",
+    "TransferStep",
     "TransferTable",
     "comparability",
     "convergence",
@@ -55,5 +58,6 @@ __all__ = [
     "relative_representation",
     "svcca",
     "transfer",
+    "transfer_steps",
     "transfer_table",
 ]

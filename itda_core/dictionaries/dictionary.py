@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from itda_core.arguments import plain, user_path
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.provenance import AtomLabel, to_labels
+from itda_core.dictionaries.spec import DictionarySpec
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,34 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from itda_core.pursuit import SparseCode
-
-
-@dataclass(frozen=True)
-class DictionarySpec:
-    """What a dictionary was grown from."""
-
-    model: str  # "demo:0", a local folder or a Hub id
-    revision: str | None
-    weights_fingerprint: str
-    tokenizer_fingerprint: str
-    layer: int | None  # 0-based; None for a module path without a block number
-    site: str  # "resid_post" and its like, or a module path
-    d_model: int
-    corpus: str
-    corpus_fingerprint: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "model", os.fspath(self.model))  # frozen; a path and NumPy's numbers are taken as well
-        object.__setattr__(self, "layer", plain(self.layer))
-        object.__setattr__(self, "d_model", plain(self.d_model))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> DictionarySpec:
-        """The specification with these fields, which a caller has checked."""
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class AtomDictionary:
@@ -95,9 +67,10 @@ class AtomDictionary:
     @classmethod
     def load(cls, path: str | Path) -> AtomDictionary:
         """The dictionary in the folder `path`, everything checked. Raises UserError when it is damaged or foreign."""
-        from itda_core.dictionaries.storage.dictionary_folder import load
+        from itda_core.dictionaries.storage.dictionary_folder import read
 
-        return load(user_path(path))
+        path = user_path(path)
+        return cls(*read(path), path)
 
     @classmethod
     def of(cls, given: AtomDictionary | str | Path) -> AtomDictionary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -84,12 +84,24 @@ def gather(
     chosen: Iterable[Chosen],
     sites: Sequence[Site],
     n_wanted: int,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> Gathered:
+    """What `gathering` ends with; `on_progress` gets what it yields."""
+    batches = gathering(model, chosen, sites, n_wanted)
+    while True:
+        try:
+            on_progress(next(batches))
+        except StopIteration as ended:
+            return ended.value
+
+
+def gathering(
+    model: ActivationSource, chosen: Iterable[Chosen], sites: Sequence[Site], n_wanted: int
+) -> Generator[int, None, Gathered]:
     """The activations at `sites` of the tokens that are wanted, which number from 0 to n_wanted - 1.
 
-    Held are one forward batch and the activations of the wanted places. `on_progress` gets how many of the wanted have
-    been met. Raises UserError as the model's stream does.
+    Yields after each forward batch how many of the wanted have been met. Held are one batch and the activations of the
+    wanted places. Raises UserError as the model's stream does.
     """
     under_way: dict[tuple[str, int], Mapping[int, Sequence[int]]] = {}
 
@@ -116,6 +128,5 @@ def gather(
             under_way.pop((token.window.document, token.window.char_start), None)
         for site in sites:
             parts[site].append(batch.activations[site][rows])
-        if on_progress:
-            on_progress(met)
+        yield met
     return Gathered({site: torch.cat(xs) if xs else torch.zeros(0, 0) for site, xs in parts.items()}, labels, row_of)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.arguments import user_path
 from itda_core.dictionaries.config import TrainConfig
-from itda_core.dictionaries.dictionary import DictionarySpec
 from itda_core.dictionaries.provenance import CONTEXT_AFTER, CONTEXT_BEFORE, DTYPES, MOST_NUMBER, check
+from itda_core.dictionaries.spec import DictionarySpec
 from itda_core.dictionaries.storage.description import check_spec, check_stats, config_of
 from itda_core.errors import UserError
 from itda_core.files import finite, parse_json, read_bytes, shown, write_bytes

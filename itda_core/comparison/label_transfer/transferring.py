@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from itda_core.comparison.label_transfer.transfer import Transfer
+from itda_core.comparison.label_transfer.results import Transfer, TransferStep, TransferTable
 from itda_core.dictionaries.choosing.directions import unit_directions
 from itda_core.dictionaries.choosing.prefix_hash import numbers, uniforms
 from itda_core.dictionaries.dictionary import AtomDictionary
-from itda_core.dictionaries.gathering import Chosen, Gathered, LabelFinder, gather
+from itda_core.dictionaries.gathering import Chosen, Gathered, LabelFinder, gathering
 from itda_core.dictionaries.growing.held_out import FEWEST_TOKENS, Quality, collect, quality
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.dictionaries.growing.training_windows import windows_of_training
@@ -56,7 +56,7 @@ class _Used(NamedTuple):
 
 
 class Transferring:
-    """See transfer.transfer_table, which checks what can be seen at once."""
+    """See transfer.transfer_steps, which checks what can be seen at once."""
 
     def __init__(
         self,
@@ -65,19 +65,17 @@ class Transferring:
         corpus: Corpus,
         sites: Sequence[Site],
         own: Sequence[AtomDictionary],
-        on_progress: Callable[[str, float], None],
     ) -> None:
         for one in labels:
             check_readable(one, model, corpus)
         self._labels, self._model, self._corpus, self._sites = list(labels), model, corpus, list(sites)
         self._config = labels[0].config  # what windows are cut by is the same in all
         self._own = _own_by_site(own, model, corpus, self._sites)
-        self._on_progress = on_progress
         self._finder = LabelFinder(labels, model.tokenizer_fingerprint)
         self._qualities: dict[tuple[object, ...], Quality] = {}
         self._surveys: dict[tuple[object, ...], dict[Any, StreamStatistics]] = {}
 
-    def cells(
+    def steps(
         self,
         ks: Sequence[int] | None,
         method: str | None,
@@ -85,12 +83,12 @@ class Transferring:
         draws: int,
         seed: int,
         held_out: Corpus | None,
-    ) -> tuple[list[Transfer], int]:
-        """The cells of the table, and how many tokens were measured on."""
-        self._on_progress("drawing places", 0.0)
+    ) -> Generator[TransferStep, None, None]:
+        """Yields on the way, at last the table."""
+        yield TransferStep("drawing places", 0.0)
         stretch, drawn = self._draw(draws, seed)
-        gathered = self._gather(stretch, drawn)
-        self._on_progress("reading held-out text", 0.0)
+        gathered = yield from self._gather(stretch, drawn)
+        yield TransferStep("reading held-out text", 0.0)
         held = self._held(stretch, tokens, held_out)
         found: list[Transfer] = []
         first = 0
@@ -100,7 +98,7 @@ class Transferring:
             first += len(labels.places)
             for j, site in enumerate(self._sites):
                 share = (i * len(self._sites) + j) / (len(self._labels) * len(self._sites))
-                self._on_progress("measuring", share)
+                yield TransferStep("measuring", share)
                 used = _Used(site, gathered.x[site], held[site], surveys[site])
                 args = (labels, self._model, self._corpus, site, used.x, gathered.labels, rows)
                 dictionary = assemble(*args, used.surveyed, stretch, with_errors=False)
@@ -108,7 +106,10 @@ class Transferring:
                     found.append(
                         self._cell(labels, dictionary, used, gathered, drawn, k, method or labels.config.method)
                     )
-        return found, len(held[self._sites[0]])
+        held_in = self._corpus if held_out is None else held_out
+        measured_on = len(held[self._sites[0]])
+        table = TransferTable(self._model.name, self._corpus.id, held_in.id, measured_on, draws, tuple(found))
+        yield TransferStep("", 1.0, table)
 
     def _windows(self) -> Iterator[Window]:
         return windows_of_training(self._corpus, self._model.tokenizer, self._config)
@@ -152,7 +153,8 @@ class Transferring:
                 wanted_at.setdefault(token, []).append(number)
         return stretch, drawn
 
-    def _gather(self, stretch: TextAmount, drawn: _Drawn) -> Gathered:
+    def _gather(self, stretch: TextAmount, drawn: _Drawn) -> Generator[TransferStep, None, Gathered]:
+        """The activations of all places, of labels and drawn ones; yields after each batch of text."""
         n_wanted = drawn.first + drawn.draws * drawn.each
 
         def chosen() -> Iterator[Chosen]:
@@ -166,10 +168,13 @@ class Transferring:
                         passed += 1
                 yield Chosen(window, wanted)
 
-        def said(met: int) -> None:
-            self._on_progress("reading the labels' text", met / n_wanted)
-
-        return gather(self._model, chosen(), self._sites, n_wanted, said)
+        batches = gathering(self._model, chosen(), self._sites, n_wanted)
+        while True:
+            try:
+                met = next(batches)
+            except StopIteration as ended:
+                return ended.value
+            yield TransferStep("reading the labels' text", met / n_wanted)
 
     def _held(self, stretch: TextAmount, tokens: int, held_out: Corpus | None) -> dict[Any, Tensor]:
         """Activations of the first `tokens` tokens that nothing was built from."""

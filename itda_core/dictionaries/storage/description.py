@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from itda_core.dictionaries.config import TrainConfig
-from itda_core.dictionaries.dictionary import DictionarySpec
+from itda_core.dictionaries.spec import DictionarySpec
 from itda_core.dictionaries.storage.digested_files import DIGESTS, REMEDY
 from itda_core.dictionaries.storage.json_schema import (
     Form,

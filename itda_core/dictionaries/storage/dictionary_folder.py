@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.dictionaries import provenance
 from itda_core.dictionaries.config import TrainConfig
-from itda_core.dictionaries.dictionary import AtomDictionary, DictionarySpec
+from itda_core.dictionaries.spec import DictionarySpec
 from itda_core.dictionaries.storage.description import (
     FORMAT,
     FORMAT_VERSION,
@@ -38,6 +38,8 @@ from itda_core.files import enough_memory, new_folder, shown, write_json
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
+
+    from itda_core.dictionaries.dictionary import AtomDictionary
 
 ATOMS, PROVENANCE = "atoms.safetensors", "provenance.parquet"
 STORED_DTYPES = ("float32", "float16")
@@ -67,6 +69,17 @@ class DictionarySummary:
     fvu: float | None  # fraction of variance unexplained, see stats["fvu_text"]
     created: str  # ISO 8601, UTC
     bytes: int  # of the three files
+
+
+class Parts(NamedTuple):
+    """What an AtomDictionary is made of."""
+
+    atoms: Tensor  # (n_atoms, d_model) float32, unit norm
+    mean: Tensor  # (d_model,) float32
+    provenance: pd.DataFrame
+    spec: DictionarySpec
+    config: TrainConfig
+    stats: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -158,8 +171,8 @@ def _write_description(folder: Path, description: dict[str, Any], digests: dict[
     write_json(folder / SPECIFICATION, sealed(description, SPECIFICATION, digests))
 
 
-def load(path: Path) -> AtomDictionary:
-    """The dictionary in the folder `path`; atoms and mean are float32 on the CPU.
+def read(path: Path) -> Parts:
+    """The dictionary in the folder `path`, everything checked; atoms and mean on the CPU.
 
     Atoms stored in half precision are normalised again. Raises UserError when `path` is missing, foreign, of another
     format version, or damaged in any way: shapes that disagree, atoms that are not unit norm, NaN, wrong labels, a file
@@ -174,7 +187,7 @@ def load(path: Path) -> AtomDictionary:
         atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"])
     check_digest(path / ATOMS, _digests(description).get(ATOMS))
     frame = _labels(path, description)
-    return AtomDictionary(atoms, mean, frame, spec, config, description["stats"], path)
+    return Parts(atoms, mean, frame, spec, config, description["stats"])
 
 
 def read_summary(path: str | Path) -> DictionarySummary:

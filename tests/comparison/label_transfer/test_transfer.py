@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable, transfer, transfer_table
+from itda_core.comparison.label_transfer.results import Transfer, TransferTable
+from itda_core.comparison.label_transfer.transfer import transfer, transfer_steps, transfer_table
 from itda_core.dictionaries import AtomDictionary, LabelsOnly, TrainConfig, rebuild, train
 from itda_core.dictionaries.choosing.prefix_hash import numbers, uniforms
 from itda_core.errors import UserError
@@ -159,6 +160,19 @@ def test_a_table_is_its_cells_measured_one_by_one(config: TrainConfig) -> None:
     assert (table.matrix("fvu", 3) < table.matrix("fvu", 1)).all()
     with pytest.raises(UserError, match="k=2 was not measured"):
         table.matrix("fvu", 2)
+
+
+def test_steps_end_with_the_table_that_is_made_in_one_go() -> None:
+    corpus, model = fake_corpus(), other_model()
+    labels = LabelsOnly.of(grown(FakeModel(), corpus, 0, CONFIG))
+    site = model.site("resid_post", 0)
+    steps = list(transfer_steps([labels], model, corpus, [site], tokens=HELD, draws=1))
+    names = list(dict.fromkeys(step.step for step in steps if step.table is None))
+    assert names == ["drawing places", "reading the labels' text", "reading held-out text", "measuring"]
+    assert [step.table is None for step in steps] == [True] * (len(steps) - 1) + [False]
+    assert steps[-1].table == transfer_table([labels], model, corpus, [site], tokens=HELD, draws=1)
+    with pytest.raises(UserError, match="at least one layer"):
+        transfer_steps([labels], model, corpus, [])
 
 
 def test_the_text_is_read_once_for_all_sites_and_labels() -> None:
