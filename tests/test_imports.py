@@ -165,4 +165,4 @@ def test_the_public_names_are_there() -> None:
         dir(itda_core)
     )
     with pytest.raises(AttributeError, match="nothing_such"):
-        _ = itda_core.nothing_such
+        _ = itda_core.nothing_such  # pyright: ignore[reportAttributeAccessIssue]

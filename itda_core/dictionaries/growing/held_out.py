@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from itda_core.pursuit import relative_error
 if TYPE_CHECKING:
     from itda_core.dictionaries.activation_source import Site
     from itda_core.dictionaries.dictionary import AtomDictionary
+
+S = TypeVar("S", bound="Site")
 
 MOST_TOKENS = 4096
 FEWEST_TOKENS = 256  # with fewer left in the corpus the figure would be chance, and training text is used
@@ -29,9 +31,9 @@ class Quality(NamedTuple):
     l0: float | None = None  # mean number of distinct atoms per token
 
 
-def collect(parts: Iterable[Mapping[Site, Tensor]], most: int = MOST_TOKENS) -> dict[Site, Tensor]:
+def collect(parts: Iterable[Mapping[S, Tensor]], most: int = MOST_TOKENS) -> dict[S, Tensor]:
     """The first `most` activations of a stream, per site (n_tokens, d_model); it is read no further than that."""
-    held: dict[Site, list[Tensor]] = {}
+    held: dict[S, list[Tensor]] = {}
     room = most
     for part in parts:
         for site, x in part.items():
