@@ -37,12 +37,14 @@ from itda_core.errors import UserError, said
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.files.paths import existing_folder, new_file
 from itda_core.machine import standard_streams
+from itda_core.models.sites import KINDS as SITES
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.matching.request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
 from itda_core.runs.training.request import DEFAULT_SITE, TrainRequest
 from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
+from itda_core.text.corpus_kinds import GRAMMAR
 
 _OPTIONS = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 cli = typer.Typer(
@@ -213,13 +215,13 @@ def train(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="demo:0 ... demo:4, a local folder or a Hub id.")],
     corpus: Annotated[
         str,
-        typer.Option(help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN]."),
+        typer.Option(help=f"{GRAMMAR}."),
     ],
     layers: Annotated[
         str | None, typer.Option(help="For example 0,2-4, or all. Needed unless the site names its layer.")
     ] = None,
     site: Annotated[
-        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out, blocks.2.hook_resid_post or a module path.")
+        str, typer.Option(help=f"{', '.join(SITES)}, blocks.2.hook_resid_post or a module path.")
     ] = DEFAULT_SITE,
     tokens: Annotated[int | None, typer.Option(help="Tokens to read; the whole corpus if left out.")] = None,
     context: Annotated[int, typer.Option(help="Tokens per window.")] = 128,
@@ -523,12 +525,10 @@ def match(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="demo:0 ... demo:4, local folders, Hub ids.")],
     corpus: Annotated[
         str,
-        typer.Option(help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN]."),
+        typer.Option(help=f"{GRAMMAR}."),
     ],
     layers: Annotated[str, typer.Option(help="For example 0,2-4, or all, if the models have equally many.")] = "all",
-    site: Annotated[
-        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out or a module path.")
-    ] = DEFAULT_SITE,
+    site: Annotated[str, typer.Option(help=f"{', '.join(SITES)} or a module path.")] = DEFAULT_SITE,
     tokens: Annotated[int, typer.Option(help="Tokens to compare on, the first of the corpus.")] = 20_000,
     measures: Annotated[
         list[str] | None,
@@ -1253,7 +1253,7 @@ def pursuit(
 def bench_train(
     model: Annotated[str, typer.Option(help="demo:0 ... demo:4, a local folder or a Hub id.")] = "demo:0",
     layer: Annotated[int, typer.Option(help="The block whose activations are read, from 0.")] = 3,
-    site: Annotated[str, typer.Option(help="resid_post, resid_pre, attn_out or mlp_out.")] = DEFAULT_SITE,
+    site: Annotated[str, typer.Option(help=f"{one_of(SITES)}.")] = DEFAULT_SITE,
     corpus: Annotated[str, typer.Option(help="demo, a file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN].")] = "demo",
     lines_over: Annotated[
         int | None, typer.Option(min=0, help="Take every line of more characters as a document, and nothing else.")
