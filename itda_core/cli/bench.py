@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from itda_core.arguments import one_of
 from itda_core.cli.options import (
-    HF_CORPUS,
     MODELS,
     AsJson,
     Context,
@@ -26,7 +26,9 @@ from itda_core.cli.options import (
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.files.paths import existing_folder
+from itda_core.models.sites import KINDS as SITES
 from itda_core.runs.training.request import DEFAULT_SITE
+from itda_core.text.corpus_kinds import HUB
 
 bench = group("This machine against the textbook and against its own limit.")
 
@@ -58,8 +60,8 @@ def pursuit(
 def bench_train(
     model: Annotated[str, typer.Option(help=MODELS)] = "demo:0",
     layer: Annotated[int, typer.Option(help="The block whose activations are read, from 0.")] = 3,
-    site: Annotated[str, typer.Option(help="resid_post, resid_pre, attn_out or mlp_out.")] = DEFAULT_SITE,
-    corpus: Annotated[str, typer.Option(help=f"demo, a file, or {HF_CORPUS}.")] = "demo",
+    site: Annotated[str, typer.Option(help=f"{one_of(SITES)}.")] = DEFAULT_SITE,
+    corpus: Annotated[str, typer.Option(help=f"demo, a file, or {HUB.grammar}.")] = "demo",
     lines_over: Annotated[
         int | None, typer.Option(min=0, help="Take every line of more characters as a document, and nothing else.")
     ] = None,

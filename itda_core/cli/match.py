@@ -29,6 +29,7 @@ from itda_core.cli.options import (
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.dictionaries.config import SELECTIONS
 from itda_core.files.paths import new_file
+from itda_core.models.sites import KINDS as SITES
 from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.matching.request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
 from itda_core.runs.training.request import DEFAULT_SITE
@@ -38,9 +39,7 @@ def match(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="demo:0 ... demo:4, local folders, Hub ids.")],
     corpus: Corpus,
     layers: Annotated[str, typer.Option(help="For example 0,2-4, or all, if the models have equally many.")] = "all",
-    site: Annotated[
-        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out or a module path.")
-    ] = DEFAULT_SITE,
+    site: Annotated[str, typer.Option(help=f"{', '.join(SITES)} or a module path.")] = DEFAULT_SITE,
     tokens: Annotated[int, typer.Option(help="Tokens to compare on, the first of the corpus.")] = 20_000,
     measures: Annotated[
         list[str] | None,

@@ -13,13 +13,12 @@ from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.files.paths import existing_folder
+from itda_core.text.corpus_kinds import GRAMMAR
 
-HF_CORPUS = "hf:NAME[/CONFIG][@SPLIT][#COLUMN]"
-CORPORA = f"demo, a .txt, .jsonl, .csv or .parquet file, or {HF_CORPUS}."
 MODELS = "demo:0 ... demo:4, a local folder or a Hub id."
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=MODELS)]
-Corpus = Annotated[str, typer.Option(help=CORPORA)]
+Corpus = Annotated[str, typer.Option(help=f"{GRAMMAR}.")]
 Context = Annotated[int, typer.Option(help="Tokens per window.")]
 Windows = Annotated[str, typer.Option(help="all windows of a document, or only the first.")]
 Centre = Annotated[bool, typer.Option("--centre", help="Subtract the stream's mean first.")]

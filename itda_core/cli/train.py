@@ -33,6 +33,7 @@ from itda_core.cli.terminal import print_json, print_table, stdout_for_json, tra
 from itda_core.dictionaries.config import EXTENDED, SIZED
 from itda_core.dictionaries.selections import TERMS
 from itda_core.errors import UserError
+from itda_core.models.sites import KINDS as SITES
 from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.training.request import DEFAULT_SITE, TrainRequest
 
@@ -44,7 +45,7 @@ def train(
         str | None, typer.Option(help="For example 0,2-4, or all. Needed unless the site names its layer.")
     ] = None,
     site: Annotated[
-        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out, blocks.2.hook_resid_post or a module path.")
+        str, typer.Option(help=f"{', '.join(SITES)}, blocks.2.hook_resid_post or a module path.")
     ] = DEFAULT_SITE,
     tokens: Annotated[int | None, typer.Option(help="Tokens to read; the whole corpus if left out.")] = None,
     context: Context = 128,

@@ -25,7 +25,8 @@ from itda_core.fingerprints import same_model
 if TYPE_CHECKING:
     from itda_core.dictionaries.activation_source import ActivationSource, Site
     from itda_core.dictionaries.config import TrainConfig
-    from itda_core.text.corpus import Corpus, Document
+    from itda_core.text.corpus import Corpus
+    from itda_core.text.document import Document
     from itda_core.text.windows import Window
 
 

@@ -7,8 +7,23 @@ from dataclasses import dataclass
 
 from itda_core.errors import UserError
 
-KINDS = ("resid_post", "resid_pre", "attn_out", "mlp_out")
-_TRANSFORMER_LENS = re.compile(r"blocks\.(\d+)\.(?:hook_)?(resid_post|resid_pre|attn_out|mlp_out)")
+
+@dataclass(frozen=True)
+class SiteKind:
+    """A place that every block has."""
+
+    name: str
+    words: str  # for people who choose one
+
+
+TABLE = (
+    SiteKind("resid_post", "residual stream after the block"),
+    SiteKind("resid_pre", "residual stream before the block"),
+    SiteKind("attn_out", "what attention adds"),
+    SiteKind("mlp_out", "what the MLP adds"),
+)
+KINDS = tuple(kind.name for kind in TABLE)
+_TRANSFORMER_LENS = re.compile(rf"blocks\.(\d+)\.(?:hook_)?({'|'.join(KINDS)})")
 _BLOCK_NUMBER = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
 
 

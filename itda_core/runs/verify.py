@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.errors import UserError
+from itda_core.text.corpus_kinds import FILE, kind_of
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, AtomLabel, LabelsOnly
     from itda_core.models import LanguageModel
     from itda_core.text import Corpus, Window
-    from itda_core.text.corpus import Document
+    from itda_core.text.document import Document
 
 TRUE_ABOVE = 0.999  # cosine, in half precision, which moves it by 1e-4 at most
 TRUE_ABOVE_IN_FULL = 0.99998  # in float32 all through; other batches, processors and devices move it by 1e-6 at most
@@ -309,6 +310,6 @@ def corpus_named(name: str, reference: str | None = None) -> Corpus:
 
     if reference is not None:
         return Corpus.open(reference)
-    if name != "demo" and not name.startswith("hf:") and not Path(name.partition("#")[0]).is_file():
+    if kind_of(name) is FILE and not Path(name.partition("#")[0]).is_file():
         raise UserError(f"The dictionary was built on the file {name}; say where it is with --corpus PATH.")
     return Corpus.open(name)

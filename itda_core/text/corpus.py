@@ -6,24 +6,15 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pkgutil import resolve_name
 
 from itda_core.errors import UserError
 from itda_core.foreign import valid
-
-DEMO_PASSAGES = 20_000
-DEMO_SEED = 0
-GRAMMAR = "demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME[/CONFIG][@SPLIT][#COLUMN]"
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One text with an id that stays the same each time the corpus is read."""
-
-    id: str
-    text: str
+from itda_core.text.corpus_kinds import FILE, GRAMMAR, kind_of
+from itda_core.text.document import Document
+from itda_core.text.pieces import pieces
 
 
 class Corpus:
@@ -60,24 +51,15 @@ class Corpus:
         column; damage further into a file, and a file that changes while it is read, are reported, also as UserError,
         when reading comes to it.
         """
-        from itda_core.text import sources
-        from itda_core.text.sources import hub
-
         given = os.fspath(reference) if isinstance(reference, os.PathLike) else reference
         if not isinstance(given, str):
             raise UserError(f"Corpus {given!r:.200} is neither a name nor a path; give {GRAMMAR}.")
         if isinstance(reference, os.PathLike):
-            return cls(*sources.file(Path(given)))._with_text(given)
+            return cls(*resolve_name(FILE.open)(Path(given)))._with_text(given)
         reference = given.strip()
         if not reference:
             raise UserError(f"No corpus was named; give {GRAMMAR}.")
-        if reference == "demo":
-            corpus = _demo()
-        elif reference.startswith("hf:"):
-            corpus = cls(*hub.open_streamed(reference))
-        else:
-            corpus = cls(*sources.file(reference))
-        return corpus._with_text(reference)
+        return cls(*resolve_name(kind_of(reference).open)(reference))._with_text(reference)
 
     def _with_text(self, reference: str) -> Corpus:
         """Itself. Raises UserError when no document holds any text."""
@@ -96,8 +78,6 @@ class Corpus:
 
         Raises UserError when two documents share an id: a label could not say which of them it stands for.
         """
-        from itda_core.text.pieces import pieces
-
         documents = tuple(documents)
         for document in documents:
             if not isinstance(document.id, str) or not isinstance(document.text, str):
@@ -116,13 +96,3 @@ class Corpus:
             return digest.hexdigest()
 
         return cls(id, lambda: iter(held), fingerprint)
-
-
-def _demo() -> Corpus:
-    from itda_core.text.passages import VERSION, passages
-
-    def read() -> Iterator[Document]:
-        return (Document(passage.id, passage.text) for passage in passages(DEMO_PASSAGES, seed=DEMO_SEED))
-
-    named = f"itda passages {VERSION} seed {DEMO_SEED} n {DEMO_PASSAGES}"
-    return Corpus("demo", read, lambda: hashlib.sha256(named.encode()).hexdigest())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from itda_core.text.corpus import Document
+from itda_core.text.document import Document
 
 LONGEST_DOCUMENT = 1_000_000  # characters; a tokenizer needs some 200 bytes for each
 # What a file's fingerprint tells beside the file, for earlier versions read such documents otherwise:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from itda_core.errors import UserError
 from itda_core.foreign import foreign, quoted
-from itda_core.text.corpus import Document
+from itda_core.text.document import Document
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from itda_core.dictionaries.config import TrainConfig
-    from itda_core.text.corpus import Document
+    from itda_core.text.document import Document
     from itda_core.text.windows import Window
 
 

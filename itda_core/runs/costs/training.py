@@ -254,10 +254,10 @@ def _corpus_tokens(reference: str) -> int | None:
         from itertools import islice
 
         from itda_core.text import Corpus
-        from itda_core.text.corpus import DEMO_PASSAGES
+        from itda_core.text.sources.demo import PASSAGES
 
         sample = [len(document.text) for document in islice(Corpus.open("demo"), _DEMO_SAMPLE)]
-        return round(statistics.mean(sample) * DEMO_PASSAGES / _CHARACTERS_PER_TOKEN)
+        return round(statistics.mean(sample) * PASSAGES / _CHARACTERS_PER_TOKEN)
     path = Path(reference)
     if not path.is_file():
         path = Path(reference.rpartition("#")[0] or reference)

@@ -12,6 +12,11 @@ _MOST_NAMES = 20  # that a message lists
 _LONGEST_NAME = 40  # characters of one
 
 
+def told(column: str) -> str:
+    """What of the choice of a column belongs into a fingerprint: what is not as usual."""
+    return "" if column == COLUMN else f"#{column}"
+
+
 def missing(file: CorpusFile, column: str | None, columns: Iterable[object], where: str = "the header") -> UserError:
     """The error to raise where the `column` asked for (None: none was) is not among `columns`."""
     asked = f"no column {column[:200]!r}" if column else f"no column {COLUMN!r} and not exactly one column of text"

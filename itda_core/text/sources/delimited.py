@@ -13,9 +13,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from itda_core.errors import UserError
-from itda_core.text.corpus import Document
+from itda_core.text.document import Document
 from itda_core.text.pieces import pieces
 from itda_core.text.sources.columns import COLUMN, listed, missing
+from itda_core.text.sources.columns import told as told_of_column
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
 
@@ -85,7 +86,7 @@ def read(file: CorpusFile, opened: BufferedReader, table: Table, changes: set[st
 
 def told(table: Table) -> str:
     """What of `table` belongs into a fingerprint: what is not as usual."""
-    column = "" if table.column == COLUMN else f"#{table.column}"
+    column = told_of_column(table.column)
     return column if table.separator == "," else f"{column} by {SEPARATORS[table.separator]}"
 
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from itda_core import hub
 from itda_core.errors import UserError
 from itda_core.foreign import foreign, valid
-from itda_core.text.corpus import Document
+from itda_core.text.document import Document, Source
 from itda_core.text.pieces import pieces
-from itda_core.text.sources import COLUMN, Source
-from itda_core.text.sources.columns import listed
+from itda_core.text.sources.columns import COLUMN, listed
 
 if TYPE_CHECKING:
     from datasets import IterableDataset

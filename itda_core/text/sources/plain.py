@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 
 from itda_core.errors import UserError
-from itda_core.text.corpus import Document
+from itda_core.text.document import Document
 from itda_core.text.pieces import LONGEST_DOCUMENT
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
@@ -16,6 +16,11 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> None
     """Raises UserError where a column was asked for: there is none."""
     if column is not None:
         raise UserError(f"Corpus file {file.path}: a .txt file has no columns; leave out '#{column[:200]}'.")
+
+
+def told(chosen: None) -> str:
+    """Nothing: such a file is read in one way only."""
+    return ""
 
 
 def read(file: CorpusFile, opened: BufferedReader, chosen: None, changes: set[str]) -> Iterator[Document]:

@@ -10,6 +10,7 @@ import streamlit as st
 from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.runs.library import LibraryEntry
+from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.notice import notice
 from pages.ui.forms import corpus_location
 from pages.ui.frame import address
@@ -58,7 +59,7 @@ def choose(entries: Sequence[LibraryEntry]) -> Text:
             "Which text",
             key=_TEXT,
             placeholder="demo, /path/to/text.txt or hf:NAME/CONFIG@SPLIT#COLUMN",
-            help="demo for the bundled text; a .txt, .jsonl, .csv or .parquet file (a column may follow it: "
+            help=f"demo for the bundled text; {A_FILE} (a column may follow it: "
             "reviews.csv#body); or a Hugging Face data set, streamed.",
         ).strip()
         address.leave("text", _TEXT, given, "")

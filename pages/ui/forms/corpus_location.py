@@ -6,12 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from itda_core.text.corpus_kinds import FILE, kind_of
 from pages.ui.forms import uploads
 
 
 def findable(corpus: str) -> bool:
     """Whether the name alone leads to the text."""
-    return corpus == "demo" or corpus.startswith("hf:")
+    return kind_of(corpus) is not FILE
 
 
 def where_now(corpus: str, key: str) -> str:

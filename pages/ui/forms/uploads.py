@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 from itda_core.files import PARTIAL, explained
 from itda_core.runs.home import home
+from itda_core.text.corpus_kinds import ENDINGS
 
-KINDS = ("txt", "jsonl", "csv", "parquet")
+KINDS = tuple(ending.removeprefix(".") for ending in ENDINGS)
 _CHUNK = 2**20
 _NAMING = threading.Lock()  # visitors are threads of one process
 

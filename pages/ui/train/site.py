@@ -5,19 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from itda_core.errors import UserError
-from itda_core.models.sites import KINDS
+from itda_core.models.sites import TABLE
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
 from itda_core.runs.costs.model_figures import ModelFigures, model_figures
 
 _SOURCES = ("Bundled", "Local folder", "Hugging Face")
-_SITES = (*KINDS, "module path")
-_SITE_WORDS = {
-    "resid_post": "resid_post: residual stream after the block",
-    "resid_pre": "resid_pre: residual stream before the block",
-    "attn_out": "attn_out: what attention adds",
-    "mlp_out": "mlp_out: what the MLP adds",
-    "module path": "a module by its path",
-}
+_MODULE = "module path"
+_SITE_WORDS = {**{kind.name: f"{kind.name}: {kind.words}" for kind in TABLE}, _MODULE: "a module by its path"}
 
 
 def choose_model() -> tuple[str, str | None, bool]:
@@ -71,13 +65,13 @@ def choose_site() -> str:
     """Draws the choice: a kind of site, or the path of a module."""
     site = st.selectbox(
         "Site",
-        _SITES,
+        list(_SITE_WORDS),
         format_func=_SITE_WORDS.__getitem__,
         key="train.site",
         persist_state="session",
         help="Where in each block the activations are read.",
     )
-    if site != "module path":
+    if site != _MODULE:
         return site
     return st.text_input(
         "Module path", value="transformer.h.{layer}.mlp", key="train.module", persist_state="session"

@@ -8,6 +8,7 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.runs.units import size
+from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.notice import problem
 from pages.ui.forms import uploads
 
@@ -36,7 +37,7 @@ def choose() -> str:
             key="train.text.path",
             persist_state="session",
             placeholder="/path/to/text.txt",
-            help="A .txt, .jsonl, .csv or .parquet file; a column may follow it: reviews.csv#body",
+            help=f"{A_FILE.capitalize()}; a column may follow it: reviews.csv#body",
         ).strip()
     if source == "Hugging Face":
         name = st.text_input(

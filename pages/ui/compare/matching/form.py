@@ -14,6 +14,7 @@ from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.matching.request import DICTIONARIES, TOKENS, MatchRequest
 from itda_core.runs.units import duration
+from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.forms import model_settings
 from pages.ui.forms.dictionary_choice import MARK, Listed
@@ -79,9 +80,7 @@ def form(entries: Iterable[LibraryEntry]) -> Asked:
     left, middle, right = st.columns([3, 2, 2])
     with left:
         address.arrive("text", _CORPUS, str, "demo")
-        corpus = st.text_input(
-            "Text", key=_CORPUS, help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME; all models read it."
-        ).strip()
+        corpus = st.text_input("Text", key=_CORPUS, help=f"demo, {A_FILE}, or hf:NAME; all models read it.").strip()
         address.leave("text", _CORPUS, corpus, "demo")
     with middle:
         address.arrive("tokens", _TOKENS, address.whole(1, _MOST_TOKENS), TOKENS)

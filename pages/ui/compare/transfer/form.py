@@ -16,6 +16,7 @@ from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
 from itda_core.runs.units import duration
+from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.evaluate.form import whole_numbers
 from pages.ui.forms import dictionary_choice, model_settings
@@ -184,7 +185,7 @@ def _more_settings() -> _More:
         key="transfer.held_out",
         persist_state="session",
         placeholder="what follows the labels' own",
-        help="demo, a .txt, .jsonl, .csv or .parquet file, or hf:NAME.",
+        help=f"demo, {A_FILE}, or hf:NAME.",
     )
     left, middle, right = st.columns(3)
     with left:

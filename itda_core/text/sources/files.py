@@ -1,0 +1,89 @@
+"""Documents of files: text, JSON lines, CSV and Parquet.
+
+Every reader streams, and what it holds at once is bounded whatever the file: a line or a cell beyond LONGEST_LINE and
+its like is refused, and a document beyond LONGEST_DOCUMENT characters comes in several pieces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BufferedReader
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, Protocol
+
+from itda_core.arguments import one_of, user_path
+from itda_core.errors import UserError
+from itda_core.text.corpus_kinds import ENDINGS, FILES, GRAMMAR
+from itda_core.text.document import Document, Source
+from itda_core.text.sources.corpus_file import CorpusFile
+
+
+class Reader(Protocol):
+    """How files of one kind are read: a module of this room."""
+
+    def choose(self, file: CorpusFile, opened: BufferedReader, column: str | None) -> Any:
+        """What to read of the file, and how, where this `column` was asked for. Raises UserError without it."""
+        ...
+
+    def read(self, file: CorpusFile, opened: BufferedReader, chosen: Any, changes: set[str]) -> Iterator[Document]:
+        """By what `choose` gave. changes: gets what of the documents so far the fingerprint has to tell, see pieces."""
+        ...
+
+    def told(self, chosen: Any) -> str:
+        """What of that belongs into the fingerprint; "" for what is usual."""
+        ...
+
+
+def file(reference: str | Path) -> Source:
+    """The documents of a file of a known kind; `reference` is its path, perhaps with `#COLUMN`.
+
+    Raises UserError when there is no such file, its kind is unknown or the column is missing; while it is read, where
+    it is damaged, or no longer what it was when this was called.
+    """
+    path, column = _path_and_column(reference)
+    if os.path.isdir(path):  # which, other than Path's own, has an answer for names that no file can have
+        raise UserError(f"Corpus {path} is a folder; give one file: {one_of(ENDINGS)}.")
+    kind = next((kind for kind in FILES if kind.ending == path.suffix.lower()), None)
+    if kind is None:
+        raise UserError(f"Corpus {str(reference)[:200]!r} is unknown; give {GRAMMAR}.")
+    reader: Reader = resolve_name(kind.reader)
+    found = CorpusFile.at(path)
+    with found.opened() as opened:
+        chosen = reader.choose(found, opened, column)
+
+    def read() -> Iterator[Document]:
+        with found.opened() as opened:
+            for document in reader.read(found, opened, chosen, set()):
+                found.check(opened)
+                yield document
+
+    def changes(opened: BufferedReader) -> set[str]:
+        """What documents tell that earlier versions read otherwise: it takes a look at all of them."""
+        found_so_far: set[str] = set()
+        if not kind.always_alike:
+            opened.seek(0)
+            with suppress(UserError):  # damage, which is told when reading comes to it; what follows is never read
+                for _ in reader.read(found, opened, chosen, found_so_far):
+                    pass
+        return found_so_far
+
+    def fingerprint() -> str:
+        with found.opened() as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            told = reader.told(chosen) + "".join(f" {change}" for change in sorted(changes(opened)))
+        return hashlib.sha256(f"{digest}{told}".encode()).hexdigest() if told else digest
+
+    return Source(found.name if column is None else f"{found.name}#{column}", read, fingerprint)
+
+
+def _path_and_column(reference: str | Path) -> tuple[Path, str | None]:
+    """The file meant, and the column that follows its path after a `#`. Raises UserError for a home nobody has."""
+    whole = user_path(reference)
+    if isinstance(reference, str) and "#" in reference and not os.path.lexists(whole):
+        name, column = reference.rsplit("#", 1)
+        return user_path(name), column
+    return whole, None
