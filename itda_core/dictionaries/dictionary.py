@@ -47,6 +47,7 @@ class DictionarySpec:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values by the names of the fields."""
         return asdict(self)
 
 

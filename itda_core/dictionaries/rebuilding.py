@@ -102,6 +102,7 @@ class TextAmount:
     tokens: int = 0
 
     def take(self, window: Window) -> None:
+        """One more window was read."""
         self.windows += 1
         self.tokens += len(window) - sum(window.special)
 

@@ -40,6 +40,7 @@ class Stage(NamedTuple):
 
     @classmethod
     def of(cls, config: TrainConfig, snapshot: Snapshot) -> Stage:
+        """The stage that begins at `snapshot` under `config`."""
         had = tuple(totals.atoms for totals in snapshot.layers)
         return cls(config.threshold, config.atoms, config.tokens, snapshot.tokens, snapshot.passes, had)
 

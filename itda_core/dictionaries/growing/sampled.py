@@ -92,6 +92,7 @@ class SampledGrowth(Growth):
         return Kept(x, labels, more, {**facts, _SEGMENTS: self._reservoir.segments})
 
     def restore(self, kept: Kept, mean: Tensor | None, totals: Totals) -> None:
+        """See `Growth.restore`. Raises UserError when the checkpoint is damaged."""
         self.mean, self.totals = mean, totals
         facts = dict(kept.facts)
         segments = facts.pop(_SEGMENTS, ())
@@ -105,6 +106,7 @@ class SampledGrowth(Growth):
             self._begin(kept.labelled.shape[1], kept.labelled.device).restore(kept.labels, kept.labelled, segments)
 
     def release(self) -> None:
+        """See `Growth.release`: the reservoir is given up."""
         if self._reservoir is not None:
             self._reservoir.clear()
         self._reservoir = None
@@ -112,10 +114,12 @@ class SampledGrowth(Growth):
             self._choosing = Choosing.ended(self._choosing.step, self._choosing.relative_error)
 
     def sync(self) -> None:
+        """See `Growth.sync`."""
         if self._reservoir is not None:
             self._reservoir.sync()
 
     def tidy(self) -> None:
+        """See `Growth.tidy`."""
         if self._reservoir is not None:
             self._reservoir.tidy()
 
@@ -170,6 +174,7 @@ class SampledGrowth(Growth):
         self.curve.add(self.totals.tokens, self.totals.atoms)
 
     def progress(self, left: int | None = None) -> LayerProgress:
+        """See `Growth.progress`; before atoms are chosen none are counted, and the error is not known (1)."""
         return LayerProgress(
             site=self.site_name,
             layer=self.site.layer,

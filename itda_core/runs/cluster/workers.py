@@ -54,6 +54,7 @@ class Slot:
         self.begin()
 
     def kill(self) -> None:
+        """End the worker at once."""
         self._ray.kill(self.actor)
 
 
