@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.checkpoints.snapshot import SNAPSHOT, Snapshot
-from itda_core.dictionaries.growing.growth import Growth, Kept
+from itda_core.dictionaries.growing.growth import Growth, GrowthState
 from itda_core.dictionaries.growing.predicted_size import GrowthCurve
 from itda_core.dictionaries.provenance import check, to_frame, to_labels
 from itda_core.dictionaries.storage.digested_files import (
@@ -132,7 +132,7 @@ class Checkpoints:
                 labels = to_labels(check(frame, len(labelled), str(file)))
                 growth.norm_median = state["norm_medians"][i]
                 growth.curve = GrowthCurve(state["curves"][i])
-                growth.restore(Kept(labelled, labels, own, state["facts"][i]), mean, totals)
+                growth.restore(GrowthState(labelled, labels, own, state["facts"][i]), mean, totals)
         return snapshot
 
     def _read_state(self, file: Path, n_sites: int) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What differs, in words; settings that are themselves tables are compared one by one."""
     found = []
     for key in sorted(old.keys() | new.keys()):
-        was, now = (said.get(key, UNSAID.get(key)) for said in (old, new))
+        was, now = (state.get(key, UNSAID.get(key)) for state in (old, new))
         if isinstance(was, dict) and isinstance(now, dict):
             found += differences(was, now)
         elif was != now and not (key == "model" and same_model(str(was), str(now))):
@@ -201,6 +201,6 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _short(value: object) -> str:
     """Fingerprints are recognised by their beginning, a model's also by what of it its config decides."""
-    said = shown(", ".join(map(str, value)) if isinstance(value, list) else value)
-    weights = weights_of(said)
-    return f"{weights[:12]}...{said[len(weights) :]}" if len(weights) == 64 and weights.isalnum() else said
+    words = shown(", ".join(map(str, value)) if isinstance(value, list) else value)
+    weights = weights_of(words)
+    return f"{weights[:12]}...{words[len(weights) :]}" if len(weights) == 64 and weights.isalnum() else words

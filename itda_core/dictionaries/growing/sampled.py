@@ -15,7 +15,7 @@ from itda_core.dictionaries.choosing.first_atoms import TooFewActivations
 from itda_core.dictionaries.choosing.learning import STEPS, Choosing, errors_without, learn
 from itda_core.dictionaries.choosing.means import Means
 from itda_core.dictionaries.choosing.reservoir import Reservoir, reservoir_room
-from itda_core.dictionaries.growing.growth import LATEST, Growth, Kept, LayerProgress, Totals
+from itda_core.dictionaries.growing.growth import LATEST, Growth, GrowthState, LayerProgress, Totals
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.errors import UserError
 from itda_core.pursuit import matching_pursuit, reconstruct
@@ -76,7 +76,7 @@ class SampledGrowth(Growth):
     def step(self) -> tuple[int, int]:
         return (0, 0) if self._choosing is None else (self._choosing.step, STEPS)
 
-    def kept(self, totals: Totals) -> Kept:
+    def kept(self, totals: Totals) -> GrowthState:
         """The atoms once they are chosen; before, what the reservoir has not on disk, and where choosing stands."""
         more: dict[str, Tensor] = {}
         facts: dict[str, Any] = {}
@@ -85,13 +85,13 @@ class SampledGrowth(Growth):
             more = {name: value for name, value in state.items() if isinstance(value, Tensor)}
             facts = {name: value for name, value in state.items() if name not in more}
         if totals.atoms:
-            return Kept(self.atoms, self.labels, facts=facts)
+            return GrowthState(self.atoms, self.labels, facts=facts)
         assert self._reservoir is not None, "nothing was taken in yet"
         x, labels = self._reservoir.tail
         labels = [replace(label, atom=row, order=row) for row, label in enumerate(labels)]
-        return Kept(x, labels, more, {**facts, _SEGMENTS: self._reservoir.segments})
+        return GrowthState(x, labels, more, {**facts, _SEGMENTS: self._reservoir.segments})
 
-    def restore(self, kept: Kept, mean: Tensor | None, totals: Totals) -> None:
+    def restore(self, kept: GrowthState, mean: Tensor | None, totals: Totals) -> None:
         """See `Growth.restore`. Raises UserError when the checkpoint is damaged."""
         self.mean, self.totals = mean, totals
         facts = dict(kept.facts)

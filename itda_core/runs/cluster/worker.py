@@ -123,9 +123,9 @@ class Worker:
 
         self._one_thread_per_core()
         self._stop.clear()
-        asked = TrainRequest.from_dict(request)
+        training = TrainRequest.from_dict(request)
         try:
-            with SharedForward(load_model(asked.model), Corpus.open(asked.corpus), asked, share) as source:
+            with SharedForward(load_model(training.model), Corpus.open(training.corpus), training, share) as source:
                 source.compute_for_others(self._stop.is_set)
         except UserError as error:
             return str(error)
