@@ -69,26 +69,26 @@ def _state(n_sites: int) -> Form:
     )
 
 
-def reservoir_folder(work: Path, site: int) -> Path:
+def reservoir_folder(folder: Path, site: int) -> Path:
     """Where site number `site` of a run keeps its reservoir on disk; its checkpoints name what of it counts."""
-    return work / f"{_RESERVOIR}{site}"
+    return folder / f"{_RESERVOIR}{site}"
 
 
 class Checkpoints:
-    """The checkpoints of one run in the folder `work`: each a folder that appears in one rename; the newest counts.
+    """The checkpoints of one run in `folder`: each a folder that appears in one rename; the newest counts.
 
     `identity` gives what a run must share with a checkpoint to go on from it, as far as is known by then: that a model
     has to read windows alone may be found in the midst of a text, before anything of it is taken.
     """
 
-    def __init__(self, work: Path, identity: Callable[[], dict[str, Any]]) -> None:
-        self._work, self._identity = work, identity
+    def __init__(self, folder: Path, identity: Callable[[], dict[str, Any]]) -> None:
+        self._folder, self._identity = folder, identity
 
     def clear(self, *, only_partial: bool = False) -> None:
         """Remove all checkpoints, or only what a killed process left unfinished."""
-        for path in self._work.glob(f"{PARTIAL}*"):
+        for path in self._folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in () if only_partial else (*self._all(), *self._work.glob(f"{_RESERVOIR}*")):
+        for path in () if only_partial else (*self._all(), *self._folder.glob(f"{_RESERVOIR}*")):
             shutil.rmtree(path)
 
     def save(self, snapshot: Snapshot, growths: Sequence[Growth]) -> None:
@@ -97,7 +97,7 @@ class Checkpoints:
         Raises UserError when the disk is full; the checkpoint before then stays.
         """
         steps = f"-{snapshot.steps:06d}" if snapshot.steps else ""
-        path = self._work / f"{_PREFIX}{snapshot.tokens:012d}{steps}"
+        path = self._folder / f"{_PREFIX}{snapshot.tokens:012d}{steps}"
         earlier, new = [other for other in self._all() if other != path], not path.exists()
         if new:
             with new_folder(path) as folder:
@@ -145,7 +145,7 @@ class Checkpoints:
         check_form(state.get("identity"), table({}, others=anything()), file, _REMEDY)
         if different := differences(state["identity"], self._identity()):
             raise UserError(
-                f"The run in {shown(self._work)} cannot go on, because it had {'; '.join(different)}; "
+                f"The run in {shown(self._folder)} cannot go on, because it had {'; '.join(different)}; "
                 "use the same settings, or start anew."
             )
         check_form(state, _state(n_sites), file, _REMEDY)
@@ -184,7 +184,7 @@ class Checkpoints:
 
     def _all(self) -> list[Path]:
         """Oldest first."""
-        return sorted(self._work.glob(f"{_PREFIX}*"))
+        return sorted(self._folder.glob(f"{_PREFIX}*"))
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

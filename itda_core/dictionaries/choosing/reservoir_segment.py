@@ -38,7 +38,7 @@ class Segment(NamedTuple):
     folder: Path
     size: int  # rows on disk
     rows: Tensor  # (n_rows,) int64, ascending
-    numbers: Tensor  # (n_rows,) int64, see draws.numbers
+    numbers: Tensor  # (n_rows,) int64, see prefix_hash.numbers
     positions: Tensor  # (n_rows,) int64, in their windows
 
     @classmethod

@@ -74,7 +74,7 @@ class Worker:
         return f"process {os.getpid()} on {platform.node()}"
 
     def train(self, order: Order) -> Outcome:
-        """Train what `order` asks for with training_run.run, in a folder that is gone afterwards."""
+        """Train what `order` asks for with training.run, in a folder that is gone afterwards."""
         from itda_core.runs.training.run import Interrupted, run
 
         self._one_thread_per_core()
