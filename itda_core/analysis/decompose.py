@@ -45,6 +45,7 @@ class SourceLabel:
 
     @classmethod
     def of(cls, label: AtomLabel) -> SourceLabel:
+        """The parts of a label that a decomposition shows."""
         return cls(**{field.name: getattr(label, field.name) for field in fields(cls)})
 
 
@@ -94,6 +95,7 @@ class Decomposition:
     tokens: tuple[TokenDecomposition, ...]
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values: the keys of `itda decompose --json`."""
         return asdict(self)
 
 

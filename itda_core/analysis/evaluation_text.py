@@ -95,15 +95,15 @@ def evaluation_text(
 def _passed_over(remaining: Iterator[Window], built: Sequence[_Built]) -> Iterator[tuple[int, int]]:
     """Read past what was built from; now and then, and at the end, how many windows and tokens of text that were."""
     n_windows = n_tokens = 0
-    said = time.monotonic()
+    counted_at = time.monotonic()
     while any(n_windows < part.windows or n_tokens < part.tokens for part in built):
         window = next(remaining, None)
         if window is None:
             break
         n_windows += 1
         n_tokens += n_text(window)
-        if time.monotonic() - said >= _SECONDS_BETWEEN_COUNTS:
-            said = time.monotonic()
+        if time.monotonic() - counted_at >= _SECONDS_BETWEEN_COUNTS:
+            counted_at = time.monotonic()
             yield n_windows, n_tokens
     yield n_windows, n_tokens
 

@@ -74,11 +74,11 @@ def rebuild(
             amount.take(window)
             yield Chosen(window, finder.find(window))
 
-    def said(met: int) -> None:
+    def report(met: int) -> None:
         if on_progress:
             on_progress(met, finder.count)
 
-    gathered = gather(model, chosen(), [read], finder.count, said)
+    gathered = gather(model, chosen(), [read], finder.count, report)
     if same_tokenizer:
         amount = TextAmount.of(labels, amount)
     rows = gathered.row_of
@@ -103,14 +103,15 @@ class TextAmount:
     tokens: int = 0
 
     def take(self, window: Window) -> None:
+        """One more window was read."""
         self.windows += 1
         self.tokens += len(window) - sum(window.special)
 
     @classmethod
     def of(cls, labels: LabelsOnly, otherwise: TextAmount) -> TextAmount:
         """What the dictionary of these labels had read; `otherwise` where it does not say."""
-        told = labels.stats.get("windows"), labels.stats.get("tokens")
-        return otherwise if None in told else cls(*cast("tuple[int, int]", told))
+        recorded = labels.stats.get("windows"), labels.stats.get("tokens")
+        return otherwise if None in recorded else cls(*cast("tuple[int, int]", recorded))
 
 
 def labelled_windows(

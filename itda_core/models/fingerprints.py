@@ -90,13 +90,13 @@ def model_fingerprint(folder: Path, *, own_code: bool = False, whole_up_to: int 
     return joined(weights_fingerprint(weight_files(folder), whole_up_to), digest.hexdigest())
 
 
-def _of_account(said: Any) -> Any:
+def _of_account(part: Any) -> Any:
     """What a config says, however deep, without what changes no activation and what is not set."""
-    if not isinstance(said, dict):
-        return said
+    if not isinstance(part, dict):
+        return part
     return {
         name: _of_account(value)
-        for name, value in said.items()
+        for name, value in part.items()
         if value is not None and name not in _INERT and not any(part in name for part in _DROPPED)
     }
 

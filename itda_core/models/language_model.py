@@ -186,17 +186,17 @@ class LanguageModel:
         windows_per_batch: int = 16,
         include_special: bool = False,
     ) -> Iterator[activations.ActivationBatch]:
-        """See `capture.stream`."""
+        """See `activations.stream`."""
         return activations.stream(
             self, windows, sites, windows_per_batch=windows_per_batch, include_special=include_special
         )
 
     def capture(self, window: Window, sites: Sequence[Site]) -> dict[Site, torch.Tensor]:
-        """See `capture.capture`."""
+        """See `activations.capture`."""
         return activations.capture(self, window, sites)
 
     def next_token_logits(self, window: Window, site: Site, position: int, replacements: torch.Tensor) -> torch.Tensor:
-        """See `capture.next_token_logits`."""
+        """See `activations.next_token_logits`."""
         return activations.next_token_logits(self, window, site, position, replacements)
 
     def predict(self, windows: Sequence[Window], sites: Sequence[Site] = ()) -> prediction.Predictions:

@@ -191,8 +191,8 @@ def _stored_dtype(folder: Path) -> str:
     return next((one.dtype for one in stored if len(one.shape) > 1), "F32")
 
 
-def _damaged(spec: ModelSpec, said: object) -> UserError:
-    return UserError(f"The weights of model {spec.name} cannot be loaded ({quoted(said)}); fetch or save it again.")
+def _damaged(spec: ModelSpec, cause: object) -> UserError:
+    return UserError(f"The weights of model {spec.name} cannot be loaded ({quoted(cause)}); fetch or save it again.")
 
 
 def _too_large(spec: ModelSpec, device: object) -> UserError:

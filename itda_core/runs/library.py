@@ -88,6 +88,7 @@ class Library:
         raise UserError(f"No dictionary is called {text[:MOST_BYTES]!r}; {self._nearest(text)}")
 
     def is_bundled(self, path: Path) -> bool:
+        """Whether the dictionary in this folder came with the studio."""
         return path.resolve().parent == BUNDLED.resolve()
 
     def free_name(self, model: str, site: str, layer: int | None) -> str:

@@ -30,6 +30,7 @@ class Rebuilt:
     rebuilt: dict[str, Any]  # whose labels they are, how many, and how many were left out for which reason
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain values by the names of the fields."""
         return {**vars(self), "path": str(self.path)}
 
 

@@ -57,9 +57,9 @@ def encoding_bytes_apart(cases: Sequence[Case]) -> list[int] | None:
 
 
 def _main(described: str) -> None:
-    asked = json.loads(described)
-    torch.set_num_threads(asked["threads"])
-    cases = [Case(**fields) for fields in asked["cases"]]
+    order = json.loads(described)
+    torch.set_num_threads(order["threads"])
+    cases = [Case(**fields) for fields in order["cases"]]
     atoms = atoms_of(cases[0], "cpu")
     found = []
     for case in cases:

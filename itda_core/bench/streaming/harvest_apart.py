@@ -43,16 +43,16 @@ def harvest_apart(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Har
     """
     root = str(Path(__file__).resolve().parents[3])
     known = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    asked = {"plan": asdict(plan), "way": way, "model": str(model), "scratch": str(scratch)}
+    order = {"plan": asdict(plan), "way": way, "model": str(model), "scratch": str(scratch)}
     finished = subprocess.run(
-        [sys.executable, "-m", "itda_core.bench.streaming.harvest_apart", json.dumps(asked)],
+        [sys.executable, "-m", "itda_core.bench.streaming.harvest_apart", json.dumps(order)],
         env={**os.environ, "PYTHONPATH": known, "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
     )
     if finished.returncode != 0:
-        said = finished.stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise UserError(f"The harvest {way} failed and said: {said[0][:300]}")
+        last = finished.stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise UserError(f"The harvest {way} failed and said: {last[0][:300]}")
     return Harvested(**json.loads(finished.stdout))
 
 
@@ -161,6 +161,6 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    asked = json.loads(sys.argv[1])
-    done = harvest_here(StreamPlan(**asked["plan"]), asked["way"], Path(asked["model"]), Path(asked["scratch"]))
+    order = json.loads(sys.argv[1])
+    done = harvest_here(StreamPlan(**order["plan"]), order["way"], Path(order["model"]), Path(order["scratch"]))
     sys.stdout.write(json.dumps(asdict(done)))

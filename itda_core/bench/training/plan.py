@@ -10,7 +10,7 @@ from itda_core.errors import UserError
 RELATIVE_ERROR = 0.3  # at which sequential growth and the paper's rule are compared by the atoms they take
 METHODS = ("mp", "omp")  # by which every dictionary is measured
 BUILDING_METHOD = "mp"  # by which tokens are judged while it grows
-WINDOWS_PER_BATCH = 16  # as in dictionaries.training
+WINDOWS_PER_BATCH = 16  # as in growing.training
 PAPER_WINDOWS = (WINDOWS_PER_BATCH, 24, 32)  # per batch, at which the paper's rule is counted: it depends on them
 
 

@@ -147,12 +147,12 @@ def remarks(bench: TrainingBench) -> Iterator[str]:
 def _threshold(case: BuiltCase) -> str:
     if case.threshold is None:
         return ""
-    said = f", threshold {case.threshold:.4g}"
+    words = f", threshold {case.threshold:.4g}"
     if case.trials is not None:
-        said += f" (found by {case.trials} trial runs, not counted)"
+        words += f" (found by {case.trials} trial runs, not counted)"
     if case.shared_with_textbook is not None:
-        said += f"; {case.shared_with_textbook:.1%} of its atoms are those of {case.textbook}"
-    return said
+        words += f"; {case.shared_with_textbook:.1%} of its atoms are those of {case.textbook}"
+    return words
 
 
 def _figure(value: float | None, form: str) -> str | None:

@@ -31,7 +31,7 @@ class Harvest(NamedTuple):
     sites: tuple[Site, ...]
     columns: tuple[slice, ...]  # of each site
     x: Tensor  # (n_tokens, all widths) float32
-    keys: Tensor  # (n_tokens,) int64, a number for each token's prefix (dictionaries.draws.numbers)
+    keys: Tensor  # (n_tokens,) int64, a number for each token's prefix (prefix_hash.numbers)
     rows: dict[tuple[str, int], range]  # of each window that is here as a whole, by its document and first character
 
     def of(self, site: int, rows: Tensor | slice) -> Tensor:
@@ -112,7 +112,7 @@ class Harvested(DescribedByModel):
     def stream(
         self, windows: Iterable[Window], sites: Sequence[Site], *, windows_per_batch: int = WINDOWS_PER_BATCH
     ) -> Iterator[ActivationBatch]:
-        """See `capture.stream`. Raises UserError as that does."""
+        """See `activations.stream`. Raises UserError as that does."""
         remaining, done = iter(windows), 0
         while batch := list(islice(remaining, windows_per_batch)):
             done += len(batch)

@@ -117,10 +117,12 @@ class ExactComparability:
                     raise refusal(sets[j], sets[i])
 
     def labels(self, i: int, j: int) -> np.ndarray:
+        """See `Comparability.labels`."""
         place = self._places[i][self._own[j]]
         return (place >= 0) & (place < self._limit(i, j))
 
     def sizes(self) -> np.ndarray:
+        """See `Comparability.sizes`."""
         n = len(self.sets)
         found = np.zeros((n, n), np.int64)
         for i in range(n):
@@ -132,6 +134,7 @@ class ExactComparability:
         return found
 
     def token_counts(self, i: int, j: int, first: np.ndarray, second: np.ndarray) -> TokenCounts:
+        """See `Comparability.token_counts`."""
         own, other = self._own[i], self._own[j]
         kinds = self._kinds[own, other]
         n_kinds = int(kinds.max()) + 1

@@ -34,9 +34,11 @@ class EstimatedComparability:
         np.fill_diagonal(self.fraction, 1.0)
 
     def labels(self, i: int, j: int) -> np.ndarray:
+        """(n_labels,) bool, all True: without the corpus every label is taken to be comparable."""
         return np.ones(len(self.sets[i]), bool)
 
     def sizes(self) -> np.ndarray:
+        """int64 (n_sets, n_sets): all labels of set i, in each column."""
         return np.repeat(np.array([len(one) for one in self.sets])[:, None], len(self.sets), axis=1)
 
     def token_counts(self, i: int, j: int, first: np.ndarray, second: np.ndarray) -> TokenCounts:

@@ -27,6 +27,7 @@ class Incidence(NamedTuple):
 
     @classmethod
     def of(cls, sets: Sequence[LabelSet], *, with_documents: bool = False) -> Incidence:
+        """The incidence of all labels of `sets`; with_documents: also each label's document."""
         documents, document = together(sets)
         bits = max(1, (len(sets) - 1).bit_length())
         start, last = (np.concatenate([getattr(one, name) for one in sets]) for name in ("window_start", "last"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itda_core.dictionaries.checkpoints.snapshot import SNAPSHOT, Snapshot
-from itda_core.dictionaries.growing.growth import Growth, Kept
+from itda_core.dictionaries.growing.growth import Growth, GrowthState
 from itda_core.dictionaries.growing.predicted_size import GrowthCurve
 from itda_core.dictionaries.provenance import check, to_frame, to_labels
 from itda_core.dictionaries.storage.digested_files import (
@@ -69,26 +69,26 @@ def _state(n_sites: int) -> Form:
     )
 
 
-def reservoir_folder(work: Path, site: int) -> Path:
+def reservoir_folder(folder: Path, site: int) -> Path:
     """Where site number `site` of a run keeps its reservoir on disk; its checkpoints name what of it counts."""
-    return work / f"{_RESERVOIR}{site}"
+    return folder / f"{_RESERVOIR}{site}"
 
 
 class Checkpoints:
-    """The checkpoints of one run in the folder `work`: each a folder that appears in one rename; the newest counts.
+    """The checkpoints of one run in `folder`: each a folder that appears in one rename; the newest counts.
 
     `identity` gives what a run must share with a checkpoint to go on from it, as far as is known by then: that a model
     has to read windows alone may be found in the midst of a text, before anything of it is taken.
     """
 
-    def __init__(self, work: Path, identity: Callable[[], dict[str, Any]]) -> None:
-        self._work, self._identity = work, identity
+    def __init__(self, folder: Path, identity: Callable[[], dict[str, Any]]) -> None:
+        self._folder, self._identity = folder, identity
 
     def clear(self, *, only_partial: bool = False) -> None:
         """Remove all checkpoints, or only what a killed process left unfinished."""
-        for path in self._work.glob(f"{PARTIAL}*"):
+        for path in self._folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in () if only_partial else (*self._all(), *self._work.glob(f"{_RESERVOIR}*")):
+        for path in () if only_partial else (*self._all(), *self._folder.glob(f"{_RESERVOIR}*")):
             shutil.rmtree(path)
 
     def save(self, snapshot: Snapshot, growths: Sequence[Growth]) -> None:
@@ -97,7 +97,7 @@ class Checkpoints:
         Raises UserError when the disk is full; the checkpoint before then stays.
         """
         steps = f"-{snapshot.steps:06d}" if snapshot.steps else ""
-        path = self._work / f"{_PREFIX}{snapshot.tokens:012d}{steps}"
+        path = self._folder / f"{_PREFIX}{snapshot.tokens:012d}{steps}"
         earlier, new = [other for other in self._all() if other != path], not path.exists()
         if new:
             with new_folder(path) as folder:
@@ -132,7 +132,7 @@ class Checkpoints:
                 labels = to_labels(check(frame, len(labelled), str(file)))
                 growth.norm_median = state["norm_medians"][i]
                 growth.curve = GrowthCurve(state["curves"][i])
-                growth.restore(Kept(labelled, labels, own, state["facts"][i]), mean, totals)
+                growth.restore(GrowthState(labelled, labels, own, state["facts"][i]), mean, totals)
         return snapshot
 
     def _read_state(self, file: Path, n_sites: int) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class Checkpoints:
         check_form(state.get("identity"), table({}, others=anything()), file, _REMEDY)
         if different := differences(state["identity"], self._identity()):
             raise UserError(
-                f"The run in {shown(self._work)} cannot go on, because it had {'; '.join(different)}; "
+                f"The run in {shown(self._folder)} cannot go on, because it had {'; '.join(different)}; "
                 "use the same settings, or start anew."
             )
         check_form(state, _state(n_sites), file, _REMEDY)
@@ -184,14 +184,14 @@ class Checkpoints:
 
     def _all(self) -> list[Path]:
         """Oldest first."""
-        return sorted(self._work.glob(f"{_PREFIX}*"))
+        return sorted(self._folder.glob(f"{_PREFIX}*"))
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What differs, in words; settings that are themselves tables are compared one by one."""
     found = []
     for key in sorted(old.keys() | new.keys()):
-        was, now = (said.get(key, UNSAID.get(key)) for said in (old, new))
+        was, now = (state.get(key, UNSAID.get(key)) for state in (old, new))
         if isinstance(was, dict) and isinstance(now, dict):
             found += differences(was, now)
         elif was != now and not (key == "model" and same_model(str(was), str(now))):
@@ -201,6 +201,6 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _short(value: object) -> str:
     """Fingerprints are recognised by their beginning, a model's also by what of it its config decides."""
-    said = shown(", ".join(map(str, value)) if isinstance(value, list) else value)
-    weights = weights_of(said)
-    return f"{weights[:12]}...{said[len(weights) :]}" if len(weights) == 64 and weights.isalnum() else said
+    words = shown(", ".join(map(str, value)) if isinstance(value, list) else value)
+    weights = weights_of(words)
+    return f"{weights[:12]}...{words[len(weights) :]}" if len(weights) == 64 and weights.isalnum() else words

@@ -40,6 +40,7 @@ class Stage(NamedTuple):
 
     @classmethod
     def of(cls, config: TrainConfig, snapshot: Snapshot) -> Stage:
+        """The stage that begins at `snapshot` under `config`."""
         had = tuple(totals.atoms for totals in snapshot.layers)
         return cls(config.threshold, config.atoms, config.tokens, snapshot.tokens, snapshot.passes, had)
 
@@ -106,12 +107,12 @@ def snapshot_of(dictionaries: Sequence[AtomDictionary]) -> Snapshot:
     for dictionary in dictionaries:
         try:
             record = dict(dictionary.stats["stream"])
-            told = [dict(stage) for stage in dictionary.stats["stages"]]
+            recorded = [dict(stage) for stage in dictionary.stats["stages"]]
             totals = Totals(*record.pop("totals"))
-            had = [int(stage["atoms_before"]) for stage in told]
+            had = [int(stage["atoms_before"]) for stage in recorded]
             own = [
                 Stage(*(stage[name] for name in ("threshold", "atoms", "tokens", "begun", "passes")), had=())
-                for stage in told
+                for stage in recorded
             ]
             place = Snapshot(**{name: record[name] for name in _PLACE}, seconds=float(dictionary.stats["seconds"]))
         except (KeyError, TypeError, ValueError):

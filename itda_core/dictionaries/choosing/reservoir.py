@@ -54,7 +54,7 @@ class _Rows(NamedTuple):
 
 
 class Reservoir:
-    """Of all activations added, those `room` whose tokens have the lowest numbers (draws.numbers of prefix and seed).
+    """Of all activations added, those `room` whose tokens have the lowest numbers (prefix_hash.numbers).
 
     As the numbers are uniform, this is a uniform sample without replacement; and two models that read the same text
     sample the same prefixes. A token that is added twice, as a resumed run may do, counts once.

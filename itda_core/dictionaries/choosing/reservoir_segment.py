@@ -29,7 +29,7 @@ from itda_core.files import new_folder, read_json, shown, write_json
 
 _ACTIVATIONS, _LABELS, _DIGESTS = "activations.safetensors", "labels.parquet", "digests.json"
 _REMEDY = "start the training anew."
-_SAID = table({DIGESTS: table({_ACTIVATIONS: text(), _LABELS: text()}, others=text())})
+_RECORD = table({DIGESTS: table({_ACTIVATIONS: text(), _LABELS: text()}, others=text())})
 
 
 class Segment(NamedTuple):
@@ -38,7 +38,7 @@ class Segment(NamedTuple):
     folder: Path
     size: int  # rows on disk
     rows: Tensor  # (n_rows,) int64, ascending
-    numbers: Tensor  # (n_rows,) int64, see draws.numbers
+    numbers: Tensor  # (n_rows,) int64, see prefix_hash.numbers
     positions: Tensor  # (n_rows,) int64, in their windows
 
     @classmethod
@@ -64,12 +64,12 @@ class Segment(NamedTuple):
         shapes = tensor_shapes(file)
         size = (shapes.get("x") or (0,))[0]
         if (folder / _DIGESTS).exists():  # an earlier version of this program wrote none
-            said = read_json(folder / _DIGESTS, strict=True)
-            check_form(said, _SAID, folder / _DIGESTS, _REMEDY)
-            if not is_as_sealed(said, _DIGESTS):
+            record = read_json(folder / _DIGESTS, strict=True)
+            check_form(record, _RECORD, folder / _DIGESTS, _REMEDY)
+            if not is_as_sealed(record, _DIGESTS):
                 raise UserError(f"{shown(folder / _DIGESTS)} is damaged (it is not what was written); {_REMEDY}")
             for name in (_ACTIVATIONS, _LABELS):
-                check_digest(folder / name, said[DIGESTS][name])
+                check_digest(folder / name, record[DIGESTS][name])
         found = read_tensors(file, ("numbers", "positions"), shapes={"numbers": (size,), "positions": (size,)})
         check_shape(file, "x", shapes.get("x", ()), (size, None))
         return cls(folder, size, torch.arange(size), found["numbers"], found["positions"])

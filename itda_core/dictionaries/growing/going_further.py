@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from itda_core.dictionaries.checkpoints.checkpoint import differences
 from itda_core.dictionaries.checkpoints.snapshot import Snapshot, Stage, snapshot_of
 from itda_core.dictionaries.config import LOOSENED
-from itda_core.dictionaries.growing.growth import Kept
+from itda_core.dictionaries.growing.growth import GrowthState
 from itda_core.dictionaries.provenance import to_labels
 from itda_core.errors import UserError
 
@@ -81,7 +81,7 @@ def restore_from(
             )
         growth.norm_median = dictionary.stats.get("norm_median")
         mean = dictionary.mean.to(device) if dictionary.config.centre else None
-        growth.restore(Kept(dictionary.atoms.to(device), to_labels(dictionary.provenance)), mean, totals)
+        growth.restore(GrowthState(dictionary.atoms.to(device), to_labels(dictionary.provenance)), mean, totals)
         growth.curve.add(totals.tokens, totals.atoms)
         growth.curve.restart()
     return snapshot

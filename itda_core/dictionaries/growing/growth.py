@@ -60,7 +60,7 @@ class Totals(NamedTuple):
         return self.judged + self.skipped + self.sinks
 
 
-class Kept(NamedTuple):
+class GrowthState(NamedTuple):
     """What a later session needs to go on."""
 
     labelled: Tensor  # (n_rows, d_model): atoms, or activations that may become some
@@ -126,9 +126,9 @@ class Growth:
         sinks, median = self._config.sinks, self.norm_median
         return None if sinks is None or median is None else sinks * median
 
-    def kept(self, totals: Totals) -> Kept:
+    def kept(self, totals: Totals) -> GrowthState:
         """What a later session needs to go on from `totals`: the atoms and a label of each."""
-        return Kept(self.atoms[: totals.atoms], self.labels[: totals.atoms + self._more_labels])
+        return GrowthState(self.atoms[: totals.atoms], self.labels[: totals.atoms + self._more_labels])
 
     @property
     def step(self) -> tuple[int, int]:
@@ -148,7 +148,7 @@ class Growth:
     def tidy(self) -> None:
         """Remove from the disk what was `kept` once and is not any more."""
 
-    def restore(self, kept: Kept, mean: Tensor | None, totals: Totals) -> None:
+    def restore(self, kept: GrowthState, mean: Tensor | None, totals: Totals) -> None:
         """Go on from what was `kept`; mean: (d_model,)."""
         self.mean, self.labels, self.totals = mean, list(kept.labels), totals
         self._begin(kept.labelled).restore(kept.labelled)

@@ -30,6 +30,7 @@ class GrowthCurve:
         del self._points[:-1]
 
     def add(self, tokens: int, atoms: int) -> None:
+        """One more point: `atoms` after `tokens`; of no use unless more tokens were read than at the last one."""
         if tokens > self._points[-1][0]:
             self._points.append((tokens, atoms))
         if len(self._points) > MOST_POINTS:

@@ -15,7 +15,7 @@ from itda_core.dictionaries.choosing.first_atoms import TooFewActivations
 from itda_core.dictionaries.choosing.learning import STEPS, Choosing, errors_without, learn
 from itda_core.dictionaries.choosing.means import Means
 from itda_core.dictionaries.choosing.reservoir import Reservoir, reservoir_room
-from itda_core.dictionaries.growing.growth import LATEST, Growth, Kept, LayerProgress, Totals
+from itda_core.dictionaries.growing.growth import LATEST, Growth, GrowthState, LayerProgress, Totals
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.dictionaries.selections import TABLE
 from itda_core.errors import UserError
@@ -81,7 +81,7 @@ class SampledGrowth(Growth):
     def step(self) -> tuple[int, int]:
         return (0, 0) if self._choosing is None else (self._choosing.step, STEPS)
 
-    def kept(self, totals: Totals) -> Kept:
+    def kept(self, totals: Totals) -> GrowthState:
         """The atoms once they are chosen; before, what the reservoir has not on disk, and where choosing stands."""
         more: dict[str, Tensor] = {}
         facts: dict[str, Any] = {}
@@ -90,13 +90,14 @@ class SampledGrowth(Growth):
             more = {name: value for name, value in state.items() if isinstance(value, Tensor)}
             facts = {name: value for name, value in state.items() if name not in more}
         if totals.atoms:
-            return Kept(self.atoms, self.labels, facts=facts)
+            return GrowthState(self.atoms, self.labels, facts=facts)
         assert self._reservoir is not None, "nothing was taken in yet"
         x, labels = self._reservoir.tail
         labels = [replace(label, atom=row, order=row) for row, label in enumerate(labels)]
-        return Kept(x, labels, more, {**facts, _SEGMENTS: self._reservoir.segments})
+        return GrowthState(x, labels, more, {**facts, _SEGMENTS: self._reservoir.segments})
 
-    def restore(self, kept: Kept, mean: Tensor | None, totals: Totals) -> None:
+    def restore(self, kept: GrowthState, mean: Tensor | None, totals: Totals) -> None:
+        """See `Growth.restore`. Raises UserError when the checkpoint is damaged."""
         self.mean, self.totals = mean, totals
         facts = dict(kept.facts)
         segments = facts.pop(_SEGMENTS, ())
@@ -110,6 +111,7 @@ class SampledGrowth(Growth):
             self._begin(kept.labelled.shape[1], kept.labelled.device).restore(kept.labels, kept.labelled, segments)
 
     def release(self) -> None:
+        """See `Growth.release`: the reservoir is given up."""
         if self._reservoir is not None:
             self._reservoir.clear()
         self._reservoir = None
@@ -117,10 +119,12 @@ class SampledGrowth(Growth):
             self._choosing = Choosing.ended(self._choosing.step, self._choosing.relative_error)
 
     def sync(self) -> None:
+        """See `Growth.sync`."""
         if self._reservoir is not None:
             self._reservoir.sync()
 
     def tidy(self) -> None:
+        """See `Growth.tidy`."""
         if self._reservoir is not None:
             self._reservoir.tidy()
 
@@ -175,6 +179,7 @@ class SampledGrowth(Growth):
         self.curve.add(self.totals.tokens, self.totals.atoms)
 
     def progress(self, left: int | None = None) -> LayerProgress:
+        """See `Growth.progress`; before atoms are chosen none are counted, and the error is not known (1)."""
         return LayerProgress(
             site=self.site_name,
             layer=self.site.layer,

@@ -93,6 +93,7 @@ class SequentialSelection(ThresholdSelection):
         self._compiled = COMPILED and device.type == "cpu" and _is_compiled(config.method)
 
     def restore(self, atoms: Tensor) -> None:
+        """Go on from `atoms` (n_atoms, d_model), as if they had been selected here."""
         if not self._compiled:
             super().restore(atoms)
             return

@@ -147,13 +147,13 @@ def check_digests(path: Path, *, description: bool = True) -> None:
     description: dictionary.json, too, which somebody may have edited. Of a folder without digests nothing is known.
     Reads no file but to compute its digest.
     """
-    said = read_description(path)
-    if description and not is_as_sealed(said, SPECIFICATION):
+    written = read_description(path)
+    if description and not is_as_sealed(written, SPECIFICATION):
         raise UserError(
             f"{shown(path / SPECIFICATION)} is not what was written: something in it was changed, or damaged, since; "
             f"{REMEDY}"
         )
-    for name, digest in _digests(said).items():
+    for name, digest in _digests(written).items():
         check_digest(path / name, digest)
 
 

@@ -75,8 +75,8 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def check_shape(path: Path, name: str, shape: Sequence[int], wanted: Sequence[int | None]) -> None:
     """Raises UserError unless a tensor's shape is the one wanted."""
     if len(shape) != len(wanted) or any(size not in (None, has) for has, size in zip(shape, wanted, strict=True)):
-        asked = ", ".join("any" if size is None else str(size) for size in wanted)
-        raise UserError(f"{shown(path)} is damaged ({name} has shape {tuple(shape)}, not ({asked})); {REMEDY}")
+        expected = ", ".join("any" if size is None else str(size) for size in wanted)
+        raise UserError(f"{shown(path)} is damaged ({name} has shape {tuple(shape)}, not ({expected})); {REMEDY}")
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> str:
@@ -124,20 +124,20 @@ def check_digest(path: Path, digest: str | None) -> None:
         )
 
 
-def sealed(said: Mapping[str, Any], name: str, digests: Mapping[str, str]) -> dict[str, Any]:
+def sealed(record: Mapping[str, Any], name: str, digests: Mapping[str, str]) -> dict[str, Any]:
     """What a folder's JSON file `name` says, with the digests of the other files, and its own, added."""
-    as_read = json.loads(json.dumps(said, allow_nan=False))
+    as_read = json.loads(json.dumps(record, allow_nan=False))
     return {**as_read, DIGESTS: {**digests, name: _own_digest(as_read)}}
 
 
-def is_as_sealed(said: Mapping[str, Any], name: str) -> bool:
+def is_as_sealed(record: Mapping[str, Any], name: str) -> bool:
     """Whether a folder's JSON file `name`, read, says what was written; true where it holds no digest of itself."""
-    return said.get(DIGESTS, {}).get(name) in (None, _own_digest(said))
+    return record.get(DIGESTS, {}).get(name) in (None, _own_digest(record))
 
 
-def _own_digest(said: Mapping[str, Any]) -> str:
+def _own_digest(record: Mapping[str, Any]) -> str:
     """Of what JSON says besides its digests, however it is laid out."""
-    rest = {name: value for name, value in said.items() if name != DIGESTS}
+    rest = {name: value for name, value in record.items() if name != DIGESTS}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 

@@ -81,10 +81,12 @@ def matching(pattern: str, wanted: str) -> Form:
 
 
 def truth() -> Form:
+    """True or false."""
     return _of("true or false", lambda value: isinstance(value, bool))
 
 
 def choice(*values: str) -> Form:
+    """One of these texts."""
     return _of(" or ".join(values), lambda value: isinstance(value, str) and value in values)
 
 

@@ -120,7 +120,7 @@ class KeptActivations(DescribedByModel):
     def stream(
         self, windows: Iterable[Window], sites: Sequence[Site], *, windows_per_batch: int = 16
     ) -> Iterator[ActivationBatch]:
-        """See `capture.stream`. Raises UserError also when the disk is full."""
+        """See `activations.stream`. Raises UserError also when the disk is full."""
         remaining, done = iter(windows), 0
         while batch := list(islice(remaining, windows_per_batch)):
             done += len(batch)

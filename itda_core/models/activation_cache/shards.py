@@ -63,7 +63,7 @@ class SetKey:
 
 
 @dataclass(frozen=True)
-class KeptSet:
+class CachedSet:
     """One set of kept activations, for people."""
 
     folder: Path
@@ -102,10 +102,10 @@ class Index:
         """Take in a shard; one that cannot be read holds nothing."""
         try:
             header = read_header(shard)
-            said = {name: str(value).encode() for name, value in header[METADATA].items()}
-            batches = parse_json(said[_BATCHES], shard, strict=True)
+            metadata = {name: str(value).encode() for name, value in header[METADATA].items()}
+            batches = parse_json(metadata[_BATCHES], shard, strict=True)
             held = [(str(digest), int(n_tokens)) for digest, n_tokens in batches]
-            digests = dict(parse_json(said.get(_DIGESTS, b"{}"), shard, strict=True))
+            digests = dict(parse_json(metadata.get(_DIGESTS, b"{}"), shard, strict=True))
         except (AttributeError, KeyError, TypeError, ValueError):  # UserError, too, is a ValueError
             return
         for name in header:
@@ -159,7 +159,7 @@ def _bytes_digest(tensor: torch.Tensor) -> str:
     return hashlib.sha256(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data).hexdigest()
 
 
-def sets(root: Path) -> list[KeptSet]:
+def sets(root: Path) -> list[CachedSet]:
     """The sets in `root`, by name; folders that are none are left out."""
     return [kept for folder in sorted(_folders(root)) if (kept := _read(folder)) is not None]
 
@@ -195,7 +195,7 @@ def clean(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_set(root: Path, name: str) -> KeptSet:
+def remove_set(root: Path, name: str) -> CachedSet:
     """Delete the set `name` of `root`. Raises UserError when there is none, or somebody is writing to it."""
     found = next((kept for kept in sets(root) if kept.name == name), None)
     if found is None:
@@ -228,18 +228,18 @@ def _description(folder: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) and value.get("version") == VERSION else {}
 
 
-def _read(folder: Path) -> KeptSet | None:
-    said = _description(folder)
+def _read(folder: Path) -> CachedSet | None:
+    description = _description(folder)
     try:
-        key = SetKey(**said["key"])
-        model, corpus = str(said["model"]), str(said["corpus"])
+        key = SetKey(**description["key"])
+        model, corpus = str(description["model"]), str(description["corpus"])
     except (KeyError, TypeError):
         return None
     if not isinstance(key.context, int):
         return None
     index = Index(folder)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    return KeptSet(
+    return CachedSet(
         folder, folder.name, model, corpus, key.context, key.windows, index.sites, sum(index.tokens.values()), size
     )
 

@@ -103,6 +103,7 @@ def refused(spec: ModelSpec, config: PretrainedConfig | dict[str, Any] | None, c
 
 
 def needs_code(spec: ModelSpec) -> UserError:
+    """The refusal of a model whose own code may not run."""
     return UserError(
         f"Model {spec.name} needs Python code of its own to run; if you trust its authors, load it with "
         "trust_remote_code."

@@ -86,11 +86,11 @@ def index_file(folder: Path) -> Path | None:
 
 def weight_map(index: Path) -> dict[str, str]:
     """In which file each tensor is, by an index. Raises UserError for one that transformers does not load by."""
-    said = files.read_json(index)
-    found = said.get("weight_map") if isinstance(said, dict) else None
+    content = files.read_json(index)
+    found = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(found, dict) or not found:
         raise UserError(f"{index} names no files of weights (its weight_map is {_kind(found)}); fetch it again.")
-    if not isinstance(said.get("metadata"), dict):
+    if not isinstance(content.get("metadata"), dict):
         raise UserError(f'{index} has no "metadata", without which transformers does not load by it; fetch it again.')
     for file in found.values():
         if not isinstance(file, str) or not _PLAIN.fullmatch(file):
@@ -105,8 +105,8 @@ def _named_weights(folder: Path) -> str | None:
     """What config.json names as the weights, which hardly any does. Raises UserError where that is no safetensors file
     of the folder, and where the config is damaged."""
     config = folder / CONFIG
-    said = files.read_json(config) if config.is_file() else None
-    named = said.get("transformers_weights") if isinstance(said, dict) else None
+    content = files.read_json(config) if config.is_file() else None
+    named = content.get("transformers_weights") if isinstance(content, dict) else None
     if named is None:
         return None
     if not isinstance(named, str) or not (_PLAIN.fullmatch(named) or named.endswith(".safetensors.index.json")):

@@ -35,7 +35,7 @@ def stored_tensors(files: Iterable[Path]) -> dict[str, Stored]:
     """The tensors of `files` by name. Raises UserError when one is damaged, or two files hold the same name."""
     found: dict[str, Stored] = {}
     for file in files:
-        for name, said in read_header(file, remedy="fetch or save it again.").items():
+        for name, entry in read_header(file, remedy="fetch or save it again.").items():
             if name == METADATA:
                 continue
             if name in found:
@@ -43,8 +43,8 @@ def stored_tensors(files: Iterable[Path]) -> dict[str, Stored]:
                     f"Tensor {quoted(name)!r} is both in {found[name].file.name} and in {file}, so which one counts is "
                     "not known; fetch or save the model again."
                 )
-            start, end = said["data_offsets"]
-            found[name] = Stored(file, said["dtype"], tuple(said["shape"]), start, end - start)
+            start, end = entry["data_offsets"]
+            found[name] = Stored(file, entry["dtype"], tuple(entry["shape"]), start, end - start)
     return found
 
 

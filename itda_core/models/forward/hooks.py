@@ -59,8 +59,8 @@ def hooked(
                 if isinstance(whole, torch.Tensor) and whole.shape != activation.shape:
                     replaced = torch.cat([replaced, whole[:, activation.shape[1] :]], dim=1)
         elif not lenient:
-            said = tuple(activation.shape) if isinstance(activation, torch.Tensor) else type(activation).__name__
-            raise UserError(_no_vectors(model, site, str(said)))
+            given = tuple(activation.shape) if isinstance(activation, torch.Tensor) else type(activation).__name__
+            raise UserError(_no_vectors(model, site, str(given)))
         waiting.discard(site)
         if stop and not waiting:
             raise Enough

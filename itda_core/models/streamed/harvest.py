@@ -59,7 +59,7 @@ class LayerActivations(DescribedByModel):
     def stream(
         self, windows: Iterable[Window], sites: Sequence[Site], *, windows_per_batch: int = 16
     ) -> Iterator[ActivationBatch]:
-        """See `capture.stream`; it ends where the harvested windows end."""
+        """See `activations.stream`; it ends where the harvested windows end."""
         assert tuple(sites) == (self._site,), "a source of one site"
         remaining, done = iter(windows), 0
         while batch := list(islice(remaining, windows_per_batch)):

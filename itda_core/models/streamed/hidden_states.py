@@ -105,6 +105,7 @@ class HiddenStates:
             raise
 
     def remove(self) -> None:
+        """Remove the file, if it is there."""
         self.path.unlink(missing_ok=True)
 
 

@@ -151,7 +151,7 @@ def _recalled(key: str) -> _Finding | None:
 
 
 def _tried_file(own: Path, spec: ModelSpec) -> Trial:
-    with foreign(lambda said: _broken(own, spec, said)):
+    with foreign(lambda cause: _broken(own, spec, cause)):
         files.read_json(own)  # the tokenizers package does not say where it is no JSON
     trial = tried(own)
     if trial.error is not None:
@@ -159,12 +159,12 @@ def _tried_file(own: Path, spec: ModelSpec) -> Trial:
     return trial
 
 
-def _broken(own: Path, spec: ModelSpec, said: str) -> UserError:
+def _broken(own: Path, spec: ModelSpec, cause: str) -> UserError:
     import tokenizers
 
     return UserError(
         f"The file {own.name} of model {spec.name} cannot be used by the installed tokenizers package "
-        f"({tokenizers.__version__}): {quoted(said).rstrip('.')}. Restore the file from a copy, save it again, or, if "
+        f"({tokenizers.__version__}): {quoted(cause).rstrip('.')}. Restore the file from a copy, save it again, or, if "
         "a newer package wrote it, update tokenizers."
     )
 
@@ -173,7 +173,7 @@ def _found(tokenizer: PreTrainedTokenizerFast, trial: Trial | None, spec: ModelS
     """Tries what transformers made, and compares it with what the file itself gives."""
     with tempfile.TemporaryDirectory(prefix="itda-tokenizer-") as folder:
         made = Path(folder) / _OWN
-        with foreign(lambda said: _broken(made, spec, said)):
+        with foreign(lambda cause: _broken(made, spec, cause)):
             made.write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
         by_transformers = tried(made)
     if trial is None:
@@ -203,9 +203,9 @@ def _loaded(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     """As transformers reads it. Raises UserError as `read_tokenizer`."""
     for name in _BESIDE:
         if (folder / name).is_file():  # transformers does not say which file is damaged
-            with foreign(lambda said, name=name: UserError(f"{folder / name} is damaged ({said}); restore it.")):
+            with foreign(lambda cause, name=name: UserError(f"{folder / name} is damaged ({cause}); restore it.")):
                 files.read_json(folder / name)
-    with foreign(lambda said: _refusal(folder, spec, said)):
+    with foreign(lambda cause: _refusal(folder, spec, cause)):
         tokenizer = _by_transformers(folder, spec)
     if not tokenizer.is_fast:
         raise UserError(
@@ -223,9 +223,9 @@ def _by_transformers(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
     )
 
 
-def _refusal(folder: Path, spec: ModelSpec, said: str) -> UserError:
+def _refusal(folder: Path, spec: ModelSpec, cause: str) -> UserError:
     """Why transformers cannot read the tokenizer: which file it is, and what helps."""
-    if not spec.trust_remote_code and ("trust_remote_code" in said or "custom code" in said):
+    if not spec.trust_remote_code and ("trust_remote_code" in cause or "custom code" in cause):
         return UserError(
             f"The tokenizer of model {spec.name} needs Python code of its own to run; if you trust its authors, load "
             "it with trust_remote_code."
@@ -233,17 +233,17 @@ def _refusal(folder: Path, spec: ModelSpec, said: str) -> UserError:
     if not (folder / _OWN).is_file():
         there = [name for name in (*_BESIDE, *_WITHOUT) if (folder / name).is_file()]
         return UserError(
-            f"Model {spec.name} has no tokenizer that can be read ({said}); what its folder has of one is "
+            f"Model {spec.name} has no tokenizer that can be read ({cause}); what its folder has of one is "
             f"{', '.join(there) or 'nothing'}. Add a tokenizer.json to it."
         )
     guilty = [] if spec.trust_remote_code else _guilty(folder, spec)
     if len(guilty) == 1:
         return UserError(
-            f"The file {guilty[0]} of model {spec.name} cannot be used by transformers ({said}); mend it, or take it "
+            f"The file {guilty[0]} of model {spec.name} cannot be used by transformers ({cause}); mend it, or take it "
             "away: the tokenizer.json beside it is whole."
         )
     return UserError(
-        f"The tokenizer of model {spec.name} cannot be read by transformers ({said}), though its tokenizer.json is "
+        f"The tokenizer of model {spec.name} cannot be read by transformers ({cause}), though its tokenizer.json is "
         "whole; "
         + (f"take {' and '.join(guilty)} away." if guilty else "give another model, or install another version of it.")
     )
@@ -272,7 +272,7 @@ def _of_file(own: Path, tokenizer: PreTrainedTokenizerFast, spec: ModelSpec) -> 
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    with foreign(lambda said: _broken(own, spec, said)):
+    with foreign(lambda cause: _broken(own, spec, cause)):
         backend = Tokenizer.from_file(str(own))
         backend.no_truncation()
         backend.no_padding()

@@ -55,8 +55,8 @@ def _how_it_ended(code: int, stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     raised = [number for number, line in enumerate(lines) if _RAISED.match(line)]
     if code > 0:  # Python's own last words, which may have several lines
-        said = " ".join(lines[raised[-1] :] if raised else lines[-1:])
-        return quoted(said.removeprefix("Exception: ")) or f"exit code {code}"
+        message = " ".join(lines[raised[-1] :] if raised else lines[-1:])
+        return quoted(message.removeprefix("Exception: ")) or f"exit code {code}"
     if -code == getattr(signal, "SIGXCPU", None):
         return f"it takes more than {trial_process.SECONDS} s to read it and to cut a few texts"
     panics = [line for before, line in pairwise(lines) if "panicked at" in before]

@@ -63,10 +63,10 @@ def connected(address: str) -> Iterator[Any]:
         with _signals_kept():
             ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
+        message = " ".join(str(error).split())[:200]
         raise UserError(
-            f"The Ray cluster at {address} cannot be joined ({said}); this machine must be one of its nodes (ray start "
-            f"--address={address}), with the same versions of Ray and Python."
+            f"The Ray cluster at {address} cannot be joined ({message}); this machine must be one of its nodes (ray "
+            f"start --address={address}), with the same versions of Ray and Python."
         ) from error
     try:
         yield ray

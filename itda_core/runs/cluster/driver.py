@@ -50,7 +50,7 @@ def run(
     on_note: Callable[[str], None] = _ignore,
     should_stop: Callable[[], bool] = _never,
 ) -> tuple[TrainedDictionary, ...]:
-    """As training_run.run, on the cluster at `address`; see `train_all`.
+    """As training.run, on the cluster at `address`; see `train_all`.
 
     Raises UserError as that does, and when it is to go `further`.
     """

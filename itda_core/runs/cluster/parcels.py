@@ -57,4 +57,5 @@ def newest_in(state: Path) -> Path | None:
 
 
 def checkpoints_in(state: Path) -> list[Path]:
+    """The finished checkpoints in the folder of a run; none where there is no such folder."""
     return [path for path in state.iterdir() if not path.name.startswith(".")] if state.is_dir() else []

@@ -62,7 +62,7 @@ class SharedForward(DescribedByModel):
     def stream(
         self, windows: Iterable[Window], sites: Sequence[Site], *, windows_per_batch: int = WINDOWS_PER_BATCH
     ) -> Iterator[ActivationBatch]:
-        """See `capture.stream`; `sites` are this member's."""
+        """See `activations.stream`; `sites` are this member's."""
         self._reading += 1
         remaining, read, done = iter(windows), 0, 0
         ahead: dict[Key, list[Window]] = {}

@@ -40,7 +40,7 @@ class _Group:
     work: Work
     slot: Slot | None = None
     outcome: Any = None  # Ray's reference, while a worker trains
-    asked: Any = None  # likewise of a report
+    polled: Any = None  # likewise of a report
     sending: Any = None  # likewise of a checkpoint
     sending_since: float = 0.0
     send_after: float = 0.0  # time.monotonic()
@@ -198,7 +198,7 @@ class Team:
             share=None if self._exchange is None else self._share(slot, self._groups.index(group)),
         )
         group.slot, group.outcome = slot, slot.actor.train.remote(order)
-        group.asked = group.sending = None
+        group.polled = group.sending = None
         group.notes = 0
 
     def _share(self, slot: Slot, member: int | None) -> Share:
@@ -210,11 +210,11 @@ class Team:
                 outcome: Outcome = self._ray.get(group.outcome)
                 self._ended(group, outcome)
                 return
-            if group.asked is None:
-                group.asked = slot.actor.poll.remote()
-            elif self._there(group.asked):
-                self._reported(group, self._ray.get(group.asked))
-                group.asked = None
+            if group.polled is None:
+                group.polled = slot.actor.poll.remote()
+            elif self._there(group.polled):
+                self._reported(group, self._ray.get(group.polled))
+                group.polled = None
             self._fetch_checkpoint(group, slot)
         except self._ray.exceptions.RayActorError:
             group.slot = group.outcome = None

@@ -74,7 +74,7 @@ class Worker:
         return f"process {os.getpid()} on {platform.node()}"
 
     def train(self, order: Order) -> Outcome:
-        """Train what `order` asks for with training_run.run, in a folder that is gone afterwards."""
+        """Train what `order` asks for with training.run, in a folder that is gone afterwards."""
         from itda_core.runs.training.run import Interrupted, run
 
         self._one_thread_per_core()
@@ -123,9 +123,9 @@ class Worker:
 
         self._one_thread_per_core()
         self._stop.clear()
-        asked = TrainRequest.from_dict(request)
+        training = TrainRequest.from_dict(request)
         try:
-            with SharedForward(load_model(asked.model), Corpus.open(asked.corpus), asked, share) as source:
+            with SharedForward(load_model(training.model), Corpus.open(training.corpus), training, share) as source:
                 source.compute_for_others(self._stop.is_set)
         except UserError as error:
             return str(error)

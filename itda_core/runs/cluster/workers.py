@@ -40,10 +40,10 @@ class Slot:
             try:
                 self.where = self._ray.get(self._starting)
             except self._ray.exceptions.RayError as error:
-                said = " ".join(str(error).split())[-300:]
+                message = " ".join(str(error).split())[-300:]
                 raise UserError(
-                    f"A worker of the cluster could not start ({said}); install this version of itda-studio, with the "
-                    "extra cluster, on every host."
+                    f"A worker of the cluster could not start ({message}); install this version of itda-studio, with "
+                    "the extra cluster, on every host."
                 ) from error
         return self.where is not None
 
@@ -54,6 +54,7 @@ class Slot:
         self.begin()
 
     def kill(self) -> None:
+        """End the worker at once."""
         self._ray.kill(self.actor)
 
 

@@ -102,21 +102,21 @@ def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, ha
     return Plan(shape, amount, wanted, dtype, on, ways, tuple(notes))
 
 
-def computing_dtype(asked: str, device: str, stored: str) -> str:
+def computing_dtype(given: str, device: str, stored: str) -> str:
     """What dtype "auto" means: half precision stays half on CUDA (as bfloat16), everything else is float32."""
-    if asked != "auto":
-        return asked
+    if given != "auto":
+        return given
     return "bfloat16" if device.startswith("cuda") and stored in ("bfloat16", "float16") else "float32"
 
 
-def _device(asked: str) -> str:
+def _device(given: str) -> str:
     import torch  # machine() knows more of the devices once torch is there
 
     here = machine().device
-    if asked == "auto":
+    if given == "auto":
         return here
-    kind = asked.partition(":")[0]
+    kind = given.partition(":")[0]
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[kind]:
-        raise UserError(f"Device {asked} is not available on this machine; choose auto or cpu, or plan for a --gpu.")
-    return asked
+        raise UserError(f"Device {given} is not available on this machine; choose auto or cpu, or plan for a --gpu.")
+    return given

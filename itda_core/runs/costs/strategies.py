@@ -76,6 +76,7 @@ class Harvest:
         return 0.0 if self.on.transfer is None else count / self.on.transfer
 
     def fits(self, host: int, device: int | None, disk: int) -> bool:
+        """Whether so many bytes of the host, of the device and of the disk are there, as far as that is known."""
         on = self.on
         return (
             host <= on.host_memory
