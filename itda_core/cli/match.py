@@ -25,6 +25,7 @@ from itda_core.cli.options import (
     Windows,
     go_offline,
     listed,
+    training_config,
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.dictionaries.config import SELECTIONS
@@ -34,37 +35,43 @@ from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.matching.request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
 from itda_core.runs.training.request import DEFAULT_SITE
 
+Models = Annotated[list[str], typer.Argument(metavar="MODEL...", help="demo:0 ... demo:4, local folders, Hub ids.")]
+SiteName = Annotated[str, typer.Option(help=f"{', '.join(SITES)} or a module path.")]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="M[,M...]",
+        help=f"{', '.join(MEASURES)}; all of them if left out.",
+    ),
+]
+Anchors = Annotated[int, typer.Option(help="Tokens that relative representations and codes describe others by.")]
+SelectionRule = Annotated[str, typer.Option(help=f"{one_of(SELECTIONS)}, see itda train.")]
+Threshold = Annotated[
+    float | None, typer.Option(help="Error above which an activation becomes an atom, see itda train.")
+]
+Sinks = Annotated[
+    float | None,
+    typer.Option(help="Leave out attention sinks, norms above so many medians; 10 if left out, 0: leave out none."),
+]
+
 
 def match(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="demo:0 ... demo:4, local folders, Hub ids.")],
+    models: Models,
     corpus: Corpus,
     layers: Annotated[str, typer.Option(help="For example 0,2-4, or all, if the models have equally many.")] = "all",
-    site: Annotated[str, typer.Option(help=f"{', '.join(SITES)} or a module path.")] = DEFAULT_SITE,
+    site: SiteName = DEFAULT_SITE,
     tokens: Annotated[int, typer.Option(help="Tokens to compare on, the first of the corpus.")] = 20_000,
-    measures: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="M[,M...]",
-            help=f"{', '.join(MEASURES)}; all of them if left out.",
-        ),
-    ] = None,
-    anchors: Annotated[
-        int, typer.Option(help="Tokens that relative representations and codes describe others by.")
-    ] = ANCHORS,
+    measures: Measures = None,
+    anchors: Anchors = ANCHORS,
     context: Context = DICTIONARIES.context,
     windows: Windows = DICTIONARIES.windows,
     k: Annotated[int, typer.Option("--k", help="Atoms per token, while dictionaries grow.")] = DICTIONARIES.k,
     method: JudgingMethod = DICTIONARIES.method,
-    selection: Annotated[str, typer.Option(help=f"{one_of(SELECTIONS)}, see itda train.")] = DICTIONARIES.selection,
-    threshold: Annotated[
-        float | None, typer.Option(help="Error above which an activation becomes an atom, see itda train.")
-    ] = None,
+    selection: SelectionRule = DICTIONARIES.selection,
+    threshold: Threshold = None,
     atoms: Annotated[int | None, typer.Option(help="Stop growing at this many atoms, see itda train.")] = None,
     centre: Centre = False,
-    sinks: Annotated[
-        float | None,
-        typer.Option(help="Leave out attention sinks, norms above so many medians; 10 if left out, 0: leave out none."),
-    ] = None,
+    sinks: Sinks = None,
     seed: Annotated[int, typer.Option(help="Of the anchors, and of selections that draw at random.")] = 0,
     csv: Annotated[Path | None, typer.Option(help="Write every similarity into this file.")] = None,
     device: Device = "auto",
@@ -77,14 +84,13 @@ def match(
     as_json: AsJson = False,
 ) -> None:
     """Is a layer most like the same layer of another model? Every measure of similarity put to that task."""
-    from itda_core.dictionaries.config import TrainConfig
     from itda_core.runs.layers import parse_layers
 
     go_offline(offline)
     request = MatchRequest(
         models=tuple(models),
         corpus=corpus,
-        config=TrainConfig(
+        config=training_config(
             k=k,
             method=method,
             selection=selection,
@@ -95,7 +101,7 @@ def match(
             context=context,
             windows=windows,
             seed=seed,
-            **({} if sinks is None else {"sinks": sinks}),
+            sinks=sinks,
         ),
         layers=parse_layers(layers),
         site=site,

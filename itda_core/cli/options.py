@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from itda_core.arguments import one_of
-from itda_core.dictionaries.config import METHODS
+from itda_core.dictionaries.config import METHODS, TrainConfig
 from itda_core.errors import UserError
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.files.paths import existing_folder
@@ -81,6 +81,13 @@ def _job_folder(given: Path | None) -> Path | None:
 def go_offline(offline: bool) -> None:
     if offline:  # huggingface_hub reads it when it is imported, which has not happened yet
         os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def training_config(*, sinks: float | None, **fields: Any) -> TrainConfig:
+    """The configuration with these fields; sinks None: what it is if left out. Raises UserError as TrainConfig does."""
+    if sinks is not None:
+        fields["sinks"] = sinks
+    return TrainConfig(**fields)
 
 
 def listed(given: list[str] | None) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +29,7 @@ from itda_core.cli.options import (
     Revision,
     Windows,
     go_offline,
+    training_config,
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line
 from itda_core.dictionaries.config import EXTENDED, SIZED
@@ -37,45 +39,86 @@ from itda_core.models.sites import KINDS as SITES
 from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.training.request import DEFAULT_SITE, TrainRequest
 
+if TYPE_CHECKING:
+    from itda_core.runs.training.outcome import TrainedDictionary
+
+Layers = Annotated[str | None, typer.Option(help="For example 0,2-4, or all. Needed unless the site names its layer.")]
+SiteName = Annotated[str, typer.Option(help=f"{', '.join(SITES)}, blocks.2.hook_resid_post or a module path.")]
+Tokens = Annotated[int | None, typer.Option(help="Tokens to read; the whole corpus if left out.")]
+SelectionRule = Annotated[
+    str,
+    typer.Option(help=f"How atoms are selected: {TERMS}."),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Error above which an activation becomes an atom: relative squared error, 0 to 1 (0.3 if left out); "
+        "with --selection paper 2 (1 - cosine) / d_model (cosine 0.837 if left out)."
+    ),
+]
+MostAtoms = Annotated[
+    int | None,
+    typer.Option(help=f"Stop growing at this many atoms; {' and '.join(SIZED)} end with exactly that many."),
+]
+Sinks = Annotated[
+    float | None,
+    typer.Option(
+        help="Leave out attention sinks, tokens whose norm is above so many medians; 10 if left out, 0: leave out "
+        "none (so with --selection paper)."
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with an unfinished run of this training, or with one, unfinished or finished, that had fewer "
+        "tokens, a higher threshold or fewer atoms: its atoms are kept, and reading goes on where it stopped, "
+        "under the new settings; where no text is left, it is read again with the lower threshold. The earlier "
+        "dictionaries stay in the library.",
+    ),
+]
+Initial = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DICTIONARY",
+        help="Begin with the atoms of this dictionary, a name in the library or a folder, of the same model, site "
+        f"and corpus ({' and '.join(EXTENDED)} only); once for each layer that is to have one.",
+    ),
+]
+KeepActivations = Annotated[
+    bool,
+    typer.Option(
+        "--keep-activations",
+        help="Write the activations to disk; later trainings on the same text read them instead of running the "
+        "model (itda library activations lists and removes them).",
+    ),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[ADDRESS]",
+        help="Spread the work over a Ray cluster (extra cluster): host:port of one that this machine belongs to, "
+        "or nothing (auto), which starts one of this machine's cores. The dictionaries are the same.",
+    ),
+]
+
 
 def train(
     model: Model,
     corpus: Corpus,
-    layers: Annotated[
-        str | None, typer.Option(help="For example 0,2-4, or all. Needed unless the site names its layer.")
-    ] = None,
-    site: Annotated[
-        str, typer.Option(help=f"{', '.join(SITES)}, blocks.2.hook_resid_post or a module path.")
-    ] = DEFAULT_SITE,
-    tokens: Annotated[int | None, typer.Option(help="Tokens to read; the whole corpus if left out.")] = None,
+    layers: Layers = None,
+    site: SiteName = DEFAULT_SITE,
+    tokens: Tokens = None,
     context: Context = 128,
     windows: Windows = "all",
     k: Annotated[int, typer.Option("--k", help="Atoms per token.")] = 40,
     method: JudgingMethod = "mp",
-    selection: Annotated[
-        str,
-        typer.Option(help=f"How atoms are selected: {TERMS}."),
-    ] = "sequential",
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Error above which an activation becomes an atom: relative squared error, 0 to 1 (0.3 if left out); "
-            "with --selection paper 2 (1 - cosine) / d_model (cosine 0.837 if left out)."
-        ),
-    ] = None,
-    atoms: Annotated[
-        int | None,
-        typer.Option(help=f"Stop growing at this many atoms; {' and '.join(SIZED)} end with exactly that many."),
-    ] = None,
+    selection: SelectionRule = "sequential",
+    threshold: Threshold = None,
+    atoms: MostAtoms = None,
     centre: Centre = False,
     seed: Annotated[int, typer.Option(help="Of selections that draw at random.")] = 0,
-    sinks: Annotated[
-        float | None,
-        typer.Option(
-            help="Leave out attention sinks, tokens whose norm is above so many medians; 10 if left out, 0: leave out "
-            "none (so with --selection paper)."
-        ),
-    ] = None,
+    sinks: Sinks = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     revision: Revision = None,
@@ -83,46 +126,15 @@ def train(
     trust_remote_code: RemoteCode = False,
     placement: Placement = "auto",
     library: LibraryFolder = None,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Go on with an unfinished run of this training, or with one, unfinished or finished, that had fewer "
-            "tokens, a higher threshold or fewer atoms: its atoms are kept, and reading goes on where it stopped, "
-            "under the new settings; where no text is left, it is read again with the lower threshold. The earlier "
-            "dictionaries stay in the library.",
-        ),
-    ] = False,
-    initial: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DICTIONARY",
-            help="Begin with the atoms of this dictionary, a name in the library or a folder, of the same model, site "
-            f"and corpus ({' and '.join(EXTENDED)} only); once for each layer that is to have one.",
-        ),
-    ] = None,
-    keep_activations: Annotated[
-        bool,
-        typer.Option(
-            "--keep-activations",
-            help="Write the activations to disk; later trainings on the same text read them instead of running the "
-            "model (itda library activations lists and removes them).",
-        ),
-    ] = False,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[ADDRESS]",
-            help="Spread the work over a Ray cluster (extra cluster): host:port of one that this machine belongs to, "
-            "or nothing (auto), which starts one of this machine's cores. The dictionaries are the same.",
-        ),
-    ] = None,
+    resume: Resume = False,
+    initial: Initial = None,
+    keep_activations: KeepActivations = False,
+    cluster: ClusterAddress = None,
     checkpoint_seconds: Annotated[float, typer.Option(min=0, hidden=True)] = 20.0,
     job: JobFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Train one dictionary per layer and save them into the library."""
-    from itda_core.dictionaries.config import TrainConfig
     from itda_core.models.spec import ModelSpec
 
     go_offline(offline)
@@ -130,7 +142,7 @@ def train(
         model=ModelSpec(model, revision, device, dtype, offline, trust_remote_code, placement),
         layers=_layers(layers, site),
         corpus=corpus,
-        config=TrainConfig(
+        config=training_config(
             k=k,
             method=method,
             selection=selection,
@@ -141,7 +153,7 @@ def train(
             context=context,
             windows=windows,
             seed=seed,
-            **({} if sinks is None else {"sinks": sinks}),
+            sinks=sinks,
         ),
         site=site,
         library=library,
@@ -212,6 +224,10 @@ def _train(
     except KeyboardInterrupt:
         typer.echo("Interrupted; an earlier checkpoint, if there is one, is kept.", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    _print(results, as_json=as_json)
+
+
+def _print(results: Sequence[TrainedDictionary], *, as_json: bool) -> None:
     if as_json:
         print_json({"dictionaries": [asdict(result) for result in results]})
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,42 +58,57 @@ def evaluate_dictionaries(
     groups: dict[tuple[str, str], list[int]] = {}  # weights, corpus
     for i, dictionary in enumerate(dictionaries):
         groups.setdefault((dictionary.spec.weights_fingerprint, corpora[i].fingerprint), []).append(i)
-    notes: list[str] = []
-    seconds = 0.0
-    ended: list[Evaluation] = []  # of groups before the one at hand
-    order = {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)}
+    where = {
+        "name": model,
+        "revision": revision,
+        "device": device,
+        "dtype": dtype,
+        "offline": offline,
+        "trust_remote_code": trust_remote_code,
+    }
+    so_far = _SoFar(len(groups), {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)})
     loaded: LanguageModel | None = None
-    progress: EvaluationProgress | None = None
-    for number, ((weights, _), members) in enumerate(sorted(groups.items(), key=lambda group: group[0][0])):
+    for (weights, _), members in sorted(groups.items(), key=lambda group: group[0][0]):
         if loaded is None or not same_model(loaded.fingerprint, weights):
             loaded = None  # so that two models need not fit into memory
             on_step("loading the model")
-            loaded = model_of(
-                dictionaries[members[0]],
-                name=model,
-                revision=revision,
-                device=device,
-                dtype=dtype,
-                offline=offline,
-                trust_remote_code=trust_remote_code,
-            )
+            loaded = model_of(dictionaries[members[0]], **where)
         several = [dictionaries[i] for i in members]
-        for progress in evaluate(loaded, several, corpora[members[0]], ks=ks, methods=methods, tokens=tokens):
-            share = (number + progress.share) / len(groups)
-            elapsed = seconds + progress.seconds
-            yield replace(
-                progress,
-                share=share,
-                seconds=elapsed,
-                eta=elapsed / share * (1 - share) if share > 0 else None,
-                notes=(*notes, *progress.notes),
-                results=tuple(sorted([*ended, *progress.results], key=lambda result: order[result.dictionary])),
-                done=progress.done and number + 1 == len(groups),
+        yield from so_far.of_all(evaluate(loaded, several, corpora[members[0]], ks=ks, methods=methods, tokens=tokens))
+
+
+class _SoFar:
+    """What the groups of dictionaries before the one at hand have come to."""
+
+    def __init__(self, n_groups: int, order: Mapping[str, int]) -> None:
+        """order: the place of each dictionary, by its path, among the results."""
+        self._n_groups, self._order = n_groups, order
+        self._ended = 0  # groups
+        self._notes: tuple[str, ...] = ()
+        self._seconds = 0.0
+        self._results: tuple[Evaluation, ...] = ()
+
+    def of_all(self, group: Iterable[EvaluationProgress]) -> Iterator[EvaluationProgress]:
+        """The progress of one group as that of all of them; at its end the group is added to what was before."""
+        whole = None
+        for progress in group:
+            share = (self._ended + progress.share) / self._n_groups
+            seconds = self._seconds + progress.seconds
+            results = sorted([*self._results, *progress.results], key=lambda result: self._order[result.dictionary])
+            yield (
+                whole := replace(
+                    progress,
+                    share=share,
+                    seconds=seconds,
+                    eta=seconds / share * (1 - share) if share > 0 else None,
+                    notes=(*self._notes, *progress.notes),
+                    results=tuple(results),
+                    done=progress.done and self._ended + 1 == self._n_groups,
+                )
             )
-        assert progress is not None, "an evaluation ends with its results"
-        notes += progress.notes
-        seconds += progress.seconds
-        ended += progress.results
+        assert whole is not None, "an evaluation ends with its results"
+        self._ended += 1
+        self._notes, self._seconds, self._results = whole.notes, whole.seconds, whole.results
 
 
 def measure(

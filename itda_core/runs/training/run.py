@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from itda_core.dictionaries.storage.description import read_description
 from itda_core.dictionaries.threshold import meaning
@@ -17,6 +17,8 @@ from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.training.checkpoint_folder import Origin, Work, is_of, work_for, work_in
 from itda_core.runs.training.finished import ended, finished
+from itda_core.runs.training.outcome import Interrupted, TrainedDictionary
+from itda_core.runs.training.reports import Reports, ignore, never
 from itda_core.runs.training.request import TrainRequest
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from itda_core.models import LanguageModel, Site
     from itda_core.models.activation_cache.cached_model import KeptActivations
     from itda_core.models.streamed.harvest import LayerActivations
+    from itda_core.models.streamed.skeleton import Skeleton
     from itda_core.text import Corpus
 
     class OpenedSource(ActivationSource, AbstractContextManager[ActivationSource], Protocol):
@@ -41,60 +44,18 @@ NOTHING_FINISHED = (
 ENDED = "This training has ended already; its dictionaries are in the library."
 
 
-class Interrupted(Exception):
-    """A training was asked to stop and did; what it had done is kept in its work folder."""
+class _Opened(NamedTuple):
+    """What a request names, found and checked."""
 
-    def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
-        """when: where tokens do not say it, as in "before block 3 was passed"."""
-        self.tokens, self.total = tokens, total
-        of = "" if total is None else f" of {total:,}"
-        super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")
-
-
-@dataclass(frozen=True)
-class TrainedDictionary:
-    """One result of a training; the fields are the keys of `itda train --json`."""
-
-    path: str
-    model: str
-    layer: int | None
-    site: str
-    atoms: int
-    d_model: int
-    k: int
-    selection: str
-    threshold: float | None  # None for the selections that know none
-    tokens: int  # read from the corpus
-    seconds: float
-    tokens_per_second: float
-    mean_relative_error: float  # over the stream, each token as judged before it could become an atom; 0 to 1
-
-    @classmethod
-    def of(cls, dictionary: AtomDictionary, path: Path) -> TrainedDictionary:
-        spec, config, stats = dictionary.spec, dictionary.config, dictionary.stats
-        return cls(
-            path=str(path),
-            model=spec.model,
-            layer=spec.layer,
-            site=spec.site,
-            atoms=len(dictionary),
-            d_model=spec.d_model,
-            k=config.k,
-            selection=config.selection,
-            threshold=config.threshold_for(spec.d_model),
-            tokens=stats["tokens"],
-            seconds=stats["seconds"],
-            tokens_per_second=stats["tokens_per_second"],
-            mean_relative_error=stats["mean_relative_error"],
-        )
-
-
-def _ignore(_: object) -> None:
-    return None
-
-
-def _never() -> bool:
-    return False
+    request: TrainRequest
+    library: Library
+    corpus: Corpus
+    model: LanguageModel | Skeleton
+    layers: Sequence[int]
+    sites: Sequence[Site]
+    initial: Sequence[AtomDictionary]
+    begun_with: str | None  # the fingerprint of `initial`
+    origin: Origin
 
 
 def run(
@@ -104,10 +65,10 @@ def run(
     further: bool = False,
     work: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    on_step: Callable[[str], None] = _ignore,
-    on_progress: Callable[[TrainProgress], None] = _ignore,
-    on_note: Callable[[str], None] = _ignore,
-    should_stop: Callable[[], bool] = _never,
+    on_step: Callable[[str], None] = ignore,
+    on_progress: Callable[[TrainProgress], None] = ignore,
+    on_note: Callable[[str], None] = ignore,
+    should_stop: Callable[[], bool] = never,
     source_of: Callable[[LanguageModel, Corpus], OpenedSource] | None = None,
 ) -> tuple[TrainedDictionary, ...]:
     """Train what `request` asks for and save one dictionary per layer into its library.
@@ -131,99 +92,25 @@ def run(
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
-    from itda_core.models.folder.model_folder import model_folder
-    from itda_core.text import Corpus
-
-    request = request.resolved()
-    library = Library(request.library)
-    library.check_writable()
-    on_step("opening the corpus")
-    corpus = Corpus.open(request.corpus)
-    on_step("loading the model")
-    model_folder(request.model)  # one that is not there is told before torch is loaded, which takes seconds
-
-    from itda_core.dictionaries import AtomDictionary
-    from itda_core.dictionaries.checkpoints.initial import fingerprint, placed
-    from itda_core.models.activation_cache.cached_model import KeptActivations
-    from itda_core.models.loading import is_streamed, load_model, load_skeleton
-    from itda_core.models.streamed.skeleton import Skeleton
-    from itda_core.runs.training.streamed_run import train_streamed
-
-    spec = request.model
-    streamed = source_of is None and is_streamed(spec)
-    model = load_skeleton(spec) if streamed else load_model(spec, head=False)
-    for note in model.notes:
-        on_note(note)
-    layers = existing_layers(request.layers, model.n_layers, model.name)
-    # A site that does not exist and a threshold that can add no atom are reported before anything is written.
-    sites = [model.site(request.site, layer) for layer in layers]
-    if request.config.rule.by_width and all(site.module is None for site in sites):
-        threshold = request.config.threshold_for(model.d_model)
-        assert threshold is not None, "this selection has one"
-        on_note(meaning(threshold, model.d_model))
-    initial = [AtomDictionary.load(library.find(name)) for name in request.initial]
-    begun_with = fingerprint(placed(initial, sites, model, corpus, request.config))
-
-    def keeping(source: LanguageModel | LayerActivations) -> KeptActivations:
-        return KeptActivations(
-            source,
-            corpus,
-            activations_folder(),
-            context=request.config.context,
-            windows=request.config.windows,
-            keep=request.keep_activations,
-            on_note=on_note,
-        )
-
-    if request.keep_activations:
-        check_room(request, len(sites), model.d_model, model.dtype.itemsize)
+    reports = Reports(on_step, on_progress, on_note, should_stop)
+    opened = _open(request.resolved(), reports, may_stream=source_of is None)
+    request, library, origin = opened.request, opened.library, opened.origin
     workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work, resume=resume)
     with workplace as kept:
         extend: tuple[AtomDictionary, ...] = ()
-        origin = Origin(model.fingerprint, model.tokenizer_fingerprint, corpus.fingerprint)
-        if not kept.begun and (made := _made_already(library, kept, sites, request.config, origin)):
-            on_note(ENDED)
-            return made
-        if (further or (resume and work is None)) and not kept.begun:
-            extend = finished(library, model, corpus, sites, request.config, begun_with)
-            if further and not extend:
-                raise UserError(NOTHING_FINISHED)
-            if extend and ended(extend, request.config):
+        if not kept.begun:
+            if made := _made_already(library, kept, opened.sites, request.config, origin):
                 on_note(ENDED)
-                return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
-            on_note(_beginning(extend))
+                return made
+            if further or (resume and work is None):
+                extend = _extended(opened, further=further)
+                if extend and ended(extend, request.config):
+                    on_note(ENDED)
+                    return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
+                on_note(_beginning(extend))
         on_step("training")
-        if isinstance(model, Skeleton):
-            saved = kept.saved_sites(request.config, origin)
-            trainings = train_streamed(
-                model,
-                corpus,
-                request,
-                sites,
-                kept.streamed,
-                done=[site for site in sites if (site.module or site.kind, site.layer) in saved],
-                extend=extend,
-                initial=initial,
-                resume=resume,
-                checkpoint_seconds=checkpoint_seconds,
-                keeping=keeping if request.keep_activations else nullcontext,
-                on_step=on_step,
-                on_note=on_note,
-                should_stop=should_stop,
-            )
-        else:
-            trainings = _in_memory(
-                keeping(model) if source_of is None else source_of(model, corpus),
-                corpus,
-                layers,
-                request,
-                kept,
-                extend,
-                initial,
-                resume=resume and kept.begun,
-                seconds=checkpoint_seconds,
-            )
-        with closing(trainings):
+        how = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
+        with closing(_trainings(opened, kept, extend, reports, source_of, **how)) as trainings:
             for training in trainings:
                 dictionaries = _follow(training, on_progress, should_stop)
                 on_step("saving")
@@ -233,17 +120,100 @@ def run(
     return results
 
 
-def _in_memory(
-    source: OpenedSource,
-    corpus: Corpus,
-    layers: Sequence[int],
-    request: TrainRequest,
-    work: Work,
+def _open(request: TrainRequest, reports: Reports, *, may_stream: bool) -> _Opened:
+    """Raises UserError for whatever in the request cannot be done, before anything is written."""
+    from itda_core.models.folder.model_folder import model_folder
+    from itda_core.text import Corpus
+
+    library = Library(request.library)
+    library.check_writable()
+    reports.on_step("opening the corpus")
+    corpus = Corpus.open(request.corpus)
+    reports.on_step("loading the model")
+    model_folder(request.model)  # one that is not there is told before torch is loaded, which takes seconds
+
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries.checkpoints.initial import fingerprint, placed
+    from itda_core.models.loading import is_streamed, load_model, load_skeleton
+
+    spec, config = request.model, request.config
+    model = load_skeleton(spec) if may_stream and is_streamed(spec) else load_model(spec, head=False)
+    for note in model.notes:
+        reports.on_note(note)
+    layers = existing_layers(request.layers, model.n_layers, model.name)
+    sites = [model.site(request.site, layer) for layer in layers]
+    if config.rule.by_width and all(site.module is None for site in sites):
+        threshold = config.threshold_for(model.d_model)
+        assert threshold is not None, "this selection has one"
+        reports.on_note(meaning(threshold, model.d_model))
+    initial = [AtomDictionary.load(library.find(name)) for name in request.initial]
+    begun_with = fingerprint(placed(initial, sites, model, corpus, config))
+    if request.keep_activations:
+        check_room(request, len(sites), model.d_model, model.dtype.itemsize)
+    origin = Origin(model.fingerprint, model.tokenizer_fingerprint, corpus.fingerprint)
+    return _Opened(request, library, corpus, model, layers, sites, initial, begun_with, origin)
+
+
+def _extended(opened: _Opened, *, further: bool) -> tuple[AtomDictionary, ...]:
+    """The finished dictionaries that the training goes on from; none where there are none, if it may begin anew."""
+    config = opened.request.config
+    found = finished(opened.library, opened.model, opened.corpus, opened.sites, config, opened.begun_with)
+    if further and not found:
+        raise UserError(NOTHING_FINISHED)
+    return found
+
+
+def _trainings(
+    opened: _Opened,
+    kept: Work,
     extend: Sequence[AtomDictionary],
-    initial: Sequence[AtomDictionary],
+    reports: Reports,
+    source_of: Callable[[LanguageModel, Corpus], OpenedSource] | None,
     *,
     resume: bool,
-    seconds: float,
+    checkpoint_seconds: float,
+) -> Generator[Generator[TrainProgress]]:
+    """The trainings that give all dictionaries: one of all layers, or one after the other where blocks are streamed."""
+    from itda_core.models.activation_cache.cached_model import KeptActivations
+    from itda_core.models.streamed.skeleton import Skeleton
+    from itda_core.runs.training.streamed_run import train_streamed
+
+    request, model, corpus = opened.request, opened.model, opened.corpus
+
+    def keeping(source: LanguageModel | LayerActivations) -> KeptActivations:
+        return KeptActivations(
+            source,
+            corpus,
+            activations_folder(),
+            context=request.config.context,
+            windows=request.config.windows,
+            keep=request.keep_activations,
+            on_note=reports.on_note,
+        )
+
+    if isinstance(model, Skeleton):
+        saved = kept.saved_sites(request.config, opened.origin)
+        return train_streamed(
+            model,
+            corpus,
+            request,
+            opened.sites,
+            kept.streamed,
+            done=[site for site in opened.sites if (site.module or site.kind, site.layer) in saved],
+            extend=extend,
+            initial=opened.initial,
+            resume=resume,
+            checkpoint_seconds=checkpoint_seconds,
+            keeping=keeping if request.keep_activations else nullcontext,
+            reports=reports,
+        )
+    source = keeping(model) if source_of is None else source_of(model, corpus)
+    going_on = resume and kept.begun
+    return _in_memory(source, opened, kept, extend, resume=going_on, seconds=checkpoint_seconds)
+
+
+def _in_memory(
+    source: OpenedSource, opened: _Opened, work: Work, extend: Sequence[AtomDictionary], *, resume: bool, seconds: float
 ) -> Generator[Generator[TrainProgress]]:
     """The one training of all layers that a model in memory gives."""
     from itda_core.dictionaries import train
@@ -251,15 +221,15 @@ def _in_memory(
     with source:
         yield train(
             source,
-            corpus,
-            layers,
-            request.config,
-            site=request.site,
+            opened.corpus,
+            opened.layers,
+            opened.request.config,
+            site=opened.request.site,
             work=work.state,
             checkpoint_seconds=seconds,
             resume=resume,
             extend=extend,
-            initial=initial,
+            initial=opened.initial,
         )
 
 

@@ -134,7 +134,7 @@ def test_one_whose_process_is_killed_goes_on_and_ends_the_same(
         env={**os.environ, "ITDA_HOME": str(home), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     until = time.monotonic() + PATIENCE
     while not list(work_folder().glob("*/streamed/hidden-states/harvest.json")):

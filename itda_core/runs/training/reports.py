@@ -1,0 +1,27 @@
+"""Whom a training reports to while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import TrainProgress
+
+
+def ignore(_: object) -> None:
+    """Nobody listens."""
+
+
+def never() -> bool:
+    """Nobody wants it to stop."""
+    return False
+
+
+class Reports(NamedTuple):
+    """Whom a training tells how far it is, and whom it asks whether to stop."""
+
+    on_step: Callable[[str], None] = ignore
+    on_progress: Callable[[TrainProgress], None] = ignore
+    on_note: Callable[[str], None] = ignore
+    should_stop: Callable[[], bool] = never
