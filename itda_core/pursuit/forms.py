@@ -63,35 +63,27 @@ class GramForm:
         self.dtype = correlations.dtype
 
     def strongest(self, doubt: Tensor, signed: bool, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Of the correlations as they are now, those of `chosen` atoms taken for zero."""
         return strongest(self._now if chosen is None else self._now.scatter(1, chosen, 0), doubt, signed)
 
     def correlations_with(self, indices: Tensor) -> Tensor:
-        """The correlations as they are now."""
         return self._now.gather(1, indices)
 
     def first_correlations(self, index: Tensor) -> Tensor:
-        """The correlations as they were at first."""
         return self._first.gather(1, index[:, None])[:, 0]
 
     def products(self, indices: Tensor, index: Tensor) -> Tensor:
-        """Entries of the Gram matrix."""
         return self._gram[indices, index[:, None]]
 
     def image(self, indices: Tensor, weights: Tensor) -> Tensor:
-        """Weighted sums of rows of the Gram matrix: (n_tokens, n_atoms)."""
         return weighted_rows(indices, self._gram, weights)
 
     def image_energy(self, image: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        """From the entries of the image at the chosen atoms."""
         return (image.gather(1, indices) * weights).sum(dim=1)
 
     def subtract(self, image: Tensor) -> None:
-        """From the correlations."""
         self._now.sub_(image)
 
     def restart(self, image: Tensor) -> None:
-        """From the correlations as they were at first."""
         torch.sub(self._first, image, out=self._now)
 
 
@@ -106,7 +98,6 @@ class ResidualForm:
         self._room: Tensor | None = None  # for correlations: fresh memory costs more than what is written to it
 
     def strongest(self, doubt: Tensor, signed: bool, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Of the correlations of the residual with ATOMS_AT_ONCE atoms after the other; zero for `chosen` ones."""
         fused = kernels.fused_strongest(self._residual)
         if fused is not None and chosen is None:
             return self._lowest(*fused(self._residual, self._atoms, doubt, signed=signed), doubt, signed, None)
@@ -156,31 +147,24 @@ class ResidualForm:
         return index, value
 
     def correlations_with(self, indices: Tensor) -> Tensor:
-        """By products with the residual."""
         return torch.bmm(self._atoms[indices], self._residual[:, :, None])[:, :, 0]
 
     def first_correlations(self, index: Tensor) -> Tensor:
-        """By products with the activations."""
         return (self._x * self._atoms[index]).sum(dim=1)
 
     def products(self, indices: Tensor, index: Tensor) -> Tensor:
-        """By products of the atoms."""
         return torch.bmm(self._atoms[indices], self._atoms[index][:, :, None])[:, :, 0]
 
     def image(self, indices: Tensor, weights: Tensor) -> Tensor:
-        """Weighted sums of atoms: (n_tokens, d_model)."""
         return weighted_rows(indices, self._atoms, weights)
 
     def image_energy(self, image: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        """The image's own."""
         return image.square().sum(dim=1)
 
     def subtract(self, image: Tensor) -> None:
-        """From the residual."""
         self._residual.sub_(image)
 
     def restart(self, image: Tensor) -> None:
-        """From the activations."""
         torch.sub(self._x, image, out=self._residual)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from itda_core.pursuit.kernels import one_token, one_token_refit
+from itda_core.pursuit.kernels import one_token
 from itda_core.pursuit.kernels.compiled import compiled
 from itda_core.pursuit.kernels.lanes import UNIT
 
@@ -31,7 +31,7 @@ def _next_by_mp(correlations, gram, n_atoms, start, threshold, mask, limits, roo
 @compiled()
 def _next_by_omp(correlations, gram, n_atoms, start, threshold, mask, limits, room, indices, coefficients, errors):
     for token in range(start, len(correlations)):
-        errors[token] = one_token_refit.orthogonal(
+        errors[token] = one_token.orthogonal(
             correlations[token], room.now, gram, n_atoms, len(indices), UNIT_ENERGY, NEVER, mask, limits, room.lanes,
             room.kept, indices, coefficients,
         )  # fmt: skip
@@ -43,7 +43,7 @@ def _next_by_omp(correlations, gram, n_atoms, start, threshold, mask, limits, ro
 @compiled()
 def _next_by_gp(correlations, gram, n_atoms, start, threshold, mask, limits, room, indices, coefficients, errors):
     for token in range(start, len(correlations)):
-        errors[token] = one_token_refit.gradient(
+        errors[token] = one_token.gradient(
             correlations[token], room.now, gram, n_atoms, len(indices), UNIT_ENERGY, NEVER, mask, limits, room.lanes,
             room.kept, indices, coefficients,
         )  # fmt: skip

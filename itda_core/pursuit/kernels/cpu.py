@@ -18,7 +18,7 @@ from llvmlite import binding
 from torch import Tensor
 
 from itda_core.pursuit.code import SparseCode
-from itda_core.pursuit.kernels import one_token, one_token_refit, screened
+from itda_core.pursuit.kernels import one_token, screened
 from itda_core.pursuit.kernels.compiled import compiled, config
 from itda_core.pursuit.kernels.lanes import mask_of
 from itda_core.pursuit.kernels.one_token import limits_of
@@ -50,7 +50,7 @@ def _matching(correlations, gram, energy, stop, mask, limits, room, indices, coe
 def _orthogonal(correlations, gram, energy, stop, mask, limits, room, indices, coefficients, remaining):
     n_atoms, k = correlations.shape[1], indices.shape[1]
     for t in range(correlations.shape[0]):
-        remaining[t] = one_token_refit.orthogonal(
+        remaining[t] = one_token.orthogonal(
             correlations[t], room.now, gram, n_atoms, k, energy[t], stop[t], mask, limits, room.lanes, room.kept,
             indices[t], coefficients[t],
         )  # fmt: skip
@@ -60,7 +60,7 @@ def _orthogonal(correlations, gram, energy, stop, mask, limits, room, indices, c
 def _non_negative_orthogonal(correlations, gram, energy, stop, mask, limits, room, indices, coefficients, remaining):
     n_atoms, k = correlations.shape[1], indices.shape[1]
     for t in range(correlations.shape[0]):
-        remaining[t] = one_token_refit.non_negative_orthogonal(
+        remaining[t] = one_token.non_negative_orthogonal(
             correlations[t], room.now, gram, n_atoms, k, energy[t], stop[t], mask, limits, room.lanes, room.kept,
             indices[t], coefficients[t],
         )  # fmt: skip
@@ -70,7 +70,7 @@ def _non_negative_orthogonal(correlations, gram, energy, stop, mask, limits, roo
 def _gradient(correlations, gram, energy, stop, mask, limits, room, indices, coefficients, remaining):
     n_atoms, k = correlations.shape[1], indices.shape[1]
     for t in range(correlations.shape[0]):
-        remaining[t] = one_token_refit.gradient(
+        remaining[t] = one_token.gradient(
             correlations[t], room.now, gram, n_atoms, k, energy[t], stop[t], mask, limits, room.lanes, room.kept,
             indices[t], coefficients[t],
         )  # fmt: skip

@@ -73,7 +73,6 @@ def orthogonal_kernel(
     n_atoms, gram_stride, k, dependent,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr, SLOTS: tl.constexpr, PART: tl.constexpr,
 ):  # fmt: skip
-    """Orthogonal matching pursuit of one token per program; cuda.orthogonal says what it is given."""
     token = tl.program_id(0).to(tl.int64)
     first += token * n_atoms
     maxima += token * tl.cdiv(n_atoms, COLUMNS)
@@ -151,7 +150,6 @@ def gradient_kernel(
     SIGNED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, N_BLOCKS: tl.constexpr, SLOTS: tl.constexpr, PART: tl.constexpr,
 ):  # fmt: skip
-    """Gradient pursuit of one token per program; cuda.gradient says what it is given."""
     token = tl.program_id(0).to(tl.int64)
     first += token * n_atoms
     maxima += token * tl.cdiv(n_atoms, COLUMNS)
