@@ -227,7 +227,7 @@ def _load_what_all_need() -> None:
         "itda_core.analysis.decompose",
         "itda_core.dictionaries.growing.training",
         "itda_core.models.loading",
-        "itda_core.pursuit",
+        "itda_core.pursuit.encoding",
         "itda_core.runs.verify",
         "tests.conftest",
     ):

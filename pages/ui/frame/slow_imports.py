@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import threading
 
-# The base of every model, and the family of the bundled ones.
-_MODULES = ("torch", "itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2")
+# The pursuits, the base of every model, and the family of the bundled ones.
+_MODULES = ("torch", "itda_core.pursuit.encoding", "itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2")
 _one_at_a_time = threading.Lock()  # two threads importing parts of one package can each see the other's half done
 
 
