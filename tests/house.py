@@ -69,12 +69,19 @@ def long_files() -> list[str]:
 def undocumented() -> list[str]:
     """Public functions and methods at the top of a module or a class that no docstring tells about.
 
-    Properties, and methods that carry out what another class declares (`@override`), are left out.
+    Properties are left out, and methods that a base class in the same file declares and tells about.
     """
     found = []
     for path in files():
+        told = {
+            node.name: {method.name for method in node.body if isinstance(method, ast.FunctionDef)}
+            for node in tree(path).body
+            if isinstance(node, ast.ClassDef)
+        }
         for parent in [tree(path), *(node for node in tree(path).body if isinstance(node, ast.ClassDef))]:
             owner = f"{parent.name}." if isinstance(parent, ast.ClassDef) else ""
+            bases = [ast.unparse(base) for base in parent.bases] if isinstance(parent, ast.ClassDef) else []
+            declared = set().union(*(told.get(base, set()) for base in bases))
             if owner.startswith("_"):
                 continue
             for node in parent.body:
@@ -82,7 +89,8 @@ def undocumented() -> list[str]:
                     isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
                     and not node.name.startswith("_")
                     and not ast.get_docstring(node)
-                    and not any(ast.unparse(mark).endswith(("property", "override")) for mark in node.decorator_list)
+                    and node.name not in declared
+                    and not any(ast.unparse(mark).endswith("property") for mark in node.decorator_list)
                 ):
                     found.append(f"{path.relative_to(ROOT)}: {owner}{node.name}")
     return found

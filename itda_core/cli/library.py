@@ -331,6 +331,7 @@ def activations(
 
 
 def say_path(path: Path, words: str, as_json: bool) -> None:
+    """Say where a dictionary is now, as a sentence that begins with `words`, or as an object."""
     if as_json:
         print_json({"path": str(path), "name": path.name})
     else:

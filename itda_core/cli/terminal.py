@@ -172,10 +172,12 @@ class TrainingLine:
         self._task: TaskID | None = progress.add_task("starting", total=None, figures="") if progress else None
 
     def step(self, name: str) -> None:
+        """Show what is being done now."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, description=name)
 
     def update(self, training: TrainProgress) -> None:
+        """Show how far a training is."""
         if self._progress is None or self._task is None:
             return
         if training.choosing:
@@ -201,6 +203,7 @@ class TrainingLine:
         )
 
     def note(self, sentence: str) -> None:
+        """Print one sentence above the line, which goes on below it."""
         if self._progress is not None:
             self._progress.console.print(f"note: {sentence}", markup=False, highlight=False, soft_wrap=True)
         else:

@@ -54,7 +54,7 @@ class Form(Protocol):
         ...
 
 
-class GramForm:
+class GramForm(Form):
     """Correlations are computed once and corrected by rows of the Gram matrix: no (n_tokens, d_model) tensor."""
 
     def __init__(self, correlations: Tensor, gram: Tensor) -> None:
@@ -87,7 +87,7 @@ class GramForm:
         torch.sub(self._first, image, out=self._now)
 
 
-class ResidualForm:
+class ResidualForm(Form):
     """The residual is kept and correlated with the atoms anew at each step, ATOMS_AT_ONCE atoms at a time and only the
     strongest remembered: neither an (n_atoms, n_atoms) matrix nor an (n_tokens, n_atoms) one is needed.
     """

@@ -115,9 +115,11 @@ class Work:
         return {(result["site"], result["layer"]) for result in self.saved(config, origin)}
 
     def record_saved(self, results: list[dict]) -> None:
+        """Write down which dictionaries of this run are in the library."""
         write_json(self.folder / _SAVED, results)
 
     def remove(self) -> None:
+        """Remove the folder: the run has ended, and its dictionaries are in the library."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

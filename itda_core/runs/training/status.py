@@ -93,6 +93,7 @@ class Curves:
             self._every *= 2
 
     def points(self) -> list[Point]:
+        """The points that are kept, the oldest first, and the newest one."""
         newest = [self._newest] if self._newest and (not self._kept or self._kept[-1] is not self._newest) else []
         return self._kept + newest
 

@@ -20,6 +20,7 @@ _MEANS = (
 
 
 def page(frame: shell.Shell) -> None:
+    """Draw a new transfer of labels, and those there have been."""
     st.caption(_MEANS)
     usable = compare_choice.ordered(entry for entry in engine.usable(frame.entries) if entry.model)
     if not usable:

@@ -18,6 +18,7 @@ from pages.ui.frame import shell
 
 
 def page(frame: shell.Shell) -> None:
+    """Draw dictionaries compared by their labels."""
     entries = compare_choice.choose(frame)
     options = compare_options.options(len(entries))
     try:

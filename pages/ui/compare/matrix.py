@@ -133,6 +133,7 @@ def heatmap(found: Compared, chosen: tuple[int, int]) -> None:
 
 
 def cells(found: Compared, colours: str = "chance") -> heatmaps.Cells:
+    """The heatmap's cells; colours: by which figure they are coloured."""
     return heatmaps.jaccard_cells(found.matrix, colours=colours, groups=found.groups)
 
 

@@ -51,6 +51,7 @@ def submit(text: str) -> None:
 
 
 def pick_token(index: int) -> None:
+    """Make a token the chosen one."""
     st.session_state[TOKEN] = index
 
 

@@ -22,6 +22,7 @@ _NAMING = threading.Lock()  # visitors are threads of one process
 
 
 def uploads_folder() -> Path:
+    """The folder of corpora that were handed in through the browser."""
     return home() / "uploads"
 
 

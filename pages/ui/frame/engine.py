@@ -49,6 +49,7 @@ class DictionaryKey(NamedTuple):
 
 @st.cache_resource
 def holder() -> ModelHolder:
+    """The models in memory, the same for all sessions."""
     return ModelHolder()
 
 
@@ -58,6 +59,7 @@ def device() -> str:
 
 
 def library() -> Library:
+    """The user's library, with the bundled dictionaries."""
     return Library()
 
 
@@ -67,6 +69,7 @@ def entries() -> list[LibraryEntry]:
 
 
 def usable(listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    """Those entries that are not damaged."""
     return [entry for entry in listed if entry.problem is None]
 
 
@@ -140,6 +143,7 @@ def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
 
 @st.cache_resource(max_entries=96, show_spinner=False)
 def decomposition(key: DictionaryKey, prompt: str, k: int, method: str) -> Decomposition:
+    """A prompt decomposed; cached."""
     from itda_core.analysis import decompose_activations
 
     return decompose_activations(dictionary(key), read_prompt(key, prompt), k, method)
@@ -147,6 +151,7 @@ def decomposition(key: DictionaryKey, prompt: str, k: int, method: str) -> Decom
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str) -> Replay:
+    """The pursuit of one token replayed; cached."""
     from itda_core.analysis import replay as replayed
 
     read = read_prompt(key, prompt)

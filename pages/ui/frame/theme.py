@@ -6,4 +6,5 @@ import streamlit as st
 
 
 def is_dark() -> bool:
+    """Whether the reader's browser shows the studio in its dark colours."""
     return st.context.theme.type == "dark"

@@ -118,6 +118,7 @@ def _latest(status: TrainingStatus) -> None:
 
 
 def layer_name(layer: LayerStatus) -> str:
+    """What a layer is called on the page."""
     return layer.site if layer.layer is None else f"layer {layer.layer}"
 
 

@@ -15,6 +15,7 @@ _MEASURES = ", ".join(measure.title for measure in TABLE)
 
 
 def page(frame: shell.Shell) -> None:
+    """Draw a new study of layer matching, and those there have been."""
     st.caption(
         f"The layers of several models compared on the same tokens by each measure ({_MEASURES}), and how often each "
         "finds a layer's like in another model."
