@@ -152,7 +152,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | Non
         index=None if st.session_state[_CHOSEN] is None else 0,
         placeholder="Choose a dictionary",
         on_change=_chosen_by_hand,
-        help="What every page reads. Your own dictionaries come first, bundled ones after them.",
+        help="Every page reads this dictionary. Your own come first, the bundled ones after them.",
     )
     name = st.session_state[_CHOSEN]
     if name is None:
