@@ -15,7 +15,7 @@ from tests import house
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
 BASE = {  # every room stands on these
-    *("arguments", "errors", "files", "fingerprints", "foreign", "hub", "machine"),
+    *("arguments", "errors", "files", "fingerprints", "foreign", "hub", "machine", "printable"),
 }
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from itda_core import printable
 from itda_core.files import finite
 from itda_core.runs.transfer.run import TransferProgress
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _ATOMS_SHOWN = 3
 _CONTEXT_SHOWN = 24  # characters on each side of an atom's token
-_MARKS = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
 def print_json(value: Any) -> None:
@@ -35,10 +35,7 @@ def print_json(value: Any) -> None:
 
 def visible(text: str) -> str:
     """`text` on one line, with characters that could steer a terminal shown instead of sent to it."""
-    return "".join(
-        _MARKS.get(c) or (c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}")
-        for c in text
-    )
+    return printable.visible(text, escapes=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:

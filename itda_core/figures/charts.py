@@ -12,6 +12,7 @@ from itertools import cycle
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from itda_core.printable import visible, visible_token
 from itda_core.pursuit.methods import NAMES
 
 if TYPE_CHECKING:
@@ -181,8 +182,7 @@ def style(figure: go.Figure, *, y_title: str, height: int) -> None:
 
 
 def _source(token: str) -> str:
-    shown = token.replace("\n", "↵").replace("\t", "⇥")
-    shown = "·" * len(shown) if not shown.strip(" ") else shown.strip(" ")
+    shown = visible_token(token).strip(" ")
     return escape(shown if len(shown) <= 12 else shown[:11] + "…")
 
 
@@ -237,7 +237,7 @@ def _place(decomposition: Decomposition) -> str:
 
 def _linked_token(token: TokenDecomposition, top: float) -> str:
     alpha = 0.55 * min(1.0, token.relative_error / top)
-    shown = token.text.replace("\n", "↵") if token.text else "∅"
+    shown = visible(token.text) if token.text else "∅"
     line_end = "<br>" if token.text.endswith("\n") else ""
     style = f"background:rgba(99,102,241,{alpha:.3f})"
     title = f"relative error {token.relative_error:.4f}"

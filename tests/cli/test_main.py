@@ -122,7 +122,7 @@ def test_decompose_for_people(itda: Cli, trained: Path) -> None:
     assert "\x1b" not in out
     assert "coefficient" in out.splitlines()[0]
     shown = [line.split("'")[1] for line in out.splitlines()[1:] if "'" in line]
-    assert "".join(shown) == "The \\x1b[31mdog⏎[bold]ran"
+    assert "".join(shown) == "The \\x1b[31mdog↵[bold]ran"
 
 
 def test_verify(itda: Cli, trained: Path, text: Path) -> None:

@@ -105,7 +105,7 @@ def places(found: Compared, cell: tuple[int, int], parts: Differences) -> None:
             "counted": "Counted",
         },
         key="compare.part",
-        help="Counted: how many there are of each token, and in each kind of passage.",
+        help="Counted shows how many labels there are of each token, and in each kind of passage.",
     )
     if part == "counted":
         _counts(parts)
@@ -176,7 +176,7 @@ def _counted(frame: pd.DataFrame, column: str, shown: Any) -> None:
         column_config={
             column: st.column_config.TextColumn("token" if column == "token" else "passage", pinned=True),
             "second − first": st.column_config.NumberColumn(
-                format="%+d", help="How many labels more the second has there, shared ones counted for both."
+                format="%+d", help="How many more labels the second has there. Shared labels count for both."
             ),
         },
     )

@@ -34,7 +34,7 @@ def choose(frame: shell.Shell) -> list[LibraryEntry]:
         names = dictionary_choice.choose(
             "Dictionaries", by_name, default, key=_DICTIONARIES, help="At least two, built on the same corpus."
         )
-        st.caption("Or all dictionaries of a corpus, of some models, of some layers (nothing chosen: of all):")
+        st.caption("Or choose all dictionaries of a corpus, some models and some layers (none chosen means all):")
         corpus, models, layers, button = st.columns([3, 4, 2, 2], vertical_alignment="bottom")
         with corpus:
             corpora = list(dict.fromkeys(entry.corpus for entry in by_name.values() if entry.corpus))

@@ -122,8 +122,8 @@ def heatmap(found: Compared, chosen: tuple[int, int]) -> None:
         "colours",
         {"chance": "From chance up", "fixed": "0 to 100%", "z": "z"},
         key="compare.colours",
-        help="From chance up: palest at what chance gives, darkest at the largest value between two different ones. "
-        "z: standard deviations above chance.",
+        help="From chance up: the palest colour is what chance gives, the darkest the largest value between two "
+        "different dictionaries. z counts standard deviations above chance.",
     )
 
     def picked(row: int, column: int) -> None:

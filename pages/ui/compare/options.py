@@ -30,32 +30,32 @@ def options(n_sets: int) -> Options:
             "by",
             {"dictionary": "Dictionaries", "model": "Models"},
             key="compare.by",
-            help="Models: the labels of all chosen dictionaries of a model together (paper, section 5.2).",
+            help="Models unites the labels of all chosen dictionaries of a model (paper, section 5.2).",
         )
         null = kept_choice(
             "Chance level",
             "null",
             {"uniform": "Any token", "token": "Given the tokens"},
             key="compare.null",
-            help="What Jaccard would be by chance. Any token: labels drawn from all comparable places. Given the "
-            "tokens, the stricter one: each dictionary keeps how many labels it has of every token. It is counted in "
-            "the corpus.",
+            help="What Jaccard would be by chance. Any token draws labels from all comparable places. Given the tokens "
+            "is stricter: each dictionary keeps the number of labels it has of every token, which is counted in the "
+            "corpus.",
         )
         exact = kept_choice(
             "Comparable places",
             "comparable",
             {"estimated": "Estimated", "exact": "Counted"},
             key="compare.exact",
-            help="Estimated: from how much text each training says it has read; every label counts. Counted: the "
-            "corpus is read again, and only places that both models have read and end a token at count.",
+            help="Estimated goes by how much text each training says it has read, and every label counts. Counted "
+            "reads the corpus again: only places count that both models have read and where both end a token.",
         )
         crop = kept_choice(
             "Sizes",
             "crop",
             {"no": "As they are", "yes": "Cropped"},
             key="compare.crop",
-            help="Unequal sizes alone lower Jaccard. Cropped: of each two only the first labels that entered, as many "
-            "as the smaller has.",
+            help="Unequal sizes alone lower Jaccard. Cropped keeps of the larger one of each two only the labels that "
+            "entered first, as many as the smaller one has.",
         )
         interval = kept_choice(
             "Intervals",

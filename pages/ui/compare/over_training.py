@@ -86,7 +86,7 @@ def _bundled() -> _Course:
 def _of_library(frame: shell.Shell, names: Listed) -> _Course:
     st.caption(
         "Each cell: Jaccard of a checkpoint's dictionary with the last checkpoint's of the same layer (paper, appendix "
-        "A.4.2). What is comparable is estimated from what the trainings say."
+        "A.4.2). What is comparable is estimated from the amount of text that each training says it has read."
     )
     by_name = dictionary_choice.by_names(frame.entries)
     found, said = engine.convergence_of(tuple(engine.key_of(by_name[name].path) for name in names))
@@ -105,8 +105,8 @@ def _choose(frame: shell.Shell) -> Listed:
         by_name,
         default,
         key=_DICTIONARIES,
-        help="Of several checkpoints of one model, built on the same corpus at the same site. Checkpoints are told by "
-        "what differs in the names of their models: the revision, or the folder.",
+        help="Choose dictionaries of several checkpoints of one model, built on the same corpus at the same site. "
+        "Checkpoints are told apart by what differs in the names of their models: the revision, or the folder.",
     )
 
 

@@ -86,7 +86,7 @@ def controls(entry: LibraryEntry) -> View:
         required=True,
         key=_SPECIAL,
         persist_state="session",
-        help="Such as the one at the start of a text. Their activations are unlike all others.",
+        help="Special tokens, for example at the start of a text, have activations unlike all others.",
     )
     address.leave("k", _K, st.session_state[_K], default_k)
     address.leave("method", _METHOD, st.session_state[_METHOD], default_method)
@@ -195,7 +195,7 @@ def replay_steps(replay: Replay, token: TokenDecomposition, pinned: int | None) 
     if replay.predictions:
         st.caption(
             "Each row puts the reconstruction from the atoms so far in the activation's place and lets the model "
-            "go on: green is the token the model itself finds likeliest."
+            "go on. Green is the token that the model itself finds likeliest."
         )
     pursuit_replay(replay, {use.atom: use for use in token.atoms}, pinned=pinned, key="decompose.replay.steps")
 
@@ -225,7 +225,7 @@ def whole_prompt(shown: Decomposition, pinned: int | None) -> None:
             "tokens": st.column_config.NumberColumn("tokens", help="How many tokens use it.", width="small"),
             "max": st.column_config.NumberColumn("max", help="Its largest coefficient by size.", format="%+.2f"),
             "sum": st.column_config.ProgressColumn(
-                "sum", help="Of the sizes of its coefficients.", format="%.2f", min_value=0.0,
+                "sum", help="The sum of the sizes of its coefficients.", format="%.2f", min_value=0.0,
                 max_value=max(table["sum"], default=1.0),
             ),
             "where": st.column_config.TextColumn("tokens that use it", width="medium"),

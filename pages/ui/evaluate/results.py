@@ -97,11 +97,11 @@ def table(results: Sequence[Evaluation]) -> None:
     }
     config |= {
         "dictionary": st.column_config.TextColumn(pinned=True),
-        "layer": st.column_config.NumberColumn(format="%d", width=60, help="Of the model, counted from 0."),
-        "atoms": st.column_config.NumberColumn(format="localized", width="small", help="In the dictionary."),
+        "layer": st.column_config.NumberColumn(format="%d", width=60, help="The layer of the model, counted from 0."),
+        "atoms": st.column_config.NumberColumn(format="localized", width="small", help="Atoms in the dictionary."),
         "k": st.column_config.NumberColumn(format="%d", width=50, help="Atoms a token may use."),
         "method": st.column_config.TextColumn(width="small", help="The pursuit that finds them."),
-        "tokens": st.column_config.NumberColumn(format="localized", width="small", help="Measured on so far."),
+        "tokens": st.column_config.NumberColumn(format="localized", width="small", help="Tokens measured so far."),
         "text": st.column_config.TextColumn(
             help="held-out: the dictionary was not built from it. training: it was. other corpus: another text than "
             "the dictionary was built on.",

@@ -51,8 +51,8 @@ def choose(entries: Sequence[LibraryEntry]) -> Text:
         default=_OTHER if other else _OWN,
         required=True,
         key=_SOURCE,
-        help="Their own text: the one each dictionary was built on, behind what was read of it. Another text shows how "
-        "well they carry over.",
+        help="Their own text is the one that each dictionary was built on, after the part that was read. Another text "
+        "shows how well they carry over.",
     )
     if source == _OTHER:
         given = st.text_input(
@@ -64,8 +64,8 @@ def choose(entries: Sequence[LibraryEntry]) -> Text:
         ).strip()
         address.leave("text", _TEXT, given, "")
         st.caption(
-            "What dictionaries have read of this very text is left out. If it shares passages with what they were "
-            "built from under another name, that cannot be seen."
+            "The part of this text that the dictionaries have read is left out. Passages that it shares with a text of "
+            "another name are not recognised."
         )
         return Text(False, given, (), False)
     st.session_state[_TEXT] = ""

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.ui.frame import address
 
+# A page is its script, a row in PAGES (its file, its address, its icon) and its place in the sidebar, GROUPS.
 PAGES = {
     "Home": ("app.py", "", ":material/home:"),
     "Train": ("pages/train.py", "train", ":material/model_training:"),
@@ -17,6 +18,7 @@ PAGES = {
     "Compare": ("pages/compare.py", "compare", ":material/compare_arrows:"),
     "Evaluate": ("pages/evaluate.py", "evaluate", ":material/query_stats:"),
 }
+GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
 _SHOWN = "ways.shown"
 
 
@@ -31,7 +33,7 @@ def open_page(name: str, values: Mapping[str, Any]) -> None:
 
 
 def way(name: str, label: str, icon: str, values: Mapping[str, Any], *, key: str) -> None:
-    """A link to a page with an address of its own, be it another page or the one shown.
+    """A link to a page with an address of its own; the page may be another one or the one that is shown.
 
     Streamlit's links leave the browser's address as it was where they lead to the page they stand on; the next click
     would then bring back what was shown before. There it is a button.

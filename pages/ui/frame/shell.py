@@ -15,9 +15,8 @@ from itda_core.runs.library import LibraryEntry
 from pages.ui.components.notice import notice, problem
 from pages.ui.components.printable import escaped
 from pages.ui.frame import address, engine, jobs_line, navigation
-from pages.ui.frame.navigation import PAGES
+from pages.ui.frame.navigation import GROUPS, PAGES
 
-_GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
 _ASSETS = Path(__file__).resolve().parents[3] / "assets"
 _STYLE = _ASSETS / "shell.css"
 _CHOSEN = "shell.dictionary"
@@ -118,7 +117,7 @@ def failed(
 def _navigation(current: LibraryEntry | None, default: LibraryEntry | None) -> None:
     """Links to all pages: each goes back to where one was on it, with the dictionary chosen now."""
     last: dict[str, dict[str, str]] = st.session_state.get(_LAST, {})
-    for group, names in _GROUPS:
+    for group, names in GROUPS:
         if group:
             st.caption(group)
         for name in names:
@@ -153,7 +152,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | Non
         index=None if st.session_state[_CHOSEN] is None else 0,
         placeholder="Choose a dictionary",
         on_change=_chosen_by_hand,
-        help="What every page reads. Your own dictionaries come first, bundled ones after them.",
+        help="Every page reads this dictionary. Your own come first, the bundled ones after them.",
     )
     name = st.session_state[_CHOSEN]
     if name is None:

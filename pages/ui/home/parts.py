@@ -91,7 +91,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
         if (opened := st.session_state.pop(_OPENED, None)) is not None:
             navigation.open_page("Decompose", {**there, "atom": opened})
 
-        st.caption("A live example. Click a token: below are the source tokens that explain its activation best.")
+        st.caption("A live example. Click a token to see below which source tokens explain its activation best.")
         token_row(tokens, colour="strongest", selected=token.index, pinned=None, on_pick=pick, key="home.tokens")
         atom_list(
             token.atoms[:_STRONGEST],

@@ -27,7 +27,7 @@ from pages.ui.train.site import figures_of
 ADDRESS = "further"  # ?further= holds a finished training's job, or a dictionary of the library
 _KEPT = (
     "Its atoms are kept, and reading goes on where it stopped. The dictionaries that are there stay in the library. "
-    "Anything but the limits below can only change in a new training."
+    "Only the limits below can change; everything else needs a new training."
 )
 
 
@@ -151,8 +151,8 @@ def _tokens(earlier: int | None, key: str) -> int | None:
         step=10_000,
         key=key,
         persist_state="session",
-        help="In all, those that were read already included; 0 reads the whole text. Where no more text is left and "
-        "the threshold is lower, the text is read again.",
+        help="The number of tokens in all, with those already read; 0 reads the whole text. Where no text is left "
+        "and the threshold is lower, the text is read again.",
     )
     return int(given) or None
 

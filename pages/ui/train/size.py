@@ -35,8 +35,8 @@ def wanted_atoms() -> int:
         step=256,
         key="train.atoms.wanted",
         persist_state="session",
-        help="The dictionary ends with exactly so many, chosen once the text is read from a sample of 40 activations "
-        "per atom or all that there are.",
+        help="The dictionary ends with exactly this many atoms. They are chosen once the text is read, from a sample "
+        "of 40 activations per atom or from all that there are.",
     )
     return int(wanted)
 

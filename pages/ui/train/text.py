@@ -45,7 +45,7 @@ def choose() -> str:
             key="train.text.hub",
             persist_state="session",
             placeholder="NAME/CONFIG@SPLIT#COLUMN",
-            help="Streamed: only what is read is fetched.",
+            help="The data set is streamed: only the part that is read is fetched.",
         ).strip()
         return f"hf:{name.removeprefix('hf:')}" if name else ""
     return _upload()
@@ -70,5 +70,5 @@ def _upload() -> str:
         kept,
         key="train.text.chosen",
         format_func=lambda path: f"{Path(path).name} ({size(Path(path).stat().st_size)})",
-        help=f"Kept in {uploads.uploads_folder().name}/ beside your library.",
+        help=f"The file is kept in {uploads.uploads_folder().name}/ beside your library.",
     )

@@ -61,9 +61,10 @@ def show(table: MatchTable) -> None:
             "low": share("95% from", format="percent", help="Wilson's interval, as if decisions were independent."),
             "high": share("to", format="percent"),
             "all pairs": share(
-                format="percent", help="As published: each model against itself too, which is right for free."
+                format="percent",
+                help="As published: each model is matched with itself too, always rightly.",
             ),
-            "seconds": share(format="%.1f", help="Of the measure alone; running the models is not counted."),
+            "seconds": share(format="%.1f", help="The measure alone; the time to run the models is not counted."),
         },
     )
     for remark in remarks(table):
@@ -77,7 +78,7 @@ def show(table: MatchTable) -> None:
             "cells",
             {"mean": "Mean over pairs of models", "all": "All models"},
             key="match.cells",
-            help="The mean over ordered pairs of different models, layer by layer; or every two layers of all models.",
+            help="The mean over ordered pairs of different models, layer by layer, or every two layers of all models.",
         )
     columns = st.columns(_PER_ROW, gap="medium") if table.measures else []
     for number, measure in enumerate(table.measures):

@@ -107,16 +107,16 @@ def _heatmap(table: TransferTable, k: int) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.subheader("Labels of every layer in every layer", anchor=False)
-        st.caption("Rows: the layer whose labels they are. Columns: the layer of the other model they are rebuilt in.")
+        st.caption("A row is the layer the labels come from, a column the other model's layer they are rebuilt in.")
     with right:
         figure = kept_choice(
             "Cells",
             "cells",
             known,
             key="transfer.cells",
-            help="Below random: how much of what random places leave unexplained the labels explain. Way to its own: "
-            "from random places (0%) to the model's own dictionary (100%); empty where its own is no better than "
-            "random places.",
+            help="Below random: the share that the labels explain of what random places leave unexplained. Way to its "
+            "own: from random places (0%) to the model's own dictionary (100%); it is empty where that dictionary is "
+            "no better than random places.",
         )
     heatmap(
         transfers.cells(table, k, _named(figure)),
@@ -139,7 +139,7 @@ def _whole_table(table: TransferTable) -> None:
         height="content" if len(table.cells) <= _SHORT_TABLE else 387,
         column_config={
             "labels of": st.column_config.TextColumn(pinned=True),
-            "in": st.column_config.TextColumn(help="Where in the other model."),
+            "in": st.column_config.TextColumn(help="The place in the other model: a layer or a module."),
             "k": number(format="%d", width=50),
             "FVU": number(format="%.4f", help="Of the rebuilt dictionary: fraction of variance unexplained."),
             "own FVU": number(format="%.4f", help="Of the model's own dictionary of that layer, from the library."),
@@ -153,8 +153,8 @@ def _whole_table(table: TransferTable) -> None:
             "usable": number(
                 "labels usable",
                 format="percent",
-                help="Labels whose place the other model reads too and that gave an atom. Less than all with another "
-                "tokenizer, or at attention sinks.",
+                help="The share of labels whose place the other model reads too and that gave an atom. It is below "
+                "100% with another tokenizer, or where labels lie at attention sinks.",
             ),
             "atoms": number(format="localized", width="small", help="Of the rebuilt dictionary, and of each draw."),
             "own atoms": number(format="localized", width="small", help="Of the model's own dictionary."),
