@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from itda_core.arguments import listed, whole_number
 from itda_core.cli.options import (
     HF_CORPUS,
     MODELS,
@@ -21,12 +22,10 @@ from itda_core.cli.options import (
     Windows,
     go_offline,
     group,
-    listed,
-    whole_number,
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.files.paths import existing_folder
-from itda_core.runs.training.request import DEFAULT_SITE
+from itda_core.runs.jobs.request_options import DEFAULT_SITE
 
 bench = group("This machine against the textbook and against its own limit.")
 

@@ -7,108 +7,29 @@ from typing import Annotated
 
 import typer
 
-from itda_core.arguments import one_of
-from itda_core.cli.options import (
-    INTERRUPTED,
-    AsJson,
-    Centre,
-    Context,
-    Corpus,
-    Device,
-    Dtype,
-    JobFolder,
-    JudgingMethod,
-    Offline,
-    Placement,
-    RemoteCode,
-    Revision,
-    Windows,
-    go_offline,
-    listed,
-)
+from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder
+from itda_core.cli.request_command import asks_for
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
-from itda_core.dictionaries.config import SELECTIONS
 from itda_core.files.paths import new_file
+from itda_core.runs.jobs.request_options import SETTINGS_SHOWN
 from itda_core.runs.jobs.stopping import StopRequest
-from itda_core.runs.matching.request import ANCHORS, DICTIONARIES, MEASURES, MatchRequest
-from itda_core.runs.training.request import DEFAULT_SITE
+from itda_core.runs.matching.request import MatchRequest
+
+_ORDER = (
+    *("models", "corpus", "layers", "site", "tokens", "measures", "anchors", "context", "windows", "k", "method"),
+    *("selection", "threshold", "atoms", "centre", "sinks", "seed", "csv", *SETTINGS_SHOWN),
+)
 
 
+@asks_for(MatchRequest, _ORDER)
 def match(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="demo:0 ... demo:4, local folders, Hub ids.")],
-    corpus: Corpus,
-    layers: Annotated[str, typer.Option(help="For example 0,2-4, or all, if the models have equally many.")] = "all",
-    site: Annotated[
-        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out or a module path.")
-    ] = DEFAULT_SITE,
-    tokens: Annotated[int, typer.Option(help="Tokens to compare on, the first of the corpus.")] = 20_000,
-    measures: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="M[,M...]",
-            help=f"{', '.join(MEASURES)}; all of them if left out.",
-        ),
-    ] = None,
-    anchors: Annotated[
-        int, typer.Option(help="Tokens that relative representations and codes describe others by.")
-    ] = ANCHORS,
-    context: Context = DICTIONARIES.context,
-    windows: Windows = DICTIONARIES.windows,
-    k: Annotated[int, typer.Option("--k", help="Atoms per token, while dictionaries grow.")] = DICTIONARIES.k,
-    method: JudgingMethod = DICTIONARIES.method,
-    selection: Annotated[str, typer.Option(help=f"{one_of(SELECTIONS)}, see itda train.")] = DICTIONARIES.selection,
-    threshold: Annotated[
-        float | None, typer.Option(help="Error above which an activation becomes an atom, see itda train.")
-    ] = None,
-    atoms: Annotated[int | None, typer.Option(help="Stop growing at this many atoms, see itda train.")] = None,
-    centre: Centre = False,
-    sinks: Annotated[
-        float | None,
-        typer.Option(help="Leave out attention sinks, norms above so many medians; 10 if left out, 0: leave out none."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the anchors, and of selections that draw at random.")] = 0,
+    request: MatchRequest,
+    *,
     csv: Annotated[Path | None, typer.Option(help="Write every similarity into this file.")] = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    revision: Revision = None,
-    offline: Offline = False,
-    trust_remote_code: RemoteCode = False,
-    placement: Placement = "auto",
     job: JobFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Is a layer most like the same layer of another model? Every measure of similarity put to that task."""
-    from itda_core.dictionaries.config import TrainConfig
-    from itda_core.runs.layers import parse_layers
-
-    go_offline(offline)
-    request = MatchRequest(
-        models=tuple(models),
-        corpus=corpus,
-        config=TrainConfig(
-            k=k,
-            method=method,
-            selection=selection,
-            threshold=threshold,
-            atoms=atoms,
-            centre=centre,
-            tokens=tokens,
-            context=context,
-            windows=windows,
-            seed=seed,
-            **({} if sinks is None else {"sinks": sinks}),
-        ),
-        layers=parse_layers(layers),
-        site=site,
-        measures=tuple(listed(measures)) or MEASURES,
-        anchors=anchors,
-        revision=revision,
-        device=device,
-        dtype=dtype,
-        offline=offline,
-        trust_remote_code=trust_remote_code,
-        placement=placement,
-    )
     _match(request, csv=csv, job=job, as_json=as_json)
 
 

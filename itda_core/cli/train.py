@@ -10,78 +10,23 @@ from typing import Annotated
 
 import typer
 
-from itda_core.cli.options import (
-    INTERRUPTED,
-    AsJson,
-    Centre,
-    Context,
-    Corpus,
-    Device,
-    Dtype,
-    JobFolder,
-    JudgingMethod,
-    LibraryFolder,
-    Model,
-    Offline,
-    Placement,
-    RemoteCode,
-    Revision,
-    Windows,
-    go_offline,
-)
+from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder
+from itda_core.cli.request_command import asks_for
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line
-from itda_core.dictionaries.config import EXTENDED, SIZED
-from itda_core.dictionaries.selections import TERMS
-from itda_core.errors import UserError
+from itda_core.runs.jobs.request_options import SETTINGS_SHOWN
 from itda_core.runs.jobs.stopping import StopRequest
-from itda_core.runs.training.request import DEFAULT_SITE, TrainRequest
+from itda_core.runs.training.request import TrainRequest
+
+_ORDER = (
+    *("model", "corpus", "layers", "site", "tokens", "context", "windows", "k", "method", "selection", "threshold"),
+    *("atoms", "centre", "seed", "sinks", *SETTINGS_SHOWN, "library", "resume", "initial", "keep_activations"),
+)
 
 
+@asks_for(TrainRequest, _ORDER)
 def train(
-    model: Model,
-    corpus: Corpus,
-    layers: Annotated[
-        str | None, typer.Option(help="For example 0,2-4, or all. Needed unless the site names its layer.")
-    ] = None,
-    site: Annotated[
-        str, typer.Option(help="resid_post, resid_pre, attn_out, mlp_out, blocks.2.hook_resid_post or a module path.")
-    ] = DEFAULT_SITE,
-    tokens: Annotated[int | None, typer.Option(help="Tokens to read; the whole corpus if left out.")] = None,
-    context: Context = 128,
-    windows: Windows = "all",
-    k: Annotated[int, typer.Option("--k", help="Atoms per token.")] = 40,
-    method: JudgingMethod = "mp",
-    selection: Annotated[
-        str,
-        typer.Option(help=f"How atoms are selected: {TERMS}."),
-    ] = "sequential",
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Error above which an activation becomes an atom: relative squared error, 0 to 1 (0.3 if left out); "
-            "with --selection paper 2 (1 - cosine) / d_model (cosine 0.837 if left out)."
-        ),
-    ] = None,
-    atoms: Annotated[
-        int | None,
-        typer.Option(help=f"Stop growing at this many atoms; {' and '.join(SIZED)} end with exactly that many."),
-    ] = None,
-    centre: Centre = False,
-    seed: Annotated[int, typer.Option(help="Of selections that draw at random.")] = 0,
-    sinks: Annotated[
-        float | None,
-        typer.Option(
-            help="Leave out attention sinks, tokens whose norm is above so many medians; 10 if left out, 0: leave out "
-            "none (so with --selection paper)."
-        ),
-    ] = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    revision: Revision = None,
-    offline: Offline = False,
-    trust_remote_code: RemoteCode = False,
-    placement: Placement = "auto",
-    library: LibraryFolder = None,
+    request: TrainRequest,
+    *,
     resume: Annotated[
         bool,
         typer.Option(
@@ -90,22 +35,6 @@ def train(
             "tokens, a higher threshold or fewer atoms: its atoms are kept, and reading goes on where it stopped, "
             "under the new settings; where no text is left, it is read again with the lower threshold. The earlier "
             "dictionaries stay in the library.",
-        ),
-    ] = False,
-    initial: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DICTIONARY",
-            help="Begin with the atoms of this dictionary, a name in the library or a folder, of the same model, site "
-            f"and corpus ({' and '.join(EXTENDED)} only); once for each layer that is to have one.",
-        ),
-    ] = None,
-    keep_activations: Annotated[
-        bool,
-        typer.Option(
-            "--keep-activations",
-            help="Write the activations to disk; later trainings on the same text read them instead of running the "
-            "model (itda library activations lists and removes them).",
         ),
     ] = False,
     cluster: Annotated[
@@ -121,45 +50,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one dictionary per layer and save them into the library."""
-    from itda_core.dictionaries.config import TrainConfig
-    from itda_core.models.spec import ModelSpec
-
-    go_offline(offline)
-    request = TrainRequest(
-        model=ModelSpec(model, revision, device, dtype, offline, trust_remote_code, placement),
-        layers=_layers(layers, site),
-        corpus=corpus,
-        config=TrainConfig(
-            k=k,
-            method=method,
-            selection=selection,
-            threshold=threshold,
-            atoms=atoms,
-            centre=centre,
-            tokens=tokens,
-            context=context,
-            windows=windows,
-            seed=seed,
-            **({} if sinks is None else {"sinks": sinks}),
-        ),
-        site=site,
-        library=library,
-        initial=tuple(initial or ()),
-        keep_activations=keep_activations,
-    )
     _train(request, cluster=cluster, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job, as_json=as_json)
-
-
-def _layers(text: str | None, site: str) -> tuple[int, ...] | None:
-    from itda_core.models.sites import KINDS, Site
-    from itda_core.runs.layers import parse_layers
-
-    if text is not None:
-        return parse_layers(text)
-    named = None if site in KINDS or "{layer}" in site else Site.parse(site).layer
-    if named is None:
-        raise UserError("No layers were named; give --layers, for example --layers 0,2-4 or --layers all.")
-    return (named,)
 
 
 def _train(

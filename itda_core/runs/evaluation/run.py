@@ -34,6 +34,7 @@ def evaluate_dictionaries(
     dtype: str = "auto",
     offline: bool = False,
     trust_remote_code: bool = False,
+    placement: str = "auto",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Generator[EvaluationProgress, None, None]:
     """`analysis.evaluate` for dictionaries in folders; results come in the order of `paths`.
@@ -76,6 +77,7 @@ def evaluate_dictionaries(
                 dtype=dtype,
                 offline=offline,
                 trust_remote_code=trust_remote_code,
+                placement=placement,
             )
         several = [dictionaries[i] for i in members]
         for progress in evaluate(loaded, several, corpora[members[0]], ks=ks, methods=methods, tokens=tokens):
@@ -113,6 +115,7 @@ def measure(
         dtype=request.dtype,
         offline=request.offline,
         trust_remote_code=request.trust_remote_code,
+        placement=request.placement,
         on_step=on_step,
     )
 
