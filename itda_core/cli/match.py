@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder
-from itda_core.cli.request_command import asks_for
-from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
+from itda_core.cli.options import AsJson, JobFolder
+from itda_core.cli.request_command import asks_for, outcome_of
+from itda_core.cli.terminal import print_json, print_table, visible
+from itda_core.files import write_text
 from itda_core.files.paths import new_file
 from itda_core.runs.jobs.request_options import SETTINGS_SHOWN
-from itda_core.runs.jobs.stopping import StopRequest
 from itda_core.runs.matching.request import MatchRequest
 
 _ORDER = (
@@ -34,28 +34,10 @@ def match(
 
 
 def _match(request: MatchRequest, *, csv: Path | None, job: Path | None, as_json: bool) -> None:
-    from itda_core.files import write_text
-
     csv = None if csv is None else new_file(csv, "--csv")
-    from itda_core.runs.jobs.worker import match_for_job
-    from itda_core.runs.matching.run import COLUMNS, match_models, remarks, rows, similarities_csv
-    from itda_core.runs.training.run import Interrupted
+    from itda_core.runs.matching.run import COLUMNS, remarks, rows, similarities_csv
 
-    try:
-        with stdout_for_json(as_json), StopRequest(), training_line() as line:
-            if job is None:
-                told, table = 0, None
-                for progress in match_models(request, on_step=line.step):
-                    line.share(progress)
-                    for note in progress.notes[told:]:
-                        line.note(visible(note))
-                    told, table = len(progress.notes), progress.table
-                assert table is not None, "a study ends with its table"
-            else:
-                table = match_for_job(job, request, on_step=line.step)
-    except (KeyboardInterrupt, Interrupted):
-        typer.echo("Interrupted; a layer matching cannot be continued, only begun again.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    table = outcome_of(request, job=job, as_json=as_json)
     if csv is not None:
         write_text(csv, similarities_csv(table))
     if as_json:

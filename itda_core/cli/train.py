@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder
 from itda_core.cli.request_command import asks_for
-from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line
+from itda_core.cli.terminal import TrainingLine, print_json, print_table, stdout_for_json, training_line
+from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.jobs.request_options import SETTINGS_SHOWN
-from itda_core.runs.jobs.stopping import StopRequest
+from itda_core.runs.jobs.stopping import Interrupted, StopRequest
 from itda_core.runs.training.request import TrainRequest
+
+if TYPE_CHECKING:
+    from itda_core.runs.training.run import TrainedDictionary
 
 _ORDER = (
     *("model", "corpus", "layers", "site", "tokens", "context", "windows", "k", "method", "selection", "threshold"),
@@ -62,40 +67,12 @@ def _train(
     job: Path | None,
     as_json: bool,
 ) -> None:
-    from itda_core.runs import cluster as clusters
-    from itda_core.runs.jobs.worker import train_for_job
-    from itda_core.runs.training.run import Interrupted, run
-
-    train = run if cluster is None else partial(clusters.run, address=cluster)
     more = "" if cluster is None else f" --cluster {shlex.quote(cluster)}"
     try:
         with stdout_for_json(as_json), StopRequest() as stop, training_line() as line:
-
-            def step(name: str) -> None:
-                line.step(name)
-                if name == "training":
-                    stop.defer()
-
-            if job is None:
-                results = train(
-                    request,
-                    resume=resume,
-                    checkpoint_seconds=checkpoint_seconds,
-                    on_step=step,
-                    on_progress=line.update,
-                    on_note=line.note,
-                    should_stop=lambda: stop.requested,
-                )
-            else:
-                results = train_for_job(
-                    job,
-                    request,
-                    resume=resume,
-                    checkpoint_seconds=checkpoint_seconds,
-                    on_step=step,
-                    should_stop=lambda: stop.requested,
-                    run=train,
-                )
+            results = _trained(
+                request, stop, line, cluster=cluster, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job
+            )
     except Interrupted as interrupted:
         typer.echo(f"{interrupted} To go on from there: {request.command()}{more} --resume", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -104,20 +81,49 @@ def _train(
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json({"dictionaries": [asdict(result) for result in results]})
-        return
-    print_table(
-        ("layer", "site", "atoms", "tokens", "seconds", "mean error", "path"),
-        [
-            (
-                result.layer,
-                result.site,
-                f"{result.atoms:,}",
-                f"{result.tokens:,}",
-                f"{result.seconds:.1f}",
-                f"{result.mean_relative_error:.3f}",
-                result.path,
-            )
-            for result in results
-        ],
-        numbers=("layer", "atoms", "tokens", "seconds", "mean error"),
-    )
+    else:
+        _print_trained(results)
+
+
+def _trained(
+    request: TrainRequest,
+    stop: StopRequest,
+    line: TrainingLine,
+    *,
+    cluster: str | None,
+    job: Path | None,
+    **more: Any,
+) -> Sequence[TrainedDictionary]:
+    """What the training ends with; more: what only a training takes, as training.run."""
+    from itda_core.runs import cluster as clusters
+    from itda_core.runs.jobs.worker import work_for_job
+
+    def step(name: str) -> None:
+        line.step(name)
+        if name == "training":
+            stop.defer()
+
+    if cluster is not None:
+        more["instead"] = partial(clusters.run, address=cluster)
+    more["should_stop"] = lambda: stop.requested
+    if job is not None:
+        return work_for_job(job, request, on_step=step, **more)
+    return TRAINING.do(request, on_step=step, on_progress=line.update, on_note=line.note, **more)
+
+
+def _print_trained(results: Sequence[TrainedDictionary]) -> None:
+    """One row per dictionary."""
+    rows = [
+        (
+            result.layer,
+            result.site,
+            f"{result.atoms:,}",
+            f"{result.tokens:,}",
+            f"{result.seconds:.1f}",
+            f"{result.mean_relative_error:.3f}",
+            result.path,
+        )
+        for result in results
+    ]
+    columns = ("layer", "site", "atoms", "tokens", "seconds", "mean error", "path")
+    print_table(columns, rows, numbers=("layer", "atoms", "tokens", "seconds", "mean error"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from itda_core.runs.jobs.request_fields import Option, Request, asked
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked
 from itda_core.runs.jobs.request_options import (
     KS,
     LIBRARY,
@@ -13,7 +13,9 @@ from itda_core.runs.jobs.request_options import (
     SETTINGS,
     ModelSettings,
     absolute_if_local,
+    at_ks,
     dictionary_folder,
+    few,
 )
 
 _DICTIONARIES = Option("Names or folders.", metavar="DICTIONARY...", argument=True, located=dictionary_folder)
@@ -24,7 +26,7 @@ _METHODS = Option(OWN_METHOD, name="method", metavar="M[,M...]")
 
 
 @dataclass(frozen=True)
-class EvaluateRequest(Request, ModelSettings):
+class EvaluateRequest(JobRequest, ModelSettings):
     """Dictionaries to be measured at several k and by several methods on one text."""
 
     COMMAND = "evaluate"
@@ -42,3 +44,7 @@ class EvaluateRequest(Request, ModelSettings):
     model: str | None = field(default=None, metadata=asked(OTHER_MODEL))
     # The folder names are looked up in; None: the user's library.
     library: str | None = field(default=None, metadata=asked(LIBRARY))
+
+    def about(self) -> str:
+        """The dictionaries and the ks."""
+        return f"{few(self.dictionaries)}{at_ks(self.ks)}"

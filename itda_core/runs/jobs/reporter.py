@@ -15,7 +15,7 @@ from itda_core.files import write_json
 from itda_core.runs.jobs.job_folder import CANCEL, STATUS
 from itda_core.runs.jobs.kinds import S
 from itda_core.runs.jobs.status import State
-from itda_core.runs.training.run import Interrupted
+from itda_core.runs.jobs.stopping import Interrupted
 
 _SECONDS_BETWEEN_WRITES = 0.4
 

@@ -97,12 +97,16 @@ def layers_option(help: str, **more: Any) -> Option:
     return Option(help, read=parse_layers, write=format_layers, keep=format_layers, fetch=read_layers, **more)
 
 
-class Request:
+class JobRequest:
     """What a job is asked to do: the same thing for the command line, a page and a job's worker."""
 
     COMMAND: ClassVar[str]  # the command of the command line that does it
     CALLED: ClassVar[str]  # what messages call such a request
     WRITTEN: ClassVar[tuple[str, ...]]  # the options in the order in which `arguments` writes them
+
+    def about(self) -> str:
+        """What it is about, in a few words for a list of jobs."""
+        return shlex.join(self.arguments())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; `from_dict` gives the same request again."""
@@ -150,12 +154,12 @@ class Request:
         return shlex.join(["itda", self.COMMAND, *self.arguments()])
 
 
-def settings(kind: type[Request]) -> dict[str, Setting]:
+def settings(kind: type[JobRequest]) -> dict[str, Setting]:
     """Every option of a kind of request by its name, in the order of the fields."""
     return dict(_settings(kind))
 
 
-def from_options(kind: type[Request], given: Mapping[str, Any]) -> Any:
+def from_options(kind: type[JobRequest], given: Mapping[str, Any]) -> Any:
     """The request of the command line's values, each by its option's name; what is None or empty was not given.
 
     Raises UserError for what cannot be read, and what the request itself refuses.
@@ -189,7 +193,7 @@ def read_layers(value: object, what: str) -> tuple[int, ...] | None:
 
 
 @cache
-def _settings(kind: type[Request]) -> Mapping[str, Setting]:
+def _settings(kind: type[JobRequest]) -> Mapping[str, Setting]:
     found: dict[str, Setting] = {}
     hints = get_type_hints(kind)
     for own in fields(kind):  # pyright: ignore[reportArgumentType]  (each kind of request is a dataclass)
@@ -219,11 +223,11 @@ def _named(option: Option, name: str) -> Option:
     return option if option.name else replace(option, name=name)
 
 
-def _options(kind: type[Request]) -> dict[str, Option]:
+def _options(kind: type[JobRequest]) -> dict[str, Option]:
     return {own.name: own.metadata["option"] for own in fields(kind) if "option" in own.metadata}  # pyright: ignore[reportArgumentType]
 
 
-def _groups(kind: type[Request]) -> dict[str, _Parts]:
+def _groups(kind: type[JobRequest]) -> dict[str, _Parts]:
     return {own.name: own.metadata["parts"] for own in fields(kind) if "parts" in own.metadata}  # pyright: ignore[reportArgumentType]
 
 
@@ -231,7 +235,7 @@ def _type(kind: type, name: str) -> Any:
     return get_type_hints(kind)[name]
 
 
-def _with_added(kind: type[Request], value: dict[str, Any]) -> dict[str, Any]:
+def _with_added(kind: type[JobRequest], value: dict[str, Any]) -> dict[str, Any]:
     """The JSON of a request, with what earlier versions' requests do not say."""
     added = {setting.path: setting.default for setting in settings(kind).values() if setting.option.added}
     value = {**{path[0]: _json(default) for path, default in added.items() if len(path) == 1}, **value}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from itda_core.arguments import one_of, whole_number
@@ -19,6 +20,7 @@ DEFAULT_SITE = "resid_post"
 HF_CORPUS = "hf:NAME[/CONFIG][@SPLIT][#COLUMN]"
 CORPORA = f"demo, a .txt, .jsonl, .csv or .parquet file, or {HF_CORPUS}."
 MODELS = "demo:0 ... demo:4, a local folder or a Hub id."
+_NAMED = 2  # dictionaries or models; more are counted
 
 
 def absolute_if_local(name: str, _: Library | None = None) -> str:
@@ -44,6 +46,17 @@ def _absolute_library(folder: str, _: Library) -> str:
 def dictionary_folder(name: str, library: Library) -> str:
     """The folder of a dictionary. Raises UserError when there is none of that name."""
     return str(library.find(name))
+
+
+def few(paths: Sequence[str]) -> str:
+    """The names of dictionaries or models; of more than two, the first and how many more."""
+    names = [Path(path).name for path in paths]
+    return ", ".join(names) if len(names) <= _NAMED else f"{names[0]} and {len(names) - 1} more"
+
+
+def at_ks(ks: Sequence[int]) -> str:
+    """For example ", k = 10, 20"; nothing where none was asked for."""
+    return f", k = {', '.join(map(str, ks))}" if ks else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from itda_core.arguments import one_of
@@ -11,7 +12,7 @@ from itda_core.comparison.measures.table import ANCHORS, MEASURES, check_measure
 from itda_core.dictionaries.config import SELECTIONS, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs.request_fields import Option, Request, asked, layers_option, parts
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
 from itda_core.runs.jobs.request_options import (
     CONFIG,
     CORPUS,
@@ -19,6 +20,7 @@ from itda_core.runs.jobs.request_options import (
     SETTINGS,
     ModelSettings,
     absolute_if_local,
+    few,
 )
 
 TOKENS = 20_000
@@ -47,7 +49,7 @@ _CONFIG: Mapping[str, Option] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class MatchRequest(Request, ModelSettings):
+class MatchRequest(JobRequest, ModelSettings):
     """Several models to be matched, layer by layer, on one text by several measures of similarity."""
 
     COMMAND = "match"
@@ -70,6 +72,10 @@ class MatchRequest(Request, ModelSettings):
         check_measures(self.measures)
         if self.anchors < 1:
             raise UserError(f"anchors={self.anchors} leaves nothing to compare with; give 1 or more, say {ANCHORS}.")
+
+    def about(self) -> str:
+        """The models and the text."""
+        return f"{few(self.models)}, {Path(self.corpus).name}"
 
     def specs(self) -> list[ModelSpec]:
         """The models with how they are loaded. Raises UserError for a device or dtype that does not exist."""

@@ -7,13 +7,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
 from itda_core.errors import UserError
 from itda_core.files.paths import storable
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs.request_fields import Option, Request, asked, layers_option, parts
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
 from itda_core.runs.jobs.request_options import CONFIG, CORPUS, DEFAULT_SITE, LIBRARY, SETTINGS, SPEC
 from itda_core.runs.library import Library
 
@@ -53,7 +54,7 @@ _KEEP_ACTIVATIONS = Option(
 
 
 @dataclass(frozen=True)
-class TrainRequest(Request):
+class TrainRequest(JobRequest):
     """One training: dictionaries of several layers of one model, grown on one corpus in one pass."""
 
     COMMAND = "train"
@@ -71,6 +72,10 @@ class TrainRequest(Request):
     initial: tuple[str, ...] = field(default=(), metadata=asked(_INITIAL))
     # For the next training on the same text.
     keep_activations: bool = field(default=False, metadata=asked(_KEEP_ACTIVATIONS))
+
+    def about(self) -> str:
+        """The model and the text."""
+        return f"{self.model.name}, {Path(self.corpus).name}"
 
     def key(self) -> str:
         """Twelve hexadecimal digits, equal where an unfinished run of one request can be continued by the other.

@@ -13,6 +13,7 @@ from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.runs.costs.training import check_room
 from itda_core.runs.home import activations_folder
+from itda_core.runs.jobs.stopping import Interrupted
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.training.checkpoint_folder import Origin, Work, is_of, work_for, work_in
@@ -39,16 +40,6 @@ NOTHING_FINISHED = (
 
 
 ENDED = "This training has ended already; its dictionaries are in the library."
-
-
-class Interrupted(Exception):
-    """A training was asked to stop and did; what it had done is kept in its work folder."""
-
-    def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
-        """when: where tokens do not say it, as in "before block 3 was passed"."""
-        self.tokens, self.total = tokens, total
-        of = "" if total is None else f" of {total:,}"
-        super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from itda_core.arguments import one_of
@@ -13,7 +14,7 @@ from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.files.paths import storable
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs.request_fields import Option, Request, asked, layers_option, parts, read_layers
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts, read_layers
 from itda_core.runs.jobs.request_options import (
     KS,
     LABELS_TEXT,
@@ -21,7 +22,9 @@ from itda_core.runs.jobs.request_options import (
     SETTINGS,
     SPEC,
     absolute_if_local,
+    at_ks,
     dictionary_folder,
+    few,
 )
 from itda_core.runs.layers import existing_layers, format_layers
 from itda_core.runs.library import Library
@@ -67,7 +70,7 @@ _HELD_OUT = Option(
 
 
 @dataclass(frozen=True)
-class TransferRequest(Request):
+class TransferRequest(JobRequest):
     """Labels of one model, to be rebuilt and measured in another."""
 
     COMMAND = "transfer"
@@ -103,6 +106,10 @@ class TransferRequest(Request):
         check_wishes(self.ks, self.method, self.tokens, self.draws)
         if self.seed < 0:
             raise UserError(f"seed={self.seed} is less than 0; give the seed of the draws, for example 0.")
+
+    def about(self) -> str:
+        """Whose labels, and the model."""
+        return f"{few(self.labels)} into {Path(self.model.name).name}{at_ks(self.ks)}"
 
     def read_labels(self, library: Library) -> list[LabelsOnly]:
         """The labels. Raises UserError for those that do not exist, are damaged, or do not belong together."""

@@ -13,12 +13,12 @@ from itda_core.cli.request_command import asks_for
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import EvaluateRequest
-from itda_core.runs.jobs.request_fields import Option, Request, asked, layers_option, parts
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
 from itda_core.runs.jobs.request_options import CORPUS, KS, SETTINGS, SPEC
 
 
 @dataclass(frozen=True)
-class Count(Request):
+class Count(JobRequest):
     COMMAND = "count"
     CALLED = "counting request"
     WRITTEN = ("model", "corpus", "k", "layers", "fast", "share", *SETTINGS)
