@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from itda_core.errors import UserError
+from itda_core.files.dataclass_schema import LARGEST
 from itda_core.files.paths import expanded
 
 
@@ -30,6 +31,18 @@ def one_of(names: Iterable[str]) -> str:
     """For example "mp, omp or gp"."""
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def listed(given: list[str] | None) -> list[str]:
+    """The values of an option that may be repeated and may hold lists."""
+    return [part.strip() for text in given or () for part in text.split(",") if part.strip()]
+
+
+def whole_number(text: str) -> int:
+    """One value of k. Raises UserError for what is no whole number that can be counted to."""
+    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < len(str(LARGEST))):
+        raise UserError(f"k={text[:40]} is not a whole number; give one or several, for example --k 10,20,40.")
+    return int(text)
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:

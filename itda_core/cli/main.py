@@ -21,16 +21,21 @@ from itda_core.cli.library import library
 from itda_core.cli.match import match
 from itda_core.cli.options import INTERRUPTED, group
 from itda_core.cli.plan import plan
+from itda_core.cli.request_command import command_for
 from itda_core.cli.terminal import visible
 from itda_core.cli.train import train
 from itda_core.cli.transfer import transfer
 from itda_core.errors import UserError, said
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.machine import standard_streams
+from itda_core.runs.jobs.kinds import KINDS
 
 cli = group("Read a language model's activations as sparse sums of activations that were really seen.")
 for command in (app, train, decompose, evaluate, match, compare, transfer, plan):
     cli.command()(command)
+for kind in KINDS.values():
+    if kind.name not in {command.callback.__name__ for command in cli.registered_commands if command.callback}:
+        cli.command()(command_for(kind))
 cli.add_typer(library, name="library")
 cli.add_typer(jobs, name="jobs")
 cli.add_typer(bench, name="bench")

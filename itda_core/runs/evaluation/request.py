@@ -2,67 +2,49 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-from itda_core.files.dataclass_schema import read_as
-from itda_core.runs.library import Library
-from itda_core.runs.training.request import absolute_if_local, absolute_library, option
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked
+from itda_core.runs.jobs.request_options import (
+    KS,
+    LIBRARY,
+    OTHER_MODEL,
+    OWN_METHOD,
+    SETTINGS,
+    ModelSettings,
+    absolute_if_local,
+    at_ks,
+    dictionary_folder,
+    few,
+)
+
+_DICTIONARIES = Option("Names or folders.", metavar="DICTIONARY...", argument=True, located=dictionary_folder)
+_CORPUS = Option(
+    "Text to measure on; the one each dictionary was built from, behind what was read of it.", located=absolute_if_local
+)
+_METHODS = Option(OWN_METHOD, name="method", metavar="M[,M...]")
 
 
 @dataclass(frozen=True)
-class EvaluateRequest:
+class EvaluateRequest(JobRequest, ModelSettings):
     """Dictionaries to be measured at several k and by several methods on one text."""
 
-    dictionaries: tuple[str, ...]  # names in the library, or folders
-    corpus: str | None = None  # what Corpus.open takes; None: what each dictionary was built on
-    ks: tuple[int, ...] = ()  # empty: each dictionary's own
-    methods: tuple[str, ...] = ()  # empty: each dictionary's own
-    tokens: int | None = None  # None: as many as an evaluation takes by default
-    model: str | None = None  # where the dictionaries' model is now; None: where it was
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    offline: bool = False
-    trust_remote_code: bool = False
-    library: str | None = None  # the folder names are looked up in; None: the user's library
+    COMMAND = "evaluate"
+    CALLED = "evaluation request"
+    WRITTEN = ("dictionaries", "k", "method", "corpus", "tokens", "model", *SETTINGS, "library")
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able; `from_dict` gives the same request again."""
-        return asdict(self)
+    dictionaries: tuple[str, ...] = field(metadata=asked(_DICTIONARIES))  # names in the library, or folders
+    # What Corpus.open takes; None: what each was built on.
+    corpus: str | None = field(default=None, metadata=asked(_CORPUS))
+    ks: tuple[int, ...] = field(default=(), metadata=asked(KS))  # empty: each dictionary's own
+    methods: tuple[str, ...] = field(default=(), metadata=asked(_METHODS))  # empty: each dictionary's own
+    # None: as many as an evaluation takes by default.
+    tokens: int | None = field(default=None, metadata=asked(Option("Tokens to measure on; 4096 if left out.")))
+    # Where the dictionaries' model is now; None: where it was.
+    model: str | None = field(default=None, metadata=asked(OTHER_MODEL))
+    # The folder names are looked up in; None: the user's library.
+    library: str | None = field(default=None, metadata=asked(LIBRARY))
 
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> EvaluateRequest:
-        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
-        return read_as(cls, value, "evaluation request")
-
-    def resolved(self) -> EvaluateRequest:
-        """The same request with absolute paths, so that it means the same in every working directory.
-
-        Raises UserError for a dictionary that does not exist.
-        """
-        library = Library(self.library)
-        return replace(
-            self,
-            dictionaries=tuple(str(library.find(name)) for name in self.dictionaries),
-            corpus=None if self.corpus is None else absolute_if_local(self.corpus),
-            model=None if self.model is None else absolute_if_local(self.model),
-            library=absolute_library(self.library),
-        )
-
-    def arguments(self) -> list[str]:
-        """The arguments of `itda evaluate` that ask for this; what equals its default is left out."""
-        arguments = list(self.dictionaries)
-        for flag, values in (("--k", self.ks), ("--method", self.methods)):
-            if values:
-                arguments += [flag, ",".join(map(str, values))]
-        kept = ("corpus", "tokens", "model", "revision", "device", "dtype", "offline", "trust_remote_code", "library")
-        default = EvaluateRequest(())
-        for name in kept:
-            arguments += option(name, getattr(self, name), getattr(default, name))
-        return arguments
-
-    def command(self) -> str:
-        """The same evaluation as a line for a terminal."""
-        return shlex.join(["itda", "evaluate", *self.arguments()])
+    def about(self) -> str:
+        """The dictionaries and the ks."""
+        return f"{few(self.dictionaries)}{at_ks(self.ks)}"

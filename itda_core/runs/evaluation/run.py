@@ -34,6 +34,7 @@ def evaluate_dictionaries(
     dtype: str = "auto",
     offline: bool = False,
     trust_remote_code: bool = False,
+    placement: str = "auto",
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Generator[EvaluationProgress, None, None]:
     """`analysis.evaluate` for dictionaries in folders; results come in the order of `paths`.
@@ -65,6 +66,7 @@ def evaluate_dictionaries(
         "dtype": dtype,
         "offline": offline,
         "trust_remote_code": trust_remote_code,
+        "placement": placement,
     }
     so_far = _SoFar(len(groups), {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)})
     loaded: LanguageModel | None = None
@@ -128,6 +130,7 @@ def measure(
         dtype=request.dtype,
         offline=request.offline,
         trust_remote_code=request.trust_remote_code,
+        placement=request.placement,
         on_step=on_step,
     )
 

@@ -250,6 +250,7 @@ class Job(Generic[R, S]):
         remove_folder(self.folder)
 
     def launch(self, *, resume: bool) -> None:
+        """Start the job's worker, a process of its own."""
         clear(self.folder / LOCK)
         with explained(self.folder), FileLock(self.folder / LOCK):  # two clicks start one worker
             said = self.status

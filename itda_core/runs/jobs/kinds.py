@@ -1,14 +1,22 @@
-"""The kinds of jobs: what is asked of each, and what its worker reports."""
+"""The kinds of jobs, one row each: what is asked, what does the work, what its worker reports, where it is shown.
+
+A new kind is a file with its request (a JobRequest), its status (a JobStatus) and the work, and a row here: the command
+line, the worker, the lists of jobs and the page of one job read the row. A kind that wants more than the figures of its
+outcome on its page has a view of its own (pages.ui.jobs.views).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.jobs.request_fields import JobRequest
 from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.matching.request import MatchRequest
 from itda_core.runs.matching.status import MatchStatus
@@ -16,22 +24,6 @@ from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.status import TrainingStatus
 from itda_core.runs.transfer.request import TransferRequest
 from itda_core.runs.transfer.status import TransferStatus
-
-
-class JobRequest(Protocol):
-    """What a job is asked to do."""
-
-    def to_dict(self) -> dict[str, Any]: ...
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self: ...
-
-    def resolved(self) -> Self: ...
-
-    def arguments(self) -> list[str]: ...
-
-    def command(self) -> str: ...
-
 
 R = TypeVar("R", bound=JobRequest)
 S = TypeVar("S", bound=JobStatus)
@@ -46,12 +38,88 @@ class JobKind(Generic[R, S]):
     request: type[R]
     status: type[S]
     continues: bool  # whether a worker can go on from where an earlier one ended
+    work: str  # what does it, as pkgutil.resolve_name reads it: a generator of progresses, the last of which has the
+    # outcome; unless it `generates`, a function that takes `on_progress` as well and returns the outcome
+    doing: str  # for people, while it runs
+    page: str  # of the dashboard, where it is shown
+    estimate: str  # what says what a request will cost, as `work` is written
+    form: Mapping[str, str] = field(default_factory=dict)  # the address of an empty form on that page
+    generates: bool = True
+
+    def do(
+        self,
+        request: R,
+        *,
+        on_step: Callable[[str], None],
+        on_progress: Callable[[Any], None],
+        instead: Callable[..., Any] | None = None,
+        **more: Any,
+    ) -> Any:
+        """Do what `request` asks for and return the outcome, which is what the status's field OUTCOME holds.
+
+        on_step: the name of each part of the work, as it begins; on_progress: each progress; what they raise ends it.
+        instead: done in the place of the kind's own work; more: what only this kind's takes.
+        Raises what the work raises.
+        """
+        done = instead or resolve_name(self.work)
+        if not self.generates:
+            return done(request, on_step=on_step, on_progress=on_progress, **more)
+        with closing(done(request, on_step=on_step, **more)) as progresses:
+            for progress in progresses:
+                on_progress(progress)
+        outcome = getattr(progress, self.status.OUTCOME)
+        assert outcome is not None, "work ends with its outcome"
+        return outcome
 
 
-TRAINING = JobKind("train", "training", TrainRequest, TrainingStatus, continues=True)
-EVALUATION = JobKind("evaluate", "evaluation", EvaluateRequest, EvaluationStatus, continues=False)
-MATCHING = JobKind("match", "layer matching", MatchRequest, MatchStatus, continues=False)
-TRANSFER = JobKind("transfer", "transfer", TransferRequest, TransferStatus, continues=False)
+TRAINING = JobKind(
+    name="train",
+    noun="training",
+    request=TrainRequest,
+    status=TrainingStatus,
+    continues=True,
+    work="itda_core.runs.training.run:run",
+    estimate="itda_core.runs.costs.training:estimate",
+    doing="Training",
+    page="Train",
+    generates=False,
+)
+EVALUATION = JobKind(
+    name="evaluate",
+    noun="evaluation",
+    request=EvaluateRequest,
+    status=EvaluationStatus,
+    continues=False,
+    work="itda_core.runs.evaluation.run:measure",
+    estimate="itda_core.runs.costs.evaluation:estimate_evaluation",
+    doing="Evaluating",
+    page="Evaluate",
+)
+MATCHING = JobKind(
+    name="match",
+    noun="layer matching",
+    request=MatchRequest,
+    status=MatchStatus,
+    continues=False,
+    work="itda_core.runs.matching.run:match_models",
+    estimate="itda_core.runs.costs.matching:estimate_match",
+    doing="Matching layers",
+    page="Compare",
+    form={"show": "measures"},
+)
+TRANSFER = JobKind(
+    name="transfer",
+    noun="transfer",
+    request=TransferRequest,
+    status=TransferStatus,
+    continues=False,
+    work="itda_core.runs.transfer.run:transfer_labels",
+    estimate="itda_core.runs.costs.transfer:estimate_transfer",
+    doing="Transferring labels",
+    page="Compare",
+    form={"show": "transfer"},
+    generates=False,
+)
 KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType(
     {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER)}
 )

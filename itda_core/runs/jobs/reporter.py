@@ -15,7 +15,7 @@ from itda_core.files import write_json
 from itda_core.runs.jobs.job_folder import CANCEL, STATUS
 from itda_core.runs.jobs.kinds import S
 from itda_core.runs.jobs.status import State
-from itda_core.runs.training.run import Interrupted
+from itda_core.runs.jobs.stopping import Interrupted
 
 _SECONDS_BETWEEN_WRITES = 0.4
 
@@ -43,9 +43,11 @@ class Reporter(Generic[S]):
             self._written = time.monotonic()
 
     def end(self, state: State, error: str | None = None) -> None:
+        """Report how the job ended."""
         self.report(replace(self.status, state=state, step="", eta=None, error=error))
 
     def cancelled(self) -> bool:
+        """Whether somebody has asked the job to stop."""
         return os.path.lexists(self._folder / CANCEL)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 from itda_core.errors import UserError
 from itda_core.files import finite
@@ -26,6 +27,8 @@ class JobStatus:
     notes: tuple[str, ...] = ()
     error: str | None = None  # one sentence
 
+    OUTCOME: ClassVar[str] = "results"  # the field that holds what the work has found
+
     @property
     def ended(self) -> bool:
         return self.state in ENDED
@@ -39,6 +42,19 @@ class JobStatus:
     def fraction(self) -> float | None:
         """How much of the work is done, 0 to 1; None while the total is unknown."""
         return min(self.tokens / self.total, 1.0) if self.total else None
+
+    def following(self) -> Callable[[Self, Any], Self]:
+        """What brings a status up to a progress of the work; of a worker that goes on from this status."""
+        return lambda status, progress: status.at(progress)
+
+    def at(self, progress: Any) -> Self:
+        """This status brought up to `progress`: each field that the progress has as well becomes the progress's."""
+        said = {own.name: getattr(progress, own.name) for own in fields(self) if hasattr(progress, own.name)}
+        return replace(self, **{"eta": time_left(progress.share, progress.seconds), **said})
+
+    def with_outcome(self, outcome: Any, seconds: float) -> Self:
+        """This status once there is nothing left to do. seconds: since the worker began."""
+        return replace(self, **{self.OUTCOME: outcome})
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: what is not finite becomes null."""
@@ -65,6 +81,57 @@ class JobStatus:
         """Raises Unfit where what was read does not go together."""
 
 
-def share_of(work: float) -> float:
-    """What a worker said is done of its work, as a share from 0 to 1."""
-    return min(max(work, 0.0), 1.0) if work == work else 0.0
+@dataclass(frozen=True)
+class SharedStatus(JobStatus):
+    """A job whose work knows which share of it is done."""
+
+    share: float = 0.0  # of the work that is done, 0 to 1
+
+    @property
+    def fraction(self) -> float | None:
+        return min(max(self.share, 0.0), 1.0) if self.share == self.share else 0.0
+
+
+class Table(Protocol):
+    """What JSON can hold and give back."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as JSON has it."""
+        ...
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Raises UserError when `value` was not made by `to_dict`."""
+        ...
+
+
+T = TypeVar("T", bound=Table)
+
+
+@dataclass(frozen=True)
+class TableStatus(SharedStatus, Generic[T]):
+    """A job whose outcome is one table, which is there when it is done."""
+
+    table: T | None = None
+
+    OUTCOME = "table"
+    _kind: ClassVar[type[Table]]  # of the table
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: what is not finite becomes null."""
+        table = None if self.table is None else finite(self.table.to_dict())
+        return {**super().to_dict(), "table": table}
+
+    @classmethod
+    def _own(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if value.get("table") is None:
+            return {}
+        try:
+            return {"table": cls._kind.from_dict(value["table"])}
+        except UserError as error:
+            raise Unfit("table", f"is damaged: {str(error).rstrip('.')}") from None
+
+
+def time_left(share: float, seconds: float) -> float | None:
+    """Seconds until all is done, when `share` of it took `seconds`."""
+    return seconds / share * (1 - share) if share > 0 else None

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that a training answers between two batches."""
+"""A wish that work stops: Ctrl-C and SIGTERM, which a training answers between two batches, and how it ends then."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ import signal
 import threading
 from types import FrameType
 from typing import Self
+
+
+class Interrupted(Exception):
+    """A training was asked to stop and did; what it had done is kept in its work folder."""
+
+    def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
+        """when: where tokens do not say it, as in "before block 3 was passed"."""
+        self.tokens, self.total = tokens, total
+        of = "" if total is None else f" of {total:,}"
+        super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")
 
 
 class StopRequest:

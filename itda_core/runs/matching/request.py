@@ -2,40 +2,68 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
 
+from itda_core.arguments import one_of
 from itda_core.comparison.measures.table import ANCHORS, MEASURES, check_measures
-from itda_core.dictionaries.config import TrainConfig
+from itda_core.dictionaries.config import SELECTIONS, TrainConfig
 from itda_core.errors import UserError
-from itda_core.files.dataclass_schema import read_as
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.layers import format_layers
-from itda_core.runs.training.request import DEFAULT_SITE, absolute_if_local, layers_and_config, option
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
+from itda_core.runs.jobs.request_options import (
+    CONFIG,
+    CORPUS,
+    DEFAULT_SITE,
+    SETTINGS,
+    ModelSettings,
+    absolute_if_local,
+    few,
+)
 
 TOKENS = 20_000
 # Dictionaries of the bundled models match best about here (assets/docs/comparing.md); k=8 suits their width of 128.
 DICTIONARIES = TrainConfig(tokens=TOKENS, k=8)
 
+_MODELS = Option(
+    "demo:0 ... demo:4, local folders, Hub ids.", metavar="MODEL...", argument=True, located=absolute_if_local
+)
+_LAYERS = layers_option("For example 0,2-4, or all, if the models have equally many.", shown="all")
+_SITE = Option("resid_post, resid_pre, attn_out, mlp_out or a module path.")
+_MEASURES = Option(f"{', '.join(MEASURES)}; all of them if left out.", metavar="M[,M...]", shown=None)
+_ANCHORS = Option("Tokens that relative representations and codes describe others by.")
+_HELP = {
+    "tokens": "Tokens to compare on, the first of the corpus.",
+    "k": "Atoms per token, while dictionaries grow.",
+    "selection": f"{one_of(SELECTIONS)}, see itda train.",
+    "threshold": "Error above which an activation becomes an atom, see itda train.",
+    "atoms": "Stop growing at this many atoms, see itda train.",
+    "sinks": "Leave out attention sinks, norms above so many medians; 10 if left out, 0: leave out none.",
+    "seed": "Of the anchors, and of selections that draw at random.",
+}
+_CONFIG: Mapping[str, Option] = MappingProxyType(
+    {name: replace(option, help=_HELP.get(name, option.help)) for name, option in CONFIG.items()}
+)
+
 
 @dataclass(frozen=True)
-class MatchRequest:
+class MatchRequest(JobRequest, ModelSettings):
     """Several models to be matched, layer by layer, on one text by several measures of similarity."""
 
-    models: tuple[str, ...]  # demo:0 .. demo:4, local folders or Hub ids
-    corpus: str  # what Corpus.open takes
-    config: TrainConfig = field(default_factory=lambda: DICTIONARIES)  # of ITDA's dictionaries; text for all measures
-    layers: tuple[int, ...] | None = None  # 0-based; None: every layer
-    site: str = DEFAULT_SITE
-    measures: tuple[str, ...] = MEASURES
-    anchors: int = ANCHORS  # of relative representations and soft codes
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    offline: bool = False
-    trust_remote_code: bool = False
-    placement: str = "auto"
+    COMMAND = "match"
+    CALLED = "matching request"
+    WRITTEN = ("models", "corpus", "layers", "measures", *_CONFIG, "site", "anchors", *SETTINGS)
+
+    models: tuple[str, ...] = field(metadata=asked(_MODELS))  # demo:0 .. demo:4, local folders or Hub ids
+    corpus: str = field(metadata=asked(CORPUS))  # what Corpus.open takes
+    # Of ITDA's dictionaries; its text is that of all measures.
+    config: TrainConfig = field(default_factory=lambda: DICTIONARIES, metadata=parts(_CONFIG, whole=False))
+    layers: tuple[int, ...] | None = field(default=None, metadata=asked(_LAYERS))  # 0-based; None: every layer
+    site: str = field(default=DEFAULT_SITE, metadata=asked(_SITE))
+    measures: tuple[str, ...] = field(default=MEASURES, metadata=asked(_MEASURES))
+    anchors: int = field(default=ANCHORS, metadata=asked(_ANCHORS))  # of relative representations and soft codes
 
     def __post_init__(self) -> None:
         """Raises UserError for what cannot work whatever the models are."""
@@ -45,51 +73,10 @@ class MatchRequest:
         if self.anchors < 1:
             raise UserError(f"anchors={self.anchors} leaves nothing to compare with; give 1 or more, say {ANCHORS}.")
 
+    def about(self) -> str:
+        """The models and the text."""
+        return f"{few(self.models)}, {Path(self.corpus).name}"
+
     def specs(self) -> list[ModelSpec]:
         """The models with how they are loaded. Raises UserError for a device or dtype that does not exist."""
-        return [
-            ModelSpec(
-                name, self.revision, self.device, self.dtype, self.offline, self.trust_remote_code, self.placement
-            )
-            for name in self.models
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able; `from_dict` gives the same request again."""
-        return {**asdict(self), "layers": format_layers(self.layers)}
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> MatchRequest:
-        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
-        what = "matching request"
-        return read_as(cls, value, what, made=layers_and_config(value, what))
-
-    def resolved(self) -> MatchRequest:
-        """The same request with absolute paths, so that it means the same in every working directory."""
-        models = tuple(absolute_if_local(name) for name in self.models)
-        return replace(self, models=models, corpus=absolute_if_local(self.corpus))
-
-    def arguments(self) -> list[str]:
-        """The arguments of `itda match` that ask for this; what equals its default is left out."""
-        arguments = [*self.models, "--corpus", self.corpus]
-        if self.layers is not None:
-            arguments += ["--layers", format_layers(self.layers)]
-        if self.measures != MEASURES:
-            arguments += ["--measures", ",".join(self.measures)]
-        for setting in fields(TrainConfig):
-            value, default = getattr(self.config, setting.name), getattr(DICTIONARIES, setting.name)
-            if setting.name == "threshold" and self.config.selection != DICTIONARIES.selection:
-                default = None
-            elif setting.name == "sinks":
-                value = 0 if value is None else value
-                default = 0 if self.config.rule.keeps_sinks else default
-            arguments += option(setting.name, value, default)
-        names = ("site", "anchors", "revision", "device", "dtype", "offline", "trust_remote_code", "placement")
-        default_request = MatchRequest(self.models, self.corpus)
-        for name in names:
-            arguments += option(name, getattr(self, name), getattr(default_request, name))
-        return arguments
-
-    def command(self) -> str:
-        """The same study as a line for a terminal."""
-        return shlex.join(["itda", "match", *self.arguments()])
+        return [self.spec(name) for name in self.models]

@@ -1,4 +1,4 @@
-"""How a training ends: with dictionaries in the library, or interrupted with what was done kept."""
+"""What a training ends with: dictionaries in the library."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
-
-
-class Interrupted(Exception):
-    """A training was asked to stop and did; what it had done is kept in its work folder."""
-
-    def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
-        """when: where tokens do not say it, as in "before block 3 was passed"."""
-        self.tokens, self.total = tokens, total
-        of = "" if total is None else f" of {total:,}"
-        super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")
 
 
 @dataclass(frozen=True)

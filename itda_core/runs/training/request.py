@@ -5,65 +5,77 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from itda_core.dictionaries.config import LOOSENED, TrainConfig
+from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
 from itda_core.errors import UserError
-from itda_core.files.dataclass_schema import read_as
-from itda_core.files.paths import expanded, storable
+from itda_core.files.paths import storable
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.layers import format_layers, parse_layers
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
+from itda_core.runs.jobs.request_options import CONFIG, CORPUS, DEFAULT_SITE, LIBRARY, SETTINGS, SPEC
+from itda_core.runs.library import Library
 
-DEFAULT_SITE = "resid_post"
+
+def _layers_of_site(given: Mapping[str, Any]) -> tuple[int, ...]:
+    """The layer that the site's name tells. Raises UserError where it tells none."""
+    from itda_core.models.sites import KINDS, Site
+
+    site = given["site"]
+    named = None if site in KINDS or "{layer}" in site else Site.parse(site).layer
+    if named is None:
+        raise UserError("No layers were named; give --layers, for example --layers 0,2-4 or --layers all.")
+    return (named,)
+
+
+def _absolute_if_dictionary(name: str, _: Library) -> str:
+    """`name`, made absolute when it is a dictionary's folder; what a library calls a dictionary is kept."""
+    path = os.path.expanduser(name)
+    return storable(os.path.abspath(path)) if os.path.isfile(os.path.join(path, "dictionary.json")) else name
+
+
+_LAYERS = layers_option("For example 0,2-4, or all. Needed unless the site names its layer.", missing=_layers_of_site)
+_SITE = Option("resid_post, resid_pre, attn_out, mlp_out, blocks.2.hook_resid_post or a module path.")
+_INITIAL = Option(
+    "Begin with the atoms of this dictionary, a name in the library or a folder, of the same model, site and corpus "
+    f"({' and '.join(EXTENDED)} only); once for each layer that is to have one.",
+    metavar="DICTIONARY",
+    repeated=True,
+    located=_absolute_if_dictionary,
+    added=True,
+)
+_KEEP_ACTIVATIONS = Option(
+    "Write the activations to disk; later trainings on the same text read them instead of running the model (itda "
+    "library activations lists and removes them).",
+    added=True,
+)
 
 
 @dataclass(frozen=True)
-class TrainRequest:
+class TrainRequest(JobRequest):
     """One training: dictionaries of several layers of one model, grown on one corpus in one pass."""
 
-    model: ModelSpec
-    layers: tuple[int, ...] | None  # 0-based; None: every layer
-    corpus: str  # what Corpus.open takes
-    config: TrainConfig = field(default_factory=TrainConfig)
-    site: str = DEFAULT_SITE
-    library: str | None = None  # the folder the dictionaries go to; None: the user's library
-    initial: tuple[str, ...] = ()  # dictionaries to begin with, at most one per layer: names in the library or folders
-    keep_activations: bool = False  # write down what the model gives, for the next training on the same text
+    COMMAND = "train"
+    CALLED = "training request"
+    WRITTEN = ("model", "layers", "corpus", "site", *CONFIG, *SETTINGS, "library", "initial", "keep_activations")
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able; `from_dict` gives the same request again."""
-        return {
-            "model": asdict(self.model),
-            "layers": format_layers(self.layers),
-            "corpus": self.corpus,
-            "config": asdict(self.config),
-            "site": self.site,
-            "library": self.library,
-            "initial": list(self.initial),
-            "keep_activations": self.keep_activations,
-        }
+    model: ModelSpec = field(metadata=parts(SPEC))
+    layers: tuple[int, ...] | None = field(metadata=asked(_LAYERS))  # 0-based; None: every layer
+    corpus: str = field(metadata=asked(CORPUS))  # what Corpus.open takes
+    config: TrainConfig = field(default_factory=TrainConfig, metadata=parts(CONFIG, whole=False))
+    site: str = field(default=DEFAULT_SITE, metadata=asked(_SITE))
+    # The folder the dictionaries go to; None: the user's library.
+    library: str | None = field(default=None, metadata=asked(LIBRARY))
+    # Dictionaries to begin with, at most one per layer: names in the library or folders.
+    initial: tuple[str, ...] = field(default=(), metadata=asked(_INITIAL))
+    # For the next training on the same text.
+    keep_activations: bool = field(default=False, metadata=asked(_KEEP_ACTIVATIONS))
 
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> TrainRequest:
-        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
-        what = "training request"
-        if isinstance(value, dict):
-            value = {"keep_activations": False, "initial": [], **value}  # older requests do not say
-            if isinstance(value.get("model"), dict):
-                value["model"] = {"placement": "auto", **value["model"]}
-        return read_as(cls, value, what, made=layers_and_config(value, what))
-
-    def resolved(self) -> TrainRequest:
-        """The same request with absolute paths, so that it means the same in every working directory."""
-        return replace(
-            self,
-            model=replace(self.model, name=absolute_if_local(self.model.name)),
-            corpus=absolute_if_local(self.corpus),
-            library=absolute_library(self.library),
-            initial=tuple(_absolute_if_dictionary(name) for name in self.initial),
-        )
+    def about(self) -> str:
+        """The model and the text."""
+        return f"{self.model.name}, {Path(self.corpus).name}"
 
     def key(self) -> str:
         """Twelve hexadecimal digits, equal where an unfinished run of one request can be continued by the other.
@@ -85,86 +97,3 @@ class TrainRequest:
         if self.initial:
             counted["initial"] = value["initial"]
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
-
-    def arguments(self) -> list[str]:
-        """The arguments of `itda train` that ask for this; what equals its default is left out."""
-        model, config = self.model, self.config
-        default_model, default_config = ModelSpec("demo:0"), TrainConfig()
-        default_threshold = default_config.threshold if config.selection == default_config.selection else None
-        arguments = [model.name, "--layers", format_layers(self.layers), "--corpus", self.corpus]
-        if self.site != DEFAULT_SITE:
-            arguments += ["--site", self.site]
-        for name in (setting.name for setting in fields(TrainConfig)):
-            value, default = getattr(config, name), getattr(default_config, name)
-            if name == "threshold":
-                default = default_threshold
-            elif name == "sinks" and (value is None or config.rule.keeps_sinks):
-                value, default = 0, (0 if config.rule.keeps_sinks else default)
-            arguments += option(name, value, default)
-        for name in ("revision", "device", "dtype", "offline", "trust_remote_code", "placement"):
-            arguments += option(name, getattr(model, name), getattr(default_model, name))
-        if self.library is not None:
-            arguments += ["--library", self.library]
-        for name in self.initial:
-            arguments += ["--initial", name]
-        return arguments + option("keep_activations", self.keep_activations, False)
-
-    def command(self) -> str:
-        """The same training as a line for a terminal."""
-        return shlex.join(["itda", "train", *self.arguments()])
-
-
-def absolute_if_local(name: str) -> str:
-    """`name`, made absolute when it is a file or a folder on this machine (`demo`, `hf:...` and Hub ids are kept).
-
-    A column may follow a file's path, as in `reviews.csv#body`.
-    """
-    if name == "demo" or name.startswith(("demo:", "hf:")):
-        return name
-    file, mark, column = name.rpartition("#")
-    for path, rest in ((name, ""), (file, mark + column)):
-        path = os.path.expanduser(path)
-        if path and os.path.exists(path):
-            return storable(os.path.abspath(path)) + rest
-    return name
-
-
-def absolute_library(folder: str | None) -> str | None:
-    """The folder of another library, made absolute; None for the user's. Raises UserError for a `~` without a home."""
-    return None if folder is None else storable(expanded(folder).absolute())
-
-
-def _absolute_if_dictionary(name: str) -> str:
-    """`name`, made absolute when it is a dictionary's folder; what a library calls a dictionary is kept."""
-    path = os.path.expanduser(name)
-    return storable(os.path.abspath(path)) if os.path.isfile(os.path.join(path, "dictionary.json")) else name
-
-
-def option(name: str, value: object, default: object) -> list[str]:
-    """A setting as an option of the command line, `[]` where it has its default."""
-    if value == default:
-        return []
-    flag = "--" + name.replace("_", "-")
-    return [flag] if value is True else [flag, str(value)]
-
-
-def layers_and_config(value: object, what: str) -> dict[str, Any]:
-    """What a request read from JSON says of its layers and its dictionaries' settings, as far as it has these keys.
-
-    Settings that it lacks have their default: older requests do not say them. Raises UserError for what cannot be read.
-    """
-    if not isinstance(value, dict):
-        return {}
-    made: dict[str, Any] = {}
-    if "layers" in value:
-        made["layers"] = read_layers(value["layers"], what)
-    if "config" in value:
-        made["config"] = read_as(TrainConfig, value["config"], f"{what}'s config", whole=False)
-    return made
-
-
-def read_layers(value: object, what: str) -> tuple[int, ...] | None:
-    """Layers as format_layers wrote them. Raises UserError for anything else."""
-    if not isinstance(value, str):
-        raise UserError(f"The {what}'s layers are not text such as 0,2-4; mend that or make it anew.")
-    return parse_layers(value)

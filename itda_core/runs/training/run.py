@@ -13,11 +13,12 @@ from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
 from itda_core.runs.costs.training import check_room
 from itda_core.runs.home import activations_folder
+from itda_core.runs.jobs.stopping import Interrupted
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.training.checkpoint_folder import Origin, Work, is_of, work_for, work_in
 from itda_core.runs.training.finished import ended, finished
-from itda_core.runs.training.outcome import Interrupted, TrainedDictionary
+from itda_core.runs.training.outcome import TrainedDictionary
 from itda_core.runs.training.reports import Reports, ignore, never
 from itda_core.runs.training.request import TrainRequest
 

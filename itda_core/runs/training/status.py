@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,6 +49,16 @@ class TrainingStatus(JobStatus):
     series_tokens: tuple[int, ...] = ()
     layers: tuple[LayerStatus, ...] = ()
     results: tuple[TrainedDictionary, ...] = ()
+
+    def following(self) -> Callable[[TrainingStatus, TrainProgress], TrainingStatus]:
+        """What brings a status up to a progress of the training; its curves go on from those of this status."""
+        curves = Curves(self)
+
+        def at(status: TrainingStatus, progress: TrainProgress) -> TrainingStatus:
+            curves.add(progress.tokens, [(layer.atoms, round(layer.relative_error, 5)) for layer in progress.layers])
+            return with_progress(status, progress, curves.points())
+
+        return at
 
     def _check(self) -> None:
         for i, layer in enumerate(self.layers):

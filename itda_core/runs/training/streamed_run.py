@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from itda_core.errors import UserError
 from itda_core.runs.costs.training import disk_free
+from itda_core.runs.jobs.stopping import Interrupted
 from itda_core.runs.training.checkpoint_folder import HIDDEN_STATES
-from itda_core.runs.training.outcome import Interrupted
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from itda_core.arguments import one_of
 from itda_core.comparison.label_transfer.transfer import DRAWS, TOKENS, check_labels, check_wishes
+from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
-from itda_core.files.dataclass_schema import read_as
 from itda_core.files.paths import storable
 from itda_core.models.spec import ModelSpec
+from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts, read_layers
+from itda_core.runs.jobs.request_options import (
+    KS,
+    LABELS_TEXT,
+    LIBRARY,
+    SETTINGS,
+    SPEC,
+    absolute_if_local,
+    at_ks,
+    dictionary_folder,
+    few,
+)
 from itda_core.runs.layers import existing_layers, format_layers
 from itda_core.runs.library import Library
 from itda_core.runs.rebuilding import open_labels
-from itda_core.runs.training.request import absolute_if_local, absolute_library, option, read_layers
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import LabelsOnly
@@ -24,22 +36,68 @@ if TYPE_CHECKING:
 OWN_LAYERS = "own"  # each layer of which there are labels
 
 
+def _layers_text(layers: Any) -> str:
+    return layers if isinstance(layers, str) else format_layers(layers)
+
+
+def _absolute_labels(labels: str, library: Library) -> str:
+    """Raises UserError for a dictionary that does not exist."""
+    path = os.path.expanduser(labels)
+    return storable(os.path.abspath(path) if os.path.isfile(path) else library.find(labels))
+
+
+_LABELS = Option(
+    "Dictionaries, by name or folder, or files of labels alone.",
+    metavar="LABELS...",
+    argument=True,
+    located=_absolute_labels,
+)
+_LAYERS = replace(
+    layers_option("Of MODEL, for example 0,2-4, or all; those of the labels if left out.", shown=None),
+    write=_layers_text,
+    keep=_layers_text,
+    fetch=lambda value, what: OWN_LAYERS if value == OWN_LAYERS else read_layers(value, what),
+)
+_OWN = Option(
+    "MODEL's own dictionary of a layer; looked for in the library.",
+    metavar="DICTIONARY",
+    repeated=True,
+    located=dictionary_folder,
+)
+_HELD_OUT = Option(
+    "Text to measure on; what follows the labels' if left out.", metavar="CORPUS", located=absolute_if_local
+)
+
+
 @dataclass(frozen=True)
-class TransferRequest:
+class TransferRequest(JobRequest):
     """Labels of one model, to be rebuilt and measured in another."""
 
-    labels: tuple[str, ...]  # dictionaries, by name in the library or folder, or files of labels alone
-    model: ModelSpec  # into which
-    layers: tuple[int, ...] | Literal["own"] | None = OWN_LAYERS  # of that model, 0-based; None: every layer
-    ks: tuple[int, ...] = ()  # empty: the labels' own
-    method: str | None = None  # None: the labels' own
-    own: tuple[str, ...] = ()  # dictionaries of that model; for other layers they are looked for in the library
-    corpus: str | None = None  # where the labels' text is now; None: where they say
-    held_out: str | None = None  # another text to measure on; None: what follows the labels'
-    tokens: int = TOKENS  # to measure on
-    draws: int = DRAWS  # random dictionaries to compare with
-    seed: int = 0  # of these
-    library: str | None = None  # the folder names are looked up in; None: the user's library
+    COMMAND = "transfer"
+    CALLED = "transfer request"
+    WRITTEN = (
+        *("labels", "model", "layers", "k", "own", "method", "corpus", "held_out", "tokens", "draws", "seed"),
+        *("library", *SETTINGS),
+    )
+
+    # Dictionaries, by name in the library or folder, or files of labels alone.
+    labels: tuple[str, ...] = field(metadata=asked(_LABELS))
+    model: ModelSpec = field(metadata=parts(SPEC))  # into which
+    # Of that model, 0-based; None: every layer.
+    layers: tuple[int, ...] | Literal["own"] | None = field(default=OWN_LAYERS, metadata=asked(_LAYERS))
+    ks: tuple[int, ...] = field(default=(), metadata=asked(replace(KS, help="Atoms per token; the labels' own k.")))
+    method: str | None = field(default=None, metadata=asked(Option(f"{one_of(METHODS)}; the labels' own if left out.")))
+    # Dictionaries of that model; for others the library is searched.
+    own: tuple[str, ...] = field(default=(), metadata=asked(_OWN))
+    # Where the labels' text is now; None: where they say.
+    corpus: str | None = field(default=None, metadata=asked(LABELS_TEXT))
+    # Another text to measure on; None: what follows the labels'.
+    held_out: str | None = field(default=None, metadata=asked(_HELD_OUT))
+    tokens: int = field(default=TOKENS, metadata=asked(Option("Tokens to measure on.")))
+    draws: int = field(default=DRAWS, metadata=asked(Option("Random dictionaries to compare with.")))
+    seed: int = field(default=0, metadata=asked(Option("Of the random dictionaries.")))
+    # The folder names are looked up in; None: the user's library.
+    library: str | None = field(default=None, metadata=asked(LIBRARY))
 
     def __post_init__(self) -> None:
         """Raises UserError for what cannot work whatever the labels and the model are."""
@@ -49,51 +107,9 @@ class TransferRequest:
         if self.seed < 0:
             raise UserError(f"seed={self.seed} is less than 0; give the seed of the draws, for example 0.")
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able; `from_dict` gives the same request again."""
-        return {**asdict(self), "layers": self._layers()}
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> TransferRequest:
-        """Raises UserError for keys that no request has, for those that are missing, and for values of another type."""
-        what, made = "transfer request", {}
-        if isinstance(value, dict) and value.get("layers", OWN_LAYERS) != OWN_LAYERS:
-            made["layers"] = read_layers(value["layers"], what)
-        return read_as(cls, value, what, made=made)
-
-    def resolved(self) -> TransferRequest:
-        """The same request with absolute paths, so that it means the same in every working directory.
-
-        Raises UserError for a dictionary that does not exist.
-        """
-        library = Library(self.library)
-        return replace(
-            self,
-            labels=tuple(_absolute(name, library) for name in self.labels),
-            model=replace(self.model, name=absolute_if_local(self.model.name)),
-            own=tuple(str(library.find(name)) for name in self.own),
-            corpus=None if self.corpus is None else absolute_if_local(self.corpus),
-            held_out=None if self.held_out is None else absolute_if_local(self.held_out),
-            library=absolute_library(self.library),
-        )
-
-    def arguments(self) -> list[str]:
-        """The arguments of `itda transfer` that ask for this; what equals its default is left out."""
-        arguments = [*self.labels, self.model.name]
-        arguments += option("layers", self._layers(), OWN_LAYERS)
-        arguments += option("k", ",".join(map(str, self.ks)), "")
-        for name in self.own:
-            arguments += ["--own", name]
-        default = TransferRequest(self.labels, self.model)
-        for name in ("method", "corpus", "held_out", "tokens", "draws", "seed", "library"):
-            arguments += option(name, getattr(self, name), getattr(default, name))
-        for name in ("revision", "device", "dtype", "offline", "trust_remote_code", "placement"):
-            arguments += option(name, getattr(self.model, name), getattr(ModelSpec(self.model.name), name))
-        return arguments
-
-    def command(self) -> str:
-        """The same transfer as a line for a terminal."""
-        return shlex.join(["itda", "transfer", *self.arguments()])
+    def about(self) -> str:
+        """Whose labels, and the model."""
+        return f"{few(self.labels)} into {Path(self.model.name).name}{at_ks(self.ks)}"
 
     def read_labels(self, library: Library) -> list[LabelsOnly]:
         """The labels. Raises UserError for those that do not exist, are damaged, or do not belong together."""
@@ -115,11 +131,3 @@ class TransferRequest:
         own = sorted({one.spec.layer for one in labels}, key=lambda layer: -1 if layer is None else layer)
         existing_layers([layer for layer in own if layer is not None], n_layers, self.model.name)
         return tuple(own)
-
-    def _layers(self) -> str:
-        return self.layers if isinstance(self.layers, str) else format_layers(self.layers)
-
-
-def _absolute(labels: str, library: Library) -> str:
-    path = os.path.expanduser(labels)
-    return storable(os.path.abspath(path) if os.path.isfile(path) else library.find(labels))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Jobs
-from itda_core.runs.jobs.kinds import TRANSFER
-from pages.ui.compare.matching import watch as matching_watch
-from pages.ui.compare.transfer import watch as transfer_watch
+from itda_core.runs.jobs.kinds import MATCHING, JobKind
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
+from pages.ui.jobs.views import view_of
 
 
 def page(frame: shell.Shell, id: str) -> None:
+    """Draw one job."""
     shell.complain()
-    if _is_transfer(id):
-        job_watch.one_job(frame, id, transfer_watch.VIEW)
-    else:
-        job_watch.one_job(frame, id, matching_watch.VIEW)
+    job_watch.one_job(frame, id, view_of(_kind(id)))
 
 
-def _is_transfer(id: str) -> bool:
+def _kind(id: str) -> JobKind[Any, Any]:
+    """That of the job, if this page shows such jobs; otherwise one whose view says that it does not."""
     try:
-        return Jobs().get(id).kind is TRANSFER
-    except UserError:  # there is none; the other view says so
-        return False
+        kind = Jobs().get(id).kind
+    except UserError:
+        return MATCHING
+    return kind if kind.page == MATCHING.page else MATCHING

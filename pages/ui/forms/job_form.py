@@ -13,7 +13,6 @@ from itda_core.runs.jobs.jobs import Jobs, command_of
 from itda_core.runs.jobs.kinds import JobRequest, kind_of
 from pages.ui.components.notice import problem
 from pages.ui.frame import navigation, shell
-from pages.ui.jobs.job_words import PAGES
 
 R = TypeVar("R", bound=JobRequest)
 Made = TypeVar("Made", bound=JobRequest, covariant=True)
@@ -22,7 +21,9 @@ Made = TypeVar("Made", bound=JobRequest, covariant=True)
 class Asked(Protocol[Made]):
     """What a filled form holds; `request` raises UserError for what cannot be."""
 
-    def request(self) -> Made: ...
+    def request(self) -> Made:
+        """What is asked for; raises UserError for what cannot be."""
+        ...
 
 
 def finish(frame: shell.Shell, asked: Asked[R], cost: Callable[[R], None], *, key: str) -> None:
@@ -73,4 +74,4 @@ def start(request: JobRequest, *, further: bool = False) -> None:
     except UserError as error:
         problem(error, key=f"{kind.name}.start.problem")
         return
-    navigation.open_page(PAGES[kind.name], {"job": job.id, "dictionary": st.query_params.get("dictionary")})
+    navigation.open_page(kind.page, {"job": job.id, "dictionary": st.query_params.get("dictionary")})

@@ -7,7 +7,6 @@ import streamlit as st
 from itda_core.runs.jobs.jobs import Job, Jobs
 from pages.ui.components.moments import progress_line
 from pages.ui.frame import navigation
-from pages.ui.jobs.job_words import DOING, PAGES
 
 SECONDS = 2.0
 _LOOKED_AT = 8
@@ -34,11 +33,8 @@ def _lines(ids: tuple[str, ...]) -> None:
     jobs = running()
     for job in jobs:
         status = job.status
-        st.caption("Stopping…" if job.cancelling else DOING[job.kind.name])
+        st.caption("Stopping…" if job.cancelling else job.kind.doing)
         st.progress(status.fraction or 0.0, text=progress_line(status))
-        if job.kind.name in PAGES:  # what was started in a terminal may have no page
-            navigation.way(
-                PAGES[job.kind.name], "Watch", ":material/monitoring:", {"job": job.id}, key=f"watch.{job.id}"
-            )
+        navigation.way(job.kind.page, "Watch", ":material/monitoring:", {"job": job.id}, key=f"watch.{job.id}")
     if {job.id for job in jobs} != set(ids):
         st.rerun()

@@ -15,14 +15,13 @@ from itda_core.files import finite
 from itda_core.runs.jobs.job_folder import DamagedJob
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import JobKind, R, S
-from itda_core.runs.jobs.status import JobStatus
-from itda_core.runs.jobs.table_status import Table
+from itda_core.runs.jobs.status import JobStatus, Table
 from pages.ui.components.heading import heading
 from pages.ui.components.moments import moment, progress_line
 from pages.ui.components.notice import notice, problem
 from pages.ui.components.printable import visible
 from pages.ui.frame import navigation, shell
-from pages.ui.jobs.job_words import FORMS, PAGES, STATES, subject
+from pages.ui.jobs.job_words import STATES, subject
 
 T = TypeVar("T", bound=Table)
 
@@ -71,9 +70,7 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
 
 def new(kind: JobKind) -> None:
     """The way to an empty form."""
-    navigation.way(
-        PAGES[kind.name], f"New {kind.noun}", ":material/add:", FORMS.get(kind.name, {}), key=f"{kind.name}.new"
-    )
+    navigation.way(kind.page, f"New {kind.noun}", ":material/add:", kind.form, key=f"{kind.name}.new")
 
 
 def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None:
@@ -163,7 +160,7 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
                 problem(error, key=f"{name}.remove.problem")
             else:
                 kept = {"dictionary": st.query_params.get("dictionary")}
-                navigation.open_page(PAGES[name], {**FORMS.get(name, {}), **kept})
+                navigation.open_page(job.kind.page, {**job.kind.form, **kept})
 
 
 def settings_and_log(job: Job) -> None:
@@ -180,8 +177,7 @@ def listed(jobs: Sequence[Job], damaged: Sequence[DamagedJob] = ()) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(f"{moment(job.created)}   {subject(job)}", width="stretch")
             st.caption(f"{STATES[status.state]} · {progress_line(status)}")
-            page = PAGES[job.kind.name]
-            navigation.way(page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")
+            navigation.way(job.kind.page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")
     for broken in damaged[:_MOST_LISTED]:
         _damaged(broken)
 

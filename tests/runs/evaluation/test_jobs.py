@@ -13,7 +13,7 @@ from itda_core.errors import UserError
 from itda_core.files import write_json
 from itda_core.runs import EVALUATION, TRAINING, EvaluateRequest, EvaluationStatus, Job, Jobs, measure
 from itda_core.runs.jobs.reporter import Reporter
-from itda_core.runs.jobs.worker import evaluate_for_job
+from itda_core.runs.jobs.worker import work_for_job
 from itda_core.runs.training.run import Interrupted
 from tests.runs.workers import wait_for
 
@@ -139,7 +139,7 @@ def test_a_cancel_is_heard_while_the_text_is_being_found(
 
     monkeypatch.setattr(Reporter, "report", cancelling)
     with pytest.raises(Interrupted):
-        evaluate_for_job(folder, short, on_step=lambda _: None)
+        work_for_job(folder, short, on_step=lambda _: None)
     assert sum("passing over" in step for step in steps) == 1
     assert Jobs().get(folder.name, EVALUATION).status.state == "cancelled"
 
@@ -150,7 +150,7 @@ def test_a_job_that_cannot_start_says_why(jobs_: Jobs, short: EvaluateRequest) -
     assert jobs_.list() == []
     folder = made_evaluation(jobs_, short)
     with pytest.raises(UserError, match="/no/such"):
-        evaluate_for_job(folder, replace(short, corpus="/no/such.txt"), on_step=lambda _: None)
+        work_for_job(folder, replace(short, corpus="/no/such.txt"), on_step=lambda _: None)
     status = jobs_.get(folder.name, EVALUATION).status
     assert status.state == "failed"
     assert "/no/such.txt does not exist" in str(status.error)

@@ -42,7 +42,7 @@ def test_the_command_line_reads_what_a_request_writes(request: EvaluateRequest) 
     asked: list[EvaluateRequest] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("itda_core.cli.evaluate._evaluate", lambda request, **_: asked.append(request))
-        patch.setattr("itda_core.cli.evaluate.go_offline", lambda _: None)
+        patch.setattr("itda_core.cli.request_command.go_offline", lambda _: None)
         with pytest.raises(SystemExit) as ended:
             cli_main.main(["evaluate", *request.arguments()])
     assert ended.value.code == 0

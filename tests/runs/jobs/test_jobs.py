@@ -20,7 +20,7 @@ from itda_core.files import write_json
 from itda_core.models import ModelSpec
 from itda_core.runs import EvaluateRequest, Interrupted, Job, Jobs, JobStatus, TrainingStatus, TrainRequest, run
 from itda_core.runs.jobs import jobs
-from itda_core.runs.jobs.worker import train_for_job
+from itda_core.runs.jobs.worker import work_for_job
 from itda_core.runs.training.run import NOTHING_FINISHED
 from tests.runs.samples import write_corpus
 from tests.runs.workers import process_of, wait_for
@@ -139,7 +139,7 @@ def test_a_job_goes_further_than_a_finished_training(
     def work(resume: bool, stop_after: int) -> None:
         """What the worker that was launched does, here in this process."""
         asked = iter(range(stop_after))
-        train_for_job(
+        work_for_job(
             job.folder,
             job.request,
             resume=resume,
@@ -166,7 +166,7 @@ def test_a_job_goes_further_than_a_finished_training(
         assert [stage["tokens_read"] for stage in longer.stats["stages"]] == [2000, 4000]
 
     again = jobs_.start(request_, further=True)
-    train_for_job(again.folder, again.request, resume=False, should_stop=lambda: False, on_step=lambda _: None)
+    work_for_job(again.folder, again.request, resume=False, should_stop=lambda: False, on_step=lambda _: None)
     assert again.status.results == status.results
     assert again.status.notes == ("This training has ended already; its dictionaries are in the library.",)
 
@@ -178,7 +178,7 @@ def test_a_job_with_nothing_to_go_on_from_fails_rather_than_begin(
     job = jobs_.start(request_, further=True)
     for resume in (False, True):
         with pytest.raises(UserError, match="No dictionaries in the library lead to this training"):
-            train_for_job(job.folder, job.request, resume=resume, should_stop=lambda: False, on_step=lambda _: None)
+            work_for_job(job.folder, job.request, resume=resume, should_stop=lambda: False, on_step=lambda _: None)
         assert (job.status.state, job.status.error) == ("failed", NOTHING_FINISHED)
     with pytest.raises(UserError, match="Only a training can go further; start a new evaluation"):
         jobs_.start(EvaluateRequest(("demo-0-L2",)), further=True)

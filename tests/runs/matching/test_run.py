@@ -16,7 +16,7 @@ from itda_core.dictionaries import TrainConfig
 from itda_core.errors import UserError
 from itda_core.files import write_json
 from itda_core.runs import MATCHING, TRAINING, Job, Jobs, MatchRequest, MatchStatus, match_models
-from itda_core.runs.jobs.worker import match_for_job
+from itda_core.runs.jobs.worker import work_for_job
 from itda_core.runs.matching.request import DICTIONARIES
 from itda_core.runs.training.run import Interrupted
 from tests.conftest import Cli
@@ -180,10 +180,10 @@ def test_a_job_that_fails_says_why_and_one_that_is_stopped_stops(jobs_: Jobs, re
     write_json(folder / "request.json", order)
     write_json(folder / "status.json", MatchStatus().to_dict())
     with pytest.raises(UserError, match="has no layer 9"):
-        match_for_job(folder, replace(request_, layers=(0, 9)), on_step=lambda _: None)
+        work_for_job(folder, replace(request_, layers=(0, 9)), on_step=lambda _: None)
     status = jobs_.get(folder.name, MATCHING).status
     assert (status.state, status.table) == ("failed", None)
     assert "has no layer 9" in str(status.error)
     write_json(folder / "cancel.json", {"requested": 0, "terminated": None})
     with pytest.raises(Interrupted):
-        match_for_job(folder, request_, on_step=lambda _: None)
+        work_for_job(folder, request_, on_step=lambda _: None)

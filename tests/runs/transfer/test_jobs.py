@@ -14,8 +14,7 @@ from itda_core.errors import UserError
 from itda_core.files import read_json, write_json
 from itda_core.models import ModelSpec
 from itda_core.runs import MATCHING, TRANSFER, Job, Jobs, TransferRequest, TransferStatus, transfer_labels
-from itda_core.runs.jobs import worker
-from itda_core.runs.jobs.worker import transfer_for_job
+from itda_core.runs.jobs.worker import work_for_job
 from itda_core.runs.training.run import Interrupted
 from itda_core.runs.transfer.run import TransferProgress
 from tests.conftest import Cli
@@ -92,7 +91,7 @@ def job_folder(jobs: Jobs, request: TransferRequest) -> Path:
 def test_a_job_that_fails_says_why(jobs_: Jobs, request_: TransferRequest) -> None:
     folder = job_folder(jobs_, request_)
     with pytest.raises(UserError, match="has no layer 9"):
-        transfer_for_job(folder, replace(request_, layers=(0, 9)), on_step=lambda _: None)
+        work_for_job(folder, replace(request_, layers=(0, 9)), on_step=lambda _: None)
     status = jobs_.get(folder.name, TRANSFER).status
     assert (status.state, status.table) == ("failed", None)
     assert "has no layer 9" in str(status.error)
@@ -111,10 +110,10 @@ def test_a_cancel_is_heard_while_it_measures(
         write_json(folder / "cancel.json", {"requested": 0, "terminated": None})
         on_progress(TransferProgress("measuring", 0.5, 6.0))
 
-    monkeypatch.setattr(worker, "transfer_labels", measure)
+    monkeypatch.setattr("itda_core.runs.transfer.run.transfer_labels", measure)
     monkeypatch.setattr("itda_core.runs.jobs.reporter._SECONDS_BETWEEN_WRITES", 0.0)
     with pytest.raises(Interrupted):
-        transfer_for_job(folder, request_, on_step=lambda _: None)
+        work_for_job(folder, request_, on_step=lambda _: None)
     said = jobs_.get(folder.name, TRANSFER).status
     assert (said.state, said.share) == ("cancelled", 0.25)
 

@@ -1,0 +1,40 @@
+"""How a job of each kind is shown: by a view of its own, or by the figures of its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pkgutil import resolve_name
+from typing import Any
+
+from itda_core.runs.jobs.jobs import Job
+from itda_core.runs.jobs.kinds import EVALUATION, MATCHING, TRAINING, TRANSFER, JobKind
+from itda_core.runs.jobs.status import JobStatus
+from pages.ui.components.fact_table import fact_table
+from pages.ui.components.printable import visible
+from pages.ui.jobs import job_watch
+from pages.ui.jobs.job_words import subject
+
+_VIEWS = {
+    TRAINING.name: "pages.ui.train.watch:VIEW",
+    EVALUATION.name: "pages.ui.evaluate.watch:VIEW",
+    MATCHING.name: "pages.ui.compare.matching.watch:VIEW",
+    TRANSFER.name: "pages.ui.compare.transfer.watch:VIEW",
+}
+
+
+def view_of(kind: JobKind[Any, Any]) -> job_watch.View[Any, Any]:
+    """The view that shows jobs of this kind."""
+    if kind.name in _VIEWS:
+        return resolve_name(_VIEWS[kind.name])
+    return job_watch.View(kind, subject, lambda _: kind.doing, _figures, lambda job, status: None, _files)
+
+
+def _figures(job: Job[Any, Any], status: JobStatus) -> None:
+    outcome = getattr(status, status.OUTCOME)
+    if outcome is not None:
+        facts = {name: visible(str(value)) for name, value in outcome.to_dict().items()}
+        fact_table(facts, key=f"{job.kind.name}.outcome")
+
+
+def _files(job: Job[Any, Any]) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+    return job_watch.table_files(job, getattr(job.status, job.status.OUTCOME), f"{job.kind.name}-{job.id}", {})
