@@ -79,16 +79,12 @@ def train_streamed(
                     extend=extend[number : number + 1],
                     initial=[one for one in initial if (one.spec.site, one.spec.layer) == growing],
                 )
-        _note_what_it_took(model, harvest, tokens, on_note)
-
-
-def _note_what_it_took(model: Skeleton, harvest: LayerHarvest, tokens: int, on_note: Callable[[str], None]) -> None:
-    if model.batching_note is not None:  # known once the blocks were tried
-        reports.on_note(model.batching_note)
-    reports.on_note(
-        f"{harvest.passed} blocks were read from the disk ({model.weights.bytes_read / 1e9:.2f} GB) and passed by "
-        f"{n_tokens:,} tokens in {harvest.seconds:,.0f} s, beside what the dictionaries took."
-    )
+        if model.batching_note is not None:  # known once the blocks were tried
+            reports.on_note(model.batching_note)
+        reports.on_note(
+            f"{harvest.passed} blocks were read from the disk ({model.weights.bytes_read / 1e9:.2f} GB) and passed by "
+            f"{n_tokens:,} tokens in {harvest.seconds:,.0f} s, beside what the dictionaries took."
+        )
 
 
 def _passing(tokens: int | None, reports: Reports) -> Callable[[HarvestProgress], None]:
