@@ -101,25 +101,35 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path, known: set[str]) -> set[str]:
-    """Which of our modules a file imports as it runs, wherever in it; what only annotations name is not."""
+def imported(path: Path, package: tuple[str, ...]) -> Iterator[str]:
+    """Absolute names of what a file imports when it runs, wherever in the file; what only annotations name is not."""
     annotations_only = {
         id(inner)
         for node in ast.walk(tree(path))
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
+        for statement in node.body
+        for inner in ast.walk(statement)
     }
-    found = set()
     for node in ast.walk(tree(path)):
         if id(node) in annotations_only:
             continue
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {
-                whole if (whole := f"{node.module}.{alias.name}") in known else node.module for alias in node.names
-            }
-    return (found & known) - {module_of(path)}
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (start, node.module)))
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and node.args:
+            argument = node.args[0]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield argument.value
+
+
+def imports(path: Path, known: set[str]) -> set[str]:
+    """Which of the modules `known` a file imports as it runs, by themselves or for a name that they hold."""
+    package = path.relative_to(ROOT).parts[:-1]
+    names = set(imported(path, package))
+    return {name if name in known else name.rpartition(".")[0] for name in names} & known - {module_of(path)}
 
 
 def circles() -> list[list[str]]:

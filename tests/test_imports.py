@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,45 +30,12 @@ DIRECTLY: dict[str, set[str]] = {
     "__main__": {"cli"},
     "__init__": {"analysis", "comparison"},
 }
-# Circles of files that stay, by the folder that holds all of their files, each with its reason.
-CIRCLES: dict[str, str] = {
-    "itda_core.pursuit": "the plain pursuits and the compiled ones share what counts as rounding",
-    "itda_core.text": "a corpus opens its sources, and these make its documents",
-    "itda_core.dictionaries": "a dictionary saves and loads itself",
-    "itda_core.runs.training": "a streamed training is a training of one layer after the other",
-    "itda_core.comparison.label_transfer": "a table of transfers is made of its cells",
-}
 HEAVY = {"torch", "transformers", "datasets", "streamlit", "pandas", "pyarrow"}
 
 
 def below(room: str) -> set[str]:
     """Every room that `room` stands on."""
     return BASE.union(*({other} | below(other) for other in DIRECTLY[room]), set())
-
-
-def imported(path: Path, package: tuple[str, ...]) -> Iterator[str]:
-    """Absolute names of what a file imports when it runs, wherever in the file; what only annotations name is not."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    annotations_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    for node in ast.walk(tree):
-        if id(node) in annotations_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            start = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            module = ".".join(filter(None, (start, node.module)))
-            yield from (f"{module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and node.args:
-            argument = node.args[0]
-            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                yield argument.value
 
 
 def is_room(name: str) -> bool:
@@ -88,7 +54,7 @@ def broken_rules(path: Path, root: Path = ROOT) -> Iterator[str]:
     parts = path.relative_to(root).with_suffix("").parts
     room = parts[1]
     allowed = BASE if room in BASE else below(room) | {room}
-    for name in imported(path, parts[:-1]):
+    for name in house.imported(path, parts[:-1]):
         top, *rest = name.split(".")
         if top in ("pages", "app", "streamlit", "tests"):
             yield f"{path} imports {name}"
@@ -101,13 +67,8 @@ def test_a_room_imports_only_rooms_below_it() -> None:
     assert [broken for path in ENGINE for broken in broken_rules(path)] == []
 
 
-def test_files_import_each_other_in_no_circle_but_those_with_a_reason() -> None:
-    found = [group for group in house.circles() if not any(_all_within(group, folder) for folder in CIRCLES)]
-    assert found == [], "move what both need to a file of its own, or give it as a parameter"
-
-
-def _all_within(modules: list[str], folder: str) -> bool:
-    return all(f"{module}.".startswith(f"{folder}.") for module in modules)
+def test_files_import_each_other_in_no_circle() -> None:
+    assert house.circles() == [], "move what both need to a file of its own, or give it as a parameter"
 
 
 def test_a_circle_is_found_wherever_its_imports_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +111,7 @@ def test_the_rules_themselves() -> None:
 def test_pages_share_through_pages_ui_only() -> None:
     for path in [*files_under("pages"), *ROOT.glob("app.py")]:
         parts = path.relative_to(ROOT).with_suffix("").parts
-        for name in imported(path, parts[:-1]):
+        for name in house.imported(path, parts[:-1]):
             top, *rest = name.split(".")
             assert top not in ("app", "tests"), f"{path} imports {name}"
             if top == "pages":

@@ -9,7 +9,6 @@ import typer
 
 from itda_core.arguments import listed, one_of, whole_number
 from itda_core.cli.options import (
-    MODELS,
     AsJson,
     Context,
     Device,
@@ -25,7 +24,7 @@ from itda_core.cli.options import (
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.files.paths import existing_folder
 from itda_core.models.sites import KINDS as SITES
-from itda_core.runs.jobs.request_options import DEFAULT_SITE
+from itda_core.runs.jobs.request_options import DEFAULT_SITE, MODELS
 from itda_core.text.corpus_kinds import HUB
 
 bench = group("This machine against the textbook and against its own limit.")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from itda_core.cli.options import (
-    MODELS,
     AsJson,
     Device,
     Dtype,
@@ -28,6 +27,7 @@ from itda_core.cli.options import (
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.errors import UserError
+from itda_core.runs.jobs.request_options import MODELS
 from itda_core.runs.library import Library, LibraryEntry
 
 if TYPE_CHECKING:

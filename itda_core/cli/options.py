@@ -19,8 +19,6 @@ from itda_core.runs.jobs.request_options import (
     SETTINGS,
 )
 
-__all__ = ["MODELS"]
-
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=MODELS)]
 Context = Annotated[int, typer.Option(help=CONFIG["context"].help)]
 Windows = Annotated[str, typer.Option(help=CONFIG["windows"].help)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -31,7 +32,7 @@ class Judged(NamedTuple):
     rows: int  # how many rows of x were looked at: all, or up to the one that filled the dictionary
 
 
-class ThresholdSelection:
+class ThresholdSelection(ABC):
     """What selections that go by a threshold share: the atoms as they grow."""
 
     def __init__(self, config: TrainConfig, d_model: int, device: torch.device, mean: Tensor | None = None) -> None:
@@ -63,9 +64,9 @@ class ThresholdSelection:
         """Whether the wanted number of atoms is reached."""
         return self._config.atoms is not None and self._buffers.count >= self._config.atoms
 
+    @abstractmethod
     def judge(self, x: Tensor) -> Judged:
         """Judge activations x (n_tokens, d_model), in their order. Raises UserError for a NaN or an infinite entry."""
-        raise NotImplementedError
 
     def restore(self, atoms: Tensor) -> None:
         """Go on from `atoms` (n_atoms, d_model), as if they had been selected here."""

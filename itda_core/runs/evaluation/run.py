@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from itda_core.errors import UserError
 from itda_core.fingerprints import same_model
 from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.jobs.status import time_left
 from itda_core.runs.library import Library
 from itda_core.runs.model_of import model_of
 from itda_core.runs.verify import corpus_of
@@ -102,7 +103,7 @@ class _SoFar:
                     progress,
                     share=share,
                     seconds=seconds,
-                    eta=seconds / share * (1 - share) if share > 0 else None,
+                    eta=time_left(share, seconds),
                     notes=(*self._notes, *progress.notes),
                     results=tuple(results),
                     done=progress.done and self._ended + 1 == self._n_groups,

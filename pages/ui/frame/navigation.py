@@ -19,7 +19,7 @@ PAGES = {
     "Evaluate": ("pages/evaluate.py", "evaluate", ":material/query_stats:"),
 }
 GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
-_SHOWN = "ways.shown"
+_SHOWN = "navigation.shown"
 
 
 def arrive(name: str) -> None:
