@@ -31,7 +31,7 @@ try:
 except UserError as error:
     shell.complain()
     shell.failed(error, key="decompose.problem", back=("Decompose", "Back to the example", {"dictionary": entry.name}))
-    frame.share({"dictionary": entry.name, "prompt": prompt})
+    frame.share({"dictionary": entry.name, "prompt": prompt, "k": view.k, "method": view.method})
     st.stop()
 
 token = parts.arrive_token(shown)
@@ -68,6 +68,7 @@ frame.share(
         "method": view.method,
         "atom": pinned,
         "colour": colour if colour == "strongest" else None,
+        "special": "shown" if view.special else None,
     }
 )
 frame.export(parts.exports(entry, shown, show_special=view.special))

@@ -16,7 +16,7 @@ from pages.ui.components.heading import heading
 from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.forms.address_choice import kept_choice
-from pages.ui.frame import address, engine, navigation
+from pages.ui.frame import engine, navigation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,13 +143,8 @@ def _ways(found: Compared, cell: tuple[int, int], owners: Sequence[int], row: An
             atom = int(row["atom_two"] if owner and len(owners) == 2 else row["atom"])
             name = found.entries[cell[owner]].name
             side = ("first", "second")[owner]
-            file, _, icon = navigation.PAGES["Decompose"]
-            st.page_link(
-                file,
-                label=f"Atom {atom} of the {side} in Decompose",
-                icon=icon,
-                query_params=address.query_of({"dictionary": name, "atom": atom}),
-            )
+            given = {"dictionary": name, "atom": atom}
+            navigation.link("Decompose", given, label=f"Atom {atom} of the {side} in Decompose")
 
 
 def _counts(parts: Differences) -> None:

@@ -79,17 +79,17 @@ def controls(entry: LibraryEntry) -> View:
         help=f"How the atoms of a token are found. {NOTES}",
     )
     st.session_state["decompose.colour.place"] = colour
+    address.arrive("special", _SPECIAL, address.one_of("hidden", "shown"), "hidden")
     special.segmented_control(
         "Special tokens",
         ["hidden", "shown"],
-        default="hidden",
         required=True,
         key=_SPECIAL,
-        persist_state="session",
         help="Special tokens, for example at the start of a text, have activations unlike all others.",
     )
     address.leave("k", _K, st.session_state[_K], default_k)
     address.leave("method", _METHOD, st.session_state[_METHOD], default_method)
+    address.leave("special", _SPECIAL, st.session_state[_SPECIAL], "hidden")
     return View(st.session_state[_K], st.session_state[_METHOD], st.session_state[_SPECIAL] == "shown")
 
 

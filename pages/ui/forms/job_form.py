@@ -74,4 +74,4 @@ def start(request: JobRequest, *, further: bool = False) -> None:
     except UserError as error:
         problem(error, key=f"{kind.name}.start.problem")
         return
-    navigation.open_page(kind.page, {"job": job.id, "dictionary": st.query_params.get("dictionary")})
+    navigation.open_page(kind.page, {"job": job.id})

@@ -1,8 +1,8 @@
 """What a page shows is in its address: read before the widgets are drawn, written after them.
 
-A value in the address counts when it differs from the one last seen (a link, an edit, Back); otherwise what the page
-already holds stands. Both are kept in the session under keys of their own. A value that is the default, or that came
-from the address, is never written: each write is a step for the browser's Back.
+A value in the address counts when a page is come to, and when it differs from the one last seen (a link, an edit,
+Back); otherwise what the page already holds stands. Both are kept in the session under keys of their own. A value that
+is the default, or that came from the address, is never written: each write is a step for the browser's Back.
 """
 
 from __future__ import annotations
@@ -26,6 +26,19 @@ class _Seen(NamedTuple):
     given: str | None
     within: object
     value: object
+    visit: int
+
+
+_VISIT = "address.visit"
+
+
+def come_to() -> None:
+    """Another page is shown from here on: what its widgets hold is read from the address, and set anew.
+
+    Streamlit draws a widget of the same key on another page with its default, even while the session still holds a
+    value under that key.
+    """
+    st.session_state[_VISIT] = st.session_state.get(_VISIT, 0) + 1
 
 
 def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within: object = None) -> T:
@@ -35,8 +48,9 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     belongs to (a dictionary): when that changes, the address is read again.
     """
     given = st.query_params.get(name)
+    visit = st.session_state.get(_VISIT, 0)
     seen: _Seen | None = st.session_state.get(f"address.{key}")
-    if key not in st.session_state or seen is None or (seen.given, seen.within) != (given, within):
+    if key not in st.session_state or seen is None or (seen.given, seen.within, seen.visit) != (given, within, visit):
         value = default
         if given is not None:
             try:
@@ -44,7 +58,7 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
             except Refused as reason:
                 complain(f"The address asks for {name}={_short(given)}, which {reason}; it was ignored.")
         st.session_state[key] = value
-        st.session_state[f"address.{key}"] = _Seen(given, within, value)
+        st.session_state[f"address.{key}"] = _Seen(given, within, value, visit)
     return st.session_state[key]
 
 
@@ -58,7 +72,7 @@ def leave(name: str, key: str, value: object, default: object) -> None:
         st.query_params.pop(name, None)
     else:
         st.query_params[name] = text
-    st.session_state[f"address.{key}"] = _Seen(text, seen.within, value)
+    st.session_state[f"address.{key}"] = seen._replace(given=text, value=value)
 
 
 def complain(sentence: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -19,17 +19,66 @@ PAGES = {
     "Evaluate": ("pages/evaluate.py", "evaluate", ":material/query_stats:"),
 }
 GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
-_SHOWN = "navigation.shown"
+# What a visitor chose on a page goes along wherever a link leads there, unless the link asks for something else.
+_VISITORS = {"Decompose": ("prompt", "token", "k", "method", "special", "atom", "colour")}
+_SHOWN, _DICTIONARY, _LAST = "navigation.shown", "navigation.dictionary", "navigation.last"
 
 
 def arrive(name: str) -> None:
     """The page `name` is the one that is shown from here on."""
-    st.session_state[_SHOWN] = name
+    if st.session_state.get(_SHOWN) != name:
+        st.session_state[_SHOWN] = name
+        address.come_to()
+
+
+def choose(dictionary: str | None, *, default: bool) -> None:
+    """`dictionary` is the chosen one: every link leads to it, without naming it where it is the default."""
+    st.session_state[_DICTIONARY] = None if default else dictionary
+
+
+def remember(name: str, values: Iterable[str]) -> None:
+    """Keeps what of `values` the address of the page `name` asks for now, and the dictionary it is about."""
+    asked_for = {value: text for value, text in st.query_params.items() if value in values and value != "dictionary"}
+    st.session_state.setdefault(_LAST, {})[name] = (st.session_state.get(_DICTIONARY), asked_for)
+
+
+def query(name: str, values: Mapping[str, Any], *, back: bool = False) -> dict[str, str]:
+    """The address's values for a link to the page `name` that asks for `values`.
+
+    The chosen dictionary and the visitor's prompt, token, k and pursuit go along; `back` brings back all that was seen
+    on the page.
+    """
+    given = address.query_of(values)
+    chosen = st.session_state.get(_DICTIONARY)
+    about, last = st.session_state.get(_LAST, {}).get(name, (None, {}))
+    found = {value: text for value, text in last.items() if back or value in _VISITORS.get(name, ())}
+    if given.get("dictionary", chosen) != about:
+        found.pop("atom", None)  # an atom's number means nothing in another dictionary
+    if "prompt" in given and given["prompt"] != found.get("prompt"):
+        found.pop("token", None)
+    if chosen is not None:
+        found["dictionary"] = chosen
+    return found | given
 
 
 def open_page(name: str, values: Mapping[str, Any]) -> None:
     """Goes to another page with an address of its own."""
-    st.switch_page(PAGES[name][0], query_params=address.query_of(values))
+    st.switch_page(PAGES[name][0], query_params=query(name, values))
+
+
+def link(
+    name: str,
+    values: Mapping[str, Any],
+    *,
+    label: str | None = None,
+    icon: str | None = None,
+    back: bool = False,
+    width: Literal["content", "stretch"] = "content",
+) -> None:
+    """A link to another page with an address of its own; the page's own name and icon if no others are given."""
+    file, _, own_icon = PAGES[name]
+    given = query(name, values, back=back) or None
+    st.page_link(file, label=label or name, icon=icon or own_icon, query_params=given, width=width)
 
 
 def way(name: str, label: str, icon: str, values: Mapping[str, Any], *, key: str) -> None:
@@ -38,8 +87,7 @@ def way(name: str, label: str, icon: str, values: Mapping[str, Any], *, key: str
     Streamlit's links leave the browser's address as it was where they lead to the page they stand on; the next click
     would then bring back what was shown before. There it is a button.
     """
-    given = address.query_of(values)
     if st.session_state[_SHOWN] != name:
-        st.page_link(PAGES[name][0], label=label, icon=icon, query_params=given or None)
+        link(name, values, label=label, icon=icon)
     elif st.button(label, icon=icon, type="tertiary", key=key):
-        open_page(name, given)
+        open_page(name, values)

@@ -20,8 +20,6 @@ from pages.ui.frame.navigation import GROUPS, PAGES
 _ASSETS = Path(__file__).resolve().parents[3] / "assets"
 _STYLE = _ASSETS / "shell.css"
 _CHOSEN = "shell.dictionary"
-_KEPT = "shell.dictionary.kept"  # outlives a page switch, which the selectbox does not
-_LAST = "shell.addresses"
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Shell:
     def share(self, values: Mapping[str, object]) -> None:
         """The Share button with the permalink of what is shown; also what the sidebar's link comes back to."""
         _, path, _ = PAGES[self.name]
-        st.session_state.setdefault(_LAST, {})[self.name] = address.query_of(values)
+        navigation.remember(self.name, values)
         with self.actions.popover("Share", icon=":material/link:"):
             st.caption("This address shows what you see now:")
             st.code(address.link(path, values), language=None, wrap_lines=True)
@@ -64,7 +62,7 @@ def page(name: str) -> Shell:
         links = st.container()
         chosen, unknown = _chooser(listed)
         with links:
-            _navigation(chosen, engine.default_entry(engine.usable(listed)))
+            _navigation()
         jobs_line.draw()
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
@@ -88,7 +86,7 @@ def _offer_nearest(name: str, usable: list[LibraryEntry]) -> None:
                 on_click=_open_instead,
                 args=(entry.name,),
             )
-        st.page_link(PAGES["Library"][0], label="See the whole library", icon=PAGES["Library"][2])
+        navigation.link("Library", {}, label="See the whole library")
 
 
 def _open_instead(name: str) -> None:
@@ -108,28 +106,18 @@ def failed(
     """A user's error on the page: cause, next step, where else to go (page, label, address), details folded away."""
     problem(error, key=key)
     name, label, values = back
-    file, _, icon = PAGES[name]
-    st.page_link(file, label=label, icon=icon, query_params=address.query_of(values) or None)
+    navigation.link(name, values, label=label)
     with st.expander("Technical details"):
         st.code("".join(traceback.format_exception(error)), language=None, wrap_lines=True)
 
 
-def _navigation(current: LibraryEntry | None, default: LibraryEntry | None) -> None:
+def _navigation() -> None:
     """Links to all pages: each goes back to where one was on it, with the dictionary chosen now."""
-    last: dict[str, dict[str, str]] = st.session_state.get(_LAST, {})
     for group, names in GROUPS:
         if group:
             st.caption(group)
         for name in names:
-            file, _, icon = PAGES[name]
-            values = dict(last.get(name, {}))
-            before = values.pop("dictionary", None)
-            if current is not None:
-                if before not in (None, current.name):
-                    values.pop("atom", None)  # an atom's number means nothing in another dictionary
-                if default is None or current.name != default.name:
-                    values["dictionary"] = current.name
-            st.page_link(file, label=name, icon=icon, query_params=address.query_of(values) or None, width="stretch")
+            navigation.link(name, {}, back=True, width="stretch")
 
 
 def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | None]:
@@ -142,9 +130,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | Non
     if default is None:
         st.caption("No dictionary yet: train one or import one.")
         return None, st.query_params.get("dictionary")
-    kept = st.session_state.get(_KEPT)
-    fallback = kept if _CHOSEN not in st.session_state and kept in by_name else default.name
-    address.arrive("dictionary", _CHOSEN, lambda text: _name_of(text, by_name), fallback, within=tuple(names))
+    address.arrive("dictionary", _CHOSEN, lambda text: _name_of(text, by_name), default.name, within=tuple(names))
     st.selectbox(
         "Dictionary",
         names,
@@ -158,7 +144,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | Non
     if name is None:
         return None, st.query_params.get("dictionary")
     address.leave("dictionary", _CHOSEN, name, default.name)
-    st.session_state[_KEPT] = name
+    navigation.choose(name, default=name == default.name)
     entry = by_name[name]
     facts = [
         "" if entry.atoms is None else f"{entry.atoms:,} atoms",

@@ -18,7 +18,7 @@ from pages.ui.components.moments import moment
 from pages.ui.components.notice import problem
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.components.token_row import token_row
-from pages.ui.frame import address, engine, navigation, shell
+from pages.ui.frame import engine, navigation, shell
 from pages.ui.frame.engine import EXAMPLE
 from pages.ui.jobs import job_watch
 
@@ -46,9 +46,8 @@ def cards(frame: shell.Shell) -> None:
     )
     for column, (page, label, text) in zip(st.columns(len(texts)), texts, strict=True):
         with column.container(border=True, height="stretch"):
-            file, _, icon = navigation.PAGES[page]
-            given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else None
-            st.page_link(file, label=f"**{label}**", icon=icon, query_params=given)
+            given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else {}
+            navigation.link(page, given, label=f"**{label}**")
             st.caption(text)
 
 
@@ -87,7 +86,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
         def open_atom(atom: int | None) -> None:
             st.session_state[_OPENED] = atom
 
-        there = address.query_of({"dictionary": entry.name, "prompt": EXAMPLE, "token": token.index})
+        there = {"dictionary": entry.name, "prompt": EXAMPLE, "token": token.index}
         if (opened := st.session_state.pop(_OPENED, None)) is not None:
             navigation.open_page("Decompose", {**there, "atom": opened})
 
@@ -102,12 +101,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
             on_pick=open_atom,
             key="home.atoms",
         )
-        st.page_link(
-            navigation.PAGES["Decompose"][0],
-            label="Open in Decompose",
-            icon=":material/open_in_new:",
-            query_params=there,
-        )
+        navigation.link("Decompose", there, label="Open in Decompose", icon=":material/open_in_new:")
 
 
 def _first_choice(tokens) -> int:
@@ -125,12 +119,9 @@ def recent(frame: shell.Shell) -> None:
                 facts = [f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
                 facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
                 st.caption(" · ".join(fact for fact in facts if fact))
-                file, _, icon = navigation.PAGES["Decompose"]
-                st.page_link(file, label="Open", icon=icon, query_params=address.query_of({"dictionary": entry.name}))
+                navigation.link("Decompose", {"dictionary": entry.name}, label="Open")
             else:
-                st.page_link(
-                    navigation.PAGES["Library"][0], label="Damaged: see the library", icon=":material/warning:"
-                )
+                navigation.link("Library", {}, label="Damaged: see the library", icon=":material/warning:")
     jobs, damaged = Jobs().list(most=4), Jobs().damaged()
     if jobs or damaged:
         st.subheader("Recent jobs", anchor=False)

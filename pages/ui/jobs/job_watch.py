@@ -159,8 +159,7 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
             except UserError as error:
                 problem(error, key=f"{name}.remove.problem")
             else:
-                kept = {"dictionary": st.query_params.get("dictionary")}
-                navigation.open_page(job.kind.page, {**job.kind.form, **kept})
+                navigation.open_page(job.kind.page, job.kind.form)
 
 
 def settings_and_log(job: Job) -> None:

@@ -168,11 +168,9 @@ def details(entry: LibraryEntry) -> None:
 
 def _actions(entry: LibraryEntry) -> None:
     if entry.problem is None:
-        there = address.query_of({"dictionary": entry.name})
-        file, _, icon = navigation.PAGES["Decompose"]
-        st.page_link(file, label="Decompose with it", icon=icon, query_params=there)
-        file, _, icon = navigation.PAGES["Compare"]
-        st.page_link(file, label="Compare", icon=icon, query_params=there)
+        there = {"dictionary": entry.name}
+        navigation.link("Decompose", there, label="Decompose with it")
+        navigation.link("Compare", there)
         st.download_button(
             "Export zip",
             lambda: zipped(entry.path),

@@ -17,7 +17,7 @@ from itda_core.runs.units import duration
 from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import escaped
-from pages.ui.frame import address, navigation
+from pages.ui.frame import navigation
 from pages.ui.jobs import job_watch
 from pages.ui.train import further as train_further
 
@@ -33,8 +33,7 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
     for result in status.results:
         name = Path(result.path).name
         label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
-        file, _, icon = navigation.PAGES["Decompose"]
-        st.page_link(file, label=f"**{label}**", icon=icon, query_params=address.query_of({"dictionary": name}))
+        navigation.link("Decompose", {"dictionary": name}, label=f"**{label}**")
     train_further.link(job.id)
 
 
