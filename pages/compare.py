@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from pages.ui.compare import job as compare_job
+from itda_core.runs.jobs.kinds import MATCHING
 from pages.ui.compare import labels as compare_labels
 from pages.ui.compare import over_training as compare_over_training
 from pages.ui.compare.matching import page as matching_page
 from pages.ui.compare.transfer import page as transfer_page
-from pages.ui.forms.address_choice import kept_choice
 from pages.ui.frame import shell
+from pages.ui.frame.address import kept_choice
+from pages.ui.jobs import job_watch
+from pages.ui.jobs.views import view_of_job
 
 VIEWS = {
     "labels": "Labels (Jaccard)",
@@ -20,7 +22,8 @@ frame = shell.page("Compare")
 job_id = st.query_params.get("job")
 
 if job_id is not None:
-    compare_job.page(frame, job_id)
+    shell.complain()
+    job_watch.one_job(frame, job_id, view_of_job(job_id, MATCHING))
     st.stop()
 
 view = kept_choice("What to compare by", "show", VIEWS, key="compare.show")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from itda_core.errors import UserError
-from pages.ui.components.notice import notice
+from pages.ui.components.plain_text import notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
 from pages.ui.decompose import parts as parts

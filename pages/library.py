@@ -1,6 +1,6 @@
 """Library: every dictionary on this machine, what it is, and where it can go."""
 
-from pages.ui.components.notice import notice
+from pages.ui.components.plain_text import notice
 from pages.ui.frame import shell
 from pages.ui.library import parts as parts
 

@@ -316,6 +316,14 @@ def test_a_study_is_started_from_its_form(studio: Studio, started: list[MatchReq
     assert asked_for(test)["job"] == "20261120-120000-000000-abcd"
 
 
+def test_where_the_weights_of_a_study_go_is_asked_and_started(studio: Studio, started: list[MatchRequest]) -> None:
+    test = studio.open("compare", show="measures", models="demo:0~demo:1")
+    test.selectbox(key="match.placement").set_value("memory").run()
+    assert test.code[-1].value.endswith(" --placement memory")
+    test.button(key="match.start").click().run()
+    assert [request.placement for request in started] == ["memory"]
+
+
 @pytest.mark.parametrize(("given", "said"), [({"models": "demo:0"}, "cannot be matched"), ({"text": ""}, "No text")])
 def test_a_study_that_cannot_be_is_not_started(studio: Studio, given: dict[str, str], said: str) -> None:
     test = studio.open("compare", show="measures", **given)

@@ -112,6 +112,16 @@ def test_form_to_request(studio: Studio, text: str, started: list[EvaluateReques
     assert asked_for(test)["job"] == "20261120-120000-000000-abcd"
 
 
+def test_where_the_weights_go_is_asked_and_started(studio: Studio, text: str, started: list[EvaluateRequest]) -> None:
+    test = on_another_text(studio, text)
+    weights = test.selectbox(key="evaluate.placement")
+    assert [option.partition(":")[0] for option in weights.options] == ["auto", "memory", "spread"]  # none can stream
+    weights.set_value("spread").run()
+    assert test.code[-1].value.endswith(" --placement spread")
+    test.button(key="evaluate.start").click().run()
+    assert [request.placement for request in started] == ["spread"]
+
+
 def test_the_form_is_in_its_address_and_comes_back_with_it(studio: Studio, text: str) -> None:
     test = on_another_text(studio, text)
     test.segmented_control(key="evaluate.methods").set_value(["mp", "gp"]).run()

@@ -125,6 +125,15 @@ def charts(test: AppTest) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("labels")
+def test_where_the_weights_go_is_asked_and_started(studio: Studio, started: list[TransferRequest]) -> None:
+    test = studio.open("compare", show="transfer", **{"from": "one"}, into="demo:0")
+    test.selectbox(key="transfer.placement").set_value("spread").run()
+    assert test.code[-1].value.endswith(" --placement spread")
+    test.button(key="transfer.start").click().run()
+    assert [request.model.placement for request in started] == ["spread"]
+
+
+@pytest.mark.usefixtures("labels")
 def test_a_transfer_is_started_from_its_form(studio: Studio, started: list[TransferRequest]) -> None:
     given = {"from": "one", "into": "demo:2", "k": "2, 4", "tokens": "900", "draws": "2", "layers": "1-2"}
     test = studio.open("compare", show="transfer", **given)

@@ -27,6 +27,8 @@ class Measure:
     step: str  # what a study is doing while it computes this; measures of covariances are computed together
     compute: str  # where it is, as pkgutil.resolve_name reads it: a pairwise.PairMeasure where it needs covariances,
     # otherwise a function that takes a representations.Compared and returns (n_places, n_places) float64
+    anchored: bool = False  # whether it describes every token by its cosines to the anchors
+    decomposes: bool = False  # whether it takes singular values or solves systems as wide as the model
 
     @property
     def caption(self) -> str:
@@ -54,6 +56,7 @@ TABLE = (
         needs="dictionaries",
         step="codes over the atoms' tokens",
         compute=f"{_HERE}.soft_codes:soft_codes",
+        anchored=True,
     ),
     Measure(
         name="linear_cka",
@@ -72,6 +75,7 @@ TABLE = (
         needs="covariances",
         step=_COVARIANCES,
         compute=f"{_HERE}.svcca:Svcca",
+        decomposes=True,
     ),
     Measure(
         name="relative",
@@ -81,6 +85,7 @@ TABLE = (
         needs="activations",
         step="relative representations",
         compute=f"{_HERE}.relative:relative_to_anchors",
+        anchored=True,
     ),
     Measure(
         name="linear_regression",
@@ -90,6 +95,7 @@ TABLE = (
         needs="covariances",
         step=_COVARIANCES,
         compute=f"{_HERE}.regression:LinearRegression",
+        decomposes=True,
     ),
 )
 MEASURES = tuple(measure.name for measure in TABLE)

@@ -47,11 +47,16 @@ def work_for_job(
         on_step(name)
         reporter.step(name)
 
-    def progress(now: Any) -> None:
+    def stop(now: Any) -> bool:
         # Work that can be continued is to keep what it has first, and asks by itself.
-        if not kind.continues and reporter.cancelled() and not getattr(now, "done", False):
+        return not kind.continues and reporter.cancelled() and not getattr(now, "done", False)
+
+    def progress(now: Any) -> None:
+        # A generator has done what it yields, which is told in any case; a callback may be called as a part begins.
+        if kind.generates or not stop(now):
+            reporter.report(following(reporter.status, now), soon=False)
+        if stop(now):
             raise Interrupted(reporter.status.tokens, None)
-        reporter.report(following(reporter.status, now), soon=False)
 
     if kind.continues:
         more |= {

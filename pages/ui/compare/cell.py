@@ -11,12 +11,11 @@ import streamlit as st
 from itda_core.figures.heatmaps import Passages
 from itda_core.files.csv_export import frame_csv
 from pages.ui.compare.matrix import Compared
-from pages.ui.components.fact_table import fact_table
-from pages.ui.components.heading import heading
 from pages.ui.components.label_list import label_list
+from pages.ui.components.plain_text import fact_table, heading
 from pages.ui.components.printable import visible, visible_token
-from pages.ui.forms.address_choice import kept_choice
 from pages.ui.frame import engine, navigation
+from pages.ui.frame.address import kept_choice
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from pages.ui.compare import cell as compare_cell
 from pages.ui.compare import choice as compare_choice
 from pages.ui.compare import matrix as compare_matrix
 from pages.ui.compare import options as compare_options
-from pages.ui.components.notice import problem
+from pages.ui.components.plain_text import problem
 from pages.ui.forms.dictionary_choice import Listed
-from pages.ui.frame import shell
+from pages.ui.frame import address, shell
 
 
 def page(frame: shell.Shell) -> None:
@@ -51,7 +51,7 @@ def page(frame: shell.Shell) -> None:
 
 def _kept(frame: shell.Shell, entries: Sequence[LibraryEntry]) -> dict[str, object]:
     """What of the address says what is compared, and how."""
-    kept: dict[str, object] = {name: st.query_params.get(name) for name in compare_options.ADDRESS}
+    kept = address.held(compare_options.ADDRESS)
     if not compare_choice.is_default(entries, frame):
         kept["dictionaries"] = Listed(entry.name for entry in entries)
     return kept

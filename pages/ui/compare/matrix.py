@@ -20,10 +20,10 @@ from itda_core.files.csv_export import frame_csv
 from itda_core.runs.library import LibraryEntry
 from pages.ui.compare.options import MOST_WITH_INTERVAL, Options
 from pages.ui.components.heatmap import heatmap as heatmap_of
-from pages.ui.components.notice import notice
-from pages.ui.forms.address_choice import kept_choice
+from pages.ui.components.plain_text import notice
 from pages.ui.forms.dictionary_choice import MARK, Listed
-from pages.ui.frame import address, engine
+from pages.ui.frame import address, engine, shell
+from pages.ui.frame.address import kept_choice
 
 _CELL = "compare.cell"
 _CHART = "compare.heatmap"
@@ -137,9 +137,7 @@ def cells(found: Compared, colours: str = "chance") -> heatmaps.Cells:
     return heatmaps.jaccard_cells(found.matrix, colours=colours, groups=found.groups)
 
 
-def exports(
-    found: Compared, passages: Callable[[], Sequence[heatmaps.Passages]]
-) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+def exports(found: Compared, passages: Callable[[], Sequence[heatmaps.Passages]]) -> shell.Files:
     """The matrix, to take along; `passages` are the labels of the chosen cell."""
 
     def page() -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages.ui.forms.address_choice import kept_choice
+from pages.ui.frame.address import kept_choice
 
 ADDRESS = ("by", "null", "comparable", "crop", "interval", "colours")
 MOST_WITH_INTERVAL = 80  # sets: the resamples of every two are kept

@@ -18,11 +18,11 @@ from itda_core.figures import heatmaps
 from itda_core.runs.library import LibraryEntry
 from pages.ui.compare import choice as compare_choice
 from pages.ui.components.heatmap import heatmap
-from pages.ui.components.notice import notice, problem
+from pages.ui.components.plain_text import notice, problem
 from pages.ui.forms import dictionary_choice
-from pages.ui.forms.address_choice import kept_choice
 from pages.ui.forms.dictionary_choice import Listed
 from pages.ui.frame import engine, shell
+from pages.ui.frame.address import kept_choice
 
 _DICTIONARIES = "compare.training.dictionaries"
 

@@ -11,7 +11,6 @@ import streamlit as st
 from itda_core.figures.heatmaps import Cells, short
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible
-from pages.ui.frame import theme
 
 _component = component("heatmap")
 
@@ -48,7 +47,7 @@ def heatmap(
         "pickable": on_pick is not None,
         "label": f"{cells.title} of {len(cells.rows)} rows and {len(cells.columns)} columns",
         "file": file,
-        "dark": theme.is_dark(),
+        "dark": st.context.theme.type == "dark",
         "height": height,
     }
 

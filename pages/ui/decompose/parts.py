@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -23,7 +23,7 @@ from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.components.pursuit_replay import pursuit_replay
 from pages.ui.components.token_row import COLOURS
-from pages.ui.frame import address, engine
+from pages.ui.frame import address, engine, shell
 
 EXAMPLES = (
     "The little dog ran to the park.",
@@ -258,9 +258,7 @@ def prompt_atoms(shown: Decomposition) -> pd.DataFrame:
     return table.sort_values(["tokens", "sum"], ascending=False, ignore_index=True)
 
 
-def exports(
-    entry: LibraryEntry, shown: Decomposition, *, show_special: bool
-) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+def exports(entry: LibraryEntry, shown: Decomposition, *, show_special: bool) -> shell.Files:
     """What of this page can be taken along."""
     stem = f"{entry.name}-k{shown.k}-{shown.method}"
 

@@ -16,8 +16,9 @@ from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.units import duration
 from pages.ui.evaluate import text as evaluate_text
-from pages.ui.forms import dictionary_choice, model_settings
+from pages.ui.forms import dictionary_choice
 from pages.ui.forms.dictionary_choice import MARK, Listed
+from pages.ui.forms.model_settings import Loading, loading
 from pages.ui.frame import address, shell
 
 _KS = (10, 20, 40)
@@ -35,10 +36,7 @@ class Asked:
     text: evaluate_text.Text
     tokens: int
     model: str
-    device: str
-    dtype: str
-    offline: bool
-    trust_remote_code: bool
+    loading: Loading
 
     def request(self) -> EvaluateRequest:
         """Raises UserError for whatever can be seen to be wrong before any work."""
@@ -53,10 +51,7 @@ class Asked:
             methods=tuple(self.methods),
             tokens=None if self.tokens == TOKENS else self.tokens,
             model=self.model or None,
-            device=self.device,
-            dtype=self.dtype,
-            offline=self.offline,
-            trust_remote_code=self.trust_remote_code,
+            **self.loading._asdict(),
         )
 
 
@@ -98,20 +93,15 @@ def form(frame: shell.Shell) -> Asked:
     )
     address.leave("tokens", _TOKENS, int(tokens), TOKENS)
     with st.expander("More settings", icon=":material/tune:"):
-        left, middle, right = st.columns([2, 1, 1])
-        model = left.text_input(
+        model = st.text_input(
             "Where the model is now",
             key="evaluate.model",
             persist_state="session",
             placeholder="where it was when the dictionaries were built",
             help="A folder or a Hugging Face id, if the model has moved; its weights must be the same.",
         )
-        with middle:
-            device = model_settings.device("evaluate")
-        with right:
-            dtype = model_settings.precision("evaluate")
-        offline, trust = model_settings.offline("evaluate"), model_settings.trust("evaluate")
-    return Asked(names, ks, methods, text, int(tokens), model.strip(), device, dtype, offline, trust)
+        how = loading("evaluate")
+    return Asked(names, ks, methods, text, int(tokens), model.strip(), how)
 
 
 def _dictionaries(frame: shell.Shell, by_name: dict[str, LibraryEntry]) -> Listed:
@@ -180,8 +170,7 @@ def _pursuits() -> Listed:
 def permalink(frame: shell.Shell, asked: Asked) -> dict[str, object]:
     """What the address of the filled form holds."""
     chosen = frame.chosen.name if frame.chosen is not None and st.query_params.get("dictionary") else None
-    given = ("dictionaries", "k", "method", "text", "tokens")
-    return {"dictionary": chosen, **{name: st.query_params.get(name) for name in given}}
+    return {"dictionary": chosen, **address.held(("dictionaries", "k", "method", "text", "tokens"))}
 
 
 def cost(request: EvaluateRequest) -> None:

@@ -11,7 +11,7 @@ from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.runs.library import LibraryEntry
 from itda_core.text.corpus_kinds import A_FILE
-from pages.ui.components.notice import notice
+from pages.ui.components.plain_text import notice
 from pages.ui.forms import corpus_location
 from pages.ui.frame import address
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 
 import streamlit as st
 
@@ -13,10 +12,10 @@ from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.jobs.jobs import Job
 from itda_core.runs.jobs.kinds import EVALUATION
-from pages.ui.components.notice import notice
+from pages.ui.components.plain_text import notice
 from pages.ui.evaluate import results as evaluate_results
+from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
-from pages.ui.jobs.job_words import subject
 
 _DRAWN = "evaluate.drawn"
 _SECONDS_BETWEEN_CHARTS = 5.0
@@ -67,9 +66,7 @@ def _under(request: EvaluateRequest) -> str:
     return f"on {'their own text' if request.corpus is None else request.corpus}"
 
 
-def _files(
-    job: Job[EvaluateRequest, EvaluationStatus],
-) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+def _files(job: Job[EvaluateRequest, EvaluationStatus]) -> shell.Files:
     name = f"evaluation-{job.id}"
     return {
         "Figures (CSV)": (f"{name}.csv", "text/csv", lambda: evaluate_results.csv(job.status.results)),
@@ -83,4 +80,4 @@ def _figures_json(job: Job[EvaluateRequest, EvaluationStatus]) -> str:
     return json.dumps({"results": job.status.to_dict()["results"]}, indent=2, ensure_ascii=False)
 
 
-VIEW = job_watch.View(EVALUATION, subject, _under, _figures, lambda job, status: None, _files)
+VIEW = job_watch.View(EVALUATION, _under, _figures, _files)

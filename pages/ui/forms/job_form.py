@@ -11,7 +11,7 @@ import streamlit as st
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Jobs, command_of
 from itda_core.runs.jobs.kinds import JobRequest, kind_of
-from pages.ui.components.notice import problem
+from pages.ui.components.plain_text import problem
 from pages.ui.frame import navigation, shell
 
 R = TypeVar("R", bound=JobRequest)
@@ -46,7 +46,7 @@ def terminal(request: JobRequest, *, further: bool = False) -> None:
     st.code(command_of(request, further=further), language="bash", wrap_lines=True)
 
 
-def exports(request: JobRequest, *, further: bool = False) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+def exports(request: JobRequest, *, further: bool = False) -> shell.Files:
     """The settings, to take along."""
     name = f"itda-{kind_of(request).noun}"
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import streamlit as st
 
 from itda_core.models.spec import DTYPES, PLACEMENTS
@@ -12,6 +14,28 @@ _PLACEMENT_WORDS = {
     "spread": "spread: GPUs, memory, disk",
     "stream": "stream: one block at a time",
 }
+
+
+class Loading(NamedTuple):
+    """How a model is fetched and where it runs, under the names that every request has for it."""
+
+    device: str
+    dtype: str
+    placement: str
+    offline: bool
+    trust_remote_code: bool
+
+
+def loading(form: str) -> Loading:
+    """All of it, for a model that is loaded whole. `form` begins the keys of the widgets."""
+    left, middle, right = st.columns(3)
+    with left:
+        where = device(form)
+    with middle:
+        dtype = precision(form)
+    with right:
+        weights = placement(form, streams=False)
+    return Loading(where, dtype, weights, offline(form), trust(form))
 
 
 def device(form: str) -> str:
@@ -37,17 +61,23 @@ def precision(form: str) -> str:
     )
 
 
-def placement(form: str) -> str:
-    """Where the weights go while a training runs."""
+def placement(form: str, *, streams: bool = True) -> str:
+    """Where the weights go while it runs. streams: whether the work can read one block of the model at a time."""
+    help = "Spread lets accelerate use every GPU, main memory and the disk. "
+    if streams:
+        help += (
+            "Stream reads each block from the disk once, for the whole text, so that a model of any size can be read; "
+            "auto streams what fits nowhere. The dictionaries are the same."
+        )
+    else:
+        help += "Auto does so where the model does not fit on the device. The figures are the same up to rounding."
     return st.selectbox(
         "Weights",
-        PLACEMENTS,
+        [kind for kind in PLACEMENTS if streams or kind != "stream"],
         format_func=lambda kind: _PLACEMENT_WORDS[kind],
         key=f"{form}.placement",
         persist_state="session",
-        help="Spread lets accelerate use every GPU, main memory and the disk. Stream reads each block from the disk "
-        "once, for the whole text, so that a model of any size can be read; auto streams what fits nowhere. The "
-        "dictionaries are the same.",
+        help=help,
     )
 
 

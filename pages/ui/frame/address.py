@@ -7,7 +7,7 @@ is the default, or that came from the address, is never written: each write is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -75,6 +75,17 @@ def leave(name: str, key: str, value: object, default: object) -> None:
     st.session_state[f"address.{key}"] = seen._replace(given=text, value=value)
 
 
+def kept_choice(label: str, name: str, choices: Mapping[str, str], *, key: str, help: str = "") -> str:
+    """One of `choices` (what the address calls it -> what the reader does); the first is the default."""
+    default = next(iter(choices))
+    arrive(name, key, one_of(*choices), default)
+    chosen = st.segmented_control(
+        label, list(choices), format_func=choices.__getitem__, key=key, required=True, help=help or None
+    )
+    leave(name, key, chosen, default)
+    return chosen or default
+
+
 def complain(sentence: str) -> None:
     """Keeps a sentence about the address for `complaints`."""
     st.session_state.setdefault("address.complaints", []).append(sentence)
@@ -83,6 +94,11 @@ def complain(sentence: str) -> None:
 def complaints() -> list[str]:
     """What was wrong with the address; each sentence is given out once."""
     return st.session_state.pop("address.complaints", [])
+
+
+def held(names: Iterable[str]) -> dict[str, object]:
+    """What the page's address says now under each of these names; None where it says nothing."""
+    return {name: st.query_params.get(name) for name in names}
 
 
 def link(page: str, values: Mapping[str, object]) -> str:

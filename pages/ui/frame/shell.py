@@ -12,10 +12,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from itda_core.errors import UserError
 from itda_core.runs.library import LibraryEntry
-from pages.ui.components.notice import notice, problem
+from pages.ui.components.plain_text import notice, problem
 from pages.ui.components.printable import escaped
 from pages.ui.frame import address, engine, jobs_line, navigation
 from pages.ui.frame.navigation import GROUPS, PAGES
+
+Files = Mapping[str, tuple[str, str, Callable[[], bytes | str]]]
+"""What the Export button offers: label -> (file name, MIME type, content made when it is asked for)."""
 
 _ASSETS = Path(__file__).resolve().parents[3] / "assets"
 _STYLE = _ASSETS / "shell.css"
@@ -40,8 +43,8 @@ class Shell:
             st.caption("This address shows what you see now:")
             st.code(address.link(path, values), language=None, wrap_lines=True)
 
-    def export(self, files: Mapping[str, tuple[str, str, Callable[[], bytes | str]]]) -> None:
-        """The Export button: label -> (file name, MIME type, content made when it is asked for)."""
+    def export(self, files: Files) -> None:
+        """The Export button."""
         with self.actions.popover("Export", icon=":material/download:"):
             for label, (name, mime, content) in files.items():
                 st.download_button(

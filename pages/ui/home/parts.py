@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import streamlit as st
 
@@ -13,9 +12,8 @@ from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
 from itda_core.runs.units import size
 from pages.ui.components.atom_list import atom_list
-from pages.ui.components.fact_table import fact_table
 from pages.ui.components.moments import moment
-from pages.ui.components.notice import problem
+from pages.ui.components.plain_text import fact_table, problem
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.components.token_row import token_row
 from pages.ui.frame import engine, navigation, shell
@@ -147,7 +145,7 @@ def machine_facts() -> dict[str, str]:
     }
 
 
-def exports(frame: shell.Shell) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+def exports(frame: shell.Shell) -> shell.Files:
     """What a bug report or a colleague needs to know of this place."""
 
     def overview() -> str:

@@ -16,17 +16,29 @@ from itda_core.runs.jobs.job_folder import DamagedJob
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import JobKind, R, S
 from itda_core.runs.jobs.status import JobStatus, Table
-from pages.ui.components.heading import heading
 from pages.ui.components.moments import moment, progress_line
-from pages.ui.components.notice import notice, problem
+from pages.ui.components.plain_text import heading, notice, problem
 from pages.ui.components.printable import visible
-from pages.ui.frame import navigation, shell
-from pages.ui.jobs.job_words import STATES, subject
+from pages.ui.frame import address, navigation, shell
 
 T = TypeVar("T", bound=Table)
 
+STATES = {
+    "starting": "Starting",
+    "running": "Running",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "lost": "Lost",
+    "damaged": "Damaged",
+}
 _SECONDS = 1.0  # between two looks at a running job
 _MOST_LISTED = 20
+
+
+def subject(job: Job) -> str:
+    """What a job is about. It may quote anyone's text: only for elements that parse none."""
+    return job.request.about()
 
 
 @dataclass(frozen=True)
@@ -34,12 +46,12 @@ class View(Generic[R, S]):
     """How jobs of one kind are shown."""
 
     kind: JobKind[R, S]
-    title: Callable[[Job[R, S]], str]
-    under: Callable[[R], str]  # the line below it, without when it was started
+    under: Callable[[R], str]  # the line below its title, without when it was started
     figures: Callable[[Job[R, S], S], None]  # what it has found so far, below its progress
-    leads_to: Callable[[Job[R, S], S], None]  # beside its buttons, once it has done its work
-    files: Callable[[Job[R, S]], Mapping[str, tuple[str, str, Callable[[], bytes | str]]]]  # of the Export button
+    files: Callable[[Job[R, S]], shell.Files]  # of the Export button
     address: tuple[str, ...] = ()  # what the figures' own choices are called there
+    title: Callable[[Job[R, S]], str] = subject
+    leads_to: Callable[[Job[R, S], S], None] = lambda job, status: None  # beside its buttons, once it has done its work
 
 
 def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
@@ -64,7 +76,7 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
     else:
         st.fragment(_standing_and_figures, run_every=_SECONDS)(id, view, False)
     settings_and_log(job)
-    frame.share({"job": id, **{name: st.query_params.get(name) for name in view.address}})
+    frame.share({"job": id, **address.held(view.address)})
     frame.export(view.files(job))
 
 
@@ -88,12 +100,12 @@ def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None
 
 def table_files(
     job: Job[R, S], table: T | None, name: str, csvs: Mapping[str, tuple[str, Callable[[T], str]]]
-) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+) -> shell.Files:
     """The files of the Export button for a job whose outcome is one table.
 
     name: what their names begin with; csvs: label -> (what the file's name goes on with, how it is made of the table).
     """
-    files: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {}
+    files: dict[str, tuple[str, str, Callable[[], str]]] = {}
     if table is not None:
         for label, (more, made) in csvs.items():
             files[label] = (f"{name}{more}.csv", "text/csv", partial(made, table))

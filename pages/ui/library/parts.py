@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -18,10 +18,8 @@ from itda_core.runs.archive import write_zip
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.units import size
 from itda_core.runs.verify import Verification
-from pages.ui.components.fact_table import fact_table
-from pages.ui.components.heading import heading
 from pages.ui.components.moments import moment
-from pages.ui.components.notice import notice, problem
+from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.components.printable import visible
 from pages.ui.frame import address, engine, navigation, shell
 from pages.ui.train import further as train_further
@@ -293,7 +291,7 @@ def _verified(result: Verification) -> None:
     )
 
 
-def exports(entries: Sequence[LibraryEntry]) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+def exports(entries: Sequence[LibraryEntry]) -> shell.Files:
     """The list itself, to take along."""
     return {
         "CSV": ("itda-library.csv", "text/csv", lambda: frame_csv(frame_of(entries))),

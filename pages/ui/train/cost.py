@@ -11,8 +11,7 @@ from itda_core.runs.costs.training import Estimate, estimate
 from itda_core.runs.machine import machine
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.units import duration, size
-from pages.ui.components.fact_table import fact_table
-from pages.ui.components.notice import notice
+from pages.ui.components.plain_text import fact_table, notice
 
 _PLANNED = "train.planned"  # in the session: a request, and what was said of it
 

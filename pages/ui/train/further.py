@@ -14,9 +14,7 @@ from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.layers import format_layers
 from itda_core.runs.training.further import asks_more, check_extended, further, request_of
 from itda_core.runs.training.request import TrainRequest
-from pages.ui.components.fact_table import fact_table
-from pages.ui.components.heading import heading
-from pages.ui.components.notice import notice, problem
+from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.forms import corpus_location, job_form
 from pages.ui.frame import navigation, shell
 from pages.ui.jobs import job_watch

@@ -9,7 +9,7 @@ import streamlit as st
 from itda_core.errors import UserError
 from itda_core.runs.units import size
 from itda_core.text.corpus_kinds import A_FILE
-from pages.ui.components.notice import problem
+from pages.ui.components.plain_text import problem
 from pages.ui.forms import uploads
 
 _SOURCES = ("Bundled", "Upload", "Path", "Hugging Face")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -17,7 +16,7 @@ from itda_core.runs.units import duration
 from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import escaped
-from pages.ui.frame import navigation
+from pages.ui.frame import navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import further as train_further
 
@@ -133,8 +132,8 @@ def _under(request: TrainRequest) -> str:
     return f"{request.site}, {layers}, on {Path(request.corpus).name}"
 
 
-def _files(job: Job[TrainRequest, TrainingStatus]) -> dict[str, tuple[str, str, Callable[[], bytes | str]]]:
+def _files(job: Job[TrainRequest, TrainingStatus]) -> shell.Files:
     return {"JSON": (f"training-{job.id}.json", "application/json", lambda: job_watch.everything(job))}
 
 
-VIEW = job_watch.View(TRAINING, _title, _under, _figures, _leads_to, _files)
+VIEW = job_watch.View(TRAINING, _under, _figures, _files, title=_title, leads_to=_leads_to)

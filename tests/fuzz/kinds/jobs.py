@@ -45,7 +45,7 @@ from pages.ui.compare.transfer import results as transfer_results
 from pages.ui.components.moments import moment, progress_line
 from pages.ui.evaluate import results as evaluate_results
 from pages.ui.jobs import job_watch
-from pages.ui.jobs.job_words import STATES, subject
+from pages.ui.jobs.job_watch import STATES, subject
 from pages.ui.train import watch as train_watch
 from tests.fuzz.damage import damage_file, damage_json_file
 from tests.fuzz.harness import Kind

@@ -16,8 +16,8 @@ from itda_core.runs.matching.request import DICTIONARIES, TOKENS, MatchRequest
 from itda_core.runs.units import duration
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
-from pages.ui.forms import model_settings
 from pages.ui.forms.dictionary_choice import MARK, Listed
+from pages.ui.forms.model_settings import Loading, loading
 from pages.ui.frame import address
 
 _MODELS, _CORPUS, _TOKENS, _LAYERS = "match.models", "match.corpus", "match.tokens", "match.layers"
@@ -34,10 +34,7 @@ class Asked:
     tokens: int
     layers: str
     k: int
-    device: str
-    dtype: str
-    offline: bool
-    trust_remote_code: bool
+    loading: Loading
 
     def request(self) -> MatchRequest:
         """Raises UserError for whatever can be seen to be wrong before any work."""
@@ -48,10 +45,7 @@ class Asked:
             corpus=self.corpus,
             config=replace(DICTIONARIES, tokens=self.tokens, k=self.k),
             layers=parse_layers(self.layers),
-            device=self.device,
-            dtype=self.dtype,
-            offline=self.offline,
-            trust_remote_code=self.trust_remote_code,
+            **self.loading._asdict(),
         )
 
 
@@ -91,7 +85,7 @@ def form(entries: Iterable[LibraryEntry]) -> Asked:
         layers = st.text_input("Layers", key=_LAYERS, help="all, or numbers and ranges such as 0,2-4").strip()
         address.leave("layers", _LAYERS, layers, "all")
     with st.expander("More settings", icon=":material/tune:"):
-        left, middle, right = st.columns(3)
+        left, *_ = st.columns(3)
         k = left.number_input(
             "k of ITDA's dictionaries",
             1,
@@ -101,12 +95,8 @@ def form(entries: Iterable[LibraryEntry]) -> Asked:
             persist_state="session",
             help="Atoms per token while they grow.",
         )
-        with middle:
-            device = model_settings.device("match")
-        with right:
-            dtype = model_settings.precision("match")
-        offline, trust = model_settings.offline("match"), model_settings.trust("match")
-    return Asked(models, corpus, tokens, layers, int(k), device, dtype, offline, trust)
+        how = loading("match")
+    return Asked(models, corpus, tokens, layers, int(k), how)
 
 
 def _layers(text: str) -> str:

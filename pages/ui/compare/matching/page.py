@@ -5,10 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from itda_core.comparison.measures.table import TABLE
+from itda_core.runs.jobs.jobs import Job
 from itda_core.runs.jobs.kinds import MATCHING
+from itda_core.runs.matching.request import MatchRequest
+from itda_core.runs.matching.run import similarities_csv
+from itda_core.runs.matching.status import MatchStatus
 from pages.ui.compare.matching import form as matching_form
+from pages.ui.compare.matching import results as matching_results
+from pages.ui.components.printable import visible
 from pages.ui.forms import job_form
-from pages.ui.frame import shell
+from pages.ui.frame import address, shell
 from pages.ui.jobs import job_watch
 
 _MEASURES = ", ".join(measure.title for measure in TABLE)
@@ -24,7 +30,29 @@ def page(frame: shell.Shell) -> None:
     with form:
         asked = matching_form.form(frame.entries)
     shell.complain()
-    frame.share({"show": "measures", **{name: st.query_params.get(name) for name in matching_form.ADDRESS}})
+    frame.share({"show": "measures", **address.held(matching_form.ADDRESS)})
     with cost:
         job_form.finish(frame, asked, matching_form.cost, key="match.problem")
     job_watch.all_jobs(MATCHING)
+
+
+def _figures(job: Job[MatchRequest, MatchStatus], status: MatchStatus) -> None:
+    if status.table is not None:
+        matching_results.show(status.table)
+    elif not status.ended and status.step:
+        st.text(visible(status.step))  # it may name a model
+
+
+def _under(request: MatchRequest) -> str:
+    return f"{request.config.tokens or 0:,} tokens, {len(request.measures)} measures"
+
+
+def _files(job: Job[MatchRequest, MatchStatus]) -> shell.Files:
+    csvs = {
+        "Table (CSV)": ("", matching_results.csv),
+        "Every similarity (CSV)": ("-similarities", similarities_csv),
+    }
+    return job_watch.table_files(job, job.status.table, f"layer-matching-{job.id}", csvs)
+
+
+VIEW = job_watch.View(MATCHING, _under, _figures, _files, ("cells",))

@@ -12,7 +12,7 @@ from itda_core.figures import heatmaps
 from itda_core.files.csv_export import frame_csv
 from itda_core.runs.matching.run import remarks
 from pages.ui.components.heatmap import heatmap
-from pages.ui.forms.address_choice import kept_choice
+from pages.ui.frame.address import kept_choice
 
 _PER_ROW = 2
 

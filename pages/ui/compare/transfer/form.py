@@ -19,8 +19,9 @@ from itda_core.runs.units import duration
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.evaluate.form import whole_numbers
-from pages.ui.forms import dictionary_choice, model_settings
+from pages.ui.forms import dictionary_choice
 from pages.ui.forms.dictionary_choice import Listed
+from pages.ui.forms.model_settings import Loading, loading
 from pages.ui.frame import address
 
 ADDRESS = ("from", "labels", "into", "layers", "k", "tokens", "draws")
@@ -34,10 +35,7 @@ class _More(NamedTuple):
     method: str | None
     corpus: str
     held_out: str
-    device: str
-    dtype: str
-    offline: bool
-    trust_remote_code: bool
+    loading: Loading
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,7 @@ class Asked:
         """Raises UserError for whatever can be seen to be wrong before any work."""
         return TransferRequest(
             labels=tuple(self.labels),
-            model=ModelSpec(
-                self.into,
-                device=self.more.device,
-                dtype=self.more.dtype,
-                offline=self.more.offline,
-                trust_remote_code=self.more.trust_remote_code,
-            ),
+            model=ModelSpec(self.into, **self.more.loading._asdict()),
             layers=parse_layers(self.layers) if self.layers else OWN_LAYERS,
             ks=whole_numbers(self.ks) if self.ks else (),
             method=self.more.method,
@@ -172,7 +164,7 @@ def _number(name: str, label: str, bounds: tuple[int, int], default: int, help: 
 
 
 def _more_settings() -> _More:
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     corpus = left.text_input(
         "Where the labels' text is now",
         key="transfer.corpus",
@@ -180,31 +172,24 @@ def _more_settings() -> _More:
         placeholder="where the labels say",
         help="A file that has moved since the dictionaries were built; its text must be the same.",
     )
-    held_out = right.text_input(
+    held_out = middle.text_input(
         "Measure on another text",
         key="transfer.held_out",
         persist_state="session",
         placeholder="what follows the labels' own",
         help=f"demo, {A_FILE}, or hf:NAME.",
     )
-    left, middle, right = st.columns(3)
-    with left:
-        method = st.selectbox(
-            "Pursuit",
-            METHODS,
-            index=None,
-            format_func=str.upper,
-            key="transfer.method",
-            persist_state="session",
-            placeholder="the labels' own",
-            help="How the atoms of a token are found, the same for all dictionaries.",
-        )
-    with middle:
-        device = model_settings.device("transfer")
-    with right:
-        dtype = model_settings.precision("transfer")
-    offline, trust = model_settings.offline("transfer"), model_settings.trust("transfer")
-    return _More(method, corpus.strip(), held_out.strip(), device, dtype, offline, trust)
+    method = right.selectbox(
+        "Pursuit",
+        METHODS,
+        index=None,
+        format_func=str.upper,
+        key="transfer.method",
+        persist_state="session",
+        placeholder="the labels' own",
+        help="How the atoms of a token are found, the same for all dictionaries.",
+    )
+    return _More(method, corpus.strip(), held_out.strip(), loading("transfer"))
 
 
 def cost(request: TransferRequest) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from itda_core.runs.jobs.jobs import Job
 from itda_core.runs.jobs.kinds import TRANSFER
+from itda_core.runs.transfer.request import TransferRequest
+from itda_core.runs.transfer.status import TransferStatus
 from pages.ui.compare import choice as compare_choice
 from pages.ui.compare.transfer import form as transfer_form
-from pages.ui.components.notice import notice
+from pages.ui.compare.transfer import results as transfer_results
+from pages.ui.components.plain_text import notice
 from pages.ui.forms import job_form
-from pages.ui.frame import engine, shell
+from pages.ui.frame import address, engine, shell
 from pages.ui.jobs import job_watch
 
 _MEANS = (
@@ -32,8 +36,24 @@ def page(frame: shell.Shell) -> None:
     with form:
         asked = transfer_form.form(usable)
     shell.complain()
-    given = {name: st.query_params.get(name) for name in transfer_form.ADDRESS}
-    frame.share({"show": "transfer", **given, "into": asked.into})
+    frame.share({"show": "transfer", **address.held(transfer_form.ADDRESS), "into": asked.into})
     with cost:
         job_form.finish(frame, asked, transfer_form.cost, key="transfer.problem")
     job_watch.all_jobs(TRANSFER)
+
+
+def _figures(job: Job[TransferRequest, TransferStatus], status: TransferStatus) -> None:
+    if status.table is not None:
+        transfer_results.show(status.table)
+
+
+def _under(request: TransferRequest) -> str:
+    return f"{request.tokens:,} held-out tokens, {request.draws} random draws, seed {request.seed}"
+
+
+def _files(job: Job[TransferRequest, TransferStatus]) -> shell.Files:
+    csvs = {"Table (CSV)": ("", transfer_results.csv)}
+    return job_watch.table_files(job, job.status.table, f"transfer-{job.id}", csvs)
+
+
+VIEW = job_watch.View(TRANSFER, _under, _figures, _files, ("k", "cells"))

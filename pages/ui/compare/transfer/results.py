@@ -14,9 +14,9 @@ from itda_core.files.csv_export import frame_csv
 from itda_core.runs.transfer.words import verdict
 from pages.ui.components.charts import chart_config
 from pages.ui.components.heatmap import heatmap
-from pages.ui.components.notice import notice, problem
+from pages.ui.components.plain_text import notice, problem
 from pages.ui.components.printable import visible
-from pages.ui.forms.address_choice import kept_choice
+from pages.ui.frame.address import kept_choice
 
 _SHORT_TABLE = 10  # rows shown without a scroll bar
 
