@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MOST_SAID = 1_000  # characters of a message; a sentence or two and a long path have fewer
+LONGEST_MESSAGE = 1_000  # characters of a message; a sentence or two and a long path have fewer
 _MOST_AT_ITS_END = 300  # of these: where the remedy is
 
 
@@ -14,11 +14,11 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(said(message))
+        super().__init__(presentable(message))
 
 
-def said(message: str) -> str:
-    """`message` as it can be shown: printable as UTF-8, its middle left out where it is longer than MOST_SAID."""
-    if len(message) > MOST_SAID:
-        message = f"{message[: MOST_SAID - _MOST_AT_ITS_END]} ... {message[-_MOST_AT_ITS_END:]}"
+def presentable(message: str) -> str:
+    """`message` as it can be shown: printable as UTF-8, its middle left out where it is longer than LONGEST_MESSAGE."""
+    if len(message) > LONGEST_MESSAGE:
+        message = f"{message[: LONGEST_MESSAGE - _MOST_AT_ITS_END]} ... {message[-_MOST_AT_ITS_END:]}"
     return message.encode("utf-8", "backslashreplace").decode()

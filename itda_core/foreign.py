@@ -30,10 +30,10 @@ def foreign(refusal: Callable[[str], UserError], *, letting: tuple[type[BaseExce
 def cause(error: BaseException) -> str:
     """What an exception says, for the inside of a sentence: its kind and its words, at most some 200 characters."""
     kind = type(error).__name__
-    said = quoted(str(error)).rstrip(".")
-    if not said:
+    message = quoted(str(error)).rstrip(".")
+    if not message:
         return kind
-    return said if isinstance(error, (ValueError, OSError, ImportError, RuntimeError)) else f"{kind}: {said}"
+    return message if isinstance(error, (ValueError, OSError, ImportError, RuntimeError)) else f"{kind}: {message}"
 
 
 def quoted(text: object) -> str:

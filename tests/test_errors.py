@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itda_core.errors import MOST_SAID, UserError
+from itda_core.errors import LONGEST_MESSAGE, UserError
 
 
 def test_a_long_message_loses_its_middle_and_keeps_its_remedy() -> None:
     said = str(UserError(f"Model {'x' * 300_000} does not exist; choose another."))
     assert said.startswith("Model xxx")
     assert said.endswith("xxx does not exist; choose another.")
-    assert len(said) < MOST_SAID + 20
+    assert len(said) < LONGEST_MESSAGE + 20
 
 
 def test_half_a_character_is_written_as_an_escape() -> None:

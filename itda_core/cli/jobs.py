@@ -18,19 +18,19 @@ def list_jobs(as_json: AsJson = False) -> None:
     """Your jobs, newest first; then those whose folders are damaged."""
     from itda_core.runs.jobs.jobs import Jobs
 
-    kept, damaged = Jobs().list(), Jobs().damaged()
+    jobs, damaged = Jobs().list(), Jobs().damaged()
     if as_json:
         listed = [
             {"job": job.id, "kind": job.kind.name, "created": job.created, "state": job.state, "command": job.command}
-            for job in kept
+            for job in jobs
         ]
         broken = [{"job": job.id, "kind": job.kind and job.kind.name, "problem": job.problem} for job in damaged]
         print_json({"jobs": listed, "damaged": broken})
         return
-    if not kept and not damaged:
+    if not jobs and not damaged:
         typer.echo("There are no jobs; the dashboard (itda app) starts them.")
         return
-    rows = [(job.id, job.kind.noun, job.created, job.state, job.command) for job in kept]
+    rows = [(job.id, job.kind.noun, job.created, job.state, job.command) for job in jobs]
     rows += [(job.id, job.kind and job.kind.noun, None, "damaged", None) for job in damaged]
     print_table(("job", "kind", "created", "state", "the same in a terminal"), rows)
     for job in damaged:

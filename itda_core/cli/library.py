@@ -240,15 +240,15 @@ def rebuild(
     if as_json:
         print_json(found.to_dict())
         return
-    told = found.rebuilt
+    was = found.rebuilt
     reasons = {
         "not_comparable": "at no place both have read",
         "sinks": "at attention sinks",
         "zero": "without activation",
     }
-    left_out = [f"{n:,} {reasons[why]}" for why, n in told["labels_left_out"].items() if n]
+    left_out = [f"{n:,} {reasons[why]}" for why, n in was["labels_left_out"].items() if n]
     typer.echo(
-        f"{found.atoms:,} of {told['atoms']:,} atoms of {visible(str(told['model']))} rebuilt in {visible(found.model)}"
+        f"{found.atoms:,} of {was['atoms']:,} atoms of {visible(str(was['model']))} rebuilt in {visible(found.model)}"
         + (f" (labels left out: {', '.join(left_out)})." if left_out else ".")
     )
     say_path(found.path, "Saved as", as_json)

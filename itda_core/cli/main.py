@@ -25,7 +25,7 @@ from itda_core.cli.request_command import command_for
 from itda_core.cli.terminal import visible
 from itda_core.cli.train import train
 from itda_core.cli.transfer import transfer
-from itda_core.errors import UserError, said
+from itda_core.errors import UserError, presentable
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.machine import standard_streams
 from itda_core.runs.jobs.kinds import KINDS
@@ -70,7 +70,7 @@ def _exit_code(work: Callable[[], object]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         refusal = error.format_message().rstrip(".")
-        code = _error(said(f"{refusal}. See {context.command_path if context else 'itda'} --help."))
+        code = _error(presentable(f"{refusal}. See {context.command_path if context else 'itda'} --help."))
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("Interrupted.", err=True)
         code = INTERRUPTED

@@ -28,8 +28,8 @@ def asks_for(kind: type[JobRequest], order: Sequence[str]) -> Callable[[Callable
 
     def command_of(work: Callable[..., None]) -> Callable[..., None]:
         _, *own = inspect.signature(work, eval_str=True).parameters.values()
-        asked = [_parameter(name, setting) for name, setting in settings(kind).items()]
-        parameters = {one.name: one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*asked, *own)}
+        options = [_parameter(name, setting) for name, setting in settings(kind).items()]
+        parameters = {one.name: one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*options, *own)}
 
         def command(**given: Any) -> None:
             go_offline(given["offline"])
@@ -79,15 +79,15 @@ def command_for(kind: JobKind[Any, Any]) -> Callable[..., None]:
 
 def _shown_on(line: TrainingLine) -> Callable[[Any], None]:
     """What shows a progress on the line, and says each of its notes once."""
-    told = 0
+    n_shown = 0
 
     def show(progress: Any) -> None:
-        nonlocal told
+        nonlocal n_shown
         line.share(progress)
         notes = getattr(progress, "notes", ())
-        for note in notes[told:]:
+        for note in notes[n_shown:]:
             line.note(visible(note))
-        told = len(notes)
+        n_shown = len(notes)
 
     return show
 

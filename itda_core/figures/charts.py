@@ -120,8 +120,8 @@ def evaluations(
     for result in results:
         if getattr(result, quantity) is not None and getattr(result, over) is not None:
             lines.setdefault(tuple(_part(result, part) for part in parts), []).append(result)
-    telling = [i for i in range(len(parts)) if len({name[i] for name in lines}) > 1]
-    coloured = [i for i in telling if parts[i] != "method"]
+    differing = [i for i in range(len(parts)) if len({name[i] for name in lines}) > 1]
+    coloured = [i for i in differing if parts[i] != "method"]
     colours: dict[tuple[str, ...], str] = {}
     figure = go.Figure()
     for name, members in lines.items():
@@ -131,7 +131,7 @@ def evaluations(
         figure.add_scatter(
             x=xs,
             y=[getattr(result, quantity) for result in members],
-            name=" · ".join(escape(name[i]) for i in telling),
+            name=" · ".join(escape(name[i]) for i in differing),
             mode="lines+markers" if len(set(xs)) == len(xs) else "markers",  # two at one place: no line leads on
             line={"color": colour, "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
             marker={"size": 7},
@@ -144,10 +144,10 @@ def evaluations(
                 "%{y:.4f}<extra></extra>"
             ),
         )
-    rows = (len(lines) - 1) // _NAMES_PER_ROW if telling else 0
+    rows = (len(lines) - 1) // _NAMES_PER_ROW if differing else 0
     style(figure, y_title=_EVALUATED[quantity], height=height + rows * _LEGEND_ROW)
     figure.update_layout(
-        showlegend=bool(telling),
+        showlegend=bool(differing),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )
     places = sorted({getattr(result, over) for members in lines.values() for result in members})

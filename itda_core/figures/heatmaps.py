@@ -26,7 +26,7 @@ class Cells:
     columns: tuple[str, ...]
     values: np.ndarray  # what decides the colour
     written: Sequence[Sequence[str]]  # what stands in the cells
-    told: Sequence[Sequence[str]]  # what hovering tells of each, plain text, lines ending in \n
+    hover: Sequence[Sequence[str]]  # what hovering tells of each, plain text, lines ending in \n
     low: float  # where the scale of colours begins
     high: float
     title: str  # of that scale
@@ -56,13 +56,13 @@ def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Seq
     digits = 1 if n <= 8 else 0
     form = f"{{:.{digits}%}}" if percent else "{:.0f}"
     written = [["" if np.isnan(value) else form.format(value).rstrip("%") for value in row] for row in values]
-    told = [[told_of(matrix, i, j) for j in range(n)] for i in range(n)]
+    hover = [[hover_of(matrix, i, j) for j in range(n)] for i in range(n)]
     title = {"fixed": "Jaccard", "chance": "Jaccard", "z": "z above chance"}[colours]
     both, names = tuple(groups), matrix.labels
-    return Cells(names, names, values, written, told, low, high, title, both, both, percent)
+    return Cells(names, names, values, written, hover, low, high, title, both, both, percent)
 
 
-def told_of(matrix: JaccardMatrix, i: int, j: int) -> str:
+def hover_of(matrix: JaccardMatrix, i: int, j: int) -> str:
     """One cell in words: its value, how sure it is, and what chance would give."""
     one, other = matrix.labels[i], matrix.labels[j]
     sizes = matrix.comparable_sizes
@@ -122,7 +122,7 @@ def comparison_page(cells: Cells, *, title: str, facts: Sequence[str], passages:
         for j, name in enumerate(cells.columns)
     )
     rows = "\n".join(_row(cells, i) for i in range(len(cells.rows)))
-    said = "".join(f'<div class="muted">{escape(fact)}</div>' for fact in facts)
+    written_facts = "".join(f'<div class="muted">{escape(fact)}</div>' for fact in facts)
     lists = "\n".join(_passages(part) for part in passages)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -130,7 +130,7 @@ def comparison_page(cells: Cells, *, title: str, facts: Sequence[str], passages:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title><style>{_PAGE_STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
-{said}
+{written_facts}
 <div class="wide"><table><tr><th></th>{columns}</tr>
 {rows}</table></div>
 {lists}
@@ -153,7 +153,7 @@ def _cell(cells: Cells, i: int, j: int) -> str:
     alpha = float(np.clip((value - cells.low) / max(cells.high - cells.low, 1e-9), 0, 1))
     # A tint of at most 0.55 leaves the page's own ink readable on it, light or dark.
     style = f"background:rgba(99,102,241,{0.55 * alpha:.3f})"
-    return f'<td{kind} style="{style}" title="{escape(cells.told[i][j])}">{escape(cells.written[i][j])}</td>'
+    return f'<td{kind} style="{style}" title="{escape(cells.hover[i][j])}">{escape(cells.written[i][j])}</td>'
 
 
 def _edge(groups: Sequence[str], i: int) -> str:

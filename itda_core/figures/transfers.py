@@ -62,7 +62,7 @@ def fvu_by_layer(table: TransferTable, k: int, *, height: int = 380) -> go.Figur
                 "color": "#ffffff",
                 "line": {"width": 1.5, "color": INDIGO},
             },  # seen on their bar as well
-            text=[_told(cell) for cell in others],
+            text=[_hover(cell) for cell in others],
             hovertemplate="%{text}<extra></extra>",
         )
     style(figure, y_title="FVU (fraction of variance unexplained)", height=height)
@@ -100,7 +100,7 @@ def _bars(
         width=_WIDTH * 0.92,
         name=name,
         marker={"color": colour, "cornerradius": 3},
-        text=[_told(cell) for cell in cells],
+        text=[_hover(cell) for cell in cells],
         textposition="none",
         hovertemplate="%{text}<extra></extra>",
         **more,
@@ -120,7 +120,7 @@ def cells(table: TransferTable, k: int, figure: Literal["below_random", "gain", 
         columns=tuple(cell.place for cell in rows[0]),
         values=values,
         written=[["" if np.isnan(v) else _percent(v) if percent else f"{v:.3f}" for v in row] for row in values],
-        told=[[_plain(cell) for cell in row] for row in rows],
+        hover=[[_plain(cell) for cell in row] for row in rows],
         low=float(known.min()) if known.size else 0.0,
         high=float(known.max()) if known.size else 1.0,
         title=_TITLES[figure],
@@ -132,7 +132,7 @@ def _percent(value: float) -> str:
     return f"{round(value, 2) + 0.0:.0%}"  # no minus before a zero
 
 
-def _told(cell: Transfer) -> str:
+def _hover(cell: Transfer) -> str:
     """As `_plain`, for Plotly's little HTML."""
     return "<br>".join(map(escape, _plain(cell).split("\n")))
 

@@ -17,7 +17,7 @@ from itda_core.errors import UserError
 
 LARGEST = 2**53  # the whole numbers that every reader of JSON, a browser and a float64 hold exactly
 MOST_CHARACTERS = 20_000  # of one string: no path, name, sentence or context has so many
-_MOST_TOLD = 60  # characters of a value in a message
+_MOST_SHOWN = 60  # characters of a value in a message
 
 T = TypeVar("T")
 
@@ -63,13 +63,13 @@ def value_as(hint: Any, value: object, where: str) -> Any:
         return _one_of(inner, value, where)
     if origin is Literal:
         if not isinstance(value, str) or value not in inner:
-            raise Unfit(where, f"is {_told(value)}, none of {', '.join(inner)}")
+            raise Unfit(where, f"is {_shown(value)}, none of {', '.join(inner)}")
         return value
     if origin is tuple:
         return _tuple(inner, value, where)
     if hint is dict or origin is dict:
         if not isinstance(value, dict):
-            raise Unfit(where, f"is {_told(value)}, not an object")
+            raise Unfit(where, f"is {_shown(value)}, not an object")
         return value
     if hint in _READ:
         return _READ[hint](value, where)
@@ -110,7 +110,7 @@ def _one_of(hints: tuple[Any, ...], value: object, where: str) -> Any:
 
 def _tuple(inner: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise Unfit(where, f"is {_told(value)}, not a list")
+        raise Unfit(where, f"is {_shown(value)}, not a list")
     hints = (inner[0],) * len(value) if len(inner) == 2 and inner[1] is Ellipsis else inner
     if len(hints) != len(value):
         raise Unfit(where, f"has {len(value)} entries, not {len(hints)}")
@@ -119,9 +119,9 @@ def _tuple(inner: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]
 
 def _whole(value: object, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Unfit(where, f"is {_told(value)}, not a whole number")
+        raise Unfit(where, f"is {_shown(value)}, not a whole number")
     if not 0 <= value <= LARGEST:
-        raise Unfit(where, f"is {_told(value)}; a count is from 0 to 2^53")
+        raise Unfit(where, f"is {_shown(value)}; a count is from 0 to 2^53")
     return value
 
 
@@ -129,21 +129,21 @@ def _number(value: object, where: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Unfit(where, f"is {_told(value)}, not a number")
+        raise Unfit(where, f"is {_shown(value)}, not a number")
     if not -LARGEST <= value <= LARGEST:  # nor NaN
-        raise Unfit(where, f"is {_told(value)}, which no figure here can be")
+        raise Unfit(where, f"is {_shown(value)}, which no figure here can be")
     return float(value)
 
 
 def _truth(value: object, where: str) -> bool:
     if not isinstance(value, bool):
-        raise Unfit(where, f"is {_told(value)}, neither true nor false")
+        raise Unfit(where, f"is {_shown(value)}, neither true nor false")
     return value
 
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise Unfit(where, f"is {_told(value)}, not text")
+        raise Unfit(where, f"is {_shown(value)}, not text")
     if len(value) > MOST_CHARACTERS:
         raise Unfit(where, f"has {len(value):,} characters")
     if not value.isascii():
@@ -154,7 +154,7 @@ def _text(value: object, where: str) -> str:
     return value
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     """A value in a message."""
     if isinstance(value, (dict, list)):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
@@ -162,7 +162,7 @@ def _told(value: object) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 _READ = {int: _whole, float: _number, bool: _truth, str: _text}

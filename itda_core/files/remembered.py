@@ -25,7 +25,7 @@ def key_of(**facts: str | int | bool | None) -> str:
 def recall(kind: str, key: str) -> Any:
     """What was found out, None where nothing was; whoever asks checks that it is what it may be."""
     try:
-        return read_json(_place(kind, key))
+        return read_json(_path(kind, key))
     except UserError:
         return None
 
@@ -33,8 +33,8 @@ def recall(kind: str, key: str) -> Any:
 def remember(kind: str, key: str, finding: Any) -> None:
     """Keep a finding; where it cannot be written, it is not kept."""
     with suppress(UserError, OSError):
-        write_json(_place(kind, key), finding)
+        write_json(_path(kind, key), finding)
 
 
-def _place(kind: str, key: str) -> Path:
+def _path(kind: str, key: str) -> Path:
     return home() / "cache" / kind / f"{key}.json"

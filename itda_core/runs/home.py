@@ -6,7 +6,7 @@ from pathlib import Path
 
 from itda_core.files.home import home
 
-__all__ = ["activations_folder", "home", "jobs_folder", "library_folder", "work_folder"]
+__all__ = ["activations_folder", "checkpoints_folder", "home", "jobs_folder", "library_folder"]
 
 
 def library_folder() -> Path:
@@ -24,6 +24,6 @@ def activations_folder() -> Path:
     return home() / "activations"
 
 
-def work_folder() -> Path:
+def checkpoints_folder() -> Path:
     """Checkpoints of runs that have not ended yet, one folder each."""
     return home() / "work"

@@ -45,21 +45,21 @@ def over_training(
 
     check_null(null)
     on_step("reading labels")
-    course = course_of(named_apart([LabelSet.load(path) for path in paths]))
+    series = course_of(named_apart([LabelSet.load(path) for path in paths]))
     text = tokenizers = None
     if corpus is not None or null == "token":
         on_step("reading the corpus")
-        sets = list(course.sets.values())
+        sets = list(series.sets.values())
         text = corpus_of_labels(sets, corpus)
         tokenizers = tokenizers_of(sets, offline=offline, trust_remote_code=trust_remote_code)
     on_step("comparing")
     found = convergence(
-        course.sets,
-        names=course.checkpoints,
+        series.sets,
+        names=series.checkpoints,
         corpus=text,
         tokenizers=tokenizers,
         null=null,
         interval=interval,
         seed=seed,
     )
-    return OverTraining(found, tuple(course.sentences()))
+    return OverTraining(found, tuple(series.sentences()))

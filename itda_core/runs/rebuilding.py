@@ -77,16 +77,16 @@ def rebuild_into_library(
     from itda_core.dictionaries import rebuild
     from itda_core.models import load_model
 
-    shelf = Library(library)
+    target = Library(library)
     on_step("reading labels")
-    labels = open_labels(reference, shelf)
+    labels = open_labels(reference, target)
     text = corpus_of(labels, corpus)
     labels.check_corpus(text)
-    shelf.check_writable()
+    target.check_writable()
     on_step("loading the model")
     language_model = load_model(model, head=False)
     on_step("reading the labels' text")
     found = rebuild(labels, language_model, text, site=site, layer=layer)
-    path = shelf.add(found)
+    path = target.add(found)
     spec = found.spec
     return Rebuilt(path, path.name, spec.model, spec.layer, spec.site, len(found), found.stats["rebuilt"])

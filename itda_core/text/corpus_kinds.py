@@ -15,7 +15,7 @@ class FileKind:
     """Files that are read as corpora."""
 
     ending: str
-    reader: str  # a module with `choose`, `read` and `told`, see sources.files.Reader
+    reader: str  # a module with `choose`, `read` and `fingerprinted`, see sources.files.Reader
     always_alike: bool = False  # whether earlier versions cut and numbered all such documents as this one does
 
 

@@ -144,7 +144,7 @@ class _Frame(NamedTuple):
                 "for; use a model with a fast one (a tokenizer.json file)."
             )
         framed = bare = ()
-        with foreign(lambda said: UserError(f"The tokenizer fails on a single word ({said}); give another model.")):
+        with foreign(lambda reason: UserError(f"The tokenizer fails on a single word ({reason}); give another model.")):
             for probe in _PROBES:
                 bare = tuple(tokenizer(probe, add_special_tokens=False, verbose=False)["input_ids"])
                 framed = tuple(tokenizer(probe, add_special_tokens=True, verbose=False)["input_ids"])
@@ -248,11 +248,11 @@ def _encoded(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> Any:
         )
 
 
-def _uncut(document: Document, said: str) -> str:
+def _uncut(document: Document, reason: str) -> str:
     """Why a document cannot be cut into tokens."""
     half = next((i for i, character in enumerate(document.text) if "\ud800" <= character <= "\udfff"), None)
     if half is None:
-        return f"The tokenizer fails on document {quoted(document.id)!r} ({said}); leave it out, or change its text."
+        return f"The tokenizer fails on document {quoted(document.id)!r} ({reason}); leave it out, or change its text."
     return (
         f"Document {quoted(document.id)!r} has half a character (a surrogate without its other half) as its character "
         f"{half}, which is no valid Unicode; replace it."

@@ -376,7 +376,7 @@ def test_checkpoints_by_layers_in_the_order_of_training() -> None:
     assert cells.rows[1] == "step 100 (0.10M tokens)"
     assert [list(row) for row in cells.written] == [["20.0", ""], ["60.0", "40.0"], ["100.0", "100.0"]]
     assert cells.high == 0.6  # the end beside itself says nothing
-    assert cells.told[1][0].split("\n") == [
+    assert cells.hover[1][0].split("\n") == [
         *("layer 0 at step 100", "Jaccard 60.00%", "95% interval 50.0% to 70.0%", "chance 6.00%, z = 30.0"),
         "held-out loss 0.100 nats per token",
     ]
@@ -384,8 +384,8 @@ def test_checkpoints_by_layers_in_the_order_of_training() -> None:
     named = replace(found, given_names=("a", HOSTILE[0], "c"))
     cells = compare_over_training.cells(named, {})
     assert cells.rows == ("a", HOSTILE[0], "c")
-    assert cells.told[0][1].split("\n") == ["layer 1 at a", "no dictionary"]
-    assert not any("loss" in told for row in cells.told for told in row)
+    assert cells.hover[0][1].split("\n") == ["layer 1 at a", "no dictionary"]
+    assert not any("loss" in hover for row in cells.hover for hover in row)
 
 
 @pytest.fixture
@@ -420,7 +420,7 @@ def test_checkpoints_of_the_library_over_training(studio: Studio, checkpoints: d
     assert "by the numbers in their names: step-5, step-40, step-300. The last is what" in said
     assert "1 cell is empty" in said
     assert all(text not in parsed_text(test) for text in HOSTILE)
-    assert not any("loss" in told for row in components(test, "heatmap")[0]["told"] for told in row)
+    assert not any("loss" in hover for row in components(test, "heatmap")[0]["told"] for hover in row)
 
 
 def test_which_checkpoints_is_in_the_address(studio: Studio, checkpoints: dict[str, set[Any]]) -> None:

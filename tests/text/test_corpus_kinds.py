@@ -21,7 +21,7 @@ def test_all_that_the_table_names_is_there() -> None:
         assert callable(resolve_name(kind.open))
     for file in FILES:
         reader = resolve_name(file.reader)
-        assert all(callable(getattr(reader, name)) for name in ("choose", "read", "told"))
+        assert all(callable(getattr(reader, name)) for name in ("choose", "read", "fingerprinted"))
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ class Case:
     @property
     def name(self) -> str:
         """For example "mp n=8192 d=768 k=40", and "f32" or "f16" where the Gram matrix is kept so on purpose."""
-        kept = {"advised": "", "float32": " f32", "float16": " f16"}[self.gram_dtype]
-        return f"{self.method} n={self.n_atoms} d={self.d_model} k={self.k}{kept}"
+        precision = {"advised": "", "float32": " f32", "float16": " f16"}[self.gram_dtype]
+        return f"{self.method} n={self.n_atoms} d={self.d_model} k={self.k}{precision}"
 
 
 @dataclass(frozen=True)

@@ -28,22 +28,22 @@ class Harvested:
     """What one way of harvesting took."""
 
     seconds: float  # from the checkpoint's folder to the last activation; imports are not counted
-    asked_bytes: int | None  # of the checkpoint, counted where it is read; None: this way does not tell
+    requested_bytes: int | None  # of the checkpoint, counted where it is read; None: this way does not tell
     disk_bytes: int | None  # that the system read from the disk; None where it does not say
     peak_bytes: int  # resident memory of the process at its highest, Python and libraries included
     projections: str  # a file: each activation along one fixed direction, layer after layer
 
 
-def harvest_apart(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harvested:
+def harvest_apart(plan: StreamPlan, strategy: str, model: Path, scratch: Path) -> Harvested:
     """Harvest resid_post of every layer up to `plan.layers`, in a process of its own.
 
-    way: one of plan.WAYS, or "none": import what all of them need, and nothing else.
+    strategy: one of plan.STRATEGIES, or "none": import what all of them need, and nothing else.
 
     Raises UserError, with what the process said last, when it fails.
     """
     root = str(Path(__file__).resolve().parents[3])
     known = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    order = {"plan": asdict(plan), "way": way, "model": str(model), "scratch": str(scratch)}
+    order = {"plan": asdict(plan), "way": strategy, "model": str(model), "scratch": str(scratch)}
     finished = subprocess.run(
         [sys.executable, "-m", "itda_core.bench.streaming.harvest_apart", json.dumps(order)],
         env={**os.environ, "PYTHONPATH": known, "HF_HUB_OFFLINE": "1"},
@@ -52,7 +52,7 @@ def harvest_apart(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Har
     )
     if finished.returncode != 0:
         last = finished.stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise UserError(f"The harvest {way} failed and said: {last[0][:300]}")
+        raise UserError(f"The harvest {strategy} failed and said: {last[0][:300]}")
     return Harvested(**json.loads(finished.stdout))
 
 
@@ -70,7 +70,7 @@ def forget(folder: Path) -> None:
             os.close(descriptor)
 
 
-def harvest_here(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harvested:
+def harvest_here(plan: StreamPlan, strategy: str, model: Path, scratch: Path) -> Harvested:
     """The same in this process; `peak_bytes` is then that of all it has done so far."""
     import torch
     from safetensors.torch import save_file
@@ -88,7 +88,7 @@ def harvest_here(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harv
     direction = torch.randn(plan.d_model, generator=torch.Generator().manual_seed(0))
     if plan.cold:
         forget(model)
-    before, began, asked_bytes = _disk_reads(), time.perf_counter(), None
+    before, began, requested_bytes = _disk_reads(), time.perf_counter(), None
     found: dict[str, list[torch.Tensor]] = {site.name: [] for site in sites}
 
     def taken(loaded: LanguageModel) -> Iterator[Window]:
@@ -96,7 +96,7 @@ def harvest_here(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harv
         full = (w for w in windows_of(corpus, loaded.tokenizer, context=plan.context) if len(w) == plan.context)
         return islice(full, plan.windows)
 
-    if way == "streamed":
+    if strategy == "streamed":
         skeleton = load_skeleton(spec)
         read = list(taken(skeleton))
         with tempfile.TemporaryDirectory(dir=scratch) as states:
@@ -105,20 +105,20 @@ def harvest_here(plan: StreamPlan, way: str, model: Path, scratch: Path) -> Harv
                 for site, source in harvest.sources():
                     for batch in source.stream(read, [site], windows_per_batch=plan.streamed_windows):
                         found[site.name].append(batch.activations[site] @ direction)
-        asked_bytes = skeleton.weights.bytes_read
-    elif way != "none":
-        loaded = load_model(spec, head=False) if way == "in_memory" else _offloaded(spec, plan, scratch)
+        requested_bytes = skeleton.weights.bytes_read
+    elif strategy != "none":
+        loaded = load_model(spec, head=False) if strategy == "in_memory" else _offloaded(spec, plan, scratch)
         for batch in loaded.stream(taken(loaded), sites, windows_per_batch=plan.windows_per_batch):
             for site, x in batch.activations.items():
                 found[site.name].append(x @ direction)
-            if plan.cold and way == "accelerate_disk":
+            if plan.cold and strategy == "accelerate_disk":
                 forget(model)
     seconds = time.perf_counter() - began
     after, peak = _disk_reads(), _peak()
-    output = scratch / f"{way}-{plan.layers}-{plan.windows}-{plan.context}.safetensors"
+    output = scratch / f"{strategy}-{plan.layers}-{plan.windows}-{plan.context}.safetensors"
     save_file({name: torch.cat(parts) for name, parts in found.items() if parts}, output)
     disk = None if before is None or after is None else after - before
-    return Harvested(seconds, asked_bytes, disk, peak, str(output))
+    return Harvested(seconds, requested_bytes, disk, peak, str(output))
 
 
 def _offloaded(spec: ModelSpec, plan: StreamPlan, scratch: Path) -> LanguageModel:

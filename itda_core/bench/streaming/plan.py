@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from itda_core.errors import UserError
 
-WAYS = ("streamed", "accelerate_disk", "in_memory")
+STRATEGIES = ("streamed", "accelerate_disk", "in_memory")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ SLACK = 1e-4  # of the largest value, up to which two ways' activations may diff
 class Read:
     """One way of reading a text's activations, and how its result compares."""
 
-    name: str  # one of plan.WAYS
+    name: str  # one of plan.STRATEGIES
     harvested: Harvested
     difference: float  # the most by which an activation along a fixed direction differs from the streamed one's, over
     # the largest; 0 for streamed itself

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from itda_core.bench.streaming.harvest_apart import Harvested, harvest_apart
 from itda_core.bench.streaming.made_model import make_model
-from itda_core.bench.streaming.plan import WAYS, StreamPlan
+from itda_core.bench.streaming.plan import STRATEGIES, StreamPlan
 from itda_core.bench.streaming.results import GrowthPoint, Read, StreamBench
 from itda_core.bench.surroundings import Surroundings
 from itda_core.models import ModelSpec
@@ -32,9 +32,9 @@ def bench_stream(plan: StreamPlan, on_step: Callable[[str], None] = lambda _: No
         size = sum(path.stat().st_size for path in model.glob("*.safetensors"))
         on_step("importing")
         idle = harvest_apart(plan, "none", model, scratch)
-        reads = _reads(plan, WAYS, model, scratch, on_step)
+        reads = _reads(plan, STRATEGIES, model, scratch, on_step)
         short = replace(plan, context=plan.short_context)
-        shorts = _reads(short, WAYS[:2], model, scratch, on_step)
+        shorts = _reads(short, STRATEGIES[:2], model, scratch, on_step)
         on_step("measuring this machine")
         this_machine("cpu", ["float32"], model, anew=True)
         shape = model_shape(describe(ModelSpec(str(model))), trust_remote_code=False)
@@ -58,13 +58,13 @@ def bench_stream(plan: StreamPlan, on_step: Callable[[str], None] = lambda _: No
 
 
 def _reads(
-    plan: StreamPlan, ways: tuple[str, ...], model: Path, scratch: Path, on_step: Callable[[str], None]
+    plan: StreamPlan, strategies: tuple[str, ...], model: Path, scratch: Path, on_step: Callable[[str], None]
 ) -> tuple[Read, ...]:
     found: list[Read] = []
-    for way in ways:
-        on_step(f"{way}: {plan.windows} windows of {plan.context} tokens")
-        harvested = harvest_apart(plan, way, model, scratch)
-        found.append(Read(way, harvested, _difference(found[0].harvested if found else harvested, harvested)))
+    for strategy in strategies:
+        on_step(f"{strategy}: {plan.windows} windows of {plan.context} tokens")
+        harvested = harvest_apart(plan, strategy, model, scratch)
+        found.append(Read(strategy, harvested, _difference(found[0].harvested if found else harvested, harvested)))
     return tuple(found)
 
 
@@ -79,13 +79,13 @@ def _difference(first: Harvested, second: Harvested) -> float:
 def _point(plan: StreamPlan, shape: ModelShape, model: Path, measured: Harvested) -> GrowthPoint:
     tokens = plan.windows * (plan.context - 1)  # Amount counts a special token in each window
     amount = Amount(tokens, plan.context, plan.layers - 1, plan.layers, 0, 1, plan.windows_per_batch)
-    way = streamed(Harvest(shape, amount, this_machine("cpu", ["float32"], model), "float32"))
-    assert measured.asked_bytes is not None, "this way counts"
+    strategy = streamed(Harvest(shape, amount, this_machine("cpu", ["float32"], model), "float32"))
+    assert measured.requested_bytes is not None, "this way counts"
     return GrowthPoint(
         plan.layers,
         plan.windows * plan.context,
         measured.seconds,
-        measured.asked_bytes,
-        way.seconds,
-        way.bytes_read,
+        measured.requested_bytes,
+        strategy.seconds,
+        strategy.bytes_read,
     )

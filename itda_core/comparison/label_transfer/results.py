@@ -51,8 +51,8 @@ class Transfer:
         """
         if self.fvu is None or self.own_fvu is None or self.random_fvu is None:
             return None
-        way = self.random_fvu - self.own_fvu
-        return None if way <= 2 * (self.random_sd or 0.0) else (self.random_fvu - self.fvu) / way
+        difference = self.random_fvu - self.own_fvu
+        return None if difference <= 2 * (self.random_sd or 0.0) else (self.random_fvu - self.fvu) / difference
 
     @property
     def below_random(self) -> float | None:

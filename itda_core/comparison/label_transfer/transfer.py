@@ -26,7 +26,7 @@ DRAWS = 3  # random dictionaries
 MOST_DRAWS = 1000  # each is grown and measured: more take days, and say no more
 
 
-def check_wishes(ks: Sequence[int] | None, method: str | None, tokens: int, draws: int) -> None:
+def check_options(ks: Sequence[int] | None, method: str | None, tokens: int, draws: int) -> None:
     """Raises UserError for what `transfer_table` cannot be asked whatever the labels and the model are."""
     if tokens < 1:
         raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
@@ -166,8 +166,8 @@ def transfer_steps(
     check_labels(labels, ks)
     if not sites:
         raise UserError("Nothing to transfer into; name at least one layer.")
-    check_wishes(ks, method, tokens, draws)
+    check_options(ks, method, tokens, draws)
     if held_out is not None and held_out.fingerprint == corpus.fingerprint:
         raise UserError(f"{held_out.id} is the text the labels come from; leave it out, or name another corpus.")
-    work = Transferring(labels, model, corpus, sites, own)
-    return work.steps(ks, method, tokens, draws, seed, held_out)
+    transferring = Transferring(labels, model, corpus, sites, own)
+    return transferring.steps(ks, method, tokens, draws, seed, held_out)

@@ -86,14 +86,14 @@ class Transferring:
     ) -> Generator[TransferStep, None, None]:
         """Yields on the way, at last the table."""
         yield TransferStep("drawing places", 0.0)
-        stretch, drawn = self._draw(draws, seed)
-        gathered = yield from self._gather(stretch, drawn)
+        amount, drawn = self._draw(draws, seed)
+        gathered = yield from self._gather(amount, drawn)
         yield TransferStep("reading held-out text", 0.0)
-        held = self._held(stretch, tokens, held_out)
+        held = self._held(amount, tokens, held_out)
         found: list[Transfer] = []
         first = 0
         for i, labels in enumerate(self._labels):
-            surveys = self._survey(labels)
+            surveys = self._statistics(labels)
             rows = gathered.row_of[first : first + len(labels.places)]
             first += len(labels.places)
             for j, site in enumerate(self._sites):
@@ -101,7 +101,7 @@ class Transferring:
                 yield TransferStep("measuring", share)
                 used = _Used(site, gathered.x[site], held[site], surveys[site])
                 args = (labels, self._model, self._corpus, site, used.x, gathered.labels, rows)
-                dictionary = assemble(*args, used.surveyed, stretch, with_errors=False)
+                dictionary = assemble(*args, used.surveyed, amount, with_errors=False)
                 for k in dict.fromkeys(ks or [min(labels.config.k, len(dictionary))]):
                     found.append(
                         self._cell(labels, dictionary, used, gathered, drawn, k, method or labels.config.method)
@@ -114,18 +114,18 @@ class Transferring:
     def _windows(self) -> Iterator[Window]:
         return windows_of_training(self._corpus, self._model.tokenizer, self._config)
 
-    def _stretch_windows(self) -> Iterator[Window]:
+    def _labelled_windows(self) -> Iterator[Window]:
         """The windows of this model with the text that the labels come from: what their dictionaries have read, or,
         where that is not told in this tokenizer's windows, up to the end of the last document with a label.
         """
-        told = [
+        n_windows = [
             labels.stats.get("windows")
             if labels.spec.tokenizer_fingerprint == self._model.tokenizer_fingerprint
             else None
             for labels in self._labels
         ]
-        if None not in told:
-            yield from islice(self._windows(), max(windows for windows in told if windows is not None))
+        if None not in n_windows:
+            yield from islice(self._windows(), max(windows for windows in n_windows if windows is not None))
             return
         left, here = self._finder.documents, None
         for window in self._windows():
@@ -137,10 +137,10 @@ class Transferring:
 
     def _draw(self, draws: int, seed: int) -> tuple[TextAmount, _Drawn]:
         """How much text the labels come from, and the places drawn from it."""
-        stretch = TextAmount()
+        amount = TextAmount()
         found: list[Tensor] = []
-        for window in self._stretch_windows():
-            stretch.take(window)
+        for window in self._labelled_windows():
+            amount.take(window)
             found.append(numbers((token.prefix for token in window.tokens()), seed))
         tokens = torch.cat(found) if found else torch.zeros(0, dtype=torch.int64)
         most = max(len(labels) for labels in self._labels)
@@ -151,15 +151,15 @@ class Transferring:
             order = torch.argsort(uniforms(tokens, draw), stable=True)[:each]
             for token, number in zip(order.tolist(), range(*drawn.of(draw).indices(2**62)), strict=True):
                 wanted_at.setdefault(token, []).append(number)
-        return stretch, drawn
+        return amount, drawn
 
-    def _gather(self, stretch: TextAmount, drawn: _Drawn) -> Generator[TransferStep, None, Gathered]:
+    def _gather(self, amount: TextAmount, drawn: _Drawn) -> Generator[TransferStep, None, Gathered]:
         """The activations of all places, of labels and drawn ones; yields after each batch of text."""
         n_wanted = drawn.first + drawn.draws * drawn.each
 
         def chosen() -> Iterator[Chosen]:
             passed = 0  # tokens of text
-            for window in islice(self._windows(), stretch.windows):
+            for window in islice(self._windows(), amount.windows):
                 wanted = self._finder.find(window)
                 for position, special in enumerate(window.special):
                     if not special:
@@ -176,12 +176,12 @@ class Transferring:
                 return ended.value
             yield TransferStep("reading the labels' text", met / n_wanted)
 
-    def _held(self, stretch: TextAmount, tokens: int, held_out: Corpus | None) -> dict[Any, Tensor]:
+    def _held(self, amount: TextAmount, tokens: int, held_out: Corpus | None) -> dict[Any, Tensor]:
         """Activations of the first `tokens` tokens that nothing was built from."""
         if held_out is None:
             windows = self._windows()
             built = [_built(own, self._config) for own in self._own.values()]
-            n_windows = max([stretch.windows, *(part.windows for part in built)])
+            n_windows = max([amount.windows, *(part.windows for part in built)])
             n_tokens = max([0, *(part.tokens for part in built)])
             passed = TextAmount()
             while passed.windows < n_windows or passed.tokens < n_tokens:
@@ -200,7 +200,7 @@ class Transferring:
             )
         return held
 
-    def _survey(self, labels: LabelsOnly) -> dict[Any, StreamStatistics]:
+    def _statistics(self, labels: LabelsOnly) -> dict[Any, StreamStatistics]:
         config = labels.config
         key = (config.centre, config.sinks, config.tokens if config.centre or config.sinks else None)
         if key not in self._surveys:

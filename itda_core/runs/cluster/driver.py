@@ -16,7 +16,7 @@ from itda_core.runs.cluster.connection import connected
 from itda_core.runs.cluster.groups import groups_of
 from itda_core.runs.layers import existing_layers, format_layers, parse_layers
 from itda_core.runs.library import Library
-from itda_core.runs.training.checkpoint_folder import Work, unfinished, work_for, work_in
+from itda_core.runs.training.checkpoint_folder import CheckpointFolder, folder_in, folder_of, unfinished
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary
 
@@ -149,11 +149,16 @@ class _Trainings:
     ) -> None:
         """requests: resolved; slots: all workers; the rest as in `train_all`."""
         self._ray, self._requests, self._slots = ray, requests, slots
-        self._resume, self._work, self._checkpoint_seconds, self._on_note = resume, work, checkpoint_seconds, on_note
+        self._resume, self._checkpoints, self._checkpoint_seconds, self._on_note = (
+            resume,
+            work,
+            checkpoint_seconds,
+            on_note,
+        )
         self._pending = list(range(len(requests)))
         self.teams: dict[int, Team] = {}  # by the request's place, as the results
         self.results: dict[int, tuple[TrainedDictionary, ...]] = {}
-        self._told = False  # whether it was told that training has begun, since the last dictionaries were saved
+        self._announced = False  # whether it was told that training has begun, since the last dictionaries were saved
 
     @property
     def ended(self) -> bool:
@@ -175,14 +180,14 @@ class _Trainings:
 
         request = _with_layers(self._requests[number], self._ray, slots[0])
         on_note = partial(self._on_note, number)
-        work = _part(self._work, number, len(self._requests))
-        folders = _CheckpointFolders(request, resume=self._resume, work=work, note=on_note)
+        checkpoints = _part(self._checkpoints, number, len(self._requests))
+        folders = _CheckpointFolders(request, resume=self._resume, checkpoints=checkpoints, note=on_note)
         return Team(
             self._ray,
             request,
             folders.groups(len(slots)),
             slots,
-            folders.work_of,
+            folders.checkpoints_of,
             most=len(self._slots),
             checkpoint_seconds=self._checkpoint_seconds,
             on_note=on_note,
@@ -192,8 +197,8 @@ class _Trainings:
         """Look at every team once, and take the results of those that have ended."""
         for number, team in list(self.teams.items()):
             ended = team.step()
-            if team.training and not self._told:
-                self._told = True
+            if team.training and not self._announced:
+                self._announced = True
                 on_step("training")
             if progress := team.progress():
                 on_progress(number, progress)
@@ -201,7 +206,7 @@ class _Trainings:
                 on_step("saving")
                 self.results[number] = team.results()
                 self.teams.pop(number).close()
-                self._told = False
+                self._announced = False
 
 
 def _checked(request: TrainRequest) -> TrainRequest:
@@ -226,8 +231,8 @@ def _dealt(free: list[Slot], pending: int) -> tuple[list[Slot], list[Slot]]:
     return free[:share], free[share:]
 
 
-def _part(work: Path | None, number: int, of: int) -> Path | None:
-    return work if work is None or of == 1 else work / str(number)
+def _part(checkpoints: Path | None, number: int, of: int) -> Path | None:
+    return checkpoints if checkpoints is None or of == 1 else checkpoints / str(number)
 
 
 def _with_layers(request: TrainRequest, ray: Any, slot: Slot) -> TrainRequest:
@@ -246,7 +251,7 @@ class _CheckpointFolders:
 
     request: TrainRequest  # with its layers
     resume: bool
-    work: Path | None
+    checkpoints: Path | None
     note: Callable[[str], None]
 
     def groups(self, workers: int) -> tuple[tuple[int, ...], ...]:
@@ -263,23 +268,23 @@ class _CheckpointFolders:
         return tuple(found)
 
     @contextmanager
-    def work_of(self, request: TrainRequest) -> Iterator[Work]:
+    def checkpoints_of(self, request: TrainRequest) -> Iterator[CheckpointFolder]:
         """The work folder of a group, locked while the block runs."""
-        locked: AbstractContextManager[Work]
-        if self.work is None:
-            locked = work_for(request, resume=self.resume, on_note=self.note)
+        locked: AbstractContextManager[CheckpointFolder]
+        if self.checkpoints is None:
+            locked = folder_of(request, resume=self.resume, on_note=self.note)
         else:
-            locked = work_in(self.work / format_layers(request.layers), resume=self.resume)
-        with locked as work:
-            if self.work is not None and not self.resume:
-                shutil.rmtree(work.state, ignore_errors=True)
-            yield work
+            locked = folder_in(self.checkpoints / format_layers(request.layers), resume=self.resume)
+        with locked as checkpoints:
+            if self.checkpoints is not None and not self.resume:
+                shutil.rmtree(checkpoints.state, ignore_errors=True)
+            yield checkpoints
 
     def _begun(self) -> Iterator[tuple[int, ...]]:
         """Groups of layers with a checkpoint, the newest first."""
-        if self.work is not None:
-            for folder in self.work.iterdir() if self.work.is_dir() else ():
-                if Work(folder).begun and (layers := parse_layers(folder.name)):
+        if self.checkpoints is not None:
+            for folder in self.checkpoints.iterdir() if self.checkpoints.is_dir() else ():
+                if CheckpointFolder(folder).begun and (layers := parse_layers(folder.name)):
                     yield layers
             return
         for run in unfinished():

@@ -20,7 +20,7 @@ from itda_core.runs.cluster.worker import Order, Outcome, Report
 from itda_core.runs.cluster.workers import Slot
 from itda_core.runs.layers import format_layers
 from itda_core.runs.library import Library
-from itda_core.runs.training.checkpoint_folder import Origin, Work
+from itda_core.runs.training.checkpoint_folder import CheckpointFolder, Origin
 from itda_core.runs.training.run import TrainedDictionary, save_all
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Group:
 
     layers: tuple[int, ...]
     request: TrainRequest
-    work: Work
+    checkpoints: CheckpointFolder
     slot: Slot | None = None
     outcome: Any = None  # Ray's reference, while a worker trains
     polled: Any = None  # likewise of a report
@@ -62,7 +62,7 @@ class Team:
         request: TrainRequest,
         groups: Sequence[Sequence[int]],
         slots: Sequence[Slot],
-        work_of: Callable[[TrainRequest], AbstractContextManager[Work]],
+        checkpoints_of: Callable[[TrainRequest], AbstractContextManager[CheckpointFolder]],
         *,
         most: int,
         checkpoint_seconds: float,
@@ -78,7 +78,7 @@ class Team:
         with ExitStack() as entering:
             for layers in groups:
                 own = replace(request, layers=tuple(layers))
-                self._groups.append(_Group(tuple(layers), own, entering.enter_context(work_of(own))))
+                self._groups.append(_Group(tuple(layers), own, entering.enter_context(checkpoints_of(own))))
             self._inside = entering.pop_all()
         self._computing: dict[Slot, Any] = {}  # workers without layers, with Ray's references
         self._exchange: Any = None
@@ -163,9 +163,9 @@ class Team:
             results: list[TrainedDictionary] = []
             for group, dictionaries in zip(self._groups, loaded, strict=True):
                 origin = Origin.of(dictionaries[0].spec.to_dict())
-                results += save_all(dictionaries, library, group.work, self._request.config, origin)
+                results += save_all(dictionaries, library, group.checkpoints, self._request.config, origin)
         for group in self._groups:
-            group.work.remove()
+            group.checkpoints.remove()
         return tuple(sorted(results, key=lambda result: -1 if result.layer is None else result.layer))
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Team:
                 self._computing[slot] = slot.actor.compute.remote(self._request.to_dict(), share)
 
     def _train(self, group: _Group, slot: Slot) -> None:
-        newest = newest_in(group.work.state)
+        newest = newest_in(group.checkpoints.state)
         order = Order(
             request=group.request.to_dict(),
             checkpoint=None if newest is None else Parcel.of(newest),
@@ -255,10 +255,10 @@ class Team:
         if group.sending is not None:
             if self._there(group.sending):
                 if parcel := self._ray.get(group.sending):
-                    keep_newest(parcel, group.work.state)
+                    keep_newest(parcel, group.checkpoints.state)
                 group.sending, group.send_after = None, now + _SENDING_SHARE * (now - group.sending_since)
             return
-        held = newest_in(group.work.state)
+        held = newest_in(group.checkpoints.state)
         newest = group.report.checkpoint
         if newest is not None and now >= group.send_after and (held is None or held.name < newest):
             group.sending, group.sending_since = slot.actor.checkpoint.remote(), now
@@ -267,7 +267,7 @@ class Team:
         group.slot = group.outcome = None
         self._reported(group, outcome.report)
         if outcome.checkpoint is not None:
-            keep_newest(outcome.checkpoint, group.work.state)
+            keep_newest(outcome.checkpoint, group.checkpoints.state)
         if outcome.error is not None:
             raise UserError(outcome.error)
         if outcome.dictionaries:

@@ -65,7 +65,7 @@ class Worker:
         self._threads = threads
         self._stop = threading.Event()
         self._report = Report()
-        self._work: Path | None = None
+        self._checkpoints: Path | None = None
 
     def ready(self) -> str:
         """Loads torch; says where this worker is."""
@@ -81,23 +81,23 @@ class Worker:
         self._stop.clear()
         self._report = Report()
         scratch = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
-        self._work = work = scratch / "work"
+        self._checkpoints = checkpoints = scratch / "work"
         try:
             if order.checkpoint is not None:
-                order.checkpoint.unpack(work / _STATE)
+                order.checkpoint.unpack(checkpoints / _STATE)
             request = replace(TrainRequest.from_dict(order.request), library=str(scratch / "library"))
             last: list[Parcel] = []
 
             def step(name: str) -> None:
                 self._report = replace(self._report, step=name)
-                if name == "saving" and (path := newest_in(work / _STATE)):
+                if name == "saving" and (path := newest_in(checkpoints / _STATE)):
                     last.append(Parcel.of(path))  # the work folder is removed before the results are away
 
             try:
                 results = run(
                     request,
                     resume=order.checkpoint is not None,
-                    work=work,
+                    work=checkpoints,
                     checkpoint_seconds=order.checkpoint_seconds,
                     on_step=step,
                     on_progress=self._progressed,
@@ -112,7 +112,7 @@ class Worker:
             zipped = tuple(_zipped(Path(result.path)) for result in results)
             return Outcome(self._report, zipped, last[0] if last else None)
         finally:
-            self._work = None
+            self._checkpoints = None
             shutil.rmtree(scratch, ignore_errors=True)
 
     def compute(self, request: dict[str, Any], share: Share) -> str | None:
@@ -139,14 +139,14 @@ class Worker:
 
     def poll(self) -> Report:
         """How the training stands."""
-        work = self._work
-        newest = None if work is None else newest_in(work / _STATE)
+        checkpoints = self._checkpoints
+        newest = None if checkpoints is None else newest_in(checkpoints / _STATE)
         return replace(self._report, checkpoint=newest and newest.name)
 
     def checkpoint(self) -> Parcel | None:
         """The newest checkpoint; None where there is none, or where it is just being replaced."""
-        work = self._work
-        path = None if work is None else newest_in(work / _STATE)
+        checkpoints = self._checkpoints
+        path = None if checkpoints is None else newest_in(checkpoints / _STATE)
         try:
             return None if path is None else Parcel.of(path)
         except FileNotFoundError:

@@ -14,7 +14,7 @@ from itda_core.runs.costs.machines import PlannedMachine, named_machine
 from itda_core.runs.costs.measured import this_machine
 from itda_core.runs.costs.model_description import describe
 from itda_core.runs.costs.model_shape import ModelShape, model_shape
-from itda_core.runs.costs.strategies import Harvest, Way, in_memory, offloaded, streamed
+from itda_core.runs.costs.strategies import Harvest, Strategy, in_memory, offloaded, streamed
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.machine import machine
 
@@ -45,7 +45,7 @@ class Plan:
     layers: tuple[int, ...]
     dtype: str  # that the model computes in
     on: PlannedMachine
-    ways: tuple[Way, ...]  # in memory, streamed, offloaded
+    strategies: tuple[Strategy, ...]  # in memory, streamed, offloaded
     notes: tuple[str, ...]
 
     @property
@@ -57,9 +57,13 @@ class Plan:
         return costs_counted.pursuit_operations(self.shape, self.amount)
 
     @property
-    def best(self) -> Way | None:
+    def best(self) -> Strategy | None:
         """The quickest way that fits; None when none does."""
-        return min((way for way in self.ways if way.fits), key=lambda way: way.seconds, default=None)
+        return min(
+            (strategy for strategy in self.strategies if strategy.fits),
+            key=lambda strategy: strategy.seconds,
+            default=None,
+        )
 
 
 def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, hardware: Hardware | None = None) -> Plan:
@@ -98,8 +102,8 @@ def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, ha
         notes.append(f"The size of the checkpoint is its parameters in {shape.stored_dtype}; no weights are here.")
     amount = Amount(config.tokens, config.context, max(wanted), len(wanted), min(atoms, config.tokens), config.k)
     harvest = Harvest(shape, amount, on, dtype)
-    ways = (in_memory(harvest), streamed(harvest), offloaded(harvest))
-    return Plan(shape, amount, wanted, dtype, on, ways, tuple(notes))
+    strategies = (in_memory(harvest), streamed(harvest), offloaded(harvest))
+    return Plan(shape, amount, wanted, dtype, on, strategies, tuple(notes))
 
 
 def computing_dtype(given: str, device: str, stored: str) -> str:

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from itda_core.runs.costs.plan import Plan
-from itda_core.runs.costs.strategies import FORWARD, GROWING, MOVING, READING, Way
+from itda_core.runs.costs.strategies import FORWARD, GROWING, MOVING, READING, Strategy
 from itda_core.runs.layers import format_layers
 from itda_core.runs.units import duration, size
 
 COLUMNS = ("way", "read", "disk", "memory", "GPU memory", "time", "most of it", "fits")
 NUMBERS = ("read", "disk", "memory", "GPU memory", "time")
-_WAYS = {
+_NAMES = {
     "memory": "whole model in memory",
     "stream": "streamed layer by layer",
     "offload": "accelerate's disk offload",
@@ -67,7 +67,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
             "measured": on.measured,
         },
         "best": None if plan.best is None else plan.best.name,
-        "ways": [asdict(way) for way in plan.ways],
+        "ways": [asdict(strategy) for strategy in plan.strategies],
         "notes": list(plan.notes),
     }
 
@@ -99,35 +99,35 @@ def rows(plan: Plan) -> list[tuple[object, ...]]:
     """One row per way, under COLUMNS."""
     return [
         (
-            _WAYS[way.name],
-            size(way.bytes_read),
-            size(way.hidden_bytes) if way.hidden_bytes else None,
-            size(way.host_memory),
-            None if way.device_memory is None else size(way.device_memory),
-            duration(way.seconds),
-            _BOTTLENECKS[way.bottleneck],
-            "yes" if way.fits else "no",
+            _NAMES[strategy.name],
+            size(strategy.bytes_read),
+            size(strategy.hidden_bytes) if strategy.hidden_bytes else None,
+            size(strategy.host_memory),
+            None if strategy.device_memory is None else size(strategy.device_memory),
+            duration(strategy.seconds),
+            _BOTTLENECKS[strategy.bottleneck],
+            "yes" if strategy.fits else "no",
         )
-        for way in plan.ways
+        for strategy in plan.strategies
     ]
 
 
 def plan_lines(plan: Plan) -> list[str]:
     """One sentence per way, the quickest that fits first, those that do not fit last; then the notes."""
-    ordered = sorted(plan.ways, key=lambda way: (not way.fits, way.seconds))
-    return [_sentence(way) for way in ordered] + list(plan.notes)
+    ordered = sorted(plan.strategies, key=lambda strategy: (not strategy.fits, strategy.seconds))
+    return [_sentence(strategy) for strategy in ordered] + list(plan.notes)
 
 
-def _sentence(way: Way) -> str:
-    memory = f"{size(way.host_memory)} of memory" + (
-        f", {size(way.device_memory)} of the GPU's" if way.device_memory else ""
+def _sentence(one: Strategy) -> str:
+    memory = f"{size(one.host_memory)} of memory" + (
+        f", {size(one.device_memory)} of the GPU's" if one.device_memory else ""
     )
-    disk = f" and {size(way.hidden_bytes)} of disk" if way.hidden_bytes else ""
-    name = _WAYS[way.name][0].upper() + _WAYS[way.name][1:]
-    if not way.fits:
+    disk = f" and {size(one.hidden_bytes)} of disk" if one.hidden_bytes else ""
+    name = _NAMES[one.name][0].upper() + _NAMES[one.name][1:]
+    if not one.fits:
         return f"{name}: does not fit, it takes {memory}{disk}."
     return (
-        f"{name}: about {duration(way.seconds)}, mostly {_BOTTLENECKS[way.bottleneck]}; reads {size(way.bytes_read)}, "
+        f"{name}: about {duration(one.seconds)}, mostly {_BOTTLENECKS[one.bottleneck]}; reads {size(one.bytes_read)}, "
         f"takes {memory}{disk}."
     )
 

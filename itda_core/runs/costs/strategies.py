@@ -14,7 +14,7 @@ READING, MOVING, FORWARD, GROWING = "reading", "moving", "forward", "growing"
 
 
 @dataclass(frozen=True)
-class Way:
+class Strategy:
     """One way to do the training; the fields are keys of `itda plan --json`."""
 
     name: str  # "memory", "stream" or "offload"
@@ -85,7 +85,7 @@ class Harvest:
         )
 
 
-def in_memory(harvest: Harvest) -> Way:
+def in_memory(harvest: Harvest) -> Strategy:
     """The whole model but its head in memory, one pass in batches; all dictionaries grow side by side.
 
     Loading and computing follow each other.
@@ -94,10 +94,10 @@ def in_memory(harvest: Harvest) -> Way:
     parts = (shape.embedding, *shape.blocks, shape.rest)
     read, weights = _stored(parts), harvest.computed(parts)
     captured = costs_counted.captured_bytes(shape.d_model, amount, amount.n_layers)
-    work = harvest.batch_bytes + captured + (amount.n_layers + 1) * harvest.dictionary_bytes
+    working = harvest.batch_bytes + captured + (amount.n_layers + 1) * harvest.dictionary_bytes
     loading = weights + (read if weights != read else 0)  # files stay mapped while they are converted
-    host, device = _split(harvest, loading, weights + work, alone=max(loading, weights + work))
-    return _way(
+    host, device = _split(harvest, loading, weights + working, alone=max(loading, weights + working))
+    return _strategy(
         harvest,
         "memory",
         bytes_read=read,
@@ -108,7 +108,7 @@ def in_memory(harvest: Harvest) -> Way:
     )
 
 
-def streamed(harvest: Harvest) -> Way:
+def streamed(harvest: Harvest) -> Strategy:
     """Layer by layer (models.streamed): every block is read once for the whole text, the next one while this one
     computes and its dictionary grows.
 
@@ -121,19 +121,19 @@ def streamed(harvest: Harvest) -> Way:
     computed = max(harvest.computed([part]) for part in blocks)
     embedding = harvest.computed([shape.embedding])
     captured = costs_counted.captured_bytes(shape.d_model, amount, 1)
-    work = harvest.batch_bytes + captured + 2 * harvest.dictionary_bytes  # a buffer grows by copying
+    working = harvest.batch_bytes + captured + 2 * harvest.dictionary_bytes  # a buffer grows by copying
     converted = computed if computed != stored else 0
     host, device = _split(
         harvest,
         2 * stored + harvest.batch_bytes,
-        embedding + computed + work,
-        alone=embedding + 2 * stored + converted + work,
+        embedding + computed + working,
+        alone=embedding + 2 * stored + converted + working,
     )
     hidden = costs_counted.hidden_bytes(shape, amount, harvest.dtype)
     again = on.disk_read_again if host + 2 * hidden <= on.host_memory else on.disk_read
     states = hidden * (len(blocks) * (1 / on.disk_write + 1 / again) + (amount.n_layers / again if amount.atoms else 0))
     first = shape.embedding.stored_bytes + blocks[0].stored_bytes
-    return _way(
+    return _strategy(
         harvest,
         "stream",
         bytes_read=shape.embedding.stored_bytes + _stored(blocks),
@@ -147,7 +147,7 @@ def streamed(harvest: Harvest) -> Way:
     )
 
 
-def offloaded(harvest: Harvest) -> Way:
+def offloaded(harvest: Harvest) -> Strategy:
     """accelerate's disk offload: every forward batch reads the weights again, block by block, before it uses them.
 
     After the first batch from the page cache where the host's memory holds them. Nothing overlaps.
@@ -157,10 +157,10 @@ def offloaded(harvest: Harvest) -> Way:
     once, largest = _stored(parts), max(harvest.computed([part]) for part in parts)
     layers = harvest.amount.n_layers
     captured = costs_counted.captured_bytes(shape.d_model, harvest.amount, layers)
-    work = harvest.batch_bytes + captured + (layers + 1) * harvest.dictionary_bytes
-    host, device = _split(harvest, largest, largest + work, alone=largest + work)
+    working = harvest.batch_bytes + captured + (layers + 1) * harvest.dictionary_bytes
+    host, device = _split(harvest, largest, largest + working, alone=largest + working)
     again = on.disk_read_again if host + once <= on.host_memory else on.disk_read
-    return _way(
+    return _strategy(
         harvest,
         "offload",
         bytes_read=once * batches,
@@ -182,7 +182,7 @@ def _split(harvest: Harvest, waiting: int, working: int, *, alone: int) -> tuple
     return costs_counted.BASE_MEMORY + alone, None
 
 
-def _way(
+def _strategy(
     harvest: Harvest,
     name: str,
     *,
@@ -194,13 +194,13 @@ def _way(
     ahead_seconds: float = 0.0,
     states_seconds: float = 0.0,
     hidden: int = 0,
-) -> Way:
+) -> Strategy:
     """Of reading: alone_seconds while nothing else is done, ahead_seconds beside everything else; states_seconds: of
     writing and reading hidden states."""
     forward, growth = harvest.forward_seconds, harvest.growth_seconds
     read = alone_seconds + ahead_seconds + states_seconds
     slowest = max((read, READING), (move_seconds, MOVING), (forward, FORWARD), (growth, GROWING))
-    return Way(
+    return Strategy(
         name=name,
         bytes_read=bytes_read,
         hidden_bytes=hidden,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from itda_core.runs.jobs.request_fields import JobRequest, Option, asked
+from itda_core.runs.jobs.request_fields import JobRequest, Option, one_option
 from itda_core.runs.jobs.request_options import (
     KS,
     LIBRARY,
@@ -33,17 +33,17 @@ class EvaluateRequest(JobRequest, ModelSettings):
     CALLED = "evaluation request"
     WRITTEN = ("dictionaries", "k", "method", "corpus", "tokens", "model", *SETTINGS, "library")
 
-    dictionaries: tuple[str, ...] = field(metadata=asked(_DICTIONARIES))  # names in the library, or folders
+    dictionaries: tuple[str, ...] = field(metadata=one_option(_DICTIONARIES))  # names in the library, or folders
     # What Corpus.open takes; None: what each was built on.
-    corpus: str | None = field(default=None, metadata=asked(_CORPUS))
-    ks: tuple[int, ...] = field(default=(), metadata=asked(KS))  # empty: each dictionary's own
-    methods: tuple[str, ...] = field(default=(), metadata=asked(_METHODS))  # empty: each dictionary's own
+    corpus: str | None = field(default=None, metadata=one_option(_CORPUS))
+    ks: tuple[int, ...] = field(default=(), metadata=one_option(KS))  # empty: each dictionary's own
+    methods: tuple[str, ...] = field(default=(), metadata=one_option(_METHODS))  # empty: each dictionary's own
     # None: as many as an evaluation takes by default.
-    tokens: int | None = field(default=None, metadata=asked(Option("Tokens to measure on; 4096 if left out.")))
+    tokens: int | None = field(default=None, metadata=one_option(Option("Tokens to measure on; 4096 if left out.")))
     # Where the dictionaries' model is now; None: where it was.
-    model: str | None = field(default=None, metadata=asked(OTHER_MODEL))
+    model: str | None = field(default=None, metadata=one_option(OTHER_MODEL))
     # The folder names are looked up in; None: the user's library.
-    library: str | None = field(default=None, metadata=asked(LIBRARY))
+    library: str | None = field(default=None, metadata=one_option(LIBRARY))
 
     def about(self) -> str:
         """The dictionaries and the ks."""

@@ -133,10 +133,10 @@ class DamagedJob:
     def kind(self) -> JobKind[Any, Any] | None:
         """What it is a job of, where at least that can be told."""
         try:
-            said = read_json(self.folder / REQUEST)
+            request = read_json(self.folder / REQUEST)
         except UserError:
             return None
-        name = said.get("kind", TRAINING.name) if isinstance(said, dict) else None
+        name = request.get("kind", TRAINING.name) if isinstance(request, dict) else None
         return KINDS.get(name) if isinstance(name, str) else None
 
     def remove(self) -> None:

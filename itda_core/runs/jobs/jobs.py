@@ -197,24 +197,25 @@ class Job(Generic[R, S]):
         for child in tuple(_children):
             if child.poll() is not None and child in _children:
                 _children.remove(child)
-        said = self._said()
-        if said.ended and said.state != "damaged":
-            return said
+        status = self._reported()
+        if status.ended and status.state != "damaged":
+            return status
         worker = worker_of(self.folder)
-        if worker is None and said.state == "starting" and self._status_age() < _SECONDS_TO_START:
-            return said
+        if worker is None and status.state == "starting" and self._status_age() < _SECONDS_TO_START:
+            return status
         process = worker.process() if worker else None
         if process is not None:
             self._press(process)
-            return said if said.state != "damaged" else self.kind.status(state="running")  # it writes its status anew
-        said = self._said()  # it may have ended between the two looks
-        if said.ended:
-            return said
+            # A worker that runs writes a damaged status anew.
+            return status if status.state != "damaged" else self.kind.status(state="running")
+        status = self._reported()  # it may have ended between the two looks
+        if status.ended:
+            return status
         if self.cancelling:
-            return replace(said, state="cancelled", step="", eta=None)
+            return replace(status, state="cancelled", step="", eta=None)
         remedy = "resume it to go on from its last checkpoint" if self.kind.continues else "start it again"
         return replace(
-            said,
+            status,
             state="lost",
             step="",
             eta=None,
@@ -253,15 +254,15 @@ class Job(Generic[R, S]):
         """Start the job's worker, a process of its own."""
         clear(self.folder / LOCK)
         with explained(self.folder), FileLock(self.folder / LOCK):  # two clicks start one worker
-            said = self.status
-            if resume and not said.resumable:
-                raise UserError(f"Job {self.id} is {said.state}; only one that was stopped or failed can be resumed.")
+            status = self.status
+            if resume and not status.resumable:
+                raise UserError(f"Job {self.id} is {status.state}; only one that was stopped or failed can be resumed.")
             for name in (CANCEL, PROCESS):
                 clear(self.folder / name, file=True)
             for name in (STATUS, LOG):
                 clear(self.folder / name)
-            kept = said if self.kind.continues and said.state != "damaged" else self.kind.status()
-            write_json(self.folder / STATUS, replace(kept, state="starting", step="starting", error=None).to_dict())
+            status = status if self.kind.continues and status.state != "damaged" else self.kind.status()
+            write_json(self.folder / STATUS, replace(status, state="starting", step="starting", error=None).to_dict())
             with (self.folder / LOG).open("ab") as log:
                 child = subprocess.Popen(
                     [
@@ -290,7 +291,7 @@ class Job(Generic[R, S]):
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _said(self) -> S:
+    def _reported(self) -> S:
         try:
             return self.kind.status.from_dict(read_json(self.folder / STATUS))
         except UserError as error:

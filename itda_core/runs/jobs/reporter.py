@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic
 
-from itda_core.errors import UserError, said
+from itda_core.errors import UserError, presentable
 from itda_core.files import write_json
 from itda_core.runs.jobs.job_folder import CANCEL, STATUS
 from itda_core.runs.jobs.kinds import S
@@ -63,6 +63,6 @@ def ending(reporter: Reporter) -> Iterator[None]:
         reporter.end("failed", str(error))
         raise
     except BaseException as error:
-        reporter.end("failed", said(f"Unexpected {type(error).__name__}: {error}. The log has the details."))
+        reporter.end("failed", presentable(f"Unexpected {type(error).__name__}: {error}. The log has the details."))
         raise
     reporter.end("done")

@@ -78,7 +78,7 @@ class _Parts(NamedTuple):
     whole: bool
 
 
-def asked(option: Option) -> dict[str, Any]:
+def one_option(option: Option) -> dict[str, Any]:
     """The metadata of a field that `option` asks for."""
     return {"option": option}
 

@@ -13,7 +13,7 @@ from itda_core.dictionaries.config import METHODS, SINKS, SIZED
 from itda_core.dictionaries.selections import TERMS
 from itda_core.files.paths import expanded, storable
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs.request_fields import Option, asked
+from itda_core.runs.jobs.request_fields import Option, one_option
 from itda_core.runs.library import Library
 from itda_core.text.corpus_kinds import GRAMMAR
 
@@ -62,14 +62,14 @@ def at_ks(ks: Sequence[int]) -> str:
 class ModelSettings:
     """How models are loaded that a request names by themselves; ModelSpec is the same together with a name."""
 
-    revision: str | None = field(default=None, metadata=asked(Option("Branch, tag or commit of a Hub id.")))
-    device: str = field(default="auto", metadata=asked(Option("auto, cpu, cuda, cuda:1 or mps.")))
-    dtype: str = field(default="auto", metadata=asked(Option("auto, float32, bfloat16 or float16.")))
-    offline: bool = field(default=False, metadata=asked(Option("Use only what is already on this machine.")))
-    trust_remote_code: bool = field(default=False, metadata=asked(Option("Run Python code that comes with the model.")))
+    revision: str | None = field(default=None, metadata=one_option(Option("Branch, tag or commit of a Hub id.")))
+    device: str = field(default="auto", metadata=one_option(Option("auto, cpu, cuda, cuda:1 or mps.")))
+    dtype: str = field(default="auto", metadata=one_option(Option("auto, float32, bfloat16 or float16.")))
+    offline: bool = field(default=False, metadata=one_option(Option("Use only what is already on this machine.")))
+    trust_remote_code: bool = field(default=False, metadata=one_option(Option("Run the Python code of the model.")))
     placement: str = field(
         default="auto",
-        metadata=asked(
+        metadata=one_option(
             Option(
                 "Where the weights go: memory (all on the device), spread (over GPUs, main memory and disk, by "
                 "accelerate), stream (itda train only: layer by layer from disk), or auto (memory if they fit).",

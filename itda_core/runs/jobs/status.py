@@ -49,8 +49,8 @@ class JobStatus:
 
     def at(self, progress: Any) -> Self:
         """This status brought up to `progress`: each field that the progress has as well becomes the progress's."""
-        said = {own.name: getattr(progress, own.name) for own in fields(self) if hasattr(progress, own.name)}
-        return replace(self, **{"eta": time_left(progress.share, progress.seconds), **said})
+        reported = {own.name: getattr(progress, own.name) for own in fields(self) if hasattr(progress, own.name)}
+        return replace(self, **{"eta": time_left(progress.share, progress.seconds), **reported})
 
     def with_outcome(self, outcome: Any, seconds: float) -> Self:
         """This status once there is nothing left to do. seconds: since the worker began."""

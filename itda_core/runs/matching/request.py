@@ -12,7 +12,7 @@ from itda_core.comparison.measures.table import ANCHORS, MEASURES, check_measure
 from itda_core.dictionaries.config import SELECTIONS, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
+from itda_core.runs.jobs.request_fields import JobRequest, Option, layers_option, one_option, parts
 from itda_core.runs.jobs.request_options import (
     CONFIG,
     CORPUS,
@@ -56,14 +56,14 @@ class MatchRequest(JobRequest, ModelSettings):
     CALLED = "matching request"
     WRITTEN = ("models", "corpus", "layers", "measures", *_CONFIG, "site", "anchors", *SETTINGS)
 
-    models: tuple[str, ...] = field(metadata=asked(_MODELS))  # demo:0 .. demo:4, local folders or Hub ids
-    corpus: str = field(metadata=asked(CORPUS))  # what Corpus.open takes
+    models: tuple[str, ...] = field(metadata=one_option(_MODELS))  # demo:0 .. demo:4, local folders or Hub ids
+    corpus: str = field(metadata=one_option(CORPUS))  # what Corpus.open takes
     # Of ITDA's dictionaries; its text is that of all measures.
     config: TrainConfig = field(default_factory=lambda: DICTIONARIES, metadata=parts(_CONFIG, whole=False))
-    layers: tuple[int, ...] | None = field(default=None, metadata=asked(_LAYERS))  # 0-based; None: every layer
-    site: str = field(default=DEFAULT_SITE, metadata=asked(_SITE))
-    measures: tuple[str, ...] = field(default=MEASURES, metadata=asked(_MEASURES))
-    anchors: int = field(default=ANCHORS, metadata=asked(_ANCHORS))  # of relative representations and soft codes
+    layers: tuple[int, ...] | None = field(default=None, metadata=one_option(_LAYERS))  # 0-based; None: every layer
+    site: str = field(default=DEFAULT_SITE, metadata=one_option(_SITE))
+    measures: tuple[str, ...] = field(default=MEASURES, metadata=one_option(_MEASURES))
+    anchors: int = field(default=ANCHORS, metadata=one_option(_ANCHORS))  # of relative representations and soft codes
 
     def __post_init__(self) -> None:
         """Raises UserError for what cannot work whatever the models are."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from itda_core.comparison.matching.accuracy import same_layers
 from itda_core.files.csv_export import csv_text
 from itda_core.runs.costs.model_figures import model_figures
-from itda_core.runs.home import work_folder
+from itda_core.runs.home import checkpoints_folder
 from itda_core.runs.layers import format_layers
 from itda_core.runs.matching.request import MatchRequest
 from itda_core.runs.units import duration
@@ -50,7 +50,7 @@ def match_models(
         site=request.site,
         measures=request.measures,
         anchors=request.anchors,
-        folder=None if needed < _IN_MEMORY * host_memory().free else work_folder() / "match",
+        folder=None if needed < _IN_MEMORY * host_memory().free else checkpoints_folder() / "match",
     )
 
 
@@ -75,7 +75,7 @@ def rows(table: MatchTable) -> list[tuple[str, str, str | None, str | None, str]
 def remarks(table: MatchTable) -> list[str]:
     """What has to be known to read the table."""
     first = table.measures[0].accuracy
-    said = [
+    sentences = [
         f"{table.tokens:,} tokens of {table.corpus}, {table.site}, layers {format_layers(table.layers)}; running the "
         f"models took {duration(table.harvest_seconds)}, everything {duration(table.seconds)}.",
         f"All pairs: {first.decisions_all_pairs} decisions, a model against itself among them; different models: "
@@ -84,10 +84,10 @@ def remarks(table: MatchTable) -> list[str]:
     ]
     if table.sizes:
         sizes = [size for one in table.sizes for size in one]
-        said.append(f"The dictionaries have {min(sizes):,} to {max(sizes):,} atoms.")
+        sentences.append(f"The dictionaries have {min(sizes):,} to {max(sizes):,} atoms.")
     if table.sinks_left_out:
-        said.append(f"{table.sinks_left_out:,} attention sinks were left out.")
-    return said
+        sentences.append(f"{table.sinks_left_out:,} attention sinks were left out.")
+    return sentences
 
 
 def similarities_csv(table: MatchTable) -> str:

@@ -20,7 +20,7 @@ from itda_core.dictionaries.storage.json_schema import check, listed, number, op
 from itda_core.errors import UserError
 from itda_core.files import explained, read_json, write_json
 from itda_core.fingerprints import same_model
-from itda_core.runs.home import work_folder
+from itda_core.runs.home import checkpoints_folder
 from itda_core.runs.training.request import TrainRequest
 
 _STATE, _STREAMED, _REQUEST, _SAVED, _LOCK = "state", "streamed", "request.json", "saved.json", ".lock"
@@ -57,7 +57,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Work:
+class CheckpointFolder:
     """One run's folder: `state/` is the training's own, `saved.json` says which dictionaries are in the library.
 
     `run` tells it from every other; a dictionary in the library says which run it is from, so that one that was put
@@ -128,12 +128,12 @@ def is_of(folder: Path, config: TrainConfig, origin: Origin, run: str | None = N
     run.
     """
     try:
-        said = read_description(folder)
-        made = TrainConfig.from_dict({"sinks": None, **said["config"]})
-        wanted = replace(config, threshold=config.threshold_for(said["spec"]["d_model"]))
+        description = read_description(folder)
+        made = TrainConfig.from_dict({"sinks": None, **description["config"]})
+        wanted = replace(config, threshold=config.threshold_for(description["spec"]["d_model"]))
     except UserError:  # gone, damaged, or of another width than this threshold goes with
         return False
-    return made == wanted and run in (None, said.get(RUN)) and origin.same(Origin.of(said["spec"]))
+    return made == wanted and run in (None, description.get(RUN)) and origin.same(Origin.of(description["spec"]))
 
 
 @dataclass(frozen=True)
@@ -147,43 +147,45 @@ class Unfinished:
 
 def unfinished() -> list[Unfinished]:
     """Runs with a checkpoint that nobody is working on now, newest first. Jobs keep their own and are not listed."""
-    root = work_folder()
+    root = checkpoints_folder()
     found = []
     for folder in root.iterdir() if root.is_dir() else ():
-        if not Work(folder).begun or not (folder / _REQUEST).is_file():
+        if not CheckpointFolder(folder).begun or not (folder / _REQUEST).is_file():
             continue
         with _locked(folder, wait=0) as free:
-            if not free or not Work(folder).begun:
+            if not free or not CheckpointFolder(folder).begun:
                 continue
             try:
                 request = TrainRequest.from_dict(read_json(folder / _REQUEST))
             except UserError:  # of another version of the software: it cannot be continued by this one
                 continue
-            found.append(Unfinished(folder, request, Work(folder).changed))
+            found.append(Unfinished(folder, request, CheckpointFolder(folder).changed))
     return sorted(found, key=lambda run: run.changed, reverse=True)
 
 
 @contextmanager
-def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], None]) -> Iterator[Work]:
+def folder_of(request: TrainRequest, *, resume: bool, on_note: Callable[[str], None]) -> Iterator[CheckpointFolder]:
     """The work folder of `request`, locked while the block runs.
 
     With `resume`, an unfinished one: that of the same request, or else the newest that this one can go on from (see
     TrainConfig.goes_on_from), which is this request's from then on. Otherwise a new one; without `resume`, a note says
     when an unfinished run of the same request exists, which is left as it is.
     """
-    root = work_folder()
+    root = checkpoints_folder()
     with explained(root):
         root.mkdir(parents=True, exist_ok=True)
     key = request.key()
     earlier = [path for path in root.glob(f"{key}*") if path.is_dir()]
-    begun = sorted((path for path in earlier if Work(path).begun), key=lambda path: -Work(path).changed)
+    begun = sorted(
+        (path for path in earlier if CheckpointFolder(path).begun), key=lambda path: -CheckpointFolder(path).changed
+    )
     same = [folder for folder in begun if _config(folder) == request.config]
     if resume:
         for folder in dict.fromkeys([*same, *(folder for folder in begun if _leads_to(folder, request))]):
             with _locked(folder) as free:
-                if free and Work(folder).begun:
+                if free and CheckpointFolder(folder).begun:
                     write_json(folder / _REQUEST, request.to_dict())
-                    yield Work(folder, _run_of(folder), resumed=True)
+                    yield CheckpointFolder(folder, _run_of(folder), resumed=True)
                     return
     elif same:
         on_note("An unfinished run of the same training was found and left as it is; --resume would continue it.")
@@ -191,20 +193,20 @@ def work_for(request: TrainRequest, *, resume: bool, on_note: Callable[[str], No
     while True:
         folder = root / (key if number == 1 else f"{key}-{number}")
         number += 1
-        if Work(folder).begun:
+        if CheckpointFolder(folder).begun:
             continue
         with explained(folder):
             folder.mkdir(exist_ok=True)
         with _locked(folder) as free:
-            if free and not Work(folder).begun:
+            if free and not CheckpointFolder(folder).begun:
                 try:
                     for left in (_SAVED, _RUN):  # of a run that was killed while it was being removed
                         (folder / left).unlink(missing_ok=True)
                     write_json(folder / _REQUEST, request.to_dict())
-                    yield Work(folder, _run_of(folder))
+                    yield CheckpointFolder(folder, _run_of(folder))
                 finally:
-                    if not Work(folder).begun:  # it ended before anything was worth keeping
-                        Work(folder).remove()
+                    if not CheckpointFolder(folder).begun:  # it ended before anything was worth keeping
+                        CheckpointFolder(folder).remove()
                 return
 
 
@@ -225,9 +227,9 @@ def _run_of(folder: Path) -> str:
     """What tells the run in `folder` from all others; made up where it has no such name yet."""
     path = folder / _RUN
     try:
-        said = read_json(path, strict=True)
-        if isinstance(said, dict) and isinstance(said.get("run"), str):
-            return said["run"]
+        stored = read_json(path, strict=True)
+        if isinstance(stored, dict) and isinstance(stored.get("run"), str):
+            return stored["run"]
     except UserError:
         pass
     name = secrets.token_hex(16)
@@ -236,7 +238,7 @@ def _run_of(folder: Path) -> str:
 
 
 @contextmanager
-def work_in(folder: Path, *, resume: bool) -> Iterator[Work]:
+def folder_in(folder: Path, *, resume: bool) -> Iterator[CheckpointFolder]:
     """`folder` as a work folder, which no other run has ever had (a job keeps its own), locked while the block runs;
     resume: an earlier session may have worked there.
     """
@@ -245,7 +247,7 @@ def work_in(folder: Path, *, resume: bool) -> Iterator[Work]:
     with _locked(folder) as free:
         if not free:
             raise UserError(f"Another process is working in {folder}; wait for it or cancel it first.")
-        yield Work(folder, hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32], resume)
+        yield CheckpointFolder(folder, hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32], resume)
 
 
 @contextmanager

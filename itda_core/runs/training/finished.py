@@ -43,15 +43,15 @@ def finished(
     runs: dict[str, dict[int, LibraryEntry]] = {}
     length: dict[str, tuple[int, str]] = {}  # tokens read, when
     for entry in library.entries():  # newest first
-        place = wanted.get((str(entry.site), entry.layer))
-        if entry.bundled or entry.problem or place is None:
+        layer_site = wanted.get((str(entry.site), entry.layer))
+        if entry.bundled or entry.problem or layer_site is None:
             continue
-        said = read_description(entry.path)
-        if not _leads_to(said, model, corpus, config, initial):
+        description = read_description(entry.path)
+        if not _leads_to(description, model, corpus, config, initial):
             continue
-        run = _run_of(said["stats"])
-        runs.setdefault(run, {}).setdefault(place, entry)
-        length.setdefault(run, (said["stats"]["stream"]["tokens"], str(entry.created)))
+        run = _run_of(description["stats"])
+        runs.setdefault(run, {}).setdefault(layer_site, entry)
+        length.setdefault(run, (description["stats"]["stream"]["tokens"], str(entry.created)))
     whole = [run for run, found in runs.items() if len(found) == len(sites)]
     if not whole:
         return ()
@@ -69,12 +69,12 @@ def ended(dictionaries: Sequence[AtomDictionary], config: TrainConfig) -> bool:
 
 
 def _leads_to(
-    said: dict[str, Any], model: LanguageModel, corpus: Corpus, config: TrainConfig, initial: str | None
+    description: dict[str, Any], model: LanguageModel, corpus: Corpus, config: TrainConfig, initial: str | None
 ) -> bool:
     from itda_core.dictionaries.checkpoints.checkpoint import differences
     from itda_core.dictionaries.growing.training import how_made
 
-    spec, stats = said["spec"], said["stats"]
+    spec, stats = description["spec"], description["stats"]
     if not isinstance(stats.get("stream"), dict) or not isinstance(stats.get("stages"), list):
         return False
     if any(stats.get(name) is None for name in _FIGURES):  # of an earlier version, or edited
@@ -85,7 +85,7 @@ def _leads_to(
     if not same_model(spec["weights_fingerprint"], model.fingerprint):
         return False
     try:
-        earlier = TrainConfig.from_dict({"sinks": None, **said["config"]})
+        earlier = TrainConfig.from_dict({"sinks": None, **description["config"]})
     except UserError:
         return False
     return (

@@ -69,12 +69,12 @@ def request_of(entry: LibraryEntry) -> TrainRequest:
         raise UserError(entry.problem)
     if entry.bundled:
         raise UserError(f"{entry.name} is bundled and stays as it is; train a dictionary of your own.")
-    said = read_description(entry.path)
-    spec, stream = said["spec"], said["stats"].get("stream")
+    saved = read_description(entry.path)
+    spec, stream = saved["spec"], saved["stats"].get("stream")
     if not isinstance(stream, dict) or entry.layer is None:
         raise UserError(f"{entry.name} does not say where its training stopped; start a new training.")
     dtype = str(stream.get("made", {}).get("dtype", "")).removeprefix("torch.")
     model = ModelSpec(spec["model"], spec["revision"], dtype=dtype if dtype in DTYPES else "auto")
     return TrainRequest(
-        model, (entry.layer,), spec["corpus"], TrainConfig.from_dict({"sinks": None, **said["config"]}), spec["site"]
+        model, (entry.layer,), spec["corpus"], TrainConfig.from_dict({"sinks": None, **saved["config"]}), spec["site"]
     )

@@ -14,7 +14,7 @@ from itda_core.dictionaries.config import EXTENDED, LOOSENED, TrainConfig
 from itda_core.errors import UserError
 from itda_core.files.paths import storable
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
+from itda_core.runs.jobs.request_fields import JobRequest, Option, layers_option, one_option, parts
 from itda_core.runs.jobs.request_options import CONFIG, CORPUS, DEFAULT_SITE, LIBRARY, SETTINGS, SPEC
 from itda_core.runs.library import Library
 
@@ -62,16 +62,16 @@ class TrainRequest(JobRequest):
     WRITTEN = ("model", "layers", "corpus", "site", *CONFIG, *SETTINGS, "library", "initial", "keep_activations")
 
     model: ModelSpec = field(metadata=parts(SPEC))
-    layers: tuple[int, ...] | None = field(metadata=asked(_LAYERS))  # 0-based; None: every layer
-    corpus: str = field(metadata=asked(CORPUS))  # what Corpus.open takes
+    layers: tuple[int, ...] | None = field(metadata=one_option(_LAYERS))  # 0-based; None: every layer
+    corpus: str = field(metadata=one_option(CORPUS))  # what Corpus.open takes
     config: TrainConfig = field(default_factory=TrainConfig, metadata=parts(CONFIG, whole=False))
-    site: str = field(default=DEFAULT_SITE, metadata=asked(_SITE))
+    site: str = field(default=DEFAULT_SITE, metadata=one_option(_SITE))
     # The folder the dictionaries go to; None: the user's library.
-    library: str | None = field(default=None, metadata=asked(LIBRARY))
+    library: str | None = field(default=None, metadata=one_option(LIBRARY))
     # Dictionaries to begin with, at most one per layer: names in the library or folders.
-    initial: tuple[str, ...] = field(default=(), metadata=asked(_INITIAL))
+    initial: tuple[str, ...] = field(default=(), metadata=one_option(_INITIAL))
     # For the next training on the same text.
-    keep_activations: bool = field(default=False, metadata=asked(_KEEP_ACTIVATIONS))
+    keep_activations: bool = field(default=False, metadata=one_option(_KEEP_ACTIVATIONS))
 
     def about(self) -> str:
         """The model and the text."""

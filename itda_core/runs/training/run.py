@@ -16,7 +16,7 @@ from itda_core.runs.home import activations_folder
 from itda_core.runs.jobs.stopping import Interrupted
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
-from itda_core.runs.training.checkpoint_folder import Origin, Work, is_of, work_for, work_in
+from itda_core.runs.training.checkpoint_folder import CheckpointFolder, Origin, folder_in, folder_of, is_of
 from itda_core.runs.training.finished import ended, finished
 from itda_core.runs.training.outcome import TrainedDictionary
 from itda_core.runs.training.reports import Reports, ignore, never
@@ -96,11 +96,11 @@ def run(
     reports = Reports(on_step, on_progress, on_note, should_stop)
     opened = _open(request.resolved(), reports, may_stream=source_of is None)
     request, library, origin = opened.request, opened.library, opened.origin
-    workplace = work_for(request, resume=resume, on_note=on_note) if work is None else work_in(work, resume=resume)
-    with workplace as kept:
+    locked = folder_of(request, resume=resume, on_note=on_note) if work is None else folder_in(work, resume=resume)
+    with locked as checkpoints:
         extend: tuple[AtomDictionary, ...] = ()
-        if not kept.begun:
-            if made := _made_already(library, kept, opened.sites, request.config, origin):
+        if not checkpoints.begun:
+            if made := _made_already(library, checkpoints, opened.sites, request.config, origin):
                 on_note(ENDED)
                 return made
             if further or (resume and work is None):
@@ -111,13 +111,13 @@ def run(
                 on_note(_beginning(extend))
         on_step("training")
         how = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
-        with closing(_trainings(opened, kept, extend, reports, source_of, **how)) as trainings:
+        with closing(_trainings(opened, checkpoints, extend, reports, source_of, **how)) as trainings:
             for training in trainings:
                 dictionaries = _follow(training, on_progress, should_stop)
                 on_step("saving")
-                save_all(dictionaries, library, kept, request.config, origin)
-        results = save_all((), library, kept, request.config, origin)
-        kept.remove()
+                save_all(dictionaries, library, checkpoints, request.config, origin)
+        results = save_all((), library, checkpoints, request.config, origin)
+        checkpoints.remove()
     return results
 
 
@@ -166,7 +166,7 @@ def _extended(opened: _Opened, *, further: bool) -> tuple[AtomDictionary, ...]:
 
 def _trainings(
     opened: _Opened,
-    kept: Work,
+    checkpoints: CheckpointFolder,
     extend: Sequence[AtomDictionary],
     reports: Reports,
     source_of: Callable[[LanguageModel, Corpus], OpenedSource] | None,
@@ -193,13 +193,13 @@ def _trainings(
         )
 
     if isinstance(model, Skeleton):
-        saved = kept.saved_sites(request.config, opened.origin)
+        saved = checkpoints.saved_sites(request.config, opened.origin)
         return train_streamed(
             model,
             corpus,
             request,
             opened.sites,
-            kept.streamed,
+            checkpoints.streamed,
             done=[site for site in opened.sites if (site.module or site.kind, site.layer) in saved],
             extend=extend,
             initial=opened.initial,
@@ -209,12 +209,18 @@ def _trainings(
             reports=reports,
         )
     source = keeping(model) if source_of is None else source_of(model, corpus)
-    going_on = resume and kept.begun
-    return _in_memory(source, opened, kept, extend, resume=going_on, seconds=checkpoint_seconds)
+    going_on = resume and checkpoints.begun
+    return _in_memory(source, opened, checkpoints, extend, resume=going_on, seconds=checkpoint_seconds)
 
 
 def _in_memory(
-    source: OpenedSource, opened: _Opened, work: Work, extend: Sequence[AtomDictionary], *, resume: bool, seconds: float
+    source: OpenedSource,
+    opened: _Opened,
+    checkpoints: CheckpointFolder,
+    extend: Sequence[AtomDictionary],
+    *,
+    resume: bool,
+    seconds: float,
 ) -> Generator[Generator[TrainProgress]]:
     """The one training of all layers that a model in memory gives."""
     from itda_core.dictionaries import train
@@ -226,7 +232,7 @@ def _in_memory(
             opened.layers,
             opened.request.config,
             site=opened.request.site,
-            work=work.state,
+            work=checkpoints.state,
             checkpoint_seconds=seconds,
             resume=resume,
             extend=extend,
@@ -258,41 +264,47 @@ def _follow(
 
 
 def save_all(
-    dictionaries: Sequence[AtomDictionary], library: Library, work: Work, config: TrainConfig, origin: Origin
+    dictionaries: Sequence[AtomDictionary],
+    library: Library,
+    checkpoints: CheckpointFolder,
+    config: TrainConfig,
+    origin: Origin,
 ) -> tuple[TrainedDictionary, ...]:
     """Into the library, each once, even when the disk was full, or the process killed, in the middle of an earlier
     attempt; config, origin: of the training.
     """
-    saved: list[dict[str, Any]] = work.saved(config, origin)
-    put = _put_by(library, work, config, origin) if dictionaries else {}
+    saved: list[dict[str, Any]] = checkpoints.saved(config, origin)
+    put = _put_by(library, checkpoints, config, origin) if dictionaries else {}
     for dictionary in dictionaries:
         site = (dictionary.spec.site, dictionary.spec.layer)
         if site not in {(done["site"], done["layer"]) for done in saved}:
             earlier = put.get(site)  # a kill came between its rename and the record of it
-            path = library.add(dictionary, run=work.run) if earlier is None else earlier
+            path = library.add(dictionary, run=checkpoints.run) if earlier is None else earlier
             saved.append(asdict(TrainedDictionary.of(dictionary, path)))
-            work.record_saved(saved)
+            checkpoints.record_saved(saved)
     return tuple(TrainedDictionary(**result) for result in saved)
 
 
-def _put_by(library: Library, work: Work, config: TrainConfig, origin: Origin) -> dict[tuple[str, int | None], Path]:
+def _put_by(
+    library: Library, checkpoints: CheckpointFolder, config: TrainConfig, origin: Origin
+) -> dict[tuple[str, int | None], Path]:
     """What earlier sessions of this run have put into the library, by site and layer."""
     found: dict[tuple[str, int | None], Path] = {}
-    if work.resumed:
+    if checkpoints.resumed:
         for folder in library.folders():
-            if is_of(folder, config, origin, work.run):
+            if is_of(folder, config, origin, checkpoints.run):
                 spec = read_description(folder)["spec"]
                 found[spec["site"], spec["layer"]] = folder
     return found
 
 
 def _made_already(
-    library: Library, work: Work, sites: Sequence[Site], config: TrainConfig, origin: Origin
+    library: Library, checkpoints: CheckpointFolder, sites: Sequence[Site], config: TrainConfig, origin: Origin
 ) -> tuple[TrainedDictionary, ...]:
     """What this run ended with, if a kill came after its checkpoints were removed; empty where it has not ended."""
     from itda_core.dictionaries import AtomDictionary
 
-    put = _put_by(library, work, config, origin)
+    put = _put_by(library, checkpoints, config, origin)
     paths = [put.get((site.module or site.kind, site.layer)) for site in sites]
     if None in paths:
         return ()

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from itda_core.arguments import one_of
-from itda_core.comparison.label_transfer.transfer import DRAWS, TOKENS, check_labels, check_wishes
+from itda_core.comparison.label_transfer.transfer import DRAWS, TOKENS, check_labels, check_options
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.files.paths import storable
 from itda_core.models.spec import ModelSpec
-from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts, read_layers
+from itda_core.runs.jobs.request_fields import JobRequest, Option, layers_option, one_option, parts, read_layers
 from itda_core.runs.jobs.request_options import (
     KS,
     LABELS_TEXT,
@@ -81,29 +81,33 @@ class TransferRequest(JobRequest):
     )
 
     # Dictionaries, by name in the library or folder, or files of labels alone.
-    labels: tuple[str, ...] = field(metadata=asked(_LABELS))
+    labels: tuple[str, ...] = field(metadata=one_option(_LABELS))
     model: ModelSpec = field(metadata=parts(SPEC))  # into which
     # Of that model, 0-based; None: every layer.
-    layers: tuple[int, ...] | Literal["own"] | None = field(default=OWN_LAYERS, metadata=asked(_LAYERS))
-    ks: tuple[int, ...] = field(default=(), metadata=asked(replace(KS, help="Atoms per token; the labels' own k.")))
-    method: str | None = field(default=None, metadata=asked(Option(f"{one_of(METHODS)}; the labels' own if left out.")))
+    layers: tuple[int, ...] | Literal["own"] | None = field(default=OWN_LAYERS, metadata=one_option(_LAYERS))
+    ks: tuple[int, ...] = field(
+        default=(), metadata=one_option(replace(KS, help="Atoms per token; the labels' own k."))
+    )
+    method: str | None = field(
+        default=None, metadata=one_option(Option(f"{one_of(METHODS)}; the labels' own if left out."))
+    )
     # Dictionaries of that model; for others the library is searched.
-    own: tuple[str, ...] = field(default=(), metadata=asked(_OWN))
+    own: tuple[str, ...] = field(default=(), metadata=one_option(_OWN))
     # Where the labels' text is now; None: where they say.
-    corpus: str | None = field(default=None, metadata=asked(LABELS_TEXT))
+    corpus: str | None = field(default=None, metadata=one_option(LABELS_TEXT))
     # Another text to measure on; None: what follows the labels'.
-    held_out: str | None = field(default=None, metadata=asked(_HELD_OUT))
-    tokens: int = field(default=TOKENS, metadata=asked(Option("Tokens to measure on.")))
-    draws: int = field(default=DRAWS, metadata=asked(Option("Random dictionaries to compare with.")))
-    seed: int = field(default=0, metadata=asked(Option("Of the random dictionaries.")))
+    held_out: str | None = field(default=None, metadata=one_option(_HELD_OUT))
+    tokens: int = field(default=TOKENS, metadata=one_option(Option("Tokens to measure on.")))
+    draws: int = field(default=DRAWS, metadata=one_option(Option("Random dictionaries to compare with.")))
+    seed: int = field(default=0, metadata=one_option(Option("Of the random dictionaries.")))
     # The folder names are looked up in; None: the user's library.
-    library: str | None = field(default=None, metadata=asked(LIBRARY))
+    library: str | None = field(default=None, metadata=one_option(LIBRARY))
 
     def __post_init__(self) -> None:
         """Raises UserError for what cannot work whatever the labels and the model are."""
         if not self.labels:
             raise UserError("No labels were named; name at least one dictionary.")
-        check_wishes(self.ks, self.method, self.tokens, self.draws)
+        check_options(self.ks, self.method, self.tokens, self.draws)
         if self.seed < 0:
             raise UserError(f"seed={self.seed} is less than 0; give the seed of the draws, for example 0.")
 

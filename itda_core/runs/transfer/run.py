@@ -52,10 +52,10 @@ def transfer_labels(
     from itda_core.models.folder.model_folder import model_folder
     from itda_core.text import Corpus
 
-    shelf = Library(request.library)
+    library = Library(request.library)
     on_step("reading labels")
-    labels = request.read_labels(shelf)
-    given = [AtomDictionary.load(shelf.find(name)) for name in request.own]
+    labels = request.read_labels(library)
+    given = [AtomDictionary.load(library.find(name)) for name in request.own]
     on_step("finding the model")
     model_folder(request.model)
     figures = model_figures(request.model)
@@ -69,7 +69,7 @@ def transfer_labels(
     kind = labels[0].spec.site
     sites = [language_model.site(kind, layer) for layer in request.target_layers(labels, language_model.n_layers)]
     missing = [site for site in sites if site not in {_site_of(one, language_model) for one in given}]
-    given += _in_library(shelf, language_model, text, missing, labels)
+    given += _in_library(library, language_model, text, missing, labels)
     costs = {} if figures is None else operations_by_step(request, labels, figures)
     began = monotonic()
     return transfer_table(
@@ -117,9 +117,9 @@ def _in_library(
         site = wanted.get((str(entry.site), entry.layer))
         if entry.problem or site is None or entry.atoms is None:
             continue
-        said = read_description(entry.path)
-        spec = said["spec"]
-        if "rebuilt" in said["stats"] or spec["corpus_fingerprint"] != corpus.fingerprint:
+        description = read_description(entry.path)
+        spec = description["spec"]
+        if "rebuilt" in description["stats"] or spec["corpus_fingerprint"] != corpus.fingerprint:
             continue
         if not same_model(spec["weights_fingerprint"], model.fingerprint):
             continue

@@ -21,11 +21,11 @@ def verdict(table: TransferTable, k: int) -> str:
     fvu = [cell.fvu for cell in cells if cell.fvu is not None]
     if not fvu:
         raise UserError(f"No FVU is known at k={k}: the held-out activations are all alike; measure on more text.")
-    parts = [_way(cells, table.model), _against_random(cells)]
+    parts = [_gain_sentence(cells, table.model), _against_random(cells)]
     return " ".join([*filter(None, parts), _means(cells, k)])
 
 
-def _way(cells: Sequence[Transfer], model: str) -> str:
+def _gain_sentence(cells: Sequence[Transfer], model: str) -> str:
     """On the scale from random places to the model's own dictionaries."""
     if all(cell.own_fvu is None for cell in cells):
         return f"Of {model} no own dictionary of this text is known, so only random places are there to compare with."
@@ -35,8 +35,8 @@ def _way(cells: Sequence[Transfer], model: str) -> str:
     if not gains:
         return f"{model}'s own dictionaries do no better than random places here, so there is no way to go."
     where = "" if len(cells) == 1 else f" ({_layers(len(gains), len(cells))} where its own beats random places)"
-    way = f"{fmean(gains):.0%} of the way{where}"
-    return f"From random places (0%) to {model}'s own dictionary (100%) the labels come {way}."
+    share = f"{fmean(gains):.0%} of the way{where}"
+    return f"From random places (0%) to {model}'s own dictionary (100%) the labels come {share}."
 
 
 def _against_random(cells: Sequence[Transfer]) -> str:

@@ -12,16 +12,16 @@ _MOST_NAMES = 20  # that a message lists
 _LONGEST_NAME = 40  # characters of one
 
 
-def told(column: str) -> str:
+def fingerprinted(column: str) -> str:
     """What of the choice of a column belongs into a fingerprint: what is not as usual."""
     return "" if column == COLUMN else f"#{column}"
 
 
 def missing(file: CorpusFile, column: str | None, columns: Iterable[object], where: str = "the header") -> UserError:
     """The error to raise where the `column` asked for (None: none was) is not among `columns`."""
-    asked = f"no column {column[:200]!r}" if column else f"no column {COLUMN!r} and not exactly one column of text"
+    lacks = f"no column {column[:200]!r}" if column else f"no column {COLUMN!r} and not exactly one column of text"
     return UserError(
-        f"Corpus file {file.path} has {asked} in {where}; name one with {file.name}#COLUMN: {listed(columns)}."
+        f"Corpus file {file.path} has {lacks} in {where}; name one with {file.name}#COLUMN: {listed(columns)}."
     )
 
 

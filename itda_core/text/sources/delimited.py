@@ -16,7 +16,7 @@ from itda_core.errors import UserError
 from itda_core.text.document import Document
 from itda_core.text.pieces import pieces
 from itda_core.text.sources.columns import COLUMN, listed, missing
-from itda_core.text.sources.columns import told as told_of_column
+from itda_core.text.sources.columns import fingerprinted as fingerprinted_column
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
 
@@ -75,18 +75,18 @@ def read(file: CorpusFile, opened: BufferedReader, table: Table, changes: set[st
     changes: gets pieces.CUT where a document so far was cut.
     """
     rows = _rows(file, opened, table.separator)
-    place = next(rows).cells.index(table.column)
+    index = next(rows).cells.index(table.column)
     for number, row in enumerate(rows):
         if row.cells:
             yield from (
                 Document(f"{file.name}:{piece.id}", piece.text)
-                for piece in pieces(f"{number:06d}", row.cells[place], changes)
+                for piece in pieces(f"{number:06d}", row.cells[index], changes)
             )
 
 
-def told(table: Table) -> str:
+def fingerprinted(table: Table) -> str:
     """What of `table` belongs into a fingerprint: what is not as usual."""
-    column = told_of_column(table.column)
+    column = fingerprinted_column(table.column)
     return column if table.separator == "," else f"{column} by {SEPARATORS[table.separator]}"
 
 

@@ -33,7 +33,7 @@ class Reader(Protocol):
         """By what `choose` gave. changes: gets what of the documents so far the fingerprint has to tell, see pieces."""
         ...
 
-    def told(self, chosen: Any) -> str:
+    def fingerprinted(self, chosen: Any) -> str:
         """What of that belongs into the fingerprint; "" for what is usual."""
         ...
 
@@ -74,8 +74,8 @@ def file(reference: str | Path) -> Source:
     def fingerprint() -> str:
         with found.opened() as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            told = reader.told(chosen) + "".join(f" {change}" for change in sorted(changes(opened)))
-        return hashlib.sha256(f"{digest}{told}".encode()).hexdigest() if told else digest
+            fingerprinted = reader.fingerprinted(chosen) + "".join(f" {change}" for change in sorted(changes(opened)))
+        return hashlib.sha256(f"{digest}{fingerprinted}".encode()).hexdigest() if fingerprinted else digest
 
     return Source(found.name if column is None else f"{found.name}#{column}", read, fingerprint)
 

@@ -124,14 +124,14 @@ def _load(name: str, config: str | None, split: str, commit: str | None) -> Iter
         return datasets.load_dataset(name, config, split=split, streaming=True, revision=commit)
 
 
-def _column(dataset: IterableDataset, asked: str | None, name: str) -> str:
+def _column(dataset: IterableDataset, requested: str | None, name: str) -> str:
     first = next(_rows(dataset, name), None)
     if first is None:
         raise UserError(f"Data set {name} holds no rows in this split; choose another with @SPLIT.")
     textual = [key for key, value in first.items() if isinstance(value, str)]
-    if asked is None and COLUMN not in first and len(textual) == 1:
+    if requested is None and COLUMN not in first and len(textual) == 1:
         return textual[0]
-    column = asked or COLUMN
+    column = requested or COLUMN
     if column not in first or (first[column] is not None and column not in textual):
         raise UserError(f"Data set {name} has no column of text {column!r}; name one with #COLUMN: {listed(textual)}.")
     return column

@@ -14,7 +14,7 @@ from itda_core.errors import UserError
 from itda_core.foreign import valid
 from itda_core.text.document import Document
 from itda_core.text.pieces import NUMBERED, pieces
-from itda_core.text.sources.columns import COLUMN, missing, told
+from itda_core.text.sources.columns import COLUMN, fingerprinted, missing
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
 
@@ -22,7 +22,7 @@ LONGEST_ID = 10_000  # characters; each of a dictionary's labels holds one
 _MOST_DIGITS = 1_000  # of a whole number that Python is asked to read; it takes the square of their number
 
 
-__all__ = ["choose", "read", "told"]
+__all__ = ["choose", "fingerprinted", "read"]
 
 
 def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:

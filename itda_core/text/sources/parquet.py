@@ -11,7 +11,7 @@ from itda_core.errors import UserError
 from itda_core.foreign import foreign
 from itda_core.text.document import Document
 from itda_core.text.pieces import pieces
-from itda_core.text.sources.columns import COLUMN, listed, missing, told
+from itda_core.text.sources.columns import COLUMN, fingerprinted, listed, missing
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.pages import largest_page
 
@@ -23,7 +23,7 @@ _BYTES_AT_ONCE = 256 * 2**20  # that so many rows may have at most; a page may s
 _BUFFER = 2**20  # bytes read from the file at once
 
 
-__all__ = ["choose", "read", "told"]
+__all__ = ["choose", "fingerprinted", "read"]
 
 
 def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:

@@ -18,7 +18,7 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> None
         raise UserError(f"Corpus file {file.path}: a .txt file has no columns; leave out '#{column[:200]}'.")
 
 
-def told(chosen: None) -> str:
+def fingerprinted(chosen: None) -> str:
     """Nothing: such a file is read in one way only."""
     return ""
 

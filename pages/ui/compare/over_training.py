@@ -149,7 +149,7 @@ def cells(found: Convergence, moments: Mapping[int, engine.TrainingMoment]) -> h
         columns=tuple(f"layer {layer}" for layer in found.layers),
         values=values,
         written=written,
-        told=told,
+        hover=told,
         low=float(known.mean()) if len(known) else 0.0,
         high=float(earlier.max()) if len(earlier) else 1.0,
         title="Jaccard",

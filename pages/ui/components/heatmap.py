@@ -36,7 +36,7 @@ def heatmap(
         "columns": [visible(short(name)) for name in cells.columns],
         "values": [[None if np.isnan(value) else value for value in row] for row in cells.values.tolist()],
         "written": [list(row) for row in cells.written],
-        "told": [["\n".join(map(visible, told.split("\n"))) for told in row] for row in cells.told],
+        "told": [["\n".join(map(visible, told.split("\n"))) for told in row] for row in cells.hover],
         "low": cells.low,
         "high": cells.high,
         "title": cells.title,

@@ -15,7 +15,7 @@ ON_4090 = Hardware(gpu="4090")
 
 def test_the_largest_llama_fits_one_consumer_card_only_layer_by_layer() -> None:
     found = plan(ModelSpec("llama-3.1-405b"), None, TrainConfig(tokens=1_000_000), ON_4090)
-    whole, stream, offload = found.ways
+    whole, stream, offload = found.strategies
     assert found.best is stream
     assert (whole.fits, offload.fits) == (False, False)
     blocks_and_embedding = 2 * (405_853_388_800 - 128_256 * 16_384 - 16_384)  # all but the head and the last norm
@@ -34,10 +34,10 @@ def test_fewer_layers_and_given_hardware_cost_less() -> None:
     spec, config = ModelSpec("llama-3.1-8b"), TrainConfig(tokens=100_000, atoms=1_000)
     every, first = plan(spec, None, config, ON_4090), plan(spec, (0, 1), config, ON_4090)
     assert first.forward_operations * 16 == every.forward_operations
-    assert first.ways[1].bytes_read < every.ways[1].bytes_read / 7
+    assert first.strategies[1].bytes_read < every.strategies[1].bytes_read / 7
     slow = plan(spec, (0, 1), config, Hardware(gpu="4090", disk=1e8, memory=10**9))
-    assert slow.ways[1].read_seconds > 25 * first.ways[1].read_seconds
-    assert not slow.ways[1].fits
+    assert slow.strategies[1].read_seconds > 25 * first.strategies[1].read_seconds
+    assert not slow.strategies[1].fits
     assert slow.best is None
 
 

@@ -10,7 +10,7 @@ import pytest
 from itda_core.runs.costs.counted import Amount, forward_seconds, growth_seconds
 from itda_core.runs.costs.machines import PlannedMachine
 from itda_core.runs.costs.model_shape import ModelShape, Part
-from itda_core.runs.costs.strategies import Harvest, Way, in_memory, offloaded, streamed
+from itda_core.runs.costs.strategies import Harvest, Strategy, in_memory, offloaded, streamed
 
 MB, GB = 10**6, 10**9
 N_LAYERS, D_MODEL = 10, 100
@@ -45,7 +45,7 @@ GPU = replace(CPU, device="cuda", device_memory=5 * GB, transfer=1e10, threads=1
 AMOUNT = Amount(tokens=160 * 127, context=128, last_layer=N_LAYERS - 1, n_layers=2, atoms=1_000, k=10)  # 10 batches
 
 
-def way(make: object, amount: Amount = AMOUNT, on: PlannedMachine = CPU, dtype: str = "float32") -> Way:
+def way(make: object, amount: Amount = AMOUNT, on: PlannedMachine = CPU, dtype: str = "float32") -> Strategy:
     return make(Harvest(SHAPE, amount, on, dtype))  # type: ignore[operator]
 
 

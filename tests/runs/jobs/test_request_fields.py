@@ -13,7 +13,7 @@ from itda_core.cli.request_command import asks_for
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import EvaluateRequest
-from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
+from itda_core.runs.jobs.request_fields import JobRequest, Option, layers_option, one_option, parts
 from itda_core.runs.jobs.request_options import CORPUS, KS, SETTINGS, SPEC
 
 
@@ -24,11 +24,11 @@ class Count(JobRequest):
     WRITTEN = ("model", "corpus", "k", "layers", "fast", "share", *SETTINGS)
 
     model: ModelSpec = field(metadata=parts(SPEC))
-    corpus: str = field(metadata=asked(CORPUS))
-    ks: tuple[int, ...] = field(default=(), metadata=asked(KS))
-    layers: tuple[int, ...] | None = field(default=None, metadata=asked(layers_option("Which.", shown="all")))
-    share: float = field(default=0.5, metadata=asked(Option("Of the text.", added=True)))
-    fast: bool = field(default=False, metadata=asked(Option("In a hurry.")))
+    corpus: str = field(metadata=one_option(CORPUS))
+    ks: tuple[int, ...] = field(default=(), metadata=one_option(KS))
+    layers: tuple[int, ...] | None = field(default=None, metadata=one_option(layers_option("Which.", shown="all")))
+    share: float = field(default=0.5, metadata=one_option(Option("Of the text.", added=True)))
+    fast: bool = field(default=False, metadata=one_option(Option("In a hurry.")))
 
 
 PLAIN = Count(ModelSpec("demo:0"), "demo")

@@ -114,7 +114,7 @@ def test_a_kill_between_the_rename_into_the_library_and_its_record_adds_nothing_
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("itda_core.runs.training.checkpoint_folder.Work.record_saved", killed)
+        patch.setattr("itda_core.runs.training.checkpoint_folder.CheckpointFolder.record_saved", killed)
         with pytest.raises(Killed):
             run(request_, checkpoint_seconds=0)
     assert _own() == ["tiny-gpt2-L0-resid_post"]
@@ -149,7 +149,7 @@ def test_another_models_training_in_the_same_folder_has_dictionaries_of_its_own(
     work = tmp_path / "work"
     asked = replace(request_, config=TrainConfig(k=3, tokens=1000, context=32), layers=(0,))
     if killed:  # behind the record of what was saved
-        monkeypatch.setattr("itda_core.runs.training.checkpoint_folder.Work.remove", lambda _: None)
+        monkeypatch.setattr("itda_core.runs.training.checkpoint_folder.CheckpointFolder.remove", lambda _: None)
     run(asked, work=work)
     other = replace(asked, model=replace(asked.model, name="demo:0"))
     (result,) = run(other, work=work, resume=not killed)

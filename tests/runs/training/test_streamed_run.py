@@ -21,7 +21,7 @@ from itda_core.models import loading as loading_module
 from itda_core.models.loading import is_streamed
 from itda_core.models.placement import Room
 from itda_core.runs import Interrupted, TrainRequest, run, unfinished
-from itda_core.runs.home import work_folder
+from itda_core.runs.home import checkpoints_folder
 from tests.runs.workers import PATIENCE
 
 
@@ -72,7 +72,7 @@ def test_dictionaries_are_those_of_the_model_in_memory(
     assert [result.layer for result in found] == [0, 2]
     assert all(same(one.path, two.path) for one, two in zip(found, expected, strict=True))
     assert any("3 blocks were read from the disk" in note for note in notes)
-    assert os.listdir(work_folder()) == []
+    assert os.listdir(checkpoints_folder()) == []
 
 
 def after(n_checks: int) -> Callable[[], bool]:
@@ -108,15 +108,15 @@ def test_one_that_is_killed_goes_on_and_ends_the_same(in_memory: TrainRequest, t
     left = tmp_path / "left"
 
     def kill() -> bool:
-        if list(work_folder().glob("*/streamed/hidden-states/harvest.json")):
-            shutil.copytree(work_folder(), left)
+        if list(checkpoints_folder().glob("*/streamed/hidden-states/harvest.json")):
+            shutil.copytree(checkpoints_folder(), left)
             return True
         return False
 
     with pytest.raises(Interrupted):
         run(request, should_stop=kill)
-    shutil.rmtree(work_folder())
-    left.rename(work_folder())
+    shutil.rmtree(checkpoints_folder())
+    left.rename(checkpoints_folder())
     found = run(request, resume=True)
     assert all(same(one.path, two.path) for one, two in zip(found, expected, strict=True))
     assert unfinished() == []
@@ -137,7 +137,7 @@ def test_one_whose_process_is_killed_goes_on_and_ends_the_same(
         cwd=Path(__file__).parents[3],
     )
     until = time.monotonic() + PATIENCE
-    while not list(work_folder().glob("*/streamed/hidden-states/harvest.json")):
+    while not list(checkpoints_folder().glob("*/streamed/hidden-states/harvest.json")):
         assert process.poll() is None, "the training ended before its first block was passed"
         assert time.monotonic() < until
         time.sleep(0.005)
