@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class PromptActivations(NamedTuple):
-    """What the model computed for one prompt at the dictionary's site; enough to try any k and method without it."""
+    """What the model computed for one prompt at the dictionary's site; any k and method can be tried on it."""
 
     prompt: str
     window: Window
@@ -75,11 +75,11 @@ class TokenDecomposition:
     char_end: int
     special: bool
     relative_error: float  # |x - x_hat|^2 / |x|^2, x after centring if the dictionary is centred
-    cosine: float  # of x and x_hat, likewise
+    cosine: float  # of x and x_hat, both after centring if centred
     l0: int  # distinct atoms with a non-zero coefficient
     norm: float  # |x| before centring
     atoms: tuple[AtomUse, ...]
-    sink: bool = False  # longer than what the dictionary was built from: an attention sink, explained all the same
+    sink: bool = False  # an attention sink: its norm exceeds those the dictionary was built from
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from itda_core.models import LanguageModel, Site
     from itda_core.text import Window
 
-TOKENS = 4096  # measured on if nothing else is said
+TOKENS = 4096  # measured on by default
 
 
 class Encoding(NamedTuple):
@@ -50,7 +50,7 @@ class Evaluation:
     tokens: int  # measured on, special ones not counted
     fvu: float | None  # sum |x - x_hat|^2 / sum |x - mean(x)|^2 over all tokens; None where all activations are equal
     relative_error: float  # mean of |x - x_hat|^2 / |x|^2 (x after centring, if centred)
-    cosine: float  # mean cosine of x and x_hat, likewise
+    cosine: float  # mean cosine of x and x_hat (both after centring, if centred)
     l0: float  # mean number of distinct atoms per token
     dead_fraction: float  # atoms that no token uses, 0 to 1
     ce_original: float | None  # cross-entropy of the model as it is, nats per prediction
@@ -79,9 +79,9 @@ class EvaluationProgress:
     share: float  # of the work that is done, 0 to 1
     tokens: int  # measured on so far
     seconds: float
-    eta: float | None  # seconds to go; None while that cannot be told
-    notes: tuple[str, ...] = ()  # sentences about the text, said once known
-    results: tuple[Evaluation, ...] = ()  # as they stand after `Evaluation.tokens`, those that have begun; last: all
+    eta: float | None  # seconds to go; None while unknown
+    notes: tuple[str, ...] = ()  # sentences about the text
+    results: tuple[Evaluation, ...] = ()  # those that have begun, after `Evaluation.tokens` so far; at the end, all
     done: bool = False
 
 
@@ -193,7 +193,7 @@ def _evaluate(
         yield now("finding text", number * tokens)
         finding = evaluation_text(model, [dictionaries[i] for i in members], corpus, tokens)
         while isinstance(found := next(finding), int):
-            yield now(f"passing over the text that was built from: {found:,} tokens", number * tokens)
+            yield now(f"skipping the text that the dictionaries were built from: {found:,} tokens", number * tokens)
         notes += [found.note] if found.note else []
         measured = [
             _Measured(model, i, dictionaries[i], encodings[i], held)
@@ -262,7 +262,7 @@ class _Measured:
 
 
 class _Step(NamedTuple):
-    """A forward pass of a batch is over; `result` is how the encoding it was for stands now, if it was for one."""
+    """The end of one forward pass; `result`: the figures so far of the encoding it was for, if it was for one."""
 
     share: float  # of the batch that is done, 0 to 1
     key: _ResultKey | None = None
@@ -300,7 +300,7 @@ class _Pass:
                 yield _Step(done / n_steps, _ResultKey(one.number, encoding), self._result(one, encoding))
 
     def _take_predictions(self, windows: Sequence[Window]) -> Iterator[tuple[_Measured, Encoding] | None]:
-        """Yields after each forward pass: None, or of which reconstruction it was."""
+        """Yields the reconstruction of each forward pass, or None, once the pass is over."""
         from itda_core.analysis.evaluation_sums import log_probabilities
 
         activations, logits, targets = self._model.predict(windows, self._sites)

@@ -47,7 +47,7 @@ class ReconstructionSums:
         self._used = torch.zeros(n_atoms, dtype=torch.bool)
 
     def take(self, x: Tensor, x_hat: Tensor, code: SparseCode) -> None:
-        """x: activations, after centring if the dictionary is centred; x_hat: what `code` stands for, likewise.
+        """x: activations, x_hat: what `code` stands for, both after centring if the dictionary is centred.
 
         Both (n_tokens, d_model).
         """
@@ -106,7 +106,7 @@ class PredictionSums:
 
     @property
     def divergence(self) -> float | None:
-        """Mean KL(the model's own || these); None without a prediction. Rounding takes it no lower than 0."""
+        """Mean KL(the model's own || these); None without a prediction. It is at least 0 despite rounding."""
         return max(0.0, self._divergence / self._predictions) if self._predictions else None
 
 

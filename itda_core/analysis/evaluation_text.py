@@ -38,7 +38,7 @@ class _Built(NamedTuple):
 
         stats, config = dictionary.stats, dictionary.config
         windows, tokens = stats.get("windows"), stats.get("tokens")
-        if not isinstance(windows, int):  # told in tokens alone; if not at all, no part of the corpus is safe
+        if not isinstance(windows, int):  # it records tokens alone, or nothing: then no part is safe
             return cls(0, tokens if isinstance(tokens, int) else float("inf"))
         # The mean of a dictionary that was full early comes from further on.
         return cls(windows, min(MEAN_TOKENS, config.tokens or MEAN_TOKENS) if config.centre else 0)
@@ -51,10 +51,9 @@ def evaluation_text(
 
     Yields how many tokens have been passed over, a few times a second, and the text in the end.
 
-    All of them have read windows of one length (config.context, config.windows), and so are these. Of a corpus that
-    some were built from (same fingerprint), the windows read by whichever read most are left out. Where too few tokens
-    remain behind those, the text they were built from is taken, and the note says so. Raises UserError for a corpus
-    without any token of text.
+    The windows are as long as those that the dictionaries have read (config.context, config.windows). If some were
+    built from this corpus (same fingerprint), the windows that any of them read are left out; where too few tokens
+    remain, they are taken all the same, and the note says so. Raises UserError for a corpus without a token of text.
     """
     from itda_core.dictionaries.growing.held_out import FEWEST_TOKENS
     from itda_core.text import windows
@@ -86,14 +85,14 @@ def evaluation_text(
     if not n_behind and not n_tokens:
         raise UserError(f"Corpus {corpus.id} gave no token of text to {model.name}; choose one with more text.")
     note = (
-        f"{corpus.id} has only {n_behind:,} tokens behind the text that was built from: the figures are of training "
-        "text, and flatter. Name another corpus for held-out text."
+        f"{corpus.id} has only {n_behind:,} tokens behind the text that was built from: the figures are for training "
+        "text, and too good. Name another corpus for held-out text."
     )
     yield EvaluationText(_with_text(cut()), tuple("training" if same else "other corpus" for same in here), note)
 
 
 def _passed_over(remaining: Iterator[Window], built: Sequence[_Built]) -> Iterator[tuple[int, int]]:
-    """Read past what was built from; now and then, and at the end, how many windows and tokens of text that were."""
+    """Skips what was built from; yields the windows and tokens of text skipped so far, now and then and at the end."""
     n_windows = n_tokens = 0
     counted_at = time.monotonic()
     while any(n_windows < part.windows or n_tokens < part.tokens for part in built):

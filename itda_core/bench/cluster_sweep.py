@@ -27,8 +27,8 @@ class SweepTime:
 
     nodes: int
     seconds: float  # from the call to dictionaries in the library
-    training_seconds: float  # of these, since the first worker began to train
-    busiest_seconds: float  # processor time of the busiest worker in them; others' use of caches lengthens it too
+    training_seconds: float  # since the first worker began to train
+    busiest_seconds: float  # processor time of the busiest worker while training; shared caches lengthen it
     load: float  # mean number of processes that wanted a core in the minute before it began
 
 
@@ -51,7 +51,7 @@ class ClusterSweep:
 
     @property
     def training_speedup(self) -> float:
-        """Likewise, once workers are up: what a longer sweep comes to."""
+        """The speedup of training alone, which a longer sweep approaches."""
         return self.one.training_seconds / self.several.training_seconds
 
     @property

@@ -18,9 +18,7 @@ def app(
     headless: Annotated[bool, typer.Option("--headless", help="Do not open a browser.")] = False,
     host: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME", help="Answer under this name too, where a proxy of yours serves it under another."
-        ),
+        typer.Option(metavar="NAME", help="Another host name to answer under, if your own proxy serves the dashboard."),
     ] = None,
 ) -> None:
     """Open the dashboard in a browser, on this machine only."""

@@ -60,23 +60,29 @@ def bench_train(
     site: Annotated[str, typer.Option(help=f"{one_of(SITES)}.")] = DEFAULT_SITE,
     corpus: Annotated[str, typer.Option(help=f"demo, a file, or {HUB.grammar}.")] = "demo",
     lines_over: Annotated[
-        int | None, typer.Option(min=0, help="Take every line of more characters as a document, and nothing else.")
+        int | None, typer.Option(min=0, help="Read only lines of more than this many characters, each as a document.")
     ] = None,
     context: Context = 128,
     windows: Windows = "all",
-    atoms: Annotated[int, typer.Option(help="That every dictionary ends with.")] = 1_024,
+    atoms: Annotated[int, typer.Option(help="Atoms that every dictionary ends with.")] = 1_024,
     k: Annotated[
         list[str] | None,
-        typer.Option("--k", metavar="N[,N...]", help="Atoms per token of the figures; dictionaries grow by the most."),
+        typer.Option(
+            "--k", metavar="N[,N...]", help="Atoms per token of the figures; dictionaries grow with the largest."
+        ),
     ] = None,
-    read: Annotated[int, typer.Option(help="Tokens to read in all; the held-out ones are the last.")] = 120_000,
-    tokens: Annotated[int, typer.Option(help="The first tokens, to build from.")] = 60_000,
-    counted: Annotated[int, typer.Option(help="The first tokens, on which a threshold's atoms are counted.")] = 120_000,
-    held_out: Annotated[int, typer.Option(help="The last tokens, to measure on.")] = 8_000,
-    first: Annotated[int | None, typer.Option(min=2, help="Measure also on the first so many of these.")] = None,
-    seed: Annotated[int, typer.Option(help="Of all that draws at random.")] = 0,
-    repeats: Annotated[int, typer.Option(help="Runs of ours, of which the median counts.")] = 3,
-    sae_seconds: Annotated[float, typer.Option(help="The most that each SAE may train.")] = 900.0,
+    read: Annotated[int, typer.Option(help="Tokens to read in all; the last of them are held out.")] = 120_000,
+    tokens: Annotated[int, typer.Option(help="How many of the first tokens to build from.")] = 60_000,
+    counted: Annotated[
+        int, typer.Option(help="How many of the first tokens to count a threshold's atoms on.")
+    ] = 120_000,
+    held_out: Annotated[int, typer.Option(help="How many of the last tokens to measure on.")] = 8_000,
+    first: Annotated[
+        int | None, typer.Option(min=2, help="Also measure on this many of the first held-out tokens.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
+    repeats: Annotated[int, typer.Option(help="Runs of our trainer, of which the median counts.")] = 3,
+    sae_seconds: Annotated[float, typer.Option(help="Seconds that each SAE may train at most.")] = 900.0,
     sae: Annotated[bool, typer.Option("--sae/--no-sae", help="Train TopK SAEs (extra sae).")] = True,
     quick: Quick = False,
     device: Device = "auto",
@@ -143,7 +149,7 @@ def _bench_training(*, quick: bool, as_json: bool, **sizes: Any) -> None:
 def bench_stream(
     folder: Annotated[
         Path | None,
-        typer.Option(help="Where the model is written for the time, 1.6 GB; a temporary folder if left out."),
+        typer.Option(help="Folder for the model (1.6 GB) while the bench runs; a temporary one if left out."),
     ] = None,
     warm: Annotated[
         bool, typer.Option("--warm", help="Leave the checkpoint in the page cache, as if memory held it.")
@@ -151,7 +157,7 @@ def bench_stream(
     nodes: Annotated[
         int,
         typer.Option(
-            min=0, max=1000, help="Also time training six layers on so many Ray nodes of one core against one; 0: no."
+            min=0, max=1000, help="Also time training six layers on this many Ray nodes of one core; 0: do not."
         ),
     ] = 0,
     quick: Quick = False,
@@ -167,7 +173,7 @@ def bench_stream(
         from itda_core.bench.streaming.run import bench_stream
 
         sweep = None
-        if nodes:  # first: where Ray is missing or does not start, nothing that was measured is lost
+        if nodes:  # first, so that nothing measured is lost where Ray is missing or does not start
             line.step(f"training on {nodes} nodes")
             sweep = cluster_sweep.cluster_sweep(nodes=nodes, tokens=5_000 if quick else 400_000)
         plan = StreamPlan(cold=not warm, folder=None if folder is None else str(folder))
@@ -176,7 +182,7 @@ def bench_stream(
         print_json(report.to_json(found) | {"cluster": None if sweep is None else cluster_sweep.to_json(sweep)})
         return
     print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
-    typer.echo("\nStreamed in parts, beside what itda plan says of them")
+    typer.echo("\nParts of the model streamed, beside the estimates of itda plan")
     print_table(report.GROWTH_COLUMNS, report.growth_rows(found), numbers=report.GROWTH_COLUMNS)
     typer.echo()
     for remark in (*report.remarks(found), *([] if sweep is None else [cluster_sweep.remark(sweep)])):
@@ -186,7 +192,7 @@ def bench_stream(
 @bench.command("compare")
 def bench_compare(
     dictionaries: Annotated[
-        int, typer.Option(min=2, max=10_000, help="How many, all pairs of which are compared.")
+        int, typer.Option(min=2, max=10_000, help="How many dictionaries; all pairs of them are compared.")
     ] = 240,
     atoms: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of each.")] = 20_000,
     quick: Quick = False,

@@ -24,25 +24,25 @@ from itda_core.runs.library import Library
 
 By = Annotated[str, typer.Option(help="dictionary, or model: the dictionaries of each model united over its layers.")]
 Null = Annotated[
-    str, typer.Option(help="The chance level: uniform, or token (each keeps how often it holds each token).")
+    str, typer.Option(help="How the chance level is computed: uniform, or token (each keeps its token counts).")
 ]
 Orders = Annotated[
     int | None,
     typer.Option(
-        max=1000, help="Grow each anew in so many orders of its corpus: what does the order do? Takes minutes."
+        max=1000, help="Also grow each anew in this many orders of its corpus, to see their effect (minutes)."
     ),
 ]
 OverTraining = Annotated[
     bool,
     typer.Option(
         "--over-training",
-        help="Of checkpoints of one model (revisions, or folders): each beside the last one, layer by layer, in "
-        "the order of the numbers in their names. Without --corpus what is comparable is estimated.",
+        help="Compare checkpoints of one model (revisions, or folders) with the last one, layer by layer, in the "
+        "order of the numbers in their names. Without --corpus what is comparable is estimated.",
     ),
 ]
 DifferencesFile = Annotated[
     Path | None,
-    typer.Option(help="Of two: write the labels they share, and those that only one has, into this CSV file."),
+    typer.Option(help="Write the labels that two dictionaries share, or only one has, into this CSV file."),
 ]
 
 
@@ -51,21 +51,21 @@ def compare(
         list[str],
         typer.Argument(
             metavar="DICTIONARY|FILE...",
-            help="At least two, by name or folder, or files of labels (itda library export --labels-only).",
+            help="At least two dictionaries (name or folder) or label files (itda library export --labels-only).",
         ),
     ],
     by: By = "dictionary",
     corpus: Annotated[
-        str | None, typer.Option(help="Where their corpus is, to see what is comparable; looked for by its name.")
+        str | None, typer.Option(help="Their corpus, which shows what is comparable; found by its name if left out.")
     ] = None,
     crop: Annotated[
-        bool, typer.Option("--crop", help="Cut each two to the smaller one's size: the labels that entered first.")
+        bool, typer.Option("--crop", help="Cut each pair to the smaller one's size, to the labels that entered first.")
     ] = False,
     null: Null = "uniform",
     interval: Annotated[
         bool, typer.Option("--interval/--no-interval", help="Bootstrap intervals over documents.")
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     orders: Orders = None,
     over_training: OverTraining = False,
     csv: Annotated[Path | None, typer.Option(help="Write every pair into this file as well.")] = None,
@@ -116,7 +116,7 @@ def _compare(
         from itda_core.runs.rebuilding import find_labels
 
         paths = [find_labels(name, library) for name in dictionaries]
-        # Refused, if it is to be, before anything else is done.
+        # A target that cannot be written is refused before anything else is done.
         orders = () if growing is None else compare_orders(paths, **reading, **growing)
         found = compare_all(paths, **reading, **options, on_step=line.step)
         for note in found.notes:

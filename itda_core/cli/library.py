@@ -109,7 +109,7 @@ def verify(
     library: LibraryFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Do the labels tell the truth: read each atom's text again and compare the activation with the atom."""
+    """Check the labels: read each atom's text again and compare its activation with the atom."""
     go_offline(offline)
     path = Library(library).find(dictionary)
     with stdout_for_json(as_json):
@@ -159,7 +159,7 @@ def _verification(path: Path, result: Verification) -> dict[str, Any]:
 
 
 def _check_verified(path: Path, result: Verification) -> None:
-    """Raises UserError where a label does not tell the truth, or a file is not as it was saved."""
+    """Raises UserError where a label is wrong, or a file is not as it was saved."""
     if result.wrong:
         named = ", ".join(str(check.atom) for check in result.wrong[:10])
         differs = ", ".join(dict.fromkeys(name for check in result.wrong for name in check.differs))
@@ -194,8 +194,8 @@ def export(
         bool,
         typer.Option(
             "--labels-only",
-            help="The labels alone (NAME.labels.json.gz, a few kilobytes, no text and no vectors): who has the model "
-            "and the corpus can build the dictionary from it again, see itda library rebuild.",
+            help="The labels alone (NAME.labels.json.gz, a few kilobytes, no text and no vectors): anyone with the "
+            "model and the corpus can build the dictionary from it again, see itda library rebuild.",
         ),
     ] = False,
     library: LibraryFolder = None,
@@ -215,8 +215,8 @@ def rebuild(
     ],
     model: Annotated[str, typer.Option(help=MODELS)],
     corpus: LabelsCorpus = None,
-    layer: Annotated[int | None, typer.Option(help="Of the model; the labels' own if left out.")] = None,
-    site: Annotated[str | None, typer.Option(help="Of the model; the labels' own if left out.")] = None,
+    layer: Annotated[int | None, typer.Option(help="Layer of the model; the labels' own if left out.")] = None,
+    site: Annotated[str | None, typer.Option(help="Site in the model; the labels' own if left out.")] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     revision: Revision = None,
@@ -297,7 +297,7 @@ def activations(
     found = [kept for kept in sets(folder) if name in (None, kept.name)]
     if name is not None and not found:
         known = ", ".join(kept.name for kept in sets(folder)[:5]) or "none"
-        raise UserError(f"No kept activations are called {name[:80]!r}; there are: {known}.")
+        raise UserError(f"There are no kept activations named {name[:80]!r}, only: {known}.")
     if remove:
         size = sum(kept.bytes for kept in found) / 1e6
         if found and not yes and sys.stdin.isatty() and sys.stderr.isatty():

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     code = _exit_code(lambda: _run(sys.argv[1:] if arguments is None else arguments))
-    # What was printed may lie in a buffer still; where it cannot be written, that is an error as any other.
+    # Printed text may still lie in a buffer; if it cannot be written, that is an error like any other.
     unwritten = _exit_code(standard_streams.finish)
     sys.exit(code or unwritten)
 
@@ -62,7 +62,7 @@ def _run(arguments: Sequence[str]) -> object:
 
 
 def _exit_code(work: Callable[[], object]) -> int:
-    """0, or what the work returns or is refused with, which is said on standard error."""
+    """The exit code of the work, 0 by default; what it is refused with goes to standard error."""
     try:
         code = work()
     except UserError as error:
@@ -80,7 +80,7 @@ def _exit_code(work: Callable[[], object]) -> int:
 
 
 def _with_address(arguments: Sequence[str]) -> list[str]:
-    """The same, a `--cluster` that no address follows made `--cluster auto`: typer knows no optional values."""
+    """The arguments, with `--cluster auto` for a `--cluster` without an address: typer has no optional values."""
     following = [*arguments[1:], "-"][: len(arguments)]
     bare = [one == "--cluster" and after.startswith("-") for one, after in zip(arguments, following, strict=True)]
     return [
@@ -94,7 +94,7 @@ def _error(sentence: str) -> int:
 
 
 def _within_reason(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command`, given no number that nothing can be counted or measured by: whatever its options are."""
+    """`command`, with NaN and enormous numbers refused in all of its options."""
 
     @wraps(command)
     def checked(**options: Any) -> Any:
@@ -104,10 +104,7 @@ def _within_reason(command: Callable[..., Any]) -> Callable[..., Any]:
             if math.isnan(value):
                 raise UserError(f"{name}=nan is no number; give one, or leave it out.")
             if abs(value) > LARGEST:
-                raise UserError(
-                    f"{name}={str(value)[:20]} is beyond any number that can be meant; give a smaller one, or leave "
-                    "it out."
-                )
+                raise UserError(f"{name}={str(value)[:20]} is too large a number; give a smaller one, or leave it out.")
         return command(**options)
 
     return checked

@@ -24,7 +24,7 @@ Context = Annotated[int, typer.Option(help=CONFIG["context"].help)]
 Windows = Annotated[str, typer.Option(help=CONFIG["windows"].help)]
 OwnMethod = Annotated[str | None, typer.Option(help=OWN_METHOD)]
 LabelsCorpus = Annotated[str | None, typer.Option(help=LABELS_TEXT.help)]
-Quick = Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run? Its figures mean nothing.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Use tiny sizes: a trial run whose figures mean nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 LibraryFolder = Annotated[str | None, typer.Option("--library", metavar=LIBRARY.metavar, help=LIBRARY.help)]
@@ -42,7 +42,7 @@ INTERRUPTED = 130
 
 
 def _job_folder(given: Path | None) -> Path | None:
-    """The folder of the job that a worker works for, which its starter has made."""
+    """The folder of the job that a worker works for; the job's starter has made it."""
     return None if given is None else existing_folder(given, "--job")
 
 

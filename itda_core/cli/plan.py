@@ -25,14 +25,14 @@ def plan(
     k: Annotated[int, typer.Option("--k", help="Atoms per token.")] = 40,
     atoms: Annotated[
         int | None,
-        typer.Option(help="Of each dictionary at the end; a tenth of the tokens, at most 16,384, if left out."),
+        typer.Option(help="Atoms of each finished dictionary; a tenth of the tokens, at most 16,384, if left out."),
     ] = None,
     gpu: Annotated[
         str | None,
-        typer.Option(help="Plan for a host with this card instead: h100, a100, 4090, 3090, ...; by public figures."),
+        typer.Option(help="Plan for a host with this GPU instead, by public figures: h100, a100, 4090, 3090, ..."),
     ] = None,
     disk: Annotated[float | None, typer.Option(help="GB/s that the disk reads and writes.")] = None,
-    ram: Annotated[float | None, typer.Option(help="GB of the host's memory that may be used.")] = None,
+    ram: Annotated[float | None, typer.Option(help="GB of the host's memory that the training may use.")] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure this machine's rates anew.")] = False,
     device: Device = "auto",
     dtype: Dtype = "auto",

@@ -1,4 +1,4 @@
-"""Commands made from what they are asked to do: their options from the request's fields, their work from its kind."""
+"""Commands made from requests: their options follow from the request's fields, their work from its kind."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def asks_for(kind: type[JobRequest], order: Sequence[str]) -> Callable[[Callable
 def outcome_of(request: JobRequest, *, job: Path | None, as_json: bool) -> Any:
     """Do what `request` asks for, under a progress line or for a job, and return the outcome.
 
-    Of a kind that cannot be continued; an interruption says so, and ends the command.
+    The kind of job is one that cannot be continued: an interruption says so, and ends the command.
     """
     from itda_core.runs.jobs.worker import work_for_job
 

@@ -95,7 +95,7 @@ def print_evaluations(results: Sequence[Evaluation]) -> None:
 
 
 def print_jaccard(matrix: JaccardMatrix) -> None:
-    """The matrix in percent, its columns numbered as its rows are, then what belongs to every figure."""
+    """The matrix in percent, its columns numbered as its rows are, then the notes that belong to every figure."""
     from itda_core.comparison.overlap.jaccard_report import sentences
 
     numbers = [str(i + 1) for i in range(len(matrix.labels))]
@@ -120,8 +120,9 @@ def print_convergence(found: Convergence) -> None:
 
 
 def print_orders(effect: OrderEffect) -> None:
-    """Every pair's mean and spread over orders of the corpus, beside chance; of a dictionary beside itself, what can be
-    reached.
+    """Every pair's mean and spread over orders of the corpus, beside chance.
+
+    A dictionary's pair with itself is the highest value that two orders allow.
     """
     typer.echo(f"\nJaccard over {effect.orders} orders of the corpus, percent: mean ± standard deviation")
     rows = []
@@ -188,7 +189,7 @@ class TrainingLine:
         )
 
     def share(self, progress: EvaluationProgress | MatchProgress | TransferProgress) -> None:
-        """Of work that knows how much of it is done."""
+        """Show which share of the work is done."""
         if self._progress is None or self._task is None:
             return
         self._progress.update(
@@ -208,7 +209,7 @@ class TrainingLine:
 
 
 def _atoms(layer: LayerProgress) -> str:
-    """How many there are, and how many there will be as far as that can be told."""
+    """How many atoms there are, and how many are predicted for the end."""
     expected = "" if layer.predicted_atoms is None else f" of about {layer.predicted_atoms:,}"
     sinks = f"  {layer.sinks:,} attention sinks left out" if layer.sinks else ""
     return f"{layer.atoms:,}{expected} atoms{sinks}"

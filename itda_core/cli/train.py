@@ -94,7 +94,7 @@ def _trained(
     job: Path | None,
     **more: Any,
 ) -> Sequence[TrainedDictionary]:
-    """What the training ends with; more: what only a training takes, as training.run."""
+    """The training's results; more: arguments of training.run."""
     from itda_core.runs import cluster as clusters
     from itda_core.runs.jobs.worker import work_for_job
 

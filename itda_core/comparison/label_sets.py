@@ -50,7 +50,7 @@ class LabelSet:
     reading: Reading
     corpus: str  # fingerprint of the text
     tokens: int | None  # of the text that were read to find the labels; None: not known
-    windows_read: int | None  # likewise, windows of the text, the last perhaps in part
+    windows_read: int | None  # windows of the text that were read, the last perhaps in part
     documents: np.ndarray  # (n_documents,) of str, each with a label
     document: np.ndarray  # int64
     window_start: np.ndarray  # int64
@@ -73,14 +73,14 @@ class LabelSet:
 
     @classmethod
     def of(cls, dictionary: Labelled, name: str | None = None) -> LabelSet:
-        """All labels of `dictionary` (an AtomDictionary or a LabelsOnly): those of a consensus atom count each.
+        """All labels of `dictionary` (an AtomDictionary or a LabelsOnly); each label of a consensus atom counts.
 
         name: what figures call it; None: the name of its folder or file, or its model, layer and site.
         """
         from itda_core.dictionaries.labels_only import SUFFIX
 
         frame: Any = getattr(dictionary, "provenance", None)
-        if not hasattr(frame, "columns"):  # of labels alone, what needs the corpus is a method
+        if not hasattr(frame, "columns"):  # a LabelsOnly, whose provenance is a method because it needs the corpus
             frame = dictionary.places  # pyright: ignore[reportAttributeAccessIssue]
         path = getattr(dictionary, "path", None)
         name = name or (path.name.removesuffix(SUFFIX) if path else None)

@@ -33,7 +33,7 @@ def write_zip(folder: Path, target: BinaryIO) -> None:
     """
     check_digests(folder, description=False)
     with ExitStack() as opened:
-        # All are open before the first is read: a folder that is renamed or removed meanwhile is written whole.
+        # All files are opened first, so that a folder which is renamed or removed meanwhile is written whole.
         files = {name: opened.enter_context(open_regular(folder / name)) for name in DICTIONARY_FILES}
         archive = opened.enter_context(zipfile.ZipFile(target, "w"))
         for name, file in files.items():
@@ -41,7 +41,7 @@ def write_zip(folder: Path, target: BinaryIO) -> None:
             entry = zipfile.ZipInfo(f"{folder.name}/{name}", max(made, _ZIP_BEGAN))
             entry.compress_type = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            entry.file_size = os.fstat(file.fileno()).st_size  # above 2 GiB an entry is written otherwise
+            entry.file_size = os.fstat(file.fileno()).st_size  # zipfile must know it above 2 GiB
             with archive.open(entry, "w") as packed:
                 shutil.copyfileobj(file, packed, _CHUNK)
 
@@ -101,7 +101,7 @@ def extract_zip(source: Path, target: Path) -> None:
 
 
 def _parsed(source: Path) -> AbstractContextManager[None]:
-    """Whatever is raised while a stranger's zip is parsed is one sentence."""
+    """Turns whatever is raised while a stranger's zip is parsed into one sentence."""
     return foreign_file(source, "export the dictionary again.", "is not a zip that can be read")
 
 

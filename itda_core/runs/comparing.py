@@ -27,7 +27,7 @@ BY = ("dictionary", "model")
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A Jaccard matrix, what it was made of, and what is to be said about it."""
+    """A Jaccard matrix, the label sets it compares, and notes."""
 
     matrix: JaccardMatrix
     sets: tuple[LabelSet, ...]
@@ -41,9 +41,7 @@ class Comparison:
         from itda_core.comparison.overlap.differences import differences
 
         if len(self.sets) != 2:
-            raise UserError(
-                f"The labels behind a figure are those of two dictionaries, not {len(self.sets)}; name two."
-            )
+            raise UserError(f"Labels can be listed for two dictionaries, not for {len(self.sets)}; name two.")
         return differences((self.sets[0], self.sets[1]), self.comparable, crop=self.matrix.crop)
 
 
@@ -60,7 +58,7 @@ def compare(
     seed: int = 0,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
-    """The Jaccard matrix of dictionaries in folders, or of labels in files, which give the same figures.
+    """The Jaccard matrix of dictionaries in folders or of label files; both give the same figures.
 
     - `by`: "dictionary", or "model": the dictionaries of one model united over its layers (paper, section 5.2);
     - `corpus`: where their corpus is; None: by its name. Where it or a tokenizer is not at hand, the matrix is that of
@@ -117,10 +115,10 @@ def compare_orders(
     trust_remote_code: bool = False,
     seed: int = 0,
 ) -> Generator[OrderProgress, None, None]:
-    """What the order of the corpus does to these dictionaries (folders, or files of their labels): each grown anew in
-    several orders of the documents that it was grown on, by its own settings; see comparison.order_effect. A limit of
-    atoms that ended its training early is left out: the text that it read up to there stands in its place. Layers of a
-    model that follow each other with equal settings are grown from the same forward passes.
+    """What the order of the corpus does to these dictionaries (folders, or files of their labels), see
+    comparison.order_effect: each is grown anew, by its own settings, in several orders of its documents. If a limit of
+    atoms ended its training early, only the text up to there is used, without the limit. Layers of a model that follow
+    each other with equal settings are grown from the same forward passes.
 
     Raises UserError as order_effect, `corpus_of_labels` and model_of do, and where a dictionary does not say how much
     text it read.
@@ -172,7 +170,7 @@ def by_model(sets: Sequence[LabelSet]) -> list[LabelSet]:
 
 
 def named_apart(sets: Sequence[LabelSet]) -> list[LabelSet]:
-    """The same, a number put behind a name that came before."""
+    """The same sets, with a number behind each repeated name."""
     taken: set[str] = set()
     found = []
     for one in sets:

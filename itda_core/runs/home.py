@@ -1,4 +1,4 @@
-"""Where a user's dictionaries, jobs and unfinished runs are kept."""
+"""The folders of a user's dictionaries, jobs and unfinished runs."""
 
 from __future__ import annotations
 

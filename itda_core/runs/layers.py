@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from itda_core.errors import UserError
 
-_MOST_DIGITS = 4  # no model has ten thousand blocks; a longer number is a slip, not a wish for a gigabyte of integers
+_MOST_DIGITS = 4  # no model has ten thousand blocks; a longer number is a slip
 
 
 def parse_layers(text: str) -> tuple[int, ...] | None:

@@ -27,7 +27,7 @@ BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "demo" / "dictionarie
 
 _MOST_PART_BYTES = 255  # the system refuses to look for longer names
 _MOST_COUNTED = 8  # bytes of "-2" and what may come after it
-_PLAIN_SIGNS = "._-"  # of the names that are made here: no shell has to quote them
+_PLAIN_SIGNS = "._-"  # of the names made here, which no shell has to quote
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
 
@@ -84,7 +84,7 @@ class Library:
                     if folder.is_dir():
                         return folder
             if path.is_dir():
-                raise UserError(f"{text} is a folder without a dictionary.json, so no dictionary; choose another.")
+                raise UserError(f"{text} is no dictionary, because it has no dictionary.json; choose another folder.")
         raise UserError(f"No dictionary is called {text[:MOST_BYTES]!r}; {self._nearest(text)}")
 
     def is_bundled(self, path: Path) -> bool:
@@ -99,7 +99,7 @@ class Library:
         return self._free("-".join([cleaned(Path(model).name, _PLAIN_SIGNS, room) or "model", *parts]))
 
     def check_writable(self) -> None:
-        """Raises UserError when nothing can be written here; asked before hours of work, not after."""
+        """Raises UserError when nothing can be written here; called before hours of work."""
         with explained(self.folder):
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ class Library:
         )
 
     def folders(self) -> list[Path]:
-        """Those of the user's own dictionaries, damaged ones included."""
+        """The folders of the user's own dictionaries, damaged ones included."""
         return sorted(_folders(self.folder))
 
     def rename(self, reference: str, name: str) -> Path:
@@ -142,7 +142,7 @@ class Library:
             else:
                 with partial_folder(self.folder) as hidden:
                     os.rename(path, hidden / path.name)
-                    sync_folder(self.folder)  # from here on it is gone, even if the power is
+                    sync_folder(self.folder)  # from here on it is gone, even after a power cut
                     shutil.rmtree(hidden / path.name)
             sync_folder(self.folder)
         sweep(self.folder)
@@ -260,7 +260,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Visible folders in `root`; other hidden ones are no dictionaries, partial ones are being written or deleted."""
+    """Visible folders in `root`; hidden ones are no dictionaries, or are being written or deleted."""
     if not root.is_dir():
         return
     with explained(root):
@@ -280,7 +280,7 @@ def _entry(path: Path, *, bundled: bool = False) -> LibraryEntry:
 
 @lru_cache(maxsize=4096)
 def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None, ...]) -> LibraryEntry:
-    """What is in a folder whose files bear these stamps: pages ask for the whole library at every click."""
+    """The entry of a folder, cached by its files' stamps: pages ask for the whole library at every click."""
     from itda_core.dictionaries.storage.dictionary_folder import read_summary
 
     try:

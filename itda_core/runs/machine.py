@@ -1,4 +1,4 @@
-"""This machine, as the home page shows it: looked at without loading torch and without the network."""
+"""This machine, as the home page shows it, examined without torch and without the network."""
 
 from __future__ import annotations
 
@@ -92,5 +92,5 @@ def processor() -> str:
             if line.lower().startswith("model name"):
                 return line.partition(":")[2].strip()
     except (OSError, subprocess.SubprocessError):
-        pass  # only a name for people: the architecture below says less, but always something
+        pass  # only a name for people; the architecture below is always known
     return platform.processor() or platform.machine()

@@ -26,8 +26,7 @@ def model_of(
     """Load the model of `dictionary`, or its copy under another `name` (a folder that moved, a mirror).
 
     `head`: see `load_model`; only predictions need one.
-    Raises UserError when it cannot be loaded, or when what is loaded has other weights: the atoms would be read as
-    something they are not.
+    Raises UserError when it cannot be loaded, or has other weights, for which the atoms have no meaning.
     """
     from itda_core.analysis.decompose import check_model
     from itda_core.models import ModelSpec, load_model

@@ -16,7 +16,7 @@ def is_name(text: str) -> bool:
 
 
 def cleaned(text: str, signs: str = SIGNS, most: int = MOST_BYTES) -> str:
-    """`text` as a name of at most `most` bytes, "" where nothing of it can be: what does not fit becomes one hyphen.
+    """`text` as a name of at most `most` bytes, with each run of other characters as one hyphen; "" if none remain.
 
     A mark (an accent that stands by itself, a vowel of an Indian script) stays with its letter.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class OverTraining:
-    """When in training each layer settles, and what is to be said about it."""
+    """When in training each layer settles, and notes."""
 
     convergence: Convergence
     notes: tuple[str, ...]  # sentences

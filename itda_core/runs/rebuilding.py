@@ -1,4 +1,4 @@
-"""Dictionaries built again from labels: a file of them, or a dictionary of which only they are taken."""
+"""Dictionaries built again from labels, those in a file or those of a dictionary."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Rebuilt:
     layer: int | None
     site: str
     atoms: int
-    rebuilt: dict[str, Any]  # whose labels they are, how many, and how many were left out for which reason
+    rebuilt: dict[str, Any]  # the source of the labels, their number, and how many were left out for which reason
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by the names of the fields."""

@@ -299,7 +299,7 @@ def test_passing_over_what_was_built_from_is_told_on_the_way(
     monkeypatch.setattr("itda_core.analysis.evaluation_text._SECONDS_BETWEEN_COUNTS", 0.0)
     dictionary = grown(tiny_model, corpus)
     steps = [progress.step for progress in evaluate(tiny_model, dictionary, corpus, tokens=20)]
-    passed = [int(step.split()[-2]) for step in steps if step.startswith("passing over")]
+    passed = [int(step.split()[-2]) for step in steps if step.startswith("skipping the text")]
     assert len(passed) > dictionary.stats["windows"]
     assert passed == sorted(passed)
     assert passed[-1] >= dictionary.stats["tokens"]

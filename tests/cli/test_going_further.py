@@ -118,7 +118,7 @@ def test_activations_are_kept_listed_read_and_removed(
     for a, b in zip(map(AtomDictionary.load, paths(plain)), map(AtomDictionary.load, paths(out)), strict=True):
         assert torch.equal(a.atoms, b.atoms)
 
-    expect_error(itda("library", "activations", "nothing"), "No kept activations are called 'nothing'; there are: ")
+    expect_error(itda("library", "activations", "nothing"), "There are no kept activations named 'nothing', only: ")
     code, out, err = itda("library", "activations", kept["name"], "--remove", "--json")
     assert (code, [one["name"] for one in json.loads(out)["removed"]]) == (0, [kept["name"]])
     assert list((home / "activations").iterdir()) == []

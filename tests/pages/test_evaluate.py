@@ -296,7 +296,7 @@ def test_a_killed_evaluation_is_lost_and_can_be_removed(studio: Studio) -> None:
     job = job_of(studio, REQUEST, replace(DONE, state="running", share=0.5))
     (job.folder / "process.json").write_text(json.dumps({"pid": 2**22 + 1, "started": 1.0}))
     test = studio.open("evaluate", job=job.id)
-    assert any("ended without a word" in said for said in notices(test))
+    assert any("ended without a report" in said for said in notices(test))
     test.button(key="evaluate.remove").click().run()
     assert not job.folder.exists()
     assert studio.dictionary.is_dir()

@@ -126,7 +126,7 @@ def test_the_labels_behind_a_figure_as_a_table(itda: Cli, tmp_path: Path) -> Non
         assert parts.count("only first") == found["comparable_sizes"][0][1] - parts.count("shared")
         assert all(row["token"] for row in rows)
     code, out, err = itda("compare", *names, "demo-2-L0", "--differences", file)
-    assert (code, out, "those of two dictionaries, not 3" in err) == (2, "", True)
+    assert (code, out, "listed for two dictionaries, not for 3" in err) == (2, "", True)
     labels = Library().export(names[0], tmp_path, labels_only=True)
     code, out, err = itda("compare", labels, names[1], "--differences", file)
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -9,7 +9,7 @@ TEXTBOOK = "pairwise Python sets of (document, window_start, last)"
 
 @dataclass(frozen=True)
 class ComparePlan:
-    """So many dictionaries, all pairs."""
+    """How many dictionaries of what size are compared, all pairs of them."""
 
     dictionaries: int = 240
     atoms: int = 20_000

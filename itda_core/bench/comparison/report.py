@@ -66,8 +66,8 @@ def remarks(found: CompareBench) -> Iterator[str]:
 def _notes(found: CompareBench) -> Iterator[str]:
     if found.textbook_pairs < found.plan.pairs:
         yield (
-            f"Of the sets {found.textbook_pairs:,} of {found.plan.pairs:,} pairs were timed, drawn at random, and "
-            "their time scaled up."
+            f"{found.textbook_pairs:,} of {found.plan.pairs:,} pairs of sets, drawn at random, were timed, and their "
+            "time was scaled up."
         )
     if found.peak_bytes is None:
         yield "The memory could not be measured."

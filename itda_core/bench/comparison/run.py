@@ -39,7 +39,7 @@ class CompareBench:
     plan: ComparePlan
     seconds: float
     textbook_seconds: float
-    textbook_built_seconds: float  # part of these: making the sets
+    textbook_built_seconds: float  # the part of textbook_seconds that makes the sets
     textbook_pairs: int  # that were timed, of plan.pairs
     peak_bytes: int | None  # that ours held at most beside the frames; None: could not be measured
     jaccard_median: float  # of all pairs
@@ -57,7 +57,7 @@ def compare_frames(several: Sequence[pd.DataFrame], tokens: int) -> JaccardMatri
 
 
 def bench_compare(plan: ComparePlan, on_step: Callable[[str], None] = lambda _: None) -> CompareBench:
-    """Measure a plan; `on_step` hears what is being done.
+    """Measure a plan; `on_step` gets what is being done.
 
     Raises UserError when there are fewer than two dictionaries, when they are larger than the text, and should a value
     differ from that of the sets.

@@ -20,7 +20,7 @@ from itda_core.pursuit import reconstruct, relative_error
 
 @dataclass
 class Runner:
-    """Whoever is timed on a case. `errors`: relative error of each token of the first input it was given."""
+    """What is timed on a case. `errors`: relative error of each token of the first input it was given."""
 
     case: Case
     dictionary: Atoms

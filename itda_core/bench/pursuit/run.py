@@ -35,7 +35,7 @@ def choose_device(name: str) -> str:
 
 
 def bench_pursuit(plan: Plan, device: str, on_step: Step = lambda _: None) -> PursuitBench:
-    """Measure a plan on "cpu" or "cuda"; `on_step` hears what is being done.
+    """Measure a plan on "cpu" or "cuda"; `on_step` gets what is being done.
 
     A case whose dictionary does not fit in memory is reported without times. Raises UserError when there is too little
     memory for the growth's fixed case.
@@ -86,7 +86,7 @@ def _same_dictionary(
     if (plan.memory.n_atoms, plan.memory.d_model) == (cases[0].n_atoms, cases[0].d_model):
         followed = [plan.memory, replace(plan.memory, tokens=MEMORY_TIMES * plan.memory.tokens)]
     peaks: list[int] | None = None
-    if device == "cpu":  # while nothing here holds memory that the other process could need
+    if device == "cpu":  # before this process holds memory that the other one could need
         on_step(f"memory at {size}")
         peaks = encoding_bytes_apart([*cases, *followed])
 

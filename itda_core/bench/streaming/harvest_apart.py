@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Harvested:
-    """What one way of harvesting took."""
+    """What one strategy of harvesting took."""
 
     seconds: float  # from the checkpoint's folder to the last activation; imports are not counted
-    requested_bytes: int | None  # of the checkpoint, counted where it is read; None: this way does not tell
+    requested_bytes: int | None  # of the checkpoint, counted where it is read; None: not counted
     disk_bytes: int | None  # that the system read from the disk; None where it does not say
     peak_bytes: int  # resident memory of the process at its highest, Python and libraries included
     projections: str  # a file: each activation along one fixed direction, layer after layer
@@ -75,7 +75,7 @@ def harvest_here(plan: StreamPlan, strategy: str, model: Path, scratch: Path) ->
     import torch
     from safetensors.torch import save_file
 
-    # What all ways need is imported before the clock starts.
+    # What all strategies need is imported before the clock starts.
     from itda_core.models import ModelSpec
     from itda_core.models.loading import load_model, load_skeleton
     from itda_core.models.sites import Site
@@ -155,7 +155,7 @@ def _peak() -> int:
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) * 1024
     except OSError:
-        pass  # no such system: what follows may count the memory of whoever started this process
+        pass  # on other systems the figure below may count the memory of the starting process
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -13,8 +13,8 @@ STRATEGIES = ("streamed", "accelerate_disk", "in_memory")
 class StreamPlan:
     """A whole run: a model of Llama's shape with random weights in float32, and the text it reads.
 
-    Many narrow blocks, so that a checkpoint of this size is streamed in steps as small, beside it, as those of a model
-    that no memory holds. Raises UserError for sizes that cannot work.
+    Its blocks are many and narrow, so that each step of streaming is as small a part of the checkpoint as it is for a
+    model larger than memory. Raises UserError for sizes that cannot work.
     """
 
     layers: int = 78

@@ -54,7 +54,7 @@ def exponents(bench: StreamBench) -> dict[str, float]:
 
 
 def rows(bench: StreamBench) -> Iterator[tuple[object, ...]]:
-    """One row per way of reading, in the order of COLUMNS; below them those of short windows."""
+    """One row per strategy, in the order of COLUMNS, first for the plan's windows, then for short ones."""
     for reads, context in ((bench.reads, bench.plan.context), (bench.short, bench.plan.short_context)):
         for read in reads:
             harvested, speedup = read.harvested, bench.speedup(read, reads)
@@ -91,10 +91,10 @@ def remarks(bench: StreamBench) -> Iterator[str]:
     yield str(bench.machine)
     yield (
         f"A model of Llama's shape with random weights in float32: {plan.layers} blocks of width {plan.d_model}, "
-        f"{bench.checkpoint_bytes / 1e9:.2f} GB in {plan.shards} shards. The activations after every block for "
+        f"{bench.checkpoint_bytes / 1e9:.2f} GB in {plan.shards} shards. Activations after every block were read for "
         f"{plan.windows} windows; accelerate has its blocks on the disk and reads in {plan.batches} batches, streamed "
-        f"in batches of {plan.streamed_windows}. Each way in a process of its own"
-        + (", the checkpoint out of the page cache before each pass over it." if plan.cold else ".")
+        f"in batches of {plan.streamed_windows}. Each strategy runs in a process of its own"
+        + (", with the checkpoint dropped from the page cache before each pass over it." if plan.cold else ".")
     )
     yield (
         f"Peak is all resident memory; {bench.library_bytes / 1e6:,.0f} MB of it "

@@ -8,7 +8,7 @@ from itda_core.bench.streaming.harvest_apart import Harvested
 from itda_core.bench.streaming.plan import StreamPlan
 from itda_core.bench.surroundings import Surroundings
 
-SLACK = 1e-4  # of the largest value, up to which two ways' activations may differ
+SLACK = 1e-4  # of the largest value, up to which the activations of two strategies may differ
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from itda_core.runs.costs.strategies import Harvest, streamed
 
 
 def bench_stream(plan: StreamPlan, on_step: Callable[[str], None] = lambda _: None) -> StreamBench:
-    """Make the plan's model, read it in every way, each in a process of its own, and the streamed way in parts.
+    """Make the plan's model, read it by every strategy, each in a process of its own, and streamed in parts.
 
     Raises UserError when the disk has no room, or a harvest fails.
     """
@@ -80,7 +80,7 @@ def _point(plan: StreamPlan, shape: ModelShape, model: Path, measured: Harvested
     tokens = plan.windows * (plan.context - 1)  # Amount counts a special token in each window
     amount = Amount(tokens, plan.context, plan.layers - 1, plan.layers, 0, 1, plan.windows_per_batch)
     strategy = streamed(Harvest(shape, amount, this_machine("cpu", ["float32"], model), "float32"))
-    assert measured.requested_bytes is not None, "this way counts"
+    assert measured.requested_bytes is not None, "streaming counts"
     return GrowthPoint(
         plan.layers,
         plan.windows * plan.context,

@@ -79,8 +79,7 @@ def harvest(model: LanguageModel, plan: TrainingPlan) -> Harvest:
 def lines_of(corpus: Corpus, longer_than: int) -> Corpus:
     """Every line of more than `longer_than` characters, white space at its ends left out, as a document of its own.
 
-    So are the paragraphs of a text that has one per line taken without its headings. Raises UserError when there is
-    none.
+    A text with one paragraph per line is thus read without its headings. Raises UserError when there is no such line.
     """
     documents = [
         Document(f"{document.id}/{number}", line.strip())

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from itda_core.errors import UserError
 
-ENOUGH = 0.9  # of the tokens: a dictionary that is full only then has used the stream. How many atoms a rule takes does
-# not quite fall with its threshold, so that more cannot be had for certain
+ENOUGH = (
+    0.9  # of the tokens: a dictionary that fills up after these has used the stream. A higher share is not reliable,
+)
+# because the number of atoms does not fall strictly with the threshold
 MOST_TRIALS = 14
 
 
 class Trial(NamedTuple):
-    """How far a rule came at one threshold, told not to take more atoms than wanted."""
+    """How far a rule came at one threshold when it was limited to the wanted number of atoms."""
 
     atoms: int
     tokens: int  # read until it was full, or all

@@ -32,7 +32,7 @@ WANTED = {  # selections that end with a wanted number of atoms by themselves
 
 
 def bench_training(plan: TrainingPlan, on_step: Step = lambda _: None) -> TrainingBench:
-    """Build the plan's dictionaries in every way there is, and measure them; `on_step` hears what is being done.
+    """Build the plan's dictionaries in every way there is, and measure them; `on_step` gets what is being done.
 
     Raises UserError for a model, corpus or size that does not work.
     """

@@ -60,7 +60,7 @@ def train_topk_sae(
     gradients clipped), on activations scaled to a mean norm of sqrt(d_model) as SAELens scales them, the decoder's bias
     started at their mean. Passes over x in ever new orders at a constant learning rate; once the held-out FVU fell by
     less than PLATEAU over the last LOOKED_BACK of the steps, or `seconds` near their end, the rate goes down to zero
-    linearly. `on_pass` is told the passes so far and the held-out FVU after each.
+    linearly. `on_pass` gets the passes so far and the held-out FVU after each.
     """
     from sae_lens import TopKTrainingSAE, TopKTrainingSAEConfig  # pyright: ignore[reportMissingImports]
     from sae_lens.config import SAETrainerConfig  # pyright: ignore[reportMissingImports]

@@ -47,7 +47,7 @@ class Transfer:
     def gain(self) -> float | None:
         """How far the labels go from chance to the model's own dictionary: 0 as a random draw, 1 as its own; below 0
         worse than a draw. None where the own dictionary is missing, or does not do better than the draws by more than
-        two of their standard deviations: there is no way to go.
+        two of their standard deviations, which leaves nothing to gain.
         """
         if self.fvu is None or self.own_fvu is None or self.random_fvu is None:
             return None
@@ -56,7 +56,7 @@ class Transfer:
 
     @property
     def below_random(self) -> float | None:
-        """Of what random places leave unexplained, the part that the labels explain: 1 - FVU / random FVU, below 0
+        """The part that the labels explain of what random places leave unexplained: 1 - FVU / random FVU, below 0
         where they are worse. Unlike `gain` it needs no dictionary of the model's own. None without draws.
         """
         return None if self.fvu is None or not self.random_fvu else 1 - self.fvu / self.random_fvu
@@ -68,7 +68,7 @@ class Transfer:
 
     @property
     def labels_place(self) -> str:
-        """The layer the labels are of; whose they are where that is none."""
+        """The layer of the labels; where there is none, the name of their dictionary."""
         return self.labels if self.labels_layer is None else f"layer {self.labels_layer}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -159,5 +159,5 @@ def _sites(cells: Sequence[Transfer]) -> set[tuple[int | None, str]]:
 
 
 def _without_gain(value: object) -> object:
-    """The fields alone, which `gain` follows from."""
+    """The fields without `gain`, which follows from them."""
     return {name: v for name, v in value.items() if name != "gain"} if isinstance(value, dict) else value

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from itda_core.models import LanguageModel, Site
     from itda_core.text import Corpus
 
-TOKENS = 4096  # held out, measured on if nothing else is said
+TOKENS = 4096  # held out, measured on by default
 DRAWS = 3  # random dictionaries
 MOST_DRAWS = 1000  # each is grown and measured: more take days, and say no more
 
@@ -142,12 +142,13 @@ def transfer_steps(
     seed: int = 0,
     held_out: Corpus | None = None,
 ) -> Generator[TransferStep, None, None]:
-    """Rebuild each of `labels` at each of `sites` of `model` and measure it there, beside what else there is; yields on
-    the way, at last the table.
+    """Rebuild each of `labels` at each of `sites` of `model` and measure it beside own and random dictionaries.
+
+    Yields its progress; the last step has the table.
 
     - `own`: dictionaries of `model` on this corpus, at most one per site; measured at the same k by the same method;
     - random dictionaries: `draws` of them, each of as many activations as the rebuilt one has atoms, drawn uniformly
-      from the stretch of the corpus that the labels come from, treated alike (centred, without attention sinks). The
+      from the part of the corpus that the labels come from, treated alike (centred, without attention sinks). The
       draws follow from `seed` and the prefixes alone;
     - `ks`, `method`: as the labels' dictionary was grown if left out;
     - held out are the first `tokens` tokens of `corpus` behind all that the labels or `own` were built from, or of the

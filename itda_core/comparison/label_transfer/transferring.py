@@ -34,9 +34,9 @@ _SPARE = 0.1  # more places are drawn than atoms are wanted: some may be attenti
 
 
 class _Drawn(NamedTuple):
-    """Places of random dictionaries among the tokens of the stretch, which are counted through."""
+    """The positions of random dictionaries, as numbers of the tokens that the labels' text has."""
 
-    wanted_at: Mapping[int, list[int]]  # per token, the numbers of the drawn places that it is
+    wanted_at: Mapping[int, list[int]]  # per token, the numbers of the drawn places at it
     first: int  # number of the first drawn place; those of the labels come before
     each: int  # places per draw
     draws: int
@@ -84,7 +84,7 @@ class Transferring:
         seed: int,
         held_out: Corpus | None,
     ) -> Generator[TransferStep, None, None]:
-        """Yields on the way, at last the table."""
+        """Yields its progress; the last step has the table."""
         yield TransferStep("drawing places", 0.0)
         amount, drawn = self._draw(draws, seed)
         gathered = yield from self._gather(amount, drawn)
@@ -116,7 +116,7 @@ class Transferring:
 
     def _labelled_windows(self) -> Iterator[Window]:
         """The windows of this model with the text that the labels come from: what their dictionaries have read, or,
-        where that is not told in this tokenizer's windows, up to the end of the last document with a label.
+        where that is not recorded in this tokenizer's windows, up to the end of the last document with a label.
         """
         n_windows = [
             labels.stats.get("windows")
@@ -255,10 +255,10 @@ class Transferring:
         )
 
     def _quality(self, key: tuple[object, ...], dictionary: AtomDictionary, x: Tensor, k: int, method: str) -> Quality:
-        """Measured once, whatever number of cells ask for it."""
+        """The quality of a dictionary, measured once however many cells need it."""
         if key not in self._qualities:
             self._qualities[key] = quality(dictionary, x, k, method)
-            dictionary.forget_gram()  # those of all layers together would fill the memory
+            dictionary.forget_gram()  # the Gram matrices of all layers together would fill the memory
         return self._qualities[key]
 
 
@@ -268,7 +268,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _random(like: AtomDictionary, used: _Used, rows: Tensor) -> AtomDictionary:
-    """Drawn activations in the place of the atoms of `like`, as many, treated as those were; without labels.
+    """A dictionary of as many drawn activations as `like` has atoms, treated as those were; without labels.
 
     rows: (n_drawn,) of used.x, more than needed: attention sinks and activations of zero are passed over.
     """
@@ -289,7 +289,7 @@ def _built(own: AtomDictionary, config: TrainConfig) -> _Built:
     windows, tokens = own.stats.get("windows"), own.stats.get("tokens")
     if isinstance(windows, int) and (own.config.context, own.config.windows) == (config.context, config.windows):
         return _Built(windows, 0)
-    return _Built(0, tokens if isinstance(tokens, int) else float("inf"))  # not told: no part of the corpus is safe
+    return _Built(0, tokens if isinstance(tokens, int) else float("inf"))  # not recorded: no part of the corpus is safe
 
 
 def _own_by_site(

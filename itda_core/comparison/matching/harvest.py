@@ -62,9 +62,9 @@ def harvest(
 ) -> Generator[int, None, Harvest]:
     """Run `model` over the first `tokens` tokens of `corpus` (all, if there are fewer); yields how many are done.
 
-    context, windows: how the corpus is cut, see text.windows; seed: of the keys; folder: where the activations lie, a
-    file without a name that is gone when they are (dictionaries.scratch); None: in memory. The forward batches are
-    those of a training, so that the activations are what `train` would see here, to the bit with as many threads.
+    context, windows: how the corpus is cut, see text.windows; seed: of the keys; folder: where the activations lie in a
+    nameless file that vanishes with them (dictionaries.scratch); None: in memory. The forward batches are those of a
+    training, so that the activations are those that `train` sees here, to the bit with as many threads.
 
     Raises UserError for a site the model has not, a corpus without any token of text, a full disk, a context longer
     than the model's, activations with NaN.

@@ -66,7 +66,7 @@ def match(
     dictionaries: Sequence[Sequence[LabelSet]] | None = None,
     folder: Path | None = None,
 ) -> Generator[MatchProgress, None, None]:
-    """Match the layers of `models` by each of `measures` (of measures.table); yields on the way, at last the table.
+    """Match the layers of `models` by each of `measures` (of measures.table); the last progress has the table.
 
     - One model is in memory at a time. Each is run once over the first `config.tokens` tokens of `corpus`; what it
       computes at `site` of the `layers` (None: all; see layer_matching.same_layers) is kept in `folder`, a file that is
@@ -90,7 +90,7 @@ def match(
         raise UserError(f"{len(models)} model(s) cannot be matched; name at least two.")
     check_measures(measures)
     if config.tokens is None:
-        raise UserError("How much text to compare on was not said; give tokens, for example 20000.")
+        raise UserError("The number of tokens to compare on is missing; give one, for example 20000.")
     if anchors < 1:
         raise UserError(f"anchors={anchors} leaves nothing to compare with; give 1 or more, for example {ANCHORS}.")
     return _Study(models, corpus, config, site, measures, anchors, dictionaries, folder).run(layers)
@@ -237,7 +237,7 @@ class _Study:
 
 
 def _of_covariances(measures: Sequence[Measure], together: Representations) -> dict[str, tuple[np.ndarray, float]]:
-    """All in one pass over the covariances, whose seconds count for each."""
+    """All measures of covariances, in one pass over these, whose seconds count for each."""
     begun = time.perf_counter()
     covariances = Covariances(together.blocks, together.widths)
     results = similarities(covariances, [resolve_name(measure.compute)() for measure in measures], together.names)

@@ -17,7 +17,7 @@ DIGITS = 6  # of a similarity, kept
 
 @dataclass(frozen=True)
 class MeasureResult:
-    """One measure of similarity, put to the task."""
+    """One measure of similarity and how well it matches layers."""
 
     name: str
     accuracy: MatchAccuracy
@@ -32,7 +32,7 @@ class MeasureResult:
 
 @dataclass(frozen=True)
 class MatchTable:
-    """Every measure's similarities of all layers of all models, and how well each finds a layer's like."""
+    """Every measure's similarities of all layers of all models, and how well each finds the same layer."""
 
     models: tuple[str, ...]
     layers: tuple[int, ...]
@@ -79,7 +79,7 @@ class MatchTable:
         return table
 
     def _check(self) -> None:
-        """Raises UserError where the parts are not of one study: whoever shows it counts on that."""
+        """Raises UserError where the parts are not of one study, on which every display relies."""
         n_models, n_layers = len(self.models), len(self.layers)
         shape = (n_models, n_models, n_layers, n_layers)
         whole = all(_shaped(measure.similarity, shape) for measure in self.measures)

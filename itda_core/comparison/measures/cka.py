@@ -33,6 +33,6 @@ class LinearCka:
         return float(covariance.norm())
 
     def between(self, one: float, two: float, covariance: Tensor) -> tuple[float, float]:
-        """The similarity of two sites, and that with their places changed: the same."""
+        """The similarity of two sites in both directions, which are equal."""
         value = min(1.0, float(covariance.square().sum()) / (one * two))
         return value, value

@@ -82,7 +82,7 @@ class Moments:
 
 def _wide_enough(x: Tensor) -> Tensor:
     x = x if x.dtype == torch.float64 else x.float()
-    return x.cpu() if x.device.type == "mps" else x  # which knows no float64
+    return x.cpu() if x.device.type == "mps" else x  # Apple's GPUs have no float64
 
 
 def spread(covariance: Tensor, mean: Tensor, name: str) -> float:
@@ -184,7 +184,7 @@ class Covariances:
 
 def _groups(widths: Sequence[int], entries: int) -> list[list[int]]:
     """The sites in groups, as few as `entries` sums of products between two groups allow."""
-    if sum(widths) ** 2 <= 2 * entries:  # of all pairs, only one half is held
+    if sum(widths) ** 2 <= 2 * entries:  # only one half of all pairs is held
         return [list(range(len(widths)))]
     room = int(entries**0.5)
     groups: list[list[int]] = [[]]

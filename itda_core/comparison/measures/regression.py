@@ -51,8 +51,8 @@ class LinearRegression:
     def between(self, one: Regressor, two: Regressor, covariance: Tensor) -> tuple[float, float]:
         """How much of `one` is explained by `two`, and how much of `two` by `one`.
 
-        So the first is what a layer of one model, which looks for its like in another model, is compared by
-        (Kornblith et al. 2019, table 1: R squared of regressing X on Y, and section 6.1).
+        The first is what layer matching compares a layer of one model with those of another by (Kornblith et al. 2019,
+        table 1: R squared of regressing X on Y, and section 6.1).
         """
         explained = float((covariance @ two.whitened).square().sum()) / one.variance
         explaining = float((one.whitened.T @ covariance).square().sum()) / two.variance

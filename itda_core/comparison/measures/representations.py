@@ -101,7 +101,7 @@ class Representations:
 
 
 class Compared(NamedTuple):
-    """All that a study holds once its models have read the text; a measure takes of it what it needs."""
+    """All that a study holds once its models have read the text, from which each measure takes what it needs."""
 
     together: Representations
     labels: Sequence[LabelSet]  # of the dictionary of each place, in their order; none where no measure needs them

@@ -17,8 +17,8 @@ def svcca(x: Tensor, y: Tensor, variance: float = VARIANCE) -> float:
 
     The fewest principal directions that hold `variance` of each are kept (Raghu et al. 2017, section 2.1), and the
     mean is over as many correlations as the one with fewer directions has. The correlations are the singular values of
-    the cross-covariance between whitened directions; they are clipped at 1 for what rounding adds, and can by their
-    form be nothing else than real and not negative.
+    the cross-covariance between whitened directions; they are clipped at 1 against rounding, and are real and not
+    negative by construction.
 
     Raises UserError when the shapes disagree, a value is not finite, there are fewer than two tokens, x or y is
     constant, or `variance` is not in (0, 1].
@@ -44,7 +44,7 @@ class Svcca:
         """What is needed of one site: a map (width, n_directions) to its whitened principal directions."""
         values, vectors = torch.linalg.eigh(covariance)
         values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
-        # All of it means all that is not rounding, hence the tolerance.
+        # A variance of 1 keeps all that is not rounding, hence the tolerance.
         share = values.cumsum(0) / values.sum()
         kept = int((share < self._variance - 1e-12).sum()) + 1
         positive = int((values > values[0] * len(values) * torch.finfo(values.dtype).eps).sum())
@@ -52,6 +52,6 @@ class Svcca:
         return vectors[:, :kept] / values[:kept].sqrt()
 
     def between(self, one: Tensor, two: Tensor, covariance: Tensor) -> tuple[float, float]:
-        """The similarity of two sites, and that with their places changed: the same."""
+        """The similarity of two sites in both directions, which are equal."""
         value = float(torch.linalg.svdvals(one.T @ covariance @ two).clamp_max(1).mean())
         return value, value

@@ -32,7 +32,7 @@ class Measure:
 
     @property
     def caption(self) -> str:
-        """What it asks, and who asked first."""
+        """What it asks, with its source."""
         return self.asks if self.source is None else f"{self.asks} ({self.source})"
 
 

@@ -25,7 +25,7 @@ class Course:
     """Checkpoints from the first to the last, and their dictionaries."""
 
     checkpoints: tuple[str, ...]  # what figures call them
-    numbered: bool  # whether their names told the order; else they come as they were given
+    numbered: bool  # whether their names hold the order; else they come as they were given
     sets: Mapping[tuple[int, int], LabelSet]  # by (place in `checkpoints`, layer); the last has every layer
     left_out: tuple[int, ...]  # layers that the last checkpoint has no dictionary of
 
@@ -34,7 +34,7 @@ class Course:
         names = ", ".join(self.checkpoints)
         if len(self.checkpoints) > _MOST_NAMED:
             names = f"{', '.join(self.checkpoints[: _MOST_NAMED - 1])}, …, {self.checkpoints[-1]}"
-        how = "as they were given, because the names of several tell no order"
+        how = "as they were given, because several names hold no number"
         if self.numbered:
             bare = re.search(r"\d", self.checkpoints[-1]) is None
             how = f"by the numbers in their names{', the one without a number last' if bare else ''}"
@@ -53,14 +53,14 @@ class Course:
 
 class _Name(NamedTuple):
     text: str
-    numbered: bool  # whether it tells when in training
+    numbered: bool  # whether it holds a number
 
 
 def course_of(sets: Sequence[LabelSet]) -> Course:
-    """The checkpoints that dictionaries are of, told by what differs in the names of their models: the folder, or the
-    revision (of a Hub commit its branch or tag, where the local cache knows it).
+    """The checkpoints that dictionaries are of, recognised by what differs in the names of their models: the folder, or
+    the revision (of a Hub commit its branch or tag, where the local cache knows it).
 
-    They are ordered by the numbers in these names, one without a number (main) last; where several tell no number, by
+    They are ordered by the numbers in these names, one without a number (main) last; where several have no number, by
     the order of `sets`. A layer that the last one lacks is left out.
 
     Raises UserError when sets differ in corpus, site or width, are of no block of the model, or are two of one layer
@@ -93,7 +93,7 @@ def course_of(sets: Sequence[LabelSet]) -> Course:
         for layer, one in by_name[name].items()
         if layer in last
     }
-    kept = sorted({place for place, _ in found})  # a checkpoint may have had nothing but what is left out
+    kept = sorted({place for place, _ in found})  # all layers of a checkpoint may have been left out
     return Course(
         checkpoints=tuple(ordered[place].text for place in kept),
         numbered=numbered,

@@ -23,11 +23,11 @@ def sentences(found: Convergence) -> Iterator[str]:
     if len(fraction):
         yield f"Comparable: {percent_range(fraction)} of the prefixes that either of two has read."
     else:
-        yield "How many prefixes are comparable is not known without the corpus; every label counts."
+        yield "The number of comparable prefixes is unknown without the corpus; every label counts."
     if len(expected):
         yield f"By chance Jaccard would be {percent_range(expected)}."
     else:
-        yield "The Jaccard expected by chance is not known without the corpus."
+        yield "The Jaccard expected by chance is unknown without the corpus."
 
 
 def settled(found: Convergence) -> str:

@@ -1,7 +1,7 @@
-"""How sure a Jaccard value is: a bootstrap over documents, and which cells can be told apart by it.
+"""How certain a Jaccard value is: a bootstrap over documents, and which cells can be told apart by it.
 
-Labels of one document are not independent of each other, documents nearly are; so documents are drawn, with
-replacement, and everything is counted in those that were. All cells are computed from the same resamples, which makes
+Labels of one document are not independent of each other, but documents nearly are. So documents are drawn, with
+replacement, and everything is counted in the drawn ones. All cells are computed from the same resamples, which makes
 the difference of two cells far more certain than either of them.
 """
 

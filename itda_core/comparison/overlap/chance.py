@@ -2,7 +2,7 @@
 
 Two chance levels. "uniform": both dictionaries drew their labels from all comparable prefixes, any as likely as any
 other. "token", the stricter one: each keeps how many labels it has of every token, and only which of the token's
-occurrences they stand at is chance; what is above this level is not explained by both models liking the same tokens.
+occurrences they stand at is chance; what is above this level is more than both models labelling the same tokens.
 """
 
 from __future__ import annotations

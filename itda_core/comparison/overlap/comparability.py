@@ -1,6 +1,6 @@
 """Which prefixes two dictionaries can be compared at: those that both models have read and end a token at.
 
-Models read different stretches of a corpus (growth may end early), in windows of different lengths, with tokenizers of
+Models read different parts of a corpus (growth may end early), in windows of different lengths, with tokenizers of
 their own. A prefix (document, first character of the window, last character read) is comparable for two of them when
 both end a token there, in windows that begin at the same character, within what both have read.
 """
@@ -31,8 +31,8 @@ class Comparability(Protocol):
 
     @property
     def exact(self) -> bool:
-        """Whether the corpus was read for it; else every label counts, and how much was read is taken from what the
-        trainings said."""
+        """Whether the corpus was read for it; otherwise every label counts, and the trainings' records say how much was
+        read."""
         ...
 
     @property
@@ -71,7 +71,7 @@ class _Common(NamedTuple):
 
 
 class ExactComparability:
-    """Comparable prefixes of every two sets, found by reading the corpus once for every way in which it was read."""
+    """Comparable prefixes of every two sets, found by reading the corpus once for each reading of the sets."""
 
     exact = True
 

@@ -1,8 +1,8 @@
 """What the order of the corpus does to Jaccard: dictionaries grown on the same documents in several orders.
 
-A dictionary depends on the order in which text comes: of many occurrences of one thing, the first becomes the atom. So
-two models that read in the same order agree on more than two that do not, and the same model against itself in another
-order is the most that figures of different orders can be expected to reach.
+A dictionary depends on the order of the text: of many similar occurrences, the first becomes the atom. So two models
+that read in the same order agree more than two that do not, and a model's overlap with itself in another order is the
+most that different orders can be expected to reach.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def order_effect(
     """Run every training in each of several orders; yields while it does, and the effect at the end.
 
     The text of a training is the corpus's first documents, as many whole ones as its `config.tokens` reach into; the
-    first order is the corpus's own. Dictionaries are not kept, only their labels are; of these count the ones that are
-    comparable (module comparable).
+    first order is the corpus's own. Only the labels of dictionaries are kept, of which the comparable ones count
+    (module comparability).
 
     Raises UserError when fewer than two orders or no dictionary is asked for, or `config.atoms` may end a training
     before all of the text is read: different orders would then have read different text.
@@ -115,11 +115,11 @@ def order_effect(
     orders, seed, corpus = plain(orders), plain(seed), Corpus.of(corpus)
     check_orders(orders)
     if not trainings:
-        raise UserError("Nothing to train was named; name at least one dictionary.")
+        raise UserError("No dictionary was named; name at least one.")
     for config in (training.config for training in trainings):
         if config.atoms is not None and not config.rule.sized:
             raise UserError(
-                f"atoms={config.atoms} can end a training before the text is read, in every order elsewhere; leave it "
+                f"atoms={config.atoms} can end a training early, after other text in each order; leave it "
                 f"out, or choose selection={' or '.join(map(repr, SIZED))}."
             )
     found: list[list[LabelSet]] = [[] for _ in range(orders)]
@@ -152,10 +152,10 @@ def check_orders(orders: int) -> None:
 
 
 def in_order(corpus: Corpus, documents: Sequence[Document], order: int, seed: int) -> Corpus:
-    """The documents in another order, under their own ids; order 0 is the one given. Two documents come in the same
-    order whatever others are there, so that dictionaries of longer and shorter stretches meet them alike.
+    """The documents in another order, under their own ids; order 0 is the one given. The order of two documents does
+    not depend on the others, so that dictionaries of longer and shorter texts meet them alike.
 
-    Its fingerprint is another one than the corpus's, because a training that goes on, goes on in the text's order.
+    Its fingerprint differs from the corpus's, because a training can only go on in its own order.
     """
     ordered = list(documents)
     if order:
@@ -186,7 +186,7 @@ def _first_documents(corpus: Corpus, model: ActivationSource, config: TrainConfi
 
 
 def _effect(names: Sequence[str], every: JaccardMatrix, documents: Sequence[int]) -> OrderEffect:
-    """every: of the first order all dictionaries, then of the next."""
+    """every: all dictionaries of the first order, then those of the next."""
     n = len(names)
     orders = len(every.labels) // n
     blocks, chance = (values.reshape(orders, n, orders, n) for values in (every.jaccard, every.null_jaccard))

@@ -11,12 +11,12 @@ from itda_core.comparison.overlap.comparability import Comparability
 
 
 def first_of(usable: np.ndarray, n: int) -> np.ndarray:
-    """(n_labels,) bool: of the labels that `usable` (n_labels,) bool has, in order of entering, the first `n`."""
+    """(n_labels,) bool: the first `n`, in order of entering, of the labels in `usable` (n_labels,) bool."""
     return usable & (np.cumsum(usable) <= n)
 
 
 class Cropped:
-    """Of each two sets the first n comparable labels by order of entering, n the size of the smaller.
+    """The first n comparable labels of each two sets by order of entering, n being the size of the smaller.
 
     `sizes` and `intersection`: (n_sets, n_sets) int64, `sizes[i, j]` labels of set i that count beside set j.
     """

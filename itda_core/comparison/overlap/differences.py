@@ -55,9 +55,9 @@ class Differences:
 def differences(
     sets: tuple[LabelSet, LabelSet], comparable: Comparability | None = None, *, crop: bool = False
 ) -> Differences:
-    """What two sets share and what not; with `comparable` (of these two, in this order) only what can be compared.
+    """The labels that two sets share or do not; with `comparable` (of these two, in this order) only comparable ones.
 
-    crop: of both only the first n of these labels that entered, n as many as the smaller has, as `jaccard_matrix` does.
+    crop: only the first n of these labels of each set count, n being the size of the smaller, as in `jaccard_matrix`.
     Raises UserError when they are of different corpora, or their labels say nothing of the tokens they stand at.
     """
     check(sets)

@@ -1,4 +1,4 @@
-"""What can be compared, as far as it can be told without the corpus."""
+"""What can be compared, estimated without the corpus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itda_core.errors import UserError
 
 
 class EstimatedComparability:
-    """Where the corpus is not at hand: every label counts; prefixes are the tokens that both trainings say they read.
+    """Comparability without the corpus: every label counts; prefixes are the tokens that both trainings report.
 
     Only sets of one reading (tokenizer, context, windows) have a known number of prefixes in common.
     """

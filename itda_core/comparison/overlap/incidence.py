@@ -71,7 +71,7 @@ class Incidence(NamedTuple):
         return counts.reshape(self.n_documents, self.n_sets).astype(np.float32)
 
     def _blocks(self) -> Iterator[np.ndarray]:
-        """The incidence as ones and zeros (n_sets, some prefixes) float32, a stretch of prefixes at a time."""
+        """The incidence as ones and zeros (n_sets, some prefixes) float32, a block of prefixes at a time."""
         width = max(1, _CELLS // self.n_sets)
         n_prefixes = int(self.prefix[-1]) + 1 if len(self.prefix) else 0
         for begin in range(0, n_prefixes, width):

@@ -1,4 +1,4 @@
-"""Jaccard similarity of dictionaries: of the places that either is labelled with, how many both are (paper, 3.3)."""
+"""Jaccard similarity of dictionaries: the share of all labelled positions that both are labelled with (paper, 3.3)."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _matrix(
     null: str,
     cut: Cropped | None = None,
 ) -> JaccardMatrix:
-    """sizes: (n, n), labels of set i that count beside set j; intersection: likewise, its diagonal not looked at."""
+    """sizes: (n, n), labels of set i that count beside set j; intersection: (n, n), its diagonal not looked at."""
     np.fill_diagonal(intersection, np.diag(sizes))
     union = sizes + sizes.T - intersection
     values = np.divide(intersection, union, out=np.zeros(union.shape), where=union > 0)
@@ -192,7 +192,7 @@ def _chance(
         labels = comparable.labels if cut is None else cut.labels
         return chance.given_tokens(comparable.token_counts(i, j, labels(i, j), labels(j, i)))
     n_prefixes = comparable.prefixes[i, j]
-    if np.isnan(n_prefixes) or n_prefixes < max(first, second):  # what a training says it read may be less than it had
+    if np.isnan(n_prefixes) or n_prefixes < max(first, second):  # a training may record fewer tokens than it had labels
         return None
     return chance.uniform(int(n_prefixes), first, second)
 

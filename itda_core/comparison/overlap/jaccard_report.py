@@ -40,14 +40,14 @@ def cells(matrix: JaccardMatrix) -> Iterator[tuple[object, ...]]:
 
 
 def sentences(matrix: JaccardMatrix) -> Iterator[str]:
-    """What belongs to every figure of the matrix: how much is comparable, chance, what cannot be told apart."""
+    """The notes for every figure of the matrix: how much is comparable, chance, which cells cannot be told apart."""
     pairs = np.triu_indices(len(matrix.labels), 1)
     yield _comparability(matrix, pairs)
     yield _chance(matrix, pairs)
     if matrix.uncropped is not None:
         change = matrix.jaccard[pairs] - matrix.uncropped.jaccard[pairs]
         yield (
-            "Of each two only as many labels count as the smaller has, the first that entered; that changes Jaccard "
+            "Of each pair only the first labels count, as many as the smaller set has; that changes Jaccard "
             f"by {change.min() * 100:+.1f} to {change.max() * 100:+.1f} points."
         )
     if matrix.bootstrap is not None and matrix.level is not None:
@@ -78,7 +78,7 @@ def _comparability(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
     fraction = matrix.comparable_fraction[pairs]
     known = fraction[~np.isnan(fraction)]
     if not len(known):
-        return "How many prefixes are comparable is not known without the corpus; every label counts."
+        return "The number of comparable prefixes is unknown without the corpus; every label counts."
     unknown = "" if len(known) == len(fraction) else f" ({len(fraction) - len(known)} pairs: not known)"
     how = "counted in the text" if matrix.exact else "as far as the trainings say; every label counts"
     return f"Comparable: {percent_range(known)} of the prefixes that either of two has read{unknown}, {how}."
@@ -89,14 +89,14 @@ def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
     expected, z = expected[~np.isnan(expected)], z[~np.isnan(z)]
     which = "any prefix as likely as another" if matrix.null == "uniform" else "given how often each holds each token"
     if not len(expected):
-        return "The Jaccard expected by chance is not known without the corpus."
+        return "The Jaccard expected by chance is unknown without the corpus."
     ends = list(dict.fromkeys(f"{value:,.0f}" for value in (z.min(), z.max()))) if len(z) else []
-    above = f"; what was found is {' to '.join(ends)} standard deviations from that" if ends else ""
+    above = f"; the values found are {' to '.join(ends)} standard deviations from that" if ends else ""
     return f"By chance ({which}) Jaccard would be {percent_range(expected)}{above}."
 
 
 def percent_range(values: np.ndarray) -> str:
-    """From the smallest to the largest; one figure where they read alike. values: of any shape, not empty."""
+    """From the smallest to the largest percentage; one figure where both are equal. values: any shape, not empty."""
     low, high = f"{values.min():.1%}", f"{values.max():.1%}"
     return low if low == high else f"{low} to {high}"
 

@@ -39,5 +39,5 @@ def refusal(one: LabelSet, other: LabelSet) -> UserError:
     reason = f" ({', '.join(different)})" if different else ""
     return UserError(
         f"Nothing of {one.name} and {other.name} is comparable: no prefix was read by both models{reason}; train both "
-        "with the same context and windows, on the same stretch of text."
+        "with the same context and windows, on the same part of the text."
     )

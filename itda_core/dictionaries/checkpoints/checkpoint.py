@@ -1,4 +1,4 @@
-"""The state of a training on disk, so that a run that was killed can go on and end as if it had not been."""
+"""The state of a training on disk, so that a killed run can go on and end with the same result."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VERSION = 3
-UNSAID = {"paper rule": 1, "windows read": "together"}  # what an identity means that does not say
+UNSAID = {"paper rule": 1, "windows read": "together"}  # what an identity without these keys means
 _PREFIX = "checkpoint-"
 _LABELLED, _MEAN = "labelled", "mean"
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
-_RESERVOIR = ".pool-"  # of use only with a checkpoint that names it
+_RESERVOIR = ".pool-"  # used only with a checkpoint that names it
 _REMEDY = "start the training anew."
 _COUNT = whole()
 _SEGMENT = matching(r"[0-9]{8,12}", "the name of a segment")  # a folder's name, which must not lead elsewhere
@@ -54,7 +54,7 @@ _FACTS = table({}, {"step": _COUNT, "relative_error": number(), "segments": list
 
 
 def _state(n_sites: int) -> Form:
-    """What state.json holds, of so many sites."""
+    """The form of state.json for `n_sites` sites."""
     return table(
         {
             **SNAPSHOT,
@@ -70,15 +70,15 @@ def _state(n_sites: int) -> Form:
 
 
 def reservoir_folder(folder: Path, site: int) -> Path:
-    """Where site number `site` of a run keeps its reservoir on disk; its checkpoints name what of it counts."""
+    """Where site number `site` of a run keeps its reservoir on disk; its checkpoints name the segments that count."""
     return folder / f"{_RESERVOIR}{site}"
 
 
 class Checkpoints:
     """The checkpoints of one run in `folder`: each a folder that appears in one rename; the newest counts.
 
-    `identity` gives what a run must share with a checkpoint to go on from it, as far as is known by then: that a model
-    has to read windows alone may be found in the midst of a text, before anything of it is taken.
+    `identity` gives what a run must share with a checkpoint to go on from it, as far as it is known: that a model must
+    read windows alone may be found only after reading has begun.
     """
 
     def __init__(self, folder: Path, identity: Callable[[], dict[str, Any]]) -> None:
@@ -108,7 +108,7 @@ class Checkpoints:
             growth.tidy()
 
     def load(self, growths: Sequence[Growth], device: torch.device) -> Snapshot | None:
-        """Put the newest checkpoint into `growths` and say where it stood; None when there is none.
+        """Put the newest checkpoint into `growths` and return its snapshot; None when there is none.
 
         Raises UserError when the checkpoint belongs to another run (naming what differs) or is damaged: every file is
         held against the digest that state.json has of it (those of an earlier version of this program have none).
@@ -136,7 +136,7 @@ class Checkpoints:
         return snapshot
 
     def _read_state(self, file: Path, n_sites: int) -> dict[str, Any]:
-        """What a checkpoint says, checked. Raises UserError as `load`."""
+        """The checked content of a checkpoint's state.json. Raises UserError as `load`."""
         state = read_json(file, strict=True)
         if not isinstance(state, dict) or state.get("version") != VERSION:
             raise UserError(f"{shown(file.parent)} was written by another version of this program; {_REMEDY}")
@@ -188,7 +188,7 @@ class Checkpoints:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What differs, in words; settings that are themselves tables are compared one by one."""
+    """The differences as text; settings that are themselves tables are compared one by one."""
     found = []
     for key in sorted(old.keys() | new.keys()):
         was, now = (state.get(key, UNSAID.get(key)) for state in (old, new))
@@ -200,7 +200,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _short(value: object) -> str:
-    """Fingerprints are recognised by their beginning, a model's also by what of it its config decides."""
+    """A value as text, fingerprints cut to their beginning (a model's also keeps the part from its config)."""
     words = shown(", ".join(map(str, value)) if isinstance(value, list) else value)
     weights = weights_of(words)
     return f"{weights[:12]}...{words[len(weights) :]}" if len(weights) == 64 and weights.isalnum() else words

@@ -1,8 +1,8 @@
-"""The dictionary a training begins with, where it does not begin with none.
+"""The dictionaries a training begins with, if any.
 
 Its atoms and labels come first and stay, whatever selected them, and count for `config.atoms`; a centred one gives its
-mean as well. The published code can begin like this; it keeps no labels. It is part of what a run is: one that goes on
-must have begun with the same. `stats["initial"]` tells which it was.
+mean as well. The published code can begin like this, but keeps no labels. They are part of a run's identity: a run that
+goes on must have begun with the same. `stats["initial"]` records which they were.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ def placed(
     corpus: Corpus,
     config: TrainConfig,
 ) -> dict[int, AtomDictionary]:
-    """Each of the dictionaries under the number of its site.
+    """The initial dictionaries by the number of their site.
 
     A label names a place of one text, cut in one way and read by one model: where any of that differs from the
     training's, `verify` would not find the place again, and the Jaccard similarity would count a prefix that was never
     read. So model, tokenizer, corpus, context and windows have to be the training's own, and whether it centres. How
     the atoms were selected, from how much of the text, and with which k does not matter.
 
-    Raises UserError when one of the dictionaries does not fit, naming why, when the selection begins with none, or when
-    no atom could be added.
+    Raises UserError when one of the dictionaries does not fit, naming why, when the selection cannot begin with one, or
+    when no atom could be added.
     """
     if initial and not config.rule.extends:
         raise UserError(
-            f"selection={config.selection!r} chooses all of its atoms and begins with none; leave the initial "
+            f"selection={config.selection!r} chooses all of its atoms itself; leave the initial "
             f"dictionary out, or choose selection={' or '.join(map(repr, EXTENDED))}."
         )
     numbers = {(site.module or site.kind, site.layer): i for i, site in enumerate(sites)}
@@ -66,7 +66,7 @@ def placed(
             )
         if config.atoms is not None and len(dictionary) >= config.atoms:
             raise UserError(
-                f"The initial dictionary has {len(dictionary):,} atoms already, and atoms={config.atoms:,} are wanted; "
+                f"The initial dictionary has {len(dictionary):,} atoms already, but atoms={config.atoms:,}; "
                 "ask for more, or leave one of the two out."
             )
         found[number] = dictionary
@@ -74,7 +74,7 @@ def placed(
 
 
 def fingerprint(initial: Mapping[int, AtomDictionary]) -> str | None:
-    """Of all of them together with the numbers of their sites, 64 hexadecimal digits; None where there is none."""
+    """The fingerprint of all of them with the numbers of their sites, 64 hexadecimal digits; None for none."""
     if not initial:
         return None
     digest = hashlib.sha256()
@@ -84,7 +84,7 @@ def fingerprint(initial: Mapping[int, AtomDictionary]) -> str | None:
 
 
 def own_fingerprint(dictionary: AtomDictionary) -> str:
-    """Of a dictionary's atoms, mean and labels, 64 hexadecimal digits."""
+    """The fingerprint of a dictionary's atoms, mean and labels, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for tensor in (dictionary.atoms, dictionary.mean):
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
@@ -94,7 +94,7 @@ def own_fingerprint(dictionary: AtomDictionary) -> str:
 
 
 def described(dictionary: AtomDictionary) -> dict[str, Any]:
-    """What the statistics of a dictionary that began with this one tell of it: JSON-able."""
+    """The entry for this one in the statistics of a dictionary that began with it: JSON-able."""
     return {
         "name": None if dictionary.path is None else dictionary.path.name,
         "atoms": len(dictionary),

@@ -1,4 +1,4 @@
-"""When a training writes its state down."""
+"""When a training saves its state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Saving:
     def __init__(
         self, checkpoints: Checkpoints | None, growths: Sequence[Growth], seconds: float, saved: Snapshot
     ) -> None:
-        """saved: what need not be, because the run begins there."""
+        """saved: the snapshot that the run begins with, which need not be saved."""
         self._checkpoints, self._growths, self._seconds, self._saved = checkpoints, growths, seconds, saved
         self._at, self._wait = time.monotonic(), seconds
 

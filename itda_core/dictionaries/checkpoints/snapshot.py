@@ -1,4 +1,4 @@
-"""Where a training stands: what has to be kept so that it can go on from there, under the same settings or looser."""
+"""The position of a training: all it needs to go on from there, under the same settings or looser ones."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Snapshot(NamedTuple):
     """Where a run stood at the end of a forward batch, or within the one that it needed in part only."""
 
     windows: int = 0  # of the corpus that have been read, all or in part
-    whole: int = 0  # windows of this pass all of whose tokens were taken: where the stream is taken up again
-    skip: int = 0  # tokens that were taken of the windows behind those
+    whole: int = 0  # windows of this pass that were taken whole: the stream continues after them
+    skip: int = 0  # tokens that were taken from the windows after those
     tokens: int = 0  # taken over all passes, special ones not counted
     passes: int = 1  # how often the text was begun
     pass_begun: int = 0  # tokens taken before this pass
@@ -76,11 +76,11 @@ class Snapshot(NamedTuple):
         return cls(**{**values, "layers": layers, "stages": stages})
 
     def record(self, layer: int) -> dict[str, Any]:
-        """What a finished dictionary, that of number `layer`, keeps so that it can be extended: JSON-able."""
+        """What the finished dictionary number `layer` keeps so that it can be extended: JSON-able."""
         return {**{name: getattr(self, name) for name in _PLACE}, "totals": list(self.layers[layer])}
 
     def stage_list(self, layer: int) -> list[dict[str, Any]]:
-        """The stages as a dictionary's statistics tell them."""
+        """The stages as a dictionary's statistics hold them."""
         ends = [*(stage.begun for stage in self.stages[1:]), self.tokens]
         had = [*(stage.had[layer] for stage in self.stages[1:]), self.layers[layer].atoms]
         return [
@@ -99,9 +99,9 @@ class Snapshot(NamedTuple):
 
 
 def snapshot_of(dictionaries: Sequence[AtomDictionary]) -> Snapshot:
-    """Where the training stood that ended with `dictionaries`, one per layer, all from one run.
+    """The final snapshot of the training that gave `dictionaries`, one per layer, all from one run.
 
-    Raises UserError when they do not say, or do not come from one place in one stream.
+    Raises UserError when they do not record it, or do not come from one position in one stream.
     """
     records, stages = [], []
     for dictionary in dictionaries:

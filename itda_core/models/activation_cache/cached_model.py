@@ -43,11 +43,11 @@ class KeptActivations(DescribedByModel):
     """Streams what `model` would: forward batches that were kept come from disk, to the bit as the model gave them, the
     others from the model.
 
-    For trainings, which ask nothing of a model but its description and its stream. With `keep`, what the model gives
-    is written down, a shard of SHARD_BYTES at a time, the last one when the block ends; without, sets kept earlier are
-    still read. One of an earlier version, which does not say with which config it was made, is read once a batch of it
-    was found to be what the model gives. Values are stored in the model's own precision, which loses nothing. Only one
-    batch that was read and one shard that is to be written are held.
+    It serves trainings, which need only a model's description and its stream. With `keep`, what the model gives is
+    written, a shard of SHARD_BYTES at a time, the last one when the block ends; without, sets kept earlier are still
+    read. A set of an earlier version, whose config is not recorded, is read once one of its batches was found to be
+    what the model gives. Values are stored in the model's own precision, which loses nothing. Only one batch that was read
+    and one shard that is to be written are held.
 
         with KeptActivations(model, corpus, root, context=128, windows="all") as source:
             for progress in train(source, corpus, layers, config): ...
@@ -81,7 +81,7 @@ class KeptActivations(DescribedByModel):
         self._folder: Path | None = None
         self._index: Index | None = None
         self._earlier: Index | None = None  # of the set of an earlier version
-        self._proven = False  # whether that is of this model
+        self._proven = False  # whether that set was found to be of this model
         self._waiting: dict[str, torch.Tensor] = {}  # the next shard
         self._batches: list[tuple[str, int]] = []
         self._waiting_bytes = 0
@@ -211,12 +211,12 @@ class KeptActivations(DescribedByModel):
 
 
 def _software(batching: Batching) -> str:
-    """What computes: activations that were kept when padding still was read are not those of windows alone."""
+    """The software in a set's key; versions whose windows read padding gave other activations."""
     return torch.__version__ if batching is Batching.TOGETHER else f"{torch.__version__}, windows read alone"
 
 
 def _device_name(device: torch.device) -> str:
-    """Another kind of GPU may round otherwise."""
+    """The name of the device; another kind of GPU may round differently."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

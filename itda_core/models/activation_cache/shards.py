@@ -1,7 +1,7 @@
 """Activations on disk: safetensors shards of forward batches, found again by the text that was read.
 
 A set is a folder: `set.json` says what gave the activations (SetKey, and names for people), each shard holds some
-forward batches, for every site one tensor. What tokens they belong to is not stored: whoever asks has the windows, and
+forward batches, for every site one tensor. What tokens they belong to is not stored: the reader has the windows, and
 a batch is found by the digest of their token ids. Each tensor has its own digest in the shard's header, and one that is
 not what was written counts as not kept (shards of an earlier version have none, and are taken as they are).
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from itda_core.text import Window
 
 VERSION = 1
-SHARD_BYTES = 64 * 2**20  # what is held before it is written; a kill loses no more
+SHARD_BYTES = 64 * 2**20  # held in memory before it is written; a kill loses no more
 _DESCRIPTION, _LOCK, _SUFFIX = "set.json", ".lock", ".safetensors"
 _BATCHES, _DIGESTS = "batches", "sha256"
 
@@ -41,14 +41,14 @@ _BATCHES, _DIGESTS = "batches", "sha256"
 class SetKey:
     """What activations depend on beside the windows read together: to the last bit on one machine with as many threads.
 
-    Another processor adds up otherwise, and what it kept is taken as its own: the difference is one of rounding.
+    Activations kept by another processor are used all the same: they differ by rounding only.
     """
 
     weights: str  # the model's fingerprint, of which the weights are a part
     tokenizer: str  # fingerprint
     dtype: str
     device: str  # its kind: a GPU rounds otherwise than a CPU
-    software: str  # torch's version, likewise
+    software: str  # torch's version, on which rounding depends
     corpus: str  # fingerprint
     context: int
     windows: str  # "all" or "first"
@@ -58,7 +58,7 @@ class SetKey:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
     def earlier(self) -> SetKey:
-        """As versions wrote it to whom the weights alone were the model; a set of it may be of another config."""
+        """The key as earlier versions wrote it, with the weights alone; its set may be of another config."""
         return replace(self, weights=weights_of(self.weights))
 
 
@@ -125,7 +125,7 @@ class Index:
 
 
 def digest_of(windows: Sequence[Window]) -> str:
-    """What tells forward batches apart: the token ids of their windows, and which are special."""
+    """The digest that identifies a forward batch: of its windows' token ids, and which of them are special."""
     digest = hashlib.sha256()
     for window in windows:
         digest.update(len(window).to_bytes(8, "little"))
@@ -160,7 +160,7 @@ def _bytes_digest(tensor: torch.Tensor) -> str:
 
 
 def sets(root: Path) -> list[CachedSet]:
-    """The sets in `root`, by name; folders that are none are left out."""
+    """The sets in `root`, by name; other folders are left out."""
     return [kept for folder in sorted(_folders(root)) if (kept := _read(folder)) is not None]
 
 
@@ -199,7 +199,7 @@ def remove_set(root: Path, name: str) -> CachedSet:
     """Delete the set `name` of `root`. Raises UserError when there is none, or somebody is writing to it."""
     found = next((kept for kept in sets(root) if kept.name == name), None)
     if found is None:
-        raise UserError(f"No kept activations are called {name[:80]!r}; itda library activations lists what there is.")
+        raise UserError(f"There are no kept activations named {name[:80]!r}; itda library activations lists all sets.")
     lock = lock_of(found.folder)
     try:
         lock.acquire(timeout=0)
@@ -207,7 +207,7 @@ def remove_set(root: Path, name: str) -> CachedSet:
         raise UserError(f"A training is writing to {name}; wait for it, or cancel it first.") from None
     try:
         with explained(found.folder):
-            (found.folder / _DESCRIPTION).unlink()  # from here on it is no set
+            (found.folder / _DESCRIPTION).unlink()  # without it the folder is no set
             shutil.rmtree(found.folder)
     finally:
         lock.release()

@@ -23,7 +23,7 @@ _LEAST_STORE, _MOST_STORE = 80 * 2**20, 4 * 2**30  # bytes; Ray refuses less
 
 def ray_module() -> Any:
     """Ray. Raises UserError where it is not installed."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report usage to its makers
     try:
         return import_module("ray")
     except ImportError:
@@ -35,14 +35,14 @@ def ray_module() -> Any:
 
 def loopback_only() -> None:
     """Have Ray, which must not be loaded yet, listen on and connect to this machine's loopback address only."""
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # its word for "no other machines"
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's setting for "no other machines"
 
 
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, joined to the cluster at `address` (host:port), or to one of this machine's cores for one of HERE.
 
-    A process that is connected already stays so, wherever that is. Raises UserError when nothing answers.
+    A process that is already connected keeps its cluster. Raises UserError when nothing answers.
     """
     host, port = ("127.0.0.1", 0) if address in HERE else _parsed(address)
     if _is_loopback(host):
@@ -90,7 +90,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _check_answers(host: str, port: int) -> None:
-    """Ray itself would try for more than a minute."""
+    """Raises UserError at once where no cluster answers; Ray itself would try for more than a minute."""
     try:
         socket.create_connection((host, port), timeout=_SECONDS_TO_ANSWER).close()
     except OSError as error:
@@ -102,7 +102,7 @@ def _check_answers(host: str, port: int) -> None:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray puts a handler of its own in the place of the one for SIGTERM."""
+    """Restores the handler of SIGTERM, which Ray replaces by its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

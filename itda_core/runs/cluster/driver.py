@@ -94,7 +94,7 @@ def train_all(
       itda-studio, and models and corpora under the same names; no disk is shared: checkpoints and dictionaries are
       sent here as the bytes of their files;
     - `resume`: go on with unfinished runs of the same requests, each group of layers from its last checkpoint;
-    - `work`: where checkpoints are kept (None: in the user's work folder, a run per group of layers);
+    - `work`: where checkpoints are kept (None: in the user's checkpoints folder, a run per group of layers);
     - `on_progress`, `on_note`: with the request's place in `requests`;
     - `should_stop`: asked several times a second; True makes all workers save their state and raises Interrupted.
 
@@ -158,7 +158,7 @@ class _Trainings:
         self._pending = list(range(len(requests)))
         self.teams: dict[int, Team] = {}  # by the request's place, as the results
         self.results: dict[int, tuple[TrainedDictionary, ...]] = {}
-        self._announced = False  # whether it was told that training has begun, since the last dictionaries were saved
+        self._announced = False  # whether the start of training was reported since the last dictionaries were saved
 
     @property
     def ended(self) -> bool:
@@ -166,7 +166,7 @@ class _Trainings:
         return not (self._pending or self.teams)
 
     def begin(self) -> None:
-        """Start trainings that wait on the free workers; where none waits, workers join the smallest team."""
+        """Start waiting trainings on the free workers; where none waits, workers join the smallest team."""
         free = [slot for slot in self._slots if not any(slot in team.slots for team in self.teams.values())]
         while self._pending and free:
             number = self._pending.pop(0)
@@ -226,7 +226,7 @@ def _checked(request: TrainRequest) -> TrainRequest:
 
 
 def _dealt(free: list[Slot], pending: int) -> tuple[list[Slot], list[Slot]]:
-    """The next of `pending` requests gets its share of the free workers, at least one; and the rest."""
+    """The share of the free workers for the next of `pending` requests, at least one, and the other workers."""
     share = -(-len(free) // pending)
     return free[:share], free[share:]
 
@@ -236,7 +236,7 @@ def _part(checkpoints: Path | None, number: int, of: int) -> Path | None:
 
 
 def _with_layers(request: TrainRequest, ray: Any, slot: Slot) -> TrainRequest:
-    """`request` with its layers as numbers; a worker tells how many there are where this machine cannot know."""
+    """`request` with its layers as numbers; a worker counts them where this machine cannot."""
     from itda_core.runs.cluster.workers import n_layers
     from itda_core.runs.costs.model_figures import model_figures
 
@@ -269,7 +269,7 @@ class _CheckpointFolders:
 
     @contextmanager
     def checkpoints_of(self, request: TrainRequest) -> Iterator[CheckpointFolder]:
-        """The work folder of a group, locked while the block runs."""
+        """The checkpoint folder of a group, locked while the block runs."""
         locked: AbstractContextManager[CheckpointFolder]
         if self.checkpoints is None:
             locked = folder_of(request, resume=self.resume, on_note=self.note)
@@ -294,7 +294,7 @@ class _CheckpointFolders:
 
 
 def _stop(teams: Sequence[Team]) -> tuple[int, int | None]:
-    """Have all teams save their state; how far they had come together, and how far they were to go."""
+    """Have all teams save their state; returns the tokens they have read together, and those they were to read."""
     until = time.monotonic() + _SECONDS_TO_STOP
     for team in teams:
         team.stop()
@@ -303,7 +303,7 @@ def _stop(teams: Sequence[Team]) -> tuple[int, int | None]:
         for team in list(going):
             try:
                 ended = team.step()
-            except UserError:  # the first one is being reported; what the others had done is kept
+            except UserError:  # the first error is being reported; the other teams' work is kept
                 ended = True
             if ended:
                 going.remove(team)

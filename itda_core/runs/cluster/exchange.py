@@ -36,11 +36,11 @@ class _Entry:
 
 
 class Exchange:
-    """The one place of a training's team that knows who needs what; it holds references, never activations.
+    """A team's one record of who needs which batch; it holds references, never activations.
 
     Members (numbers) judge layers and need every batch in order; helpers need none. Any of them may compute a batch
     that nobody has claimed. A member that is ahead of the last waits once `ahead` batches are in hand, so that memory
-    is bounded; the last one never waits for room. Losing this place loses nothing: batches are computed again.
+    is bounded; the last one never waits for room. If this record is lost, batches are computed again.
     """
 
     def __init__(self, ahead: int) -> None:
@@ -50,12 +50,12 @@ class Exchange:
         self._changed = asyncio.Event()
 
     async def join(self, members: Sequence[int]) -> None:
-        """These begin now; nobody runs away from them while they load their model."""
+        """Registers members at the beginning, so that no other runs ahead while they load their model."""
         for member in members:
             self._positions[member] = Key(0, -1, "")
 
     async def leave(self, who: str, member: int | None = None) -> None:
-        """Nothing more is to be expected of this worker."""
+        """This worker has ended and needs nothing more."""
         if member is not None:
             self._positions.pop(member, None)
         self._entries = {key: entry for key, entry in self._entries.items() if entry.parts or entry.by != who}

@@ -10,7 +10,7 @@ def groups_of(layers: Sequence[int], workers: int) -> tuple[tuple[int, ...], ...
 
     The cost model: with F seconds of forward passes to the deepest layer and J of judging per layer, n layers in
     groups of at most g on w workers take max(g J, (F + n J) / w) seconds, because forward passes are shared out to
-    whoever has time and judging is not. That is least for the most equal groups, whatever F and J are. Groups that
+    idle workers and judging is not. That is least for the most equal groups, whatever F and J are. Groups that
     forwarded on their own would each pay for all blocks up to their deepest layer.
     """
     ordered = sorted(layers)

@@ -1,4 +1,4 @@
-"""The progress of one training out of the progresses of its groups of layers."""
+"""The progress of one training, merged from its groups of layers."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class SharedForward(DescribedByModel):
     """Streams what `model` would: each forward batch comes from this worker or from another of the team.
 
     Batches are made of the same windows as alone, so that activations do not depend, to the bit, on who computes them
-    as long as processors and threads are alike. Those that a worker who died has taken with it are computed here.
+    as long as processors and threads are alike. Batches that were lost with a worker are computed here.
 
         with SharedForward(model, corpus, request, share) as source:
             for progress in train(source, corpus, layers, config): ...
@@ -91,7 +91,7 @@ class SharedForward(DescribedByModel):
             if lowest is None:
                 time.sleep(_IDLE)
                 continue
-            # A member that is loading its model has no place yet; it is taken for the beginning.
+            # A member that is loading its model has no position yet and counts as being at the beginning.
             last = lowest._replace(reading=max(1, lowest.reading), window=max(0, lowest.window))
             if last.reading != reading or last.window < (ahead[0][0].window if ahead else place):
                 reading, place = last.reading, last.window
@@ -123,7 +123,7 @@ class SharedForward(DescribedByModel):
             if answer.part:
                 try:
                     (arrays,) = self._ray.get(list(answer.part))
-                except self._ray.exceptions.RayError:  # it went with the worker that had computed it
+                except self._ray.exceptions.RayError:  # it was lost with the worker that had computed it
                     (found,) = self._computer.stream(batch, sites, windows_per_batch=len(batch))
                     return found.activations
                 return {
@@ -149,7 +149,7 @@ class SharedForward(DescribedByModel):
             for member in answer.members
             if member != mine
         }
-        self._share.exchange.publish.remote(answer.compute, parts)  # nobody waits for the answer: it is none
+        self._share.exchange.publish.remote(answer.compute, parts)  # it returns nothing
         return {} if mine is None else {site: found[site] for site in self._sites[mine]}
 
     def _windows(self) -> Iterator[Window]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
     from itda_core.runs.training.request import TrainRequest
 
-_MOST_DEATHS = 5  # of one worker's processes: then it is not chance
+_MOST_DEATHS = 5  # of one worker's processes; more are not chance
 _SENDING_SHARE = 20  # checkpoints take at most about a twentieth of the time to send, however large they are
 
 
@@ -40,8 +40,8 @@ class _Group:
     checkpoints: CheckpointFolder
     slot: Slot | None = None
     outcome: Any = None  # Ray's reference, while a worker trains
-    polled: Any = None  # likewise of a report
-    sending: Any = None  # likewise of a checkpoint
+    polled: Any = None  # Ray's reference to a report
+    sending: Any = None  # Ray's reference to a checkpoint
     sending_since: float = 0.0
     send_after: float = 0.0  # time.monotonic()
     report: Report = field(default_factory=Report)
@@ -52,7 +52,7 @@ class _Group:
 class Team:
     """A training: `step` it until it says that it has ended, then `results`.
 
-    The driver keeps the checkpoints, in one work folder per group, exactly as if each group had been trained on this
+    The driver keeps the checkpoints, in one folder per group, exactly as if each group had been trained on this
     machine alone: workers send theirs as they come. A worker that dies is replaced, and its group goes on from there.
     """
 
@@ -68,8 +68,8 @@ class Team:
         checkpoint_seconds: float,
         on_note: Callable[[str], None],
     ) -> None:
-        """slots: workers that are this team's until it has ended, `most` if others join them later; work_of: the work
-        folder of a group's request."""
+        """slots: workers that are this team's until it has ended, `most` if others join them later; checkpoints_of:
+        the checkpoint folder of a group's request."""
         self._ray, self._request, self._on_note = ray, request, on_note
         self._checkpoint_seconds = checkpoint_seconds
         self.slots = list(slots)
@@ -99,7 +99,7 @@ class Team:
 
     @property
     def training(self) -> bool:
-        """Whether a worker has come so far that its work is worth keeping."""
+        """Whether a worker has work that is worth keeping."""
         return any(group.report.step == "training" for group in self._groups)
 
     def step(self) -> bool:
@@ -112,7 +112,7 @@ class Team:
         if not self._stopping:
             self._hand_out()
         ended = all(group.result is not None or (self._stopping and group.slot is None) for group in self._groups)
-        # Told again at each look, because a worker that is just beginning forgets what it was told before.
+        # The request is repeated at each look, because a worker that is just beginning forgets earlier ones.
         for slot in self._computing if ended or self._stopping else ():
             slot.actor.stop.remote()
         for slot in [group.slot for group in self._groups if group.slot] if self._stopping else ():
@@ -124,7 +124,7 @@ class Team:
         self._stopping = True
 
     def progress(self) -> TrainProgress | None:
-        """Of all layers; None before the first batch, and where nothing is new since the last call."""
+        """The progress of all layers; None before the first batch, and when nothing is new since the last call."""
         known = {i: group.report.progress for i, group in enumerate(self._groups) if group.report.progress is not None}
         if known == self._shown:
             return None
@@ -169,7 +169,7 @@ class Team:
         return tuple(sorted(results, key=lambda result: -1 if result.layer is None else result.layer))
 
     def close(self) -> None:
-        """Let go of the work folders and of the exchange."""
+        """Unlock the checkpoint folders and end the exchange."""
         self._inside.close()
         if self._exchange is not None:
             self._ray.kill(self._exchange)
@@ -278,7 +278,7 @@ class Team:
 
 
 def _check_alike(dictionaries: Sequence[AtomDictionary]) -> None:
-    """Raises UserError when they were not trained on one model and one text."""
+    """Raises UserError when dictionaries were not all trained on one model and one text."""
     for name in ("weights_fingerprint", "tokenizer_fingerprint", "corpus_fingerprint"):
         found = {getattr(dictionary.spec, name) for dictionary in dictionaries}
         if len(found) > 1:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from itda_core.dictionaries import TrainProgress
     from itda_core.runs.cluster.shared_forward import Share
 
-_SCRATCH = "itda-cluster-"  # then the process's number, so that what a killed one left behind can be told
-_STATE = "state"  # of a work folder, see work.Work
+_SCRATCH = "itda-cluster-"  # then the process's number, which identifies what a killed process left behind
+_STATE = "state"  # of a CheckpointFolder
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended: with zipped dictionaries, or, empty, with an error, or because it was told to stop."""
+    """How a training ended: with zipped dictionaries, or, empty, with an error, or because it was stopped."""
 
     report: Report
     dictionaries: tuple[bytes, ...] = ()
-    checkpoint: Parcel | None = None  # its last state, where it came that far
+    checkpoint: Parcel | None = None  # its last state, if it has one
     error: str | None = None  # a UserError's sentence
 
 
@@ -91,7 +91,7 @@ class Worker:
             def step(name: str) -> None:
                 self._report = replace(self._report, step=name)
                 if name == "saving" and (path := newest_in(checkpoints / _STATE)):
-                    last.append(Parcel.of(path))  # the work folder is removed before the results are away
+                    last.append(Parcel.of(path))  # the folder is removed before the results are sent
 
             try:
                 results = run(
@@ -116,7 +116,7 @@ class Worker:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def compute(self, request: dict[str, Any], share: Share) -> str | None:
-        """Compute forward batches for the members of a team until told to stop; a UserError's sentence, if one came."""
+        """Compute forward batches for a team's members until stopped; returns the sentence of a UserError, if any."""
         from itda_core.models import load_model
         from itda_core.runs.cluster.shared_forward import SharedForward
         from itda_core.text import Corpus
@@ -132,13 +132,13 @@ class Worker:
         return None
 
     def n_layers(self, model: dict[str, Any]) -> int:
-        """Of a model that this machine may have to fetch first. Raises UserError."""
+        """How many layers a model has, which this machine may have to fetch first. Raises UserError."""
         from itda_core.models import ModelSpec, load_model
 
         return load_model(ModelSpec(**model)).n_layers
 
     def poll(self) -> Report:
-        """How the training stands."""
+        """The state of the training."""
         checkpoints = self._checkpoints
         newest = None if checkpoints is None else newest_in(checkpoints / _STATE)
         return replace(self._report, checkpoint=newest and newest.name)
@@ -153,7 +153,7 @@ class Worker:
             return None
 
     def stop(self) -> None:
-        """The work that is going on ends after its next forward batch and keeps its state."""
+        """The running training ends after its next forward batch and keeps its state."""
         self._stop.set()
 
     def _progressed(self, progress: TrainProgress) -> None:
@@ -165,7 +165,7 @@ class Worker:
     def _one_thread_per_core(self) -> None:
         import torch
 
-        torch.set_num_threads(self._threads)  # what OpenMP makes of it counts for the calling thread only
+        torch.set_num_threads(self._threads)  # with OpenMP it counts for the calling thread only
 
 
 def _sharing(request: TrainRequest, share: Share) -> Any:

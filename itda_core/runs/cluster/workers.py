@@ -79,7 +79,7 @@ def start(ray: Any, request: TrainRequest, wanted: int | None = None) -> list[Sl
 
 
 def await_first(ray: Any, slots: list[Slot]) -> None:
-    """Until all are there, or PATIENCE seconds after the first. Raises UserError when one cannot start."""
+    """Wait until all are there, or PATIENCE seconds after the first. Raises UserError when one cannot start."""
     first: float | None = None
     while True:
         there = sum([slot.started() for slot in slots])
@@ -94,7 +94,7 @@ def n_layers(ray: Any, slot: Slot, request: TrainRequest) -> int:
     """How many layers the request's model has, found out by a worker. Raises UserError when it cannot be loaded."""
     try:
         return ray.get(slot.actor.n_layers.remote(asdict(request.model)))
-    except UserError as error:  # Ray raises what is both its own error and ours, with a trace in its text
+    except UserError as error:  # Ray raises one that is also its own error, with a trace in its text
         raise UserError(str(getattr(error, "cause", error))) from None
 
 

@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from itda_core.dictionaries.config import TrainConfig
 
 LABEL_BYTES = 250  # of provenance, packed
-_LABEL_OBJECT_BYTES = 1000  # and as it is in Python
+_LABEL_OBJECT_BYTES = 1000  # of a label as Python objects
 _INDEX_BYTES = 3 * 8  # of an activation that is held on disk
 
 
 class ChoosingCost(NamedTuple):
-    """What it costs beside to choose atoms once the text is read."""
+    """What choosing atoms once the text is read costs in addition."""
 
     memory: int = 0  # bytes
     disk: int = 0  # bytes
@@ -21,7 +21,7 @@ class ChoosingCost(NamedTuple):
 
 
 def choosing_cost(config: TrainConfig, d_model: int, n_layers: int, atoms: int, tokens: int) -> ChoosingCost:
-    """Of a dictionary of `atoms` atoms for each layer, from a text of `tokens`; nothing where it grows with it."""
+    """The cost of `atoms` atoms for each layer, from `tokens` tokens; zero for selections that grow with the text."""
     if not config.rule.sized:
         return ChoosingCost()
     from itda_core.dictionaries.choosing.learning import choosing_memory, choosing_operations  # torch comes with it
@@ -30,7 +30,7 @@ def choosing_cost(config: TrainConfig, d_model: int, n_layers: int, atoms: int, 
     row = d_model * 4
     held = min(tokens, reservoir_room(atoms))
     most = min(tokens, round((1 + SLACK) * held))
-    in_memory = min(most, 2 * SEGMENT_BYTES // row)  # of each layer; being joined, they are there twice
+    in_memory = min(most, 2 * SEGMENT_BYTES // row)  # of each layer; while they are joined, two copies exist
     working = choosing_memory(atoms, held, d_model, config.rule.members)
     # When segments are written anew, the old ones stay until the next checkpoint.
     on_disk = min(tokens, round((MOST_ON_DISK + 1 + SLACK) * held))

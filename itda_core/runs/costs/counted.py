@@ -11,7 +11,7 @@ from itda_core.runs.costs.model_shape import BYTES, ModelShape, Part
 BASE_MEMORY = 700 * 2**20  # bytes: Python with torch and transformers
 DEVICE_BASE_MEMORY = 600 * 2**20  # bytes: a CUDA context with its libraries
 WINDOWS_PER_BATCH = 16  # of one forward pass, as dictionaries.train takes them
-ATOMS_PER_TOKEN = 0.1  # of a threshold, where nothing better is known
+ATOMS_PER_TOKEN = 0.1  # assumed where nothing better is known
 _LIVE_VECTORS = 12  # of d_model per token that a block's forward pass holds at its widest (MLP in and out, Q, K, V)
 _VECTORS_TOUCHED = 115  # of d_model per token and layer that anything but matrix products reads or writes
 _BUFFER_ROOM = 1.25  # buffers of atoms are at most so much larger than what is in them
@@ -63,11 +63,11 @@ def run_blocks(shape: ModelShape, amount: Amount) -> tuple[Part, ...]:
 
 
 def forward_operations(shape: ModelShape, amount: Amount) -> int:
-    """Of all forward passes, a multiply-add being two: 2 per matrix entry of the blocks and token, and for attention
+    """Operations of all forward passes: per token 2 for each matrix entry of the blocks, and for attention
     4 x context x width per token and layer (queries with keys, weights with values; masked pairs are computed too).
 
-    Of a mixture's experts those one token goes through count. Norms, activation functions and the embedding are left
-    out: they are no matrix products.
+    Of a mixture's experts only those that one token uses count. Norms, activation functions and the embedding are left
+    out, because they are no matrix products.
     """
     blocks = run_blocks(shape, amount)
     matrices = sum(part.multiplied for part in blocks)
@@ -75,10 +75,10 @@ def forward_operations(shape: ModelShape, amount: Amount) -> int:
 
 
 def forward_seconds(shape: ModelShape, amount: Amount, on: PlannedMachine, dtype: str) -> float:
-    """Of all forward passes: the matrix products, and memory that norms, rotations, activation functions and sums of
-    the residual stream go through.
+    """Seconds of all forward passes: the matrix products, and the memory traffic of norms, rotations, activation
+    functions and sums of the residual stream.
 
-    The second was measured as what products leave unexplained of the forward pass of Llama blocks of width 512, 1,024
+    The traffic was measured as what products leave unexplained of the forward pass of Llama blocks of width 512, 1,024
     and 2,048 on one thread of a CPU in float32: 45 to 54 ns per token and dimension (30%, 20% and 11% of the pass).
     """
     products = forward_operations(shape, amount) / on.matrix[dtype]
@@ -87,21 +87,21 @@ def forward_seconds(shape: ModelShape, amount: Amount, on: PlannedMachine, dtype
 
 
 def pursuit_operations(shape: ModelShape, amount: Amount) -> int:
-    """Of growing all dictionaries: a pursuit per token and layer with half the atoms on average, and the Gram matrix of
-    the atoms."""
+    """Operations of growing all dictionaries: a pursuit per token and layer with half the atoms on average, and the
+    Gram matrix of the atoms."""
     judged = amount.tokens * pursuit_per_token(amount.atoms, shape.d_model, amount.k) // 2
     return amount.n_layers * (judged + amount.atoms**2 * shape.d_model)
 
 
 def growth_seconds(d_model: int, amount: Amount, on: PlannedMachine) -> float:
-    """Of one dictionary grown by sequential selection, which is not bound by its operations:
+    """Seconds of growing one dictionary by sequential selection, which is not bound by its operations:
 
     - the correlations of every token with the atoms there are, a product in float64;
     - k steps per token, each reading a row of the Gram matrix (half the atoms on average, float32);
     - every atom that enters reads all before it, and the activations judged after it in its block, in float64.
 
-    On a CPU within a third of what was measured for 200 to 3,300 atoms of 128 to 4,096 dimensions; on a GPU not
-    measured.
+    On a CPU it is within a third of measurements with 200 to 3,300 atoms of 128 to 4,096 dimensions; on a GPU it is
+    untested.
     """
     atoms, cpu = amount.atoms, on.device == "cpu"
     if not atoms:
@@ -113,26 +113,26 @@ def growth_seconds(d_model: int, amount: Amount, on: PlannedMachine) -> float:
 
 
 def dictionary_bytes(d_model: int, amount: Amount, count: int = 1) -> int:
-    """Of `count` dictionaries that grow: atoms in float64 and their Gram matrix in float32, in buffers with room."""
+    """Bytes of `count` growing dictionaries: atoms in float64 and Gram matrix in float32, in buffers with room."""
     room = _BUFFER_ROOM * amount.atoms
     return round(count * (room * d_model * 8 + room * room * 4))
 
 
 def batch_bytes(d_model: int, amount: Amount, number_bytes: int) -> int:
-    """Of one forward batch inside a block, with numbers of so many bytes."""
+    """Bytes of one forward batch inside a block, with numbers of `number` bytes."""
     return amount.windows_per_batch * amount.context * d_model * _LIVE_VECTORS * number_bytes
 
 
 def captured_bytes(d_model: int, amount: Amount, layers: int) -> int:
-    """Of one forward batch's activations at `layers` sites, in float32."""
+    """Bytes of one forward batch's activations at `layers` sites, in float32."""
     return amount.windows_per_batch * amount.context * d_model * 4 * layers
 
 
 def hidden_bytes(shape: ModelShape, amount: Amount, dtype: str) -> int:
-    """Of the hidden states of the whole text between two blocks, one copy."""
+    """Bytes of one copy of the whole text's hidden states between two blocks."""
     return amount.positions * shape.d_model * BYTES[dtype]
 
 
 def computed_bytes(part: Part, dtype: str) -> int:
-    """Of its parameters in the dtype the model computes in."""
+    """Bytes of its parameters in the dtype the model computes in."""
     return part.parameters * BYTES[dtype]

@@ -27,7 +27,7 @@ class EvaluationEstimate:
 
 
 def estimate_evaluation(request: EvaluateRequest) -> EvaluationEstimate:
-    """What `request` will take; nothing is loaded and nothing is fetched.
+    """What `request` will cost; nothing is loaded and nothing is fetched.
 
     Forward passes and pursuits are counted as in `counted`: one pass of the model alone, one with zeros at each site,
     one for each result (an encoder needs the first only; that is not known beforehand). Loading and finding the text

@@ -10,8 +10,8 @@ from itda_core.errors import UserError
 from itda_core.runs.machine import Machine
 
 GIB = 2**30
-NVME = 3e9  # bytes per second that an NVMe disk reads in sequence; `itda plan --disk` says otherwise
-HOST_MEMORY = 64 * GIB  # of the host of a named GPU; `itda plan --ram` says otherwise
+NVME = 3e9  # bytes per second that an NVMe disk reads in sequence; `itda plan --disk` replaces it
+HOST_MEMORY = 64 * GIB  # of the host of a named GPU; `itda plan --ram` replaces it
 _FLOPS_PER_CORE = (2e9, 20e9)  # a CPU core on matrices of this size, from unlucky to good
 _FLOPS_GPU = (2e12, 40e12)
 
@@ -69,8 +69,8 @@ GPUS = tuple(_CARDS)
 def named_machine(gpu: str) -> PlannedMachine:
     """A host with one card of GPUS, 64 GiB of memory and an NVMe disk of 3 GB/s.
 
-    Of the advertised operations 60% are counted with, of the advertised bandwidths 80%. Raises UserError when the card
-    is none of GPUS.
+    It is assumed to reach 60% of the advertised operations and 80% of the advertised bandwidths. Raises UserError when
+    the card is none of GPUS.
     """
     card = _CARDS.get(gpu.lower().removeprefix("rtx").strip(" -_"))
     if card is None:
@@ -95,8 +95,8 @@ def named_machine(gpu: str) -> PlannedMachine:
 
 
 def operations_per_second(here: Machine, device: str) -> tuple[float, float]:
-    """What matrix products reach on `device` ("auto": this machine's best) where nothing was measured: operations per
-    second, from unlucky to good."""
+    """Operations per second that matrix products reach on `device` ("auto": this machine's best), from unlucky to
+    good, where nothing was measured."""
     on_gpu = (here.device if device == "auto" else device) != "cpu"
     slow, fast = _FLOPS_GPU if on_gpu else (flops * here.cores for flops in _FLOPS_PER_CORE)
     return slow, fast

@@ -22,8 +22,8 @@ from itda_core.runs.machine import machine
 
 KEPT = "rates.json"  # in the user's folder
 _DAYS = 30  # after which a rate is measured anew
-_SECONDS = 2.0  # of repeating one measurement: shared machines change their pace from one second to the next
-_SQUARE = {"cpu": 1024, "cuda": 8192, "mps": 4096}  # of the matrices that are multiplied
+_SECONDS = 2.0  # of repeating one measurement: the pace of shared machines changes from second to second
+_SQUARE = {"cpu": 1024, "cuda": 8192, "mps": 4096}  # side of the matrices that are multiplied
 _ARRAY = 256 * 2**20  # bytes that are read from memory
 _SCRATCH = 128 * 2**20  # bytes that are written and read on the disk
 _BLOCK = 8 * 2**20  # bytes of one read or write
@@ -96,7 +96,7 @@ class _Rates:
         return self.get_all([name], lambda: [measure()])[0]
 
     def get_all(self, names: list[str], measure: Callable[[], list[float]]) -> list[Rate]:
-        """The kept rates of `names`; measured, all of them, where one is missing or old."""
+        """The kept rates of `names`; all of them are measured where one is missing or old."""
         oldest = (datetime.now(UTC) - timedelta(days=_DAYS)).isoformat()
         if any(name not in self._kept or self._kept[name].date < oldest for name in names):
             now = datetime.now(UTC).isoformat()
@@ -166,8 +166,8 @@ def _transfer(device: str) -> float:
 
 
 def _typical(call: Callable[[], object], device: str) -> float:
-    """Seconds of a run, the mean of many: what a long run comes to. The quickest is up to half as long again as fast on
-    a machine that others share, or that slows down when it is warm.
+    """Mean seconds of many runs, as a long run has them. The quickest run is up to 1.5 times as fast on a machine that
+    others share, or that slows down when it is warm.
     """
     import torch
 
@@ -175,7 +175,7 @@ def _typical(call: Callable[[], object], device: str) -> float:
     call()
     wait()
     start, runs, seconds = time.perf_counter(), 0, 0.0
-    while not runs or seconds < _SECONDS:  # once at least, even where this process had to wait so long for its turn
+    while not runs or seconds < _SECONDS:  # at least once, however long this process had to wait
         call()
         wait()
         runs += 1

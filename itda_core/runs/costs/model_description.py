@@ -32,8 +32,8 @@ class ModelDescription:
 
 
 def describe(spec: ModelSpec) -> ModelDescription:
-    """Of a model on this machine config.json and the headers of its weights, of one on the Hub config.json and the
-    index of its weights (nothing else is fetched), of one of KNOWN what is public.
+    """Describe a model on this machine by config.json and the headers of its weights, one on the Hub by config.json
+    and the index of its weights (nothing else is fetched), one of KNOWN by public figures.
 
     Raises UserError when there is no such model, when the Hub cannot be reached, or when its config says too little.
     """

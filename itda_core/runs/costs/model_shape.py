@@ -26,7 +26,7 @@ class Part:
     """Some tensors of a model."""
 
     parameters: int = 0
-    multiplied: int = 0  # of its matrices, how many numbers one token is multiplied with; of experts, the chosen ones'
+    multiplied: int = 0  # entries of its matrices that one token is multiplied with; of experts, only the chosen
     stored_bytes: int = 0
 
     def __add__(self, other: Part) -> Part:
@@ -181,7 +181,7 @@ def _stored_sizes(module: PreTrainedModel, model: ModelDescription, dtype: str) 
 
 
 def _stored_dtype(model: ModelDescription) -> str:
-    """As the config states it; float32 where it states none, or one that no weights are computed in."""
+    """The config's dtype; float32 where it has none, or one that no weights are computed in."""
     stated = getattr(model.config.get_text_config(), "dtype", None) or getattr(model.config, "dtype", None)
     name = str(stated).removeprefix("torch.")
     return name if name in BYTES else "float32"

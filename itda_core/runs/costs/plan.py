@@ -18,22 +18,22 @@ from itda_core.runs.costs.strategies import Harvest, Strategy, in_memory, offloa
 from itda_core.runs.layers import existing_layers
 from itda_core.runs.machine import machine
 
-MOST_ATOMS = 16_384  # assumed of a dictionary whose size is not given
+MOST_ATOMS = 16_384  # of a dictionary whose size is not given
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """The machine a plan is for: this one, or one with a named GPU; what is given here replaces its own figures."""
+    """The machine a plan is for: this one, or one with a named GPU; figures given here replace its own."""
 
     gpu: str | None = None  # one of machines.GPUS; None: this machine
     disk: float | None = None  # bytes per second its disk reads and writes
     memory: int | None = None  # bytes of the host
-    measure: bool = False  # this machine's rates anew
+    measure: bool = False  # whether to measure this machine's rates anew
 
     def __post_init__(self) -> None:
         for name, value, unit in (("disk", self.disk, "GB/s"), ("memory", self.memory, "GB")):
             if value is not None and not 0 < value < float("inf"):
-                raise UserError(f"{name}={value / 1e9:g} {unit} is no machine's; give a number above 0.")
+                raise UserError(f"{name}={value / 1e9:g} {unit} is impossible; give a number above 0.")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def best(self) -> Strategy | None:
-        """The quickest way that fits; None when none does."""
+        """The quickest strategy that fits; None when none does."""
         return min(
             (strategy for strategy in self.strategies if strategy.fits),
             key=lambda strategy: strategy.seconds,
@@ -72,12 +72,12 @@ def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, ha
     Looks at config and index files (of a model on the Hub nothing else is fetched), builds the model without weights,
     and measures this machine once unless another is named. Nothing of the weights is loaded. Of the config, `tokens`,
     `context`, `k` and `atoms` count; without `atoms` a tenth of the tokens is assumed, at most MOST_ATOMS. Raises
-    UserError when the model is not to be had or cannot be told from its config, when it lacks a layer, when the number
+    UserError when the model cannot be found or its config does not identify it, when it lacks a layer, when the number
     of tokens is not given, and when the GPU is unknown.
     """
     hardware = hardware or Hardware()
     if config.tokens is None:
-        raise UserError("How many tokens are to be read is not given; give a number, for example 1000000.")
+        raise UserError("The number of tokens to read is missing; give one, for example 1000000.")
     named = None if hardware.gpu is None else named_machine(hardware.gpu)
     description = describe(model)
     shape = model_shape(description, trust_remote_code=model.trust_remote_code)
@@ -95,11 +95,13 @@ def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, ha
     atoms = config.atoms
     if atoms is None:
         atoms = max(1, min(MOST_ATOMS, round(config.tokens * costs_counted.ATOMS_PER_TOKEN)))
-        notes.append(f"How many atoms a threshold gives is not known beforehand; {atoms:,} per layer are assumed.")
+        notes.append(f"This estimate assumes {atoms:,} atoms per layer.")
     if config.rule.sized:
-        notes.append(f"Choosing the atoms once the text is read (selection {config.selection}) is not counted.")
+        notes.append(f"The choice of atoms after reading (selection {config.selection}) is not counted.")
     if not shape.measured_bytes:
-        notes.append(f"The size of the checkpoint is its parameters in {shape.stored_dtype}; no weights are here.")
+        notes.append(
+            f"No weights are here: the checkpoint's size is estimated as its parameters in {shape.stored_dtype}."
+        )
     amount = Amount(config.tokens, config.context, max(wanted), len(wanted), min(atoms, config.tokens), config.k)
     harvest = Harvest(shape, amount, on, dtype)
     strategies = (in_memory(harvest), streamed(harvest), offloaded(harvest))

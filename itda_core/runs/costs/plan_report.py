@@ -31,7 +31,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
     Keys: `model, parameters, checkpoint_bytes, stored_dtype, dtype, d_model, n_layers, layers` (those wanted), `tokens,
     context, windows, positions` (tokens that pass through the model, special ones included), `atoms, k,
     forward_operations, pursuit_operations, machine` (the fields of PlannedMachine), `best` (the name of the quickest
-    way that fits, or null), `ways` (the fields of Way), `notes`.
+    strategy that fits, or null), `ways` (the fields of Strategy), `notes`.
     """
     shape, amount, on = plan.shape, plan.amount, plan.on
     return {
@@ -73,7 +73,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 
 def heading(plan: Plan) -> list[str]:
-    """What is planned, and what it is reckoned with: the same whichever way is taken."""
+    """What is planned and the rates it is computed with, which are the same for every strategy."""
     shape, amount, on = plan.shape, plan.amount, plan.on
     layers = f"layer {format_layers(plan.layers)}" if len(plan.layers) == 1 else f"layers {format_layers(plan.layers)}"
     rates = [
@@ -96,7 +96,7 @@ def heading(plan: Plan) -> list[str]:
 
 
 def rows(plan: Plan) -> list[tuple[object, ...]]:
-    """One row per way, under COLUMNS."""
+    """One row per strategy, under COLUMNS."""
     return [
         (
             _NAMES[strategy.name],
@@ -113,7 +113,7 @@ def rows(plan: Plan) -> list[tuple[object, ...]]:
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """One sentence per way, the quickest that fits first, those that do not fit last; then the notes."""
+    """One sentence per strategy, the quickest that fits first, those that do not fit last; then the notes."""
     ordered = sorted(plan.strategies, key=lambda strategy: (not strategy.fits, strategy.seconds))
     return [_sentence(strategy) for strategy in ordered] + list(plan.notes)
 

@@ -1,4 +1,4 @@
-"""Three ways to read a model's activations on a whole corpus, and what each costs."""
+"""Three strategies to read a model's activations on a whole corpus, and what each costs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READING, MOVING, FORWARD, GROWING = "reading", "moving", "forward", "growing"
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to do the training; the fields are keys of `itda plan --json`."""
+    """One strategy for a training; the fields are keys of `itda plan --json`."""
 
     name: str  # "memory", "stream" or "offload"
     bytes_read: int  # from the checkpoint
@@ -26,7 +26,7 @@ class Strategy:
     move_seconds: float  # from the host to the device and back
     forward_seconds: float  # the model's own work
     growth_seconds: float  # pursuits, and atoms that enter
-    seconds: float  # in all; less than the sum of the four where a block is read while another computes
+    seconds: float  # in all; less than the sum of the four if reading and computing overlap
     bottleneck: str  # READING, MOVING, FORWARD or GROWING
     fits: bool  # into memory, the device's and the disk as far as known
 
@@ -51,12 +51,12 @@ class Harvest:
 
     @property
     def forward_seconds(self) -> float:
-        """The same whichever way the weights come."""
+        """Seconds of all forward passes, the same for every strategy."""
         return costs_counted.forward_seconds(self.shape, self.amount, self.on, self.dtype)
 
     @property
     def growth_seconds(self) -> float:
-        """Of all dictionaries."""
+        """Seconds of growing all dictionaries."""
         return self.amount.n_layers * costs_counted.growth_seconds(self.shape.d_model, self.amount, self.on)
 
     @property
@@ -88,7 +88,7 @@ class Harvest:
 def in_memory(harvest: Harvest) -> Strategy:
     """The whole model but its head in memory, one pass in batches; all dictionaries grow side by side.
 
-    Loading and computing follow each other.
+    Computing begins once all is loaded.
     """
     shape, amount, on = harvest.shape, harvest.amount, harvest.on
     parts = (shape.embedding, *shape.blocks, shape.rest)
@@ -150,7 +150,7 @@ def streamed(harvest: Harvest) -> Strategy:
 def offloaded(harvest: Harvest) -> Strategy:
     """accelerate's disk offload: every forward batch reads the weights again, block by block, before it uses them.
 
-    After the first batch from the page cache where the host's memory holds them. Nothing overlaps.
+    After the first batch they come from the page cache if the host's memory holds them. Nothing overlaps.
     """
     shape, on, batches = harvest.shape, harvest.on, harvest.amount.batches
     parts = (shape.embedding, *harvest.blocks)
@@ -195,8 +195,8 @@ def _strategy(
     states_seconds: float = 0.0,
     hidden: int = 0,
 ) -> Strategy:
-    """Of reading: alone_seconds while nothing else is done, ahead_seconds beside everything else; states_seconds: of
-    writing and reading hidden states."""
+    """The strategy's totals. Seconds of reading: alone_seconds while nothing else is done, ahead_seconds beside
+    everything else; states_seconds: of writing and reading hidden states."""
     forward, growth = harvest.forward_seconds, harvest.growth_seconds
     read = alone_seconds + ahead_seconds + states_seconds
     slowest = max((read, READING), (move_seconds, MOVING), (forward, FORWARD), (growth, GROWING))

@@ -62,18 +62,18 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     """What `request` will cost on this machine; nothing is loaded and nothing is fetched.
 
     - atoms of a layer: the wanted number, else as many per token as earlier runs with this model, k, selection and
-      threshold took, else a tenth of the tokens (rough, rather too many); those of an initial dictionary beside;
+      threshold took, else a tenth of the tokens (rough, usually too many); an initial dictionary's atoms are added;
     - memory: Python and torch, the weights in the dtype they run in, one forward batch, and per layer a growing
       dictionary, one layer's twice (buffers grow by copying), as in `counted`. "sampled" and "consensus" hold the atoms
       in float32 instead, a part of each layer's activations (the others are on disk), and what choosing the atoms of
       one layer takes; the activations it reads from mapped files are not counted, because the system holds what it has
       room for;
     - activations, where they are kept: one number per token, layer and dimension in the dtype the model runs in;
-    - of a model that is streamed, three blocks' weights and one dictionary at a time; on the disk, hidden states of the
-      text twice;
+    - a streamed model takes three blocks' weights and one dictionary at a time in memory, and the text's hidden states
+      twice on the disk;
     - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept; "sampled" and
       "consensus" also up to 3.25 times the activations they choose from, and three times one layer's;
-    - time: the rate of earlier runs on this model in the library, give or take half of it; else the operations of the
+    - time: the rate of earlier runs on this model in the library, ±50%; else the operations of the
       forward pass and of the pursuits, as in `counted`, at `machines.operations_per_second`.
 
     Raises UserError when the layers do not exist, or the threshold can add no atom.
@@ -82,7 +82,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     notes: list[str] = []
     tokens = request.config.tokens or _corpus_tokens(request.corpus)
     if tokens is None:
-        notes.append("How long this corpus is is not known before it is read; give a number of tokens.")
+        notes.append("The length of this corpus is unknown until it is read; give a number of tokens.")
     figures = model_figures(request.model)
     if figures is None:
         notes.append("The model is not on this machine yet; its size is known once it has been fetched.")
@@ -91,7 +91,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         return Estimate(tokens, n_layers, None, None, None, None, False, tuple(notes), kept)
     n_layers = len(existing_layers(request.layers, figures.n_layers, request.model.name))
     earlier = _earlier(request, library or Library(request.library))
-    if request.config.rule.by_width and request.site in KINDS:  # what a module gives may have another width
+    if request.config.rule.by_width and request.site in KINDS:  # a module's output may have another width
         threshold = request.config.threshold_for(figures.d_model)
         assert threshold is not None, "this selection has one"
         notes.append(meaning(threshold, figures.d_model))
@@ -116,7 +116,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
 def check_room(request: TrainRequest, n_sites: int, d_model: int, number_bytes: int) -> None:
     """Raises UserError when the disk cannot hold the activations that `request` is to keep.
 
-    Of a text of unknown length nothing is said; what an earlier training kept of the same text counts as room.
+    A text of unknown length is not checked; what an earlier training kept of the same text counts as free.
     """
     from itda_core.models.activation_cache.shards import sets
 
@@ -154,7 +154,7 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
     for entry in library.entries():
         if entry.bundled or entry.problem or entry.model != request.model.name:
             continue
-        if entry.selection in SIZED:  # their seconds are mostly those of choosing, which is reckoned by itself
+        if entry.selection in SIZED:  # their seconds are mostly those of choosing, which is estimated separately
             continue
         stats = read_description(entry.path)["stats"]
         tokens, rate = stats.get("tokens"), stats.get("tokens_per_second")
@@ -164,12 +164,12 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
 
 
 def _rates(earlier: Iterable[_EarlierRun]) -> list[float]:
-    """Tokens per second of the last few runs that say so."""
+    """Tokens per second of the last few runs that record it."""
     return [run.tokens_per_second for run in earlier if run.tokens_per_second > 0][:_RUNS_COUNTED]
 
 
 def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> int:
-    """Of a layer, those that it begins with included. Raises UserError when there is no such initial dictionary."""
+    """Atoms of a layer, including those it begins with. Raises UserError when there is no such initial dictionary."""
     config = request.config
     if config.atoms is not None:
         return min(config.atoms, tokens)
@@ -180,7 +180,7 @@ def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_
         if run.entry.atoms and (run.entry.k, run.entry.selection, run.entry.threshold) == wanted
     ]
     if not shares:
-        notes.append("How many atoms a threshold gives is not known beforehand; a tenth of the tokens is assumed.")
+        notes.append("This estimate assumes one atom per ten tokens.")
     found = max(1, round(tokens * (statistics.median(shares) if shares else counted.ATOMS_PER_TOKEN)))
     if request.initial:
         from itda_core.dictionaries.storage.dictionary_folder import read_summary
@@ -201,7 +201,7 @@ class _Run:
 
     @property
     def number_bytes(self) -> int:
-        """Of one number of the model, and of an activation."""
+        """Bytes of one number of the model, and of an activation."""
         model, figures = self.request.model, self.figures
         if model.dtype in BYTES:
             return BYTES[model.dtype]
@@ -211,7 +211,7 @@ class _Run:
 
     @property
     def is_streamed(self) -> bool:
-        """Whether blocks are read one by one, as far as main memory tells (loading.is_streamed counts GPUs as well)."""
+        """Whether blocks are read one by one, judged by main memory alone (loading.is_streamed counts GPUs as well)."""
         if self.request.model.placement != "auto":
             return self.request.model.placement == "stream"
         return self.figures.parameters * self.number_bytes > SHARE * self.here.memory_free
@@ -237,11 +237,11 @@ class _Run:
         return 2 * self.n_layers * (atoms * (d_model * 4 + LABEL_BYTES) + d_model * 4)
 
     def rate(self, atoms: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> tuple[float, float]:
-        """Tokens per second, slow and fast; `notes` gains where that comes from."""
+        """Tokens per second, slow and fast; adds to `notes` where that comes from."""
         if rates := _rates(earlier):
-            notes.append("The speed is that of earlier runs on this model, give or take half of it.")
+            notes.append("Based on earlier runs (±50%).")
             return min(rates) / 1.5, max(rates) * 1.5
-        notes.append("The speed is a rough guess: there is no earlier run on this model to go by.")
+        notes.append("The speed is a rough guess, because this model has no earlier run.")
         pursuits = self.n_layers * counted.pursuit_per_token(atoms, self.figures.d_model, self.request.config.k)
         per_token = counted.forward_per_token(self.figures.parameters) + pursuits // 2  # half the atoms on average
         slow, fast = operations_per_second(self.here, self.request.model.device)

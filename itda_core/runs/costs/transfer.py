@@ -31,7 +31,7 @@ class TransferEstimate:
 
 
 def estimate_transfer(request: TransferRequest) -> TransferEstimate:
-    """What `request` will take; no model is loaded and nothing is fetched.
+    """What `request` will cost; no model is loaded and nothing is fetched.
 
     The model reads the labels' text and the held-out tokens; loading it and cutting the text into tokens are not
     counted. Each layer's dictionaries (every one rebuilt, its own and the random ones) cost 2 x atoms^2 x d_model
@@ -60,7 +60,7 @@ def operations_by_step(
     text = max(one.stats.get("tokens") or _TOKENS for one in labels)
     pass_per_token = float(forward_per_token(figures.parameters))
     largest = max(labels, key=len)
-    # A layer's own dictionary is taken to be as large as the largest of the labels'.
+    # The layer's own dictionary is assumed to be as large as the largest of the labels'.
     dictionaries = [*labels, *(largest,) * (request.draws + 1)]
     width = figures.d_model
     measuring = sum(

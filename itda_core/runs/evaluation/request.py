@@ -1,4 +1,4 @@
-"""What an evaluation is asked to do: the same thing for the command line, a page and a job's worker."""
+"""The request for an evaluation: the same for the command line, a page and a job's worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from itda_core.runs.jobs.request_options import (
 
 _DICTIONARIES = Option("Names or folders.", metavar="DICTIONARY...", argument=True, located=dictionary_folder)
 _CORPUS = Option(
-    "Text to measure on; the one each dictionary was built from, behind what was read of it.", located=absolute_if_local
+    "Text to measure on; by default each dictionary's own, after the part it was built from.", located=absolute_if_local
 )
 _METHODS = Option(OWN_METHOD, name="method", metavar="M[,M...]")
 

@@ -81,10 +81,10 @@ def evaluate_dictionaries(
 
 
 class _SoFar:
-    """What the groups of dictionaries before the one at hand have come to."""
+    """The progress of the groups of dictionaries before the current one."""
 
     def __init__(self, n_groups: int, order: Mapping[str, int]) -> None:
-        """order: the place of each dictionary, by its path, among the results."""
+        """order: the position of each dictionary, by its path, among the results."""
         self._n_groups, self._order = n_groups, order
         self._ended = 0  # groups
         self._notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What lies in a job's folder beside its request and its status, whatever somebody put there instead."""
+"""What lies in a job's folder beside its request and its status; other things may have been put in their place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOG_BYTES = 20_000
 
 @dataclass(frozen=True)
 class Worker:
-    """A process, told from a later one with the same number by when it started."""
+    """A process; its starting time distinguishes it from a later one with the same number."""
 
     pid: int
     started: float  # seconds since the epoch
@@ -47,14 +47,14 @@ class Worker:
 
 @dataclass(frozen=True)
 class Cancel:
-    """A wish that the worker stops."""
+    """A request that the worker stops."""
 
     requested: float  # seconds since the epoch
-    terminated: float | None = None  # when it was told so by signal
+    terminated: float | None = None  # when it was sent SIGTERM
 
 
 def worker_of(folder: Path) -> Worker | None:
-    """Who works there; None where that is not said, or not in words that can be read."""
+    """The worker of the job; None where it is not recorded, or not readably."""
     try:
         return read_as(Worker, read_json(folder / PROCESS), "worker's number")
     except UserError:  # damaged, or removed since by a resume
@@ -62,7 +62,7 @@ def worker_of(folder: Path) -> Worker | None:
 
 
 def cancel_of(folder: Path) -> Cancel | None:
-    """The wish that its worker stops, if there is one. What cannot be read, or is of the future, is a wish of now."""
+    """The request that the worker stops, if there is one; an unreadable or future time counts as now."""
     path, now = folder / CANCEL, time.time()
     if not os.path.lexists(path):
         return None
@@ -77,13 +77,13 @@ def cancel_of(folder: Path) -> Cancel | None:
 
 
 def ask_to_stop(folder: Path, cancel: Cancel) -> None:
-    """Write the wish down. Raises UserError when that cannot be."""
+    """Write the request to stop. Raises UserError when it cannot be written."""
     clear(folder / CANCEL)
     write_json(folder / CANCEL, asdict(cancel))
 
 
 def clear(path: Path, *, file: bool = False) -> None:
-    """Make room for a file to be written: what is no file of its own is removed, and, with `file`, one that is too."""
+    """Make room for a file to be written: removes what is no plain file there, and with `file` also a plain file."""
     with explained(path):
         try:
             mode = path.lstat().st_mode
@@ -120,7 +120,7 @@ def remove_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class DamagedJob:
-    """A job's folder that does not say what was asked for, in this version's words: it can only be removed."""
+    """A job's folder whose request this version cannot read; it can only be removed."""
 
     folder: Path
     problem: str  # one sentence
@@ -131,7 +131,7 @@ class DamagedJob:
 
     @property
     def kind(self) -> JobKind[Any, Any] | None:
-        """What it is a job of, where at least that can be told."""
+        """The kind of the job, if at least that can be read."""
         try:
             request = read_json(self.folder / REQUEST)
         except UserError:
@@ -140,7 +140,7 @@ class DamagedJob:
         return KINDS.get(name) if isinstance(name, str) else None
 
     def remove(self) -> None:
-        """Delete it. Raises UserError when that cannot be, or while its worker runs, which is asked to stop."""
+        """Delete it. Raises UserError when it cannot be deleted, or while its worker runs, which is asked to stop."""
         worker = worker_of(self.folder)
         if worker is not None and worker.process() is not None:
             ask_to_stop(self.folder, Cancel(time.time()))

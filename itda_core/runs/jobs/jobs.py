@@ -1,7 +1,7 @@
 """Work in the background: one folder and one process per job, independent of the page that started it.
 
 A job's folder holds `request.json`, `status.json` (replaced by the worker), `process.json` (who the worker is),
-`cancel.json` (there once somebody wants it to stop), `log.txt` and, for a training, `work/` (checkpoints). Each is read
+`cancel.json` (written to stop it), `log.txt` and, for a training, `work/` (checkpoints). Each is read
 by the fields it was written from; a folder whose request cannot be read is a DamagedJob, listed beside the others.
 """
 
@@ -50,7 +50,7 @@ from itda_core.runs.jobs.job_folder import (
 from itda_core.runs.jobs.kinds import KINDS, TRAINING, JobKind, JobRequest, R, S, kind_of
 
 TERMINATE_AFTER = 10.0  # seconds from the cancel file to SIGTERM: the worker looks at the file after each batch
-KILL_AFTER = 120.0  # to SIGKILL: enough to write a checkpoint of any size
+KILL_AFTER = 120.0  # seconds to SIGKILL: enough to write a checkpoint of any size
 _SECONDS_TO_START = 30.0
 _NICENESS = 5  # on Unix: a third of the time of what competes with it
 _ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
@@ -66,7 +66,7 @@ class _Order:
 
     created: str  # when the job was first started: ISO 8601, UTC
     request: dict[str, Any]
-    kind: str = TRAINING.name  # the first version's jobs were all trainings, and did not say
+    kind: str = TRAINING.name  # the first version had only trainings and wrote no kind
     further: bool = False  # whether it goes on from finished dictionaries
 
 
@@ -102,7 +102,7 @@ class Jobs:
         return list(islice((job for job in found if job.problem is None and kind in (None, job.kind)), most))
 
     def damaged(self, kind: JobKind[Any, Any] | None = None) -> list[DamagedJob]:
-        """Folders of jobs that do not say what was asked for, newest first; with `kind`, those that may be of it."""
+        """Folders of jobs whose request cannot be read, newest first; with `kind`, those that may be of it."""
         problems = ((path, _problem(path, stamp(path / REQUEST))) for path in self._folders())
         found = [DamagedJob(path, problem) for path, problem in problems if problem is not None]
         return [job for job in found if kind is None or job.kind in (None, kind)]
@@ -128,7 +128,7 @@ class Jobs:
         (damaged or self.get(id)).remove()
 
     def _folders(self) -> list[Path]:
-        """What is named as a job is, newest first."""
+        """The folders that are named like jobs, newest first."""
         if not self.folder.is_dir():
             return []
         return sorted((path for path in self.folder.iterdir() if _ID.fullmatch(path.name)), reverse=True)
@@ -150,10 +150,10 @@ class Job(Generic[R, S]):
 
     @cached_property
     def problem(self) -> str | None:
-        """Why the folder does not say what was asked for, in this version's words: one sentence; None where it does."""
+        """Why this version cannot read the request, in one sentence; None where it can."""
         try:
             if self._order.kind not in KINDS:
-                raise UserError(f"This version knows no job that is called {shown(self._order.kind)!r}; remove it.")
+                raise UserError(f"This version has no kind of job called {shown(self._order.kind)!r}; remove it.")
             _check_moment(self._order.created)
             assert self.request is not None
         except UserError as error:
@@ -190,9 +190,9 @@ class Job(Generic[R, S]):
 
     @property
     def status(self) -> S:
-        """What the worker last said, or that it is lost, or that what it said is damaged.
+        """What the worker last reported, or that it is lost, or that its report is damaged.
 
-        A cancelled worker that has not ended in time is told so by signal here.
+        A cancelled worker that has not ended in time is sent a signal here.
         """
         for child in tuple(_children):
             if child.poll() is not None and child in _children:
@@ -219,7 +219,7 @@ class Job(Generic[R, S]):
             state="lost",
             step="",
             eta=None,
-            error=f"The worker ended without a word (killed, out of memory, or the machine restarted); {remedy}.",
+            error=f"The worker ended without a report (killed, out of memory, or the machine restarted); {remedy}.",
         )
 
     @property
@@ -298,13 +298,13 @@ class Job(Generic[R, S]):
             return self.kind.status(state="damaged", error=str(error))
 
     def _status_age(self) -> float:
-        """Seconds since the worker last said something; none at all where nobody knows."""
+        """Seconds since the worker last reported; infinity where that is not known."""
         with suppress(OSError):
             return abs(time.time() - (self.folder / STATUS).stat().st_mtime)
         return float("inf")
 
     def _press(self, process: psutil.Process) -> None:
-        """SIGTERM, once, and much later SIGKILL, to a worker that does not heed the cancel file."""
+        """Send SIGTERM once, and much later SIGKILL, to a worker that does not heed the cancel file."""
         cancel = cancel_of(self.folder)
         if cancel is None:
             return
@@ -318,7 +318,7 @@ class Job(Generic[R, S]):
 
 @lru_cache(maxsize=4096)
 def _problem(folder: Path, request: tuple[int, ...] | None) -> str | None:
-    """That of the job in `folder`, whose request bears this stamp: pages ask for all jobs at every click."""
+    """The problem of the job in `folder`, cached by its request's stamp: pages ask for all jobs at every click."""
     return Job(folder).problem
 
 
@@ -338,7 +338,7 @@ def _check_moment(iso: str) -> None:
 
 
 def _yield_to_pages(worker: psutil.Process) -> None:
-    """Where both want a core, who looks at a page comes first; on a quiet machine this costs nothing."""
+    """Gives pages priority over the worker where both want a core; on a quiet machine this costs nothing."""
     if psutil.WINDOWS:  # which has classes of priority instead
         return
     with suppress(psutil.Error, OSError):  # it may have ended already
@@ -350,4 +350,4 @@ def _yield_to_pages(worker: psutil.Process) -> None:
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):  # it has ended; its number went to somebody else
-        os.killpg(process.pid, number)  # its session is its own, so its group has its number
+        os.killpg(process.pid, number)  # it leads its own session, so its group has its number

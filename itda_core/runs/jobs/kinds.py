@@ -1,4 +1,4 @@
-"""The kinds of jobs, one row each: what is asked, what does the work, what its worker reports, where it is shown.
+"""The kinds of jobs, one row each: the request, the function that does the work, the status, the page.
 
 A new kind is a file with its request (a JobRequest), its status (a JobStatus) and the work, and a row here: the command
 line, the worker, the lists of jobs and the page of one job read the row. A kind that wants more than the figures of its
@@ -42,7 +42,7 @@ class JobKind(Generic[R, S]):
     # outcome; unless it `generates`, a function that takes `on_progress` as well and returns the outcome
     doing: str  # for people, while it runs
     page: str  # of the dashboard, where it is shown
-    estimate: str  # what says what a request will cost, as `work` is written
+    estimate: str  # the function that estimates a request's cost, written as `work` is
     form: Mapping[str, str] = field(default_factory=dict)  # the address of an empty form on that page
     generates: bool = True
 
@@ -58,7 +58,7 @@ class JobKind(Generic[R, S]):
         """Do what `request` asks for and return the outcome, which is what the status's field OUTCOME holds.
 
         on_step: the name of each part of the work, as it begins; on_progress: each progress; what they raise ends it.
-        instead: done in the place of the kind's own work; more: what only this kind's takes.
+        instead: done in place of the kind's own work; more: arguments of this kind alone.
         Raises what the work raises.
         """
         done = instead or resolve_name(self.work)

@@ -38,7 +38,7 @@ class Reporter(Generic[S]):
         """The job's status is now this; written at once, or, unless `soon`, a few times a second."""
         self.status = status
         if soon or time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
-            # Only the last one is to outlive a power cut, which ends the work that the others tell of.
+            # Only the last report must outlive a power cut; one before it ends with the work anyway.
             write_json(self._folder / STATUS, status.to_dict(), synced=status.ended)
             self._written = time.monotonic()
 
@@ -53,7 +53,7 @@ class Reporter(Generic[S]):
 
 @contextmanager
 def ending(reporter: Reporter) -> Iterator[None]:
-    """However the block ends, the job's status says so; what the block raises goes on."""
+    """Writes how the block ended into the job's status; what the block raises goes on."""
     try:
         yield
     except (Interrupted, KeyboardInterrupt):

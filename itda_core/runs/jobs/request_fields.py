@@ -1,6 +1,6 @@
-"""What a request's fields say of themselves: their options, how they are kept as JSON, and which of them are paths.
+"""What the fields of a request declare: their options, how they are kept as JSON, and which of them are paths.
 
-A request is a dataclass whose base is Request. The metadata of each field is made by `asked` (one option) or by `parts`
+A request is a dataclass whose base is Request. The metadata of each field is made by `one_option` or by `parts`
 (a dataclass of settings, one option each); the request's JSON, its absolute paths, its line for a terminal and the
 options of its command follow from them.
 """
@@ -29,8 +29,8 @@ class Option:
     help: str
     name: str = ""  # of the option; "": the field's own
     metavar: str | None = None
-    argument: bool = False  # given by its place, without a name
-    repeated: bool = False  # of several values: the option once for each, not one list with commas
+    argument: bool = False  # given by its position, without a name
+    repeated: bool = False  # whether several values repeat the option, instead of one list with commas
     shown: Any = _FIELDS_OWN  # the default that --help shows; where it is None, leaving out means `implied`
     implied: Callable[[Any], Any] | None = None  # of what the field belongs to -> its value where it is left out
     missing: Callable[[Mapping[str, Any]], Any] | None = None  # of what else was given -> the value of one without
@@ -40,7 +40,7 @@ class Option:
     keep: Callable[[Any], Any] | None = None  # of the value -> its JSON, where that has another form
     fetch: Callable[[Any, str], Any] | None = None  # of the JSON and what the request is called -> the value
     located: Callable[[str, Library], str] | None = None  # of a name -> what means the same in every working directory
-    added: bool = False  # requests of earlier versions do not say it
+    added: bool = False  # requests of earlier versions lack it
 
     @property
     def flag(self) -> str:
@@ -84,10 +84,9 @@ def one_option(option: Option) -> dict[str, Any]:
 
 
 def parts(options: Mapping[str, Option], *, whole: bool = True) -> dict[str, Any]:
-    """The metadata of a field that is a dataclass of settings, asked for by an option each.
+    """The metadata of a field that is a dataclass of settings with an option each.
 
-    whole: whether its JSON must say each of them, but for those that were added; otherwise the others have their
-    default.
+    whole: whether its JSON must hold each of them except those added later; otherwise missing ones have their default.
     """
     return {"parts": _Parts(options, whole)}
 
@@ -98,14 +97,14 @@ def layers_option(help: str, **more: Any) -> Option:
 
 
 class JobRequest:
-    """What a job is asked to do: the same thing for the command line, a page and a job's worker."""
+    """The request for a job: the same for the command line, a page and a job's worker."""
 
     COMMAND: ClassVar[str]  # the command of the command line that does it
-    CALLED: ClassVar[str]  # what messages call such a request
+    CALLED: ClassVar[str]  # the name of such a request in messages
     WRITTEN: ClassVar[tuple[str, ...]]  # the options in the order in which `arguments` writes them
 
     def about(self) -> str:
-        """What it is about, in a few words for a list of jobs."""
+        """The request in a few words for a list of jobs."""
         return shlex.join(self.arguments())
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,7 +132,7 @@ class JobRequest:
     def resolved(self) -> Self:
         """The same request with absolute paths, so that it means the same in every working directory.
 
-        Raises UserError for what is to be in the library, or in a folder, and is not.
+        Raises UserError for what is missing in the library or in a folder.
         """
         return _located(self, _options(type(self)), Library(getattr(self, "library", None)))
 
@@ -160,7 +159,7 @@ def settings(kind: type[JobRequest]) -> dict[str, Setting]:
 
 
 def from_options(kind: type[JobRequest], given: Mapping[str, Any]) -> Any:
-    """The request of the command line's values, each by its option's name; what is None or empty was not given.
+    """The request made of the command line's values by option name; None or empty means not given.
 
     Raises UserError for what cannot be read, and what the request itself refuses.
     """
@@ -212,7 +211,7 @@ def _settings(kind: type[JobRequest]) -> Mapping[str, Setting]:
 
 
 def shown_default(setting: Setting) -> Any:
-    """What --help says is taken where the option is left out; MISSING where it must be given."""
+    """The default that --help shows; MISSING where the option must be given."""
     option = setting.option
     if option.missing is not None or setting.default == ():
         return None
@@ -236,7 +235,7 @@ def _type(kind: type, name: str) -> Any:
 
 
 def _with_added(kind: type[JobRequest], value: dict[str, Any]) -> dict[str, Any]:
-    """The JSON of a request, with what earlier versions' requests do not say."""
+    """The JSON of a request, with the fields that earlier versions lack."""
     added = {setting.path: setting.default for setting in settings(kind).values() if setting.option.added}
     value = {**{path[0]: _json(default) for path, default in added.items() if len(path) == 1}, **value}
     for name in _groups(kind):

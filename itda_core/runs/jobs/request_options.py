@@ -1,4 +1,4 @@
-"""Options that several kinds of request share: of a model, of a text, of how dictionaries are grown."""
+"""Options that several kinds of request share: the model, the text, and how dictionaries are grown."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def dictionary_folder(name: str, library: Library) -> str:
 
 
 def few(paths: Sequence[str]) -> str:
-    """The names of dictionaries or models; of more than two, the first and how many more."""
+    """The names of up to two dictionaries or models; of more, the first and how many others."""
     names = [Path(path).name for path in paths]
     return ", ".join(names) if len(names) <= _NAMED else f"{names[0]} and {len(names) - 1} more"
 
@@ -60,7 +60,7 @@ def at_ks(ks: Sequence[int]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """How models are loaded that a request names by themselves; ModelSpec is the same together with a name."""
+    """How the models that a request names are loaded; ModelSpec is the same together with a name."""
 
     revision: str | None = field(default=None, metadata=one_option(Option("Branch, tag or commit of a Hub id.")))
     device: str = field(default="auto", metadata=one_option(Option("auto, cpu, cuda, cuda:1 or mps.")))
@@ -91,7 +91,7 @@ LIBRARY = Option(
     "Another library than your own ($ITDA_HOME/library).", name="library", metavar="DIR", located=_absolute_library
 )
 CORPUS = Option(f"{GRAMMAR}.", located=absolute_if_local)
-KS = Option("Atoms per token; the dictionary's own k.", name="k", metavar="N[,N...]", read=whole_number)
+KS = Option("Atoms per token; the dictionary's own k if left out.", name="k", metavar="N[,N...]", read=whole_number)
 OTHER_MODEL = Option(
     "Where the dictionary's model is now; its weights must be the same.", name="model", located=absolute_if_local
 )
@@ -114,7 +114,7 @@ CONFIG: Mapping[str, Option] = MappingProxyType(
         "tokens": Option("Tokens to read; the whole corpus if left out."),
         "context": Option("Tokens per window."),
         "windows": Option("all windows of a document, or only the first."),
-        "seed": Option("Of selections that draw at random."),
+        "seed": Option("Seed of selections that draw at random."),
         "sinks": Option(
             "Leave out attention sinks, tokens whose norm is above so many medians; 10 if left out, 0: leave out "
             "none (so with --selection paper).",
@@ -124,4 +124,4 @@ CONFIG: Mapping[str, Option] = MappingProxyType(
         ),
     }
 )
-"""The settings of a TrainConfig, as `itda train` asks for them."""
+"""The settings of a TrainConfig, as options of `itda train`."""

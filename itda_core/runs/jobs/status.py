@@ -19,7 +19,7 @@ class JobStatus:
     """A job at one moment. `status.json` holds exactly this, and what a kind of job adds to it."""
 
     state: State = "starting"
-    step: str = ""  # what a running worker is at: "loading the model", "training", ...
+    step: str = ""  # what a running worker is doing: "loading the model", "training", ...
     tokens: int = 0
     total: int | None = None
     seconds: float = 0.0
@@ -44,7 +44,7 @@ class JobStatus:
         return min(self.tokens / self.total, 1.0) if self.total else None
 
     def following(self) -> Callable[[Self, Any], Self]:
-        """What brings a status up to a progress of the work; of a worker that goes on from this status."""
+        """A function that updates a status with a progress, for a worker that goes on from this status."""
         return lambda status, progress: status.at(progress)
 
     def at(self, progress: Any) -> Self:
@@ -78,12 +78,12 @@ class JobStatus:
         return {}
 
     def _check(self) -> None:
-        """Raises Unfit where what was read does not go together."""
+        """Raises Unfit where fields contradict each other."""
 
 
 @dataclass(frozen=True)
 class SharedStatus(JobStatus):
-    """A job whose work knows which share of it is done."""
+    """The status of a job that reports which share of its work is done."""
 
     share: float = 0.0  # of the work that is done, 0 to 1
 
@@ -96,7 +96,7 @@ class Table(Protocol):
     """What JSON can hold and give back."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The table as JSON has it."""
+        """The table as JSON."""
         ...
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A wish that work stops: Ctrl-C and SIGTERM, which a training answers between two batches, and how it ends then."""
+"""Requests to stop: a training answers Ctrl-C and SIGTERM between two batches, keeps its state and ends."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Self
 
 
 class Interrupted(Exception):
-    """A training was asked to stop and did; what it had done is kept in its work folder."""
+    """A training was asked to stop and did; what it had done is kept in its checkpoint folder."""
 
     def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
-        """when: where tokens do not say it, as in "before block 3 was passed"."""
+        """when: said instead of the tokens, as in "before block 3 was passed"."""
         self.tokens, self.total = tokens, total
         of = "" if total is None else f" of {total:,}"
         super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")

@@ -32,8 +32,8 @@ def work_for_job(
     that is started again (`resume`) goes on from the job's own checkpoint; one of a job that was asked to go further,
     and has no checkpoint yet, from finished dictionaries in the library.
 
-    should_stop: asked, beside the job's folder, by the work of a kind that continues; more: what only the work of this
-    kind takes, as JobKind.do.
+    should_stop: besides the job's folder, work that can be continued asks it; more: arguments of this kind alone, as in
+    JobKind.do.
 
     Raises what the work raises, and Interrupted, after the job's status says so.
     """
@@ -48,11 +48,11 @@ def work_for_job(
         reporter.step(name)
 
     def stop(now: Any) -> bool:
-        # Work that can be continued is to keep what it has first, and asks by itself.
+        # Work that can be continued asks by itself, so that it can first keep what it has.
         return not kind.continues and reporter.cancelled() and not getattr(now, "done", False)
 
     def progress(now: Any) -> None:
-        # A generator has done what it yields, which is told in any case; a callback may be called as a part begins.
+        # What a generator yields is done, so it is always reported; a callback may be called as a part begins.
         if kind.generates or not stop(now):
             reporter.report(following(reporter.status, now), soon=False)
         if stop(now):

@@ -1,4 +1,4 @@
-"""What a study of layer matching is asked to do: the same thing for the command line, a page and a job's worker."""
+"""The request for a study of layer matching: the same for the command line, a page and a job's worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from itda_core.runs.jobs.request_options import (
 )
 
 TOKENS = 20_000
-# Dictionaries of the bundled models match best about here (assets/docs/comparing.md); k=8 suits their width of 128.
+# Dictionaries of the bundled models match best near these (assets/docs/comparing.md); k=8 suits their width of 128.
 DICTIONARIES = TrainConfig(tokens=TOKENS, k=8)
 
 _MODELS = Option(
@@ -33,15 +33,15 @@ _MODELS = Option(
 _LAYERS = layers_option("For example 0,2-4, or all, if the models have equally many.", shown="all")
 _SITE = Option("resid_post, resid_pre, attn_out, mlp_out or a module path.")
 _MEASURES = Option(f"{', '.join(MEASURES)}; all of them if left out.", metavar="M[,M...]", shown=None)
-_ANCHORS = Option("Tokens that relative representations and codes describe others by.")
+_ANCHORS = Option("Anchor tokens, by which relative representations and codes describe the others.")
 _HELP = {
     "tokens": "Tokens to compare on, the first of the corpus.",
     "k": "Atoms per token, while dictionaries grow.",
     "selection": f"{one_of(SELECTIONS)}, see itda train.",
     "threshold": "Error above which an activation becomes an atom, see itda train.",
     "atoms": "Stop growing at this many atoms, see itda train.",
-    "sinks": "Leave out attention sinks, norms above so many medians; 10 if left out, 0: leave out none.",
-    "seed": "Of the anchors, and of selections that draw at random.",
+    "sinks": "Leave out attention sinks: tokens with norms above this many medians (default 10; 0: none).",
+    "seed": "Seed of the anchors and of selections that draw at random.",
 }
 _CONFIG: Mapping[str, Option] = MappingProxyType(
     {name: replace(option, help=_HELP.get(name, option.help)) for name, option in CONFIG.items()}
@@ -58,7 +58,7 @@ class MatchRequest(JobRequest, ModelSettings):
 
     models: tuple[str, ...] = field(metadata=one_option(_MODELS))  # demo:0 .. demo:4, local folders or Hub ids
     corpus: str = field(metadata=one_option(CORPUS))  # what Corpus.open takes
-    # Of ITDA's dictionaries; its text is that of all measures.
+    # The configuration of ITDA's dictionaries; all measures use its text.
     config: TrainConfig = field(default_factory=lambda: DICTIONARIES, metadata=parts(_CONFIG, whole=False))
     layers: tuple[int, ...] | None = field(default=None, metadata=one_option(_LAYERS))  # 0-based; None: every layer
     site: str = field(default=DEFAULT_SITE, metadata=one_option(_SITE))

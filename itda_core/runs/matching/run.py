@@ -73,14 +73,14 @@ def rows(table: MatchTable) -> list[tuple[str, str, str | None, str | None, str]
 
 
 def remarks(table: MatchTable) -> list[str]:
-    """What has to be known to read the table."""
+    """The sentences that explain the table."""
     first = table.measures[0].accuracy
     sentences = [
         f"{table.tokens:,} tokens of {table.corpus}, {table.site}, layers {format_layers(table.layers)}; running the "
         f"models took {duration(table.harvest_seconds)}, everything {duration(table.seconds)}.",
         f"All pairs: {first.decisions_all_pairs} decisions, a model against itself among them; different models: "
-        f"{first.decisions_different_models}. By chance {1 / len(table.layers):.2f} would be right.",
-        "The intervals take decisions as independent, which those of one model are not.",
+        f"{first.decisions_different_models}. By chance a share of {1 / len(table.layers):.2f} would be right.",
+        "The intervals assume independent decisions; those of one model are not independent.",
     ]
     if table.sizes:
         sizes = [size for one in table.sizes for size in one]

@@ -1,4 +1,4 @@
-"""Work folders: where a run keeps its checkpoints until its dictionaries are in the library."""
+"""Checkpoint folders: where a run keeps its checkpoints until its dictionaries are in the library."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Origin:
-        """That of a dictionary, from the `spec` of its dictionary.json."""
+        """The origin of a dictionary, from the `spec` of its dictionary.json."""
         return cls(spec["weights_fingerprint"], spec["tokenizer_fingerprint"], spec["corpus_fingerprint"])
 
     def same(self, other: Origin) -> bool:
@@ -60,12 +60,12 @@ class Origin(NamedTuple):
 class CheckpointFolder:
     """One run's folder: `state/` is the training's own, `saved.json` says which dictionaries are in the library.
 
-    `run` tells it from every other; a dictionary in the library says which run it is from, so that one that was put
-    there just before a kill, and is not in saved.json, is not put there a second time.
+    `run` identifies it. A dictionary in the library holds the name of its run, so that one saved just before a kill,
+    and missing in saved.json, is not saved a second time.
     """
 
     folder: Path
-    run: str = ""  # "" where nobody asks
+    run: str = ""  # "" where it is not needed
     resumed: bool = False  # whether an earlier session may have put dictionaries into the library
 
     @property
@@ -84,7 +84,7 @@ class CheckpointFolder:
 
     @property
     def changed(self) -> float:
-        """When that was last changed, in seconds since the epoch."""
+        """When what it holds to continue was last changed, in seconds since the epoch."""
         return max(path.stat().st_mtime for path in self._begun())
 
     def _begun(self) -> list[Path]:
@@ -96,9 +96,10 @@ class CheckpointFolder:
         ]
 
     def saved(self, config: TrainConfig, origin: Origin) -> list[dict]:
-        """The results of a training of `config` on `origin` that are in the library already and still there; a disk
-        that was full between two of them leaves such a list. One that is damaged is none: the dictionaries say it
-        too.
+        """The results of a training of `config` on `origin` that saved.json lists and the library still has.
+
+        Such a list remains when the disk was full between two of them. A damaged one counts as empty, because the
+        dictionaries hold the same facts.
         """
         path = self.folder / _SAVED
         if not path.exists():
@@ -111,7 +112,7 @@ class CheckpointFolder:
         return [result for result in found if is_of(Path(result["path"]), config, origin)]
 
     def saved_sites(self, config: TrainConfig, origin: Origin) -> set[tuple[str, int | None]]:
-        """Site and layer of each of them."""
+        """Site and layer of each saved result."""
         return {(result["site"], result["layer"]) for result in self.saved(config, origin)}
 
     def record_saved(self, results: list[dict]) -> None:
@@ -165,11 +166,11 @@ def unfinished() -> list[Unfinished]:
 
 @contextmanager
 def folder_of(request: TrainRequest, *, resume: bool, on_note: Callable[[str], None]) -> Iterator[CheckpointFolder]:
-    """The work folder of `request`, locked while the block runs.
+    """The checkpoint folder of `request`, locked while the block runs.
 
-    With `resume`, an unfinished one: that of the same request, or else the newest that this one can go on from (see
-    TrainConfig.goes_on_from), which is this request's from then on. Otherwise a new one; without `resume`, a note says
-    when an unfinished run of the same request exists, which is left as it is.
+    With `resume` it is an unfinished run's: that of the same request, or else the newest that this one can go on from
+    (see TrainConfig.goes_on_from), which is this request's from then on. Otherwise it is a new one; without `resume`, a
+    note mentions an unfinished run of the same request, which is left as it is.
     """
     root = checkpoints_folder()
     with explained(root):
@@ -211,7 +212,7 @@ def folder_of(request: TrainRequest, *, resume: bool, on_note: Callable[[str], N
 
 
 def _config(folder: Path) -> TrainConfig | None:
-    """That of the run in `folder`; None where this version cannot read it."""
+    """The configuration of the run in `folder`; None where this version cannot read it."""
     try:
         return TrainRequest.from_dict(read_json(folder / _REQUEST)).config
     except UserError:
@@ -224,7 +225,7 @@ def _leads_to(folder: Path, request: TrainRequest) -> bool:
 
 
 def _run_of(folder: Path) -> str:
-    """What tells the run in `folder` from all others; made up where it has no such name yet."""
+    """The unique name of the run in `folder`, which is made up where it has none yet."""
     path = folder / _RUN
     try:
         stored = read_json(path, strict=True)
@@ -239,7 +240,8 @@ def _run_of(folder: Path) -> str:
 
 @contextmanager
 def folder_in(folder: Path, *, resume: bool) -> Iterator[CheckpointFolder]:
-    """`folder` as a work folder, which no other run has ever had (a job keeps its own), locked while the block runs;
+    """`folder` as the checkpoint folder of one run alone (a job keeps its own), locked while the block runs.
+
     resume: an earlier session may have worked there.
     """
     with explained(folder):
@@ -254,12 +256,12 @@ def folder_in(folder: Path, *, resume: bool) -> Iterator[CheckpointFolder]:
 def _locked(folder: Path, wait: float = 0.5) -> Iterator[bool]:
     """Whether this process holds `folder` for the block. The system frees the lock of a process that was killed.
 
-    `wait` (seconds) outlasts a page that merely looks which runs are unfinished.
+    `wait` (seconds) outlasts a page that only lists the unfinished runs.
     """
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=wait)
-    except (Timeout, OSError):  # it is held, was removed meanwhile, or something that is no file has its lock's name
+    except (Timeout, OSError):  # the lock is held, the folder was removed, or the lock's name is no file
         yield False
         return
     try:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from itda_core.runs.library import Library, LibraryEntry
     from itda_core.text import Corpus
 
-_FIGURES = ("tokens", "seconds", "tokens_per_second", "mean_relative_error")  # that a training's result tells
-_PER_LAYER = ("totals", "atoms_before", "atoms_added")  # what the dictionaries of one run say each for itself
+_FIGURES = ("tokens", "seconds", "tokens_per_second", "mean_relative_error")  # of a training's result
+_PER_LAYER = ("totals", "atoms_before", "atoms_added")  # what differs between the dictionaries of one run
 
 
 def finished(
@@ -97,7 +97,7 @@ def _leads_to(
 
 
 def _run_of(stats: dict[str, Any]) -> str:
-    """What the dictionaries of one run share: where it stopped, and by which stages."""
+    """A key that the dictionaries of one run share: where it stopped, and by which stages."""
     stages = [{name: v for name, v in stage.items() if name not in _PER_LAYER} for stage in stats["stages"]]
     stream = {name: value for name, value in stats["stream"].items() if name not in _PER_LAYER}
     return json.dumps([stream, stages], sort_keys=True)

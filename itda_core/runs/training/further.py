@@ -1,4 +1,4 @@
-"""Going further from a finished training: what may be asked for, told before anything is loaded."""
+"""Going further from a finished training: which limits are possible is checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def further(
       at most (None: no limit);
     - `d_model`: width of the activations, where it is known; a default threshold of selection="paper" depends on it.
 
-    Raises UserError for a selection that cannot go further, for limits that would undo something, and for a threshold
-    that cannot be.
+    Raises UserError for a selection that cannot go further, for limits that would undo something, and for an
+    impossible threshold.
     """
     check_extended(earlier.config)
     config = replace(earlier.config, tokens=tokens, threshold=threshold, atoms=atoms)
@@ -62,8 +62,8 @@ def _threshold(config: TrainConfig, d_model: int | None) -> float | None:
 def request_of(entry: LibraryEntry) -> TrainRequest:
     """The training that `entry` of the library came from, of its layer alone.
 
-    A corpus that was a file is named as the dictionary names it, without its folder. Raises UserError for a dictionary
-    that cannot be gone on from: a bundled or a damaged one, or one that does not say where its training stopped.
+    A corpus file is named as in the dictionary, without its folder. Raises UserError for a dictionary that no training
+    can go on from: a bundled or a damaged one, or one that does not say where its training stopped.
     """
     if entry.problem is not None:
         raise UserError(entry.problem)

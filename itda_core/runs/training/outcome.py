@@ -22,7 +22,7 @@ class TrainedDictionary:
     d_model: int
     k: int
     selection: str
-    threshold: float | None  # None for the selections that know none
+    threshold: float | None  # None for selections without one
     tokens: int  # read from the corpus
     seconds: float
     tokens_per_second: float
@@ -30,7 +30,7 @@ class TrainedDictionary:
 
     @classmethod
     def of(cls, dictionary: AtomDictionary, path: Path) -> TrainedDictionary:
-        """What is told of a `dictionary` that lies in the folder `path`."""
+        """The result for a `dictionary` that lies in the folder `path`."""
         spec, config, stats = dictionary.spec, dictionary.config, dictionary.stats
         return cls(
             path=str(path),

@@ -1,4 +1,4 @@
-"""Whom a training reports to while it runs."""
+"""The callbacks that a training reports to while it runs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def ignore(_: object) -> None:
-    """Nobody listens."""
+    """A callback that does nothing."""
 
 
 def never() -> bool:
-    """Nobody wants it to stop."""
+    """A `should_stop` that never asks to stop."""
     return False
 
 
 class Reports(NamedTuple):
-    """Whom a training tells how far it is, and whom it asks whether to stop."""
+    """The callbacks of a training: its progress, its notes, and whether to stop."""
 
     on_step: Callable[[str], None] = ignore
     on_progress: Callable[[TrainProgress], None] = ignore

@@ -1,4 +1,4 @@
-"""What a training is asked to do: the same thing for the command line, a page and a job's worker."""
+"""The request for a training: the same for the command line, a page and a job's worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from itda_core.runs.library import Library
 
 
 def _layers_of_site(given: Mapping[str, Any]) -> tuple[int, ...]:
-    """The layer that the site's name tells. Raises UserError where it tells none."""
+    """The layer in the site's name. Raises UserError where it holds none."""
     from itda_core.models.sites import KINDS, Site
 
     site = given["site"]
@@ -70,7 +70,7 @@ class TrainRequest(JobRequest):
     library: str | None = field(default=None, metadata=one_option(LIBRARY))
     # Dictionaries to begin with, at most one per layer: names in the library or folders.
     initial: tuple[str, ...] = field(default=(), metadata=one_option(_INITIAL))
-    # For the next training on the same text.
+    # Whether to keep the activations for the next training on the same text.
     keep_activations: bool = field(default=False, metadata=one_option(_KEEP_ACTIVATIONS))
 
     def about(self) -> str:

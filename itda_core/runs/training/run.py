@@ -46,7 +46,7 @@ ENDED = "This training has ended already; its dictionaries are in the library."
 
 
 class _Opened(NamedTuple):
-    """What a request names, found and checked."""
+    """The model, corpus and dictionaries that a request names, found and checked."""
 
     request: TrainRequest
     library: Library
@@ -80,7 +80,7 @@ def run(
       there is none either, begin;
     - `further`: where `work` holds nothing unfinished, go on from a finished run as `resume` does without `work`, but
       never begin: where nothing leads to this training, that is an error;
-    - `work`: where checkpoints are kept (None: in the user's work folder, one per request); removed at the end;
+    - `work`: where checkpoints are kept (None: in the user's checkpoints folder, one per request); removed at the end;
     - `checkpoint_seconds`: how often the state is saved, besides at an interruption;
     - `on_step`: "loading the model", "training" or "saving", as each begins;
     - `request.keep_activations`: what the model gives is written to the user's activations folder. Activations kept
@@ -131,7 +131,7 @@ def _open(request: TrainRequest, reports: Reports, *, may_stream: bool) -> _Open
     reports.on_step("opening the corpus")
     corpus = Corpus.open(request.corpus)
     reports.on_step("loading the model")
-    model_folder(request.model)  # one that is not there is told before torch is loaded, which takes seconds
+    model_folder(request.model)  # a missing one is reported before torch is loaded, which takes seconds
 
     from itda_core.dictionaries import AtomDictionary
     from itda_core.dictionaries.checkpoints.initial import fingerprint, placed
@@ -250,7 +250,7 @@ def _beginning(extend: Sequence[AtomDictionary]) -> str:
 def _follow(
     events: Generator[TrainProgress], on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]
 ) -> tuple[AtomDictionary, ...]:
-    """The dictionaries at the end of a training. Raises Interrupted, after its state is saved, when it should stop."""
+    """Follow a training to its dictionaries. Raises Interrupted, after its state is saved, when it should stop."""
     with closing(events):  # a training that is closed early saves its state
         for progress in events:
             on_progress(progress)
@@ -270,8 +270,8 @@ def save_all(
     config: TrainConfig,
     origin: Origin,
 ) -> tuple[TrainedDictionary, ...]:
-    """Into the library, each once, even when the disk was full, or the process killed, in the middle of an earlier
-    attempt; config, origin: of the training.
+    """Save into the library, each once, even when the disk was full, or the process killed, in the middle of an
+    earlier attempt; config, origin: of the training.
     """
     saved: list[dict[str, Any]] = checkpoints.saved(config, origin)
     put = _put_by(library, checkpoints, config, origin) if dictionaries else {}

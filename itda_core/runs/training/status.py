@@ -38,7 +38,7 @@ class LayerStatus:
     series_relative_error: tuple[float, ...]
     latest: tuple[Accepted, ...]  # newest last
     sinks: int = 0  # tokens left out as attention sinks
-    predicted_atoms: int | None = None  # at the end, by the curve so far
+    predicted_atoms: int | None = None  # atoms predicted for the end from the curve so far
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TrainingStatus(JobStatus):
     results: tuple[TrainedDictionary, ...] = ()
 
     def following(self) -> Callable[[TrainingStatus, TrainProgress], TrainingStatus]:
-        """What brings a status up to a progress of the training; its curves go on from those of this status."""
+        """A function that updates a status with a progress; its curves go on from those of this status."""
         curves = Curves(self)
 
         def at(status: TrainingStatus, progress: TrainProgress) -> TrainingStatus:

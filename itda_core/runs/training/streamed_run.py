@@ -40,7 +40,7 @@ def train_streamed(
     keeping: Callable[[Any], AbstractContextManager[Any]],
     reports: Reports,
 ) -> Generator[Generator[TrainProgress]]:
-    """One training per site, in the order of the blocks; each is to be followed to its end before the next is taken.
+    """One training per site, in the order of the blocks; each must be followed to its end before the next is taken.
 
     - `folder`: hidden states and each training's checkpoints;
     - `done`: sites whose dictionaries are finished;
@@ -83,14 +83,14 @@ def train_streamed(
             reports.on_note(model.batching_note)
         reports.on_note(
             f"{harvest.passed} blocks were read from the disk ({model.weights.bytes_read / 1e9:.2f} GB) and passed by "
-            f"{n_tokens:,} tokens in {harvest.seconds:,.0f} s, beside what the dictionaries took."
+            f"{n_tokens:,} tokens in {harvest.seconds:,.0f} s, not counting the dictionaries."
         )
 
 
 def _passing(tokens: int | None, reports: Reports) -> Callable[[HarvestProgress], None]:
-    """Says now and then how much of the text has passed a block, and raises Interrupted when it should stop.
+    """Reports now and then how much of the text has passed a block, and raises Interrupted when it should stop.
 
-    tokens: that the training is to read.
+    tokens: how many the training is to read.
     """
     reported = 0.0
 
@@ -107,7 +107,7 @@ def _passing(tokens: int | None, reports: Reports) -> Callable[[HarvestProgress]
 
 
 def _check_disk(needed: int, n_tokens: int, states: Path) -> None:
-    """Raises UserError where the hidden states, `needed` bytes, do not fit beside what is there of them already."""
+    """Raises UserError where the hidden states, `needed` bytes, do not fit on the disk; those already there count."""
     free = disk_free(states) + sum(path.stat().st_size for path in states.iterdir())
     if needed > free:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a transfer of labels is asked to do: the same thing for the command line, a page and a job's worker."""
+"""The request for a transfer of labels: the same for the command line, a page and a job's worker."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ _LABELS = Option(
     located=_absolute_labels,
 )
 _LAYERS = replace(
-    layers_option("Of MODEL, for example 0,2-4, or all; those of the labels if left out.", shown=None),
+    layers_option("Layers of MODEL, for example 0,2-4, or all; those of the labels if left out.", shown=None),
     write=_layers_text,
     keep=_layers_text,
     fetch=lambda value, what: OWN_LAYERS if value == OWN_LAYERS else read_layers(value, what),
 )
 _OWN = Option(
-    "MODEL's own dictionary of a layer; looked for in the library.",
+    "MODEL's own dictionary of a layer; taken from the library if left out.",
     metavar="DICTIONARY",
     repeated=True,
     located=dictionary_folder,
 )
 _HELD_OUT = Option(
-    "Text to measure on; what follows the labels' if left out.", metavar="CORPUS", located=absolute_if_local
+    "Text to measure on; what follows the labels' text if left out.", metavar="CORPUS", located=absolute_if_local
 )
 
 
@@ -86,7 +86,7 @@ class TransferRequest(JobRequest):
     # Of that model, 0-based; None: every layer.
     layers: tuple[int, ...] | Literal["own"] | None = field(default=OWN_LAYERS, metadata=one_option(_LAYERS))
     ks: tuple[int, ...] = field(
-        default=(), metadata=one_option(replace(KS, help="Atoms per token; the labels' own k."))
+        default=(), metadata=one_option(replace(KS, help="Atoms per token; the labels' own k if left out."))
     )
     method: str | None = field(
         default=None, metadata=one_option(Option(f"{one_of(METHODS)}; the labels' own if left out."))
@@ -95,11 +95,11 @@ class TransferRequest(JobRequest):
     own: tuple[str, ...] = field(default=(), metadata=one_option(_OWN))
     # Where the labels' text is now; None: where they say.
     corpus: str | None = field(default=None, metadata=one_option(LABELS_TEXT))
-    # Another text to measure on; None: what follows the labels'.
+    # Another text to measure on; None: what follows the labels' text.
     held_out: str | None = field(default=None, metadata=one_option(_HELD_OUT))
     tokens: int = field(default=TOKENS, metadata=one_option(Option("Tokens to measure on.")))
     draws: int = field(default=DRAWS, metadata=one_option(Option("Random dictionaries to compare with.")))
-    seed: int = field(default=0, metadata=one_option(Option("Of the random dictionaries.")))
+    seed: int = field(default=0, metadata=one_option(Option("Seed of the random dictionaries.")))
     # The folder names are looked up in; None: the user's library.
     library: str | None = field(default=None, metadata=one_option(LIBRARY))
 

@@ -91,8 +91,8 @@ def transfer_labels(
 
 
 def share_of_all(costs: Mapping[str, float], step: str, share: float) -> float:
-    """How much of the whole is done when `share` of `step` is; `costs` says, in order, what each step takes."""
-    if step not in costs:  # what comes before them all takes next to nothing
+    """The share of the whole that is done when `share` of `step` is; `costs`: what each step takes, in order."""
+    if step not in costs:  # the steps before these take next to no time
         return 0.0
     steps = list(costs)
     before = sum(costs[name] for name in steps[: steps.index(step)])
@@ -100,7 +100,7 @@ def share_of_all(costs: Mapping[str, float], step: str, share: float) -> float:
 
 
 def _site_of(dictionary: AtomDictionary, model: LanguageModel) -> Site | None:
-    """None where `model` is another one, which transfer_table says."""
+    """The site of a dictionary; None where `model` is another one, which transfer_table reports."""
     spec = dictionary.spec
     return model.site(spec.site, spec.layer) if same_model(spec.weights_fingerprint, model.fingerprint) else None
 
@@ -108,7 +108,7 @@ def _site_of(dictionary: AtomDictionary, model: LanguageModel) -> Site | None:
 def _in_library(
     library: Library, model: LanguageModel, corpus: Corpus, sites: Sequence[Site], labels: Sequence[LabelsOnly]
 ) -> list[AtomDictionary]:
-    """For each of `sites` the dictionary that suits best, if there is one; rebuilt ones are nobody's own."""
+    """For each of `sites` the dictionary that suits best, if any; rebuilt ones do not count as the model's own."""
     from itda_core.dictionaries import AtomDictionary
 
     wanted = {(site.module or site.kind, site.layer): site for site in sites}

@@ -1,4 +1,4 @@
-"""What came out of a transfer of labels, in words."""
+"""The result of a transfer of labels in sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def verdict(table: TransferTable, k: int) -> str:
-    """How far the labels of `TransferTable.paired` come, from random places to the model's own dictionaries.
+    """Where the labels of `TransferTable.paired` stand between random positions and the model's own dictionaries.
 
     Raises UserError when nothing was measured at that k.
     """
@@ -26,21 +26,21 @@ def verdict(table: TransferTable, k: int) -> str:
 
 
 def _gain_sentence(cells: Sequence[Transfer], model: str) -> str:
-    """On the scale from random places to the model's own dictionaries."""
+    """The result on the scale from random positions to the model's own dictionaries."""
     if all(cell.own_fvu is None for cell in cells):
-        return f"Of {model} no own dictionary of this text is known, so only random places are there to compare with."
+        return f"{model} has no known dictionary of this text, so the labels are compared with random places only."
     if all(cell.random_fvu is None for cell in cells):
         return ""
     gains = [cell.gain for cell in cells if cell.gain is not None]
     if not gains:
-        return f"{model}'s own dictionaries do no better than random places here, so there is no way to go."
+        return f"{model}'s own dictionaries do no better than random places here, so they set no scale."
     where = "" if len(cells) == 1 else f" ({_layers(len(gains), len(cells))} where its own beats random places)"
-    share = f"{fmean(gains):.0%} of the way{where}"
-    return f"From random places (0%) to {model}'s own dictionary (100%) the labels come {share}."
+    share = f"{fmean(gains):.0%} of the way"
+    return f"The labels come {share} from random places (0%) to {model}'s own dictionary (100%){where}."
 
 
 def _against_random(cells: Sequence[Transfer]) -> str:
-    """Whether the labels say more than any places of the text would."""
+    """Whether the labels explain more than random positions of the text do."""
     known = [(cell, cell.random_fvu, cell.random_sd) for cell in cells if cell.random_fvu is not None]
     judged = [(cell.fvu, mean, sd) for cell, mean, sd in known if sd is not None and cell.fvu is not None]
     if not judged:
@@ -51,8 +51,8 @@ def _against_random(cells: Sequence[Transfer]) -> str:
         word = "better than" if better else "worse than" if worse else "as well as"
         return f"They explain {word} random places (two standard deviations count)."
     return (
-        f"Beside random places they are better in {better} of {len(judged)} layers, worse in {worse} (by more than two "
-        "standard deviations of the draws)."
+        f"They are better than random places in {better} of {len(judged)} layers and worse in {worse} (by more than "
+        "two standard deviations of the draws)."
     )
 
 

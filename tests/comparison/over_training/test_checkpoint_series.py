@@ -49,7 +49,7 @@ def test_names_that_tell_no_order_are_taken_as_given() -> None:
     found = course_of([of("/runs/early"), of("/runs/late"), of("/runs/step-3")])
     assert found.checkpoints == ("early", "late", "step-3")
     assert not found.numbered
-    assert "as they were given, because the names of several tell no order" in next(found.sentences())
+    assert "as they were given, because several names hold no number" in next(found.sentences())
 
 
 def test_a_commit_is_called_by_the_revision_that_the_cache_knows(

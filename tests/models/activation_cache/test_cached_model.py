@@ -280,7 +280,7 @@ def test_removing_a_set(model, corpus: Corpus, tmp_path: Path) -> None:
         read(kept.stream(cut(model, corpus), sites(model, [1])))
     (tmp_path / "notes").mkdir()
     (found,) = sets(tmp_path)
-    with pytest.raises(UserError, match="No kept activations are called 'nothing'"):
+    with pytest.raises(UserError, match="There are no kept activations named 'nothing'"):
         remove_set(tmp_path, "nothing")
     assert remove_set(tmp_path, found.name) == found
     assert [path.name for path in tmp_path.iterdir()] == ["notes"]

@@ -58,13 +58,13 @@ def test_a_model_on_this_machine(tiny_folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_is_not_to_be_had_is_refused() -> None:
     spec = ModelSpec("llama-3.1-8b")
-    with pytest.raises(UserError, match="How many tokens are to be read is not given"):
+    with pytest.raises(UserError, match="The number of tokens to read is missing"):
         plan(spec, None, TrainConfig(), ON_4090)
     with pytest.raises(UserError, match="no layer 32: it has 32 layers"):
         plan(spec, (32,), TrainConfig(tokens=10), ON_4090)
     with pytest.raises(UserError, match="is unknown; choose one of"):
         plan(spec, None, TrainConfig(tokens=10), Hardware(gpu="none"))
-    with pytest.raises(UserError, match=r"disk=0 GB/s is no machine's"):
+    with pytest.raises(UserError, match=r"disk=0 GB/s is impossible"):
         Hardware(disk=0.0)
 
 

@@ -134,13 +134,13 @@ def test_a_cancel_is_heard_while_the_text_is_being_found(
     def cancelling(self: Reporter, status: EvaluationStatus, *, soon: bool = True) -> None:
         report(self, status, soon=soon)
         steps.append(status.step)
-        if "passing over" in status.step:
+        if "skipping the text" in status.step:
             write_json(folder / "cancel.json", {"requested": 0, "terminated": None})
 
     monkeypatch.setattr(Reporter, "report", cancelling)
     with pytest.raises(Interrupted):
         work_for_job(folder, short, on_step=lambda _: None)
-    assert sum("passing over" in step for step in steps) == 1
+    assert sum("skipping the text" in step for step in steps) == 1
     assert Jobs().get(folder.name, EVALUATION).status.state == "cancelled"
 
 
