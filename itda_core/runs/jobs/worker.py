@@ -52,7 +52,7 @@ def work_for_job(
         return not kind.continues and reporter.cancelled() and not getattr(now, "done", False)
 
     def progress(now: Any) -> None:
-        # What a generator yields is done, so it is always reported; a callback may be called as a part begins.
+        # What a generator yields is done, so it is always reported; a callback may come as a part begins.
         if kind.generates or not stop(now):
             reporter.report(following(reporter.status, now), soon=False)
         if stop(now):
