@@ -118,13 +118,15 @@ def test_commands_are_found_and_unknown_ones_are_named(help_of: Help) -> None:
 
 
 def test_every_command_has_an_example(help_of: Help) -> None:
-    """The page of the command line shows each command once at least."""
-    shown = {
-        " ".join(words[: 2 if words[0] in GROUPS else 1])
-        for words in commands((ROOT / "assets" / "docs" / "command-line.md").read_text(encoding="utf-8"))
-    }
+    """The page of the command line, or the command's own help, shows each command once at least."""
     there = [name for name in listed(help_of(())) if name not in GROUPS]
     there += [f"{group} {name}" for group in GROUPS for name in listed(help_of((group,)))]
+    helped = [words for name in there for words in commands(help_of(tuple(name.split())))]
+    assert [(words, lack) for words in helped if (lack := refused(words, help_of))] == []
+    shown = {
+        " ".join(words[: 2 if words[0] in GROUPS else 1])
+        for words in (*helped, *commands((ROOT / "assets" / "docs" / "command-line.md").read_text(encoding="utf-8")))
+    }
     assert len(there) > 20
     assert [name for name in there if name not in shown] == []
 

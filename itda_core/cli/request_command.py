@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING
 from inspect import Parameter
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +31,7 @@ def asks_for(kind: type[JobRequest], order: Sequence[str]) -> Callable[[Callable
         parameters = {one.name: one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*options, *own)}
 
         def command(**given: Any) -> None:
-            go_offline(given["offline"])
+            go_offline(given.get("offline", False))
             work(from_options(kind, given), **{one.name: given[one.name] for one in own})
 
         command.__name__, command.__doc__, command.__module__ = work.__name__, work.__doc__, work.__module__
@@ -95,12 +94,7 @@ def _shown_on(line: TrainingLine) -> Callable[[Any], None]:
 def _parameter(name: str, setting: Setting) -> Parameter:
     """The option as typer reads it from a function's signature."""
     option, default = setting.option, shown_default(setting)
-    if setting.several:
-        kind: Any = list[str]
-    elif option.read is not None:
-        kind = str
-    else:
-        kind = next((one for one in get_args(setting.hint) if one is not NoneType), setting.hint)
+    kind = setting.given_as
     if option.argument:
         info: Any = typer.Argument(metavar=option.metavar, help=option.help)
     else:

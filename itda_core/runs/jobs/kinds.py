@@ -1,8 +1,9 @@
 """The kinds of jobs, one row each: the request, the function that does the work, the status, the page.
 
 A new kind is a file with its request (a JobRequest), its status (a JobStatus) and the work, and a row here: the command
-line, the worker, the lists of jobs and the page of one job read the row. A kind that wants more than the figures of its
-outcome on its page has a view of its own (pages.ui.jobs.views).
+line, the worker, the form, the lists of jobs and the page of one job read the row. A kind that wants more than a
+question for each option of its request, or than the figures of its outcome, has a form or a view of its own
+(pages.ui.jobs: kind_page, views).
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class JobKind(Generic[R, S]):
     # outcome; unless it `generates`, a function that takes `on_progress` as well and returns the outcome
     doing: str  # for people, while it runs
     page: str  # of the dashboard, where it is shown
-    estimate: str  # the function that estimates a request's cost, written as `work` is
+    # The function that estimates a request's cost, written as `work` is. For a kind without a form of its own it gives
+    # the seconds, fast and slow, or None where they cannot be told.
+    estimate: str
     form: Mapping[str, str] = field(default_factory=dict)  # the address of an empty form on that page
     generates: bool = True
 

@@ -7,15 +7,17 @@ options of its command follow from them.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cache
-from typing import Any, ClassVar, NamedTuple, Self, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, ClassVar, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 from itda_core.arguments import listed
 from itda_core.errors import UserError
-from itda_core.files.dataclass_schema import read_as
+from itda_core.files.dataclass_schema import LARGEST, read_as
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import Library
 
@@ -59,6 +61,35 @@ class Setting(NamedTuple):
     def several(self) -> bool:
         """Whether its field holds a tuple of values, each given by itself."""
         return get_origin(self.hint) is tuple
+
+    @property
+    def given_as(self) -> Any:
+        """The type of what `from_options` takes for it."""
+        if self.several:
+            return list[str]
+        if self.option.read is not None:
+            return str
+        return next((one for one in get_args(self.hint) if one is not NoneType), self.hint)
+
+    def given(self, text: str) -> Any:
+        """What `from_options` takes for `text`, in which commas part several values; None for "".
+
+        Raises UserError for what is not the number that it must be.
+        """
+        if not text:
+            return None
+        if self.several:
+            return listed([text])
+        if self.given_as not in (int, float):
+            return text
+        try:
+            number = self.given_as(text)
+        except ValueError:
+            number = math.nan
+        if not abs(number) <= LARGEST:
+            kind = "whole number" if self.given_as is int else "number"
+            raise UserError(f"{self.option.name}={text[:40]} is not a {kind} that can be meant; give another one.")
+        return number
 
     def words(self, value: Any) -> list[str]:
         """The option with this value, as a command line has it."""
@@ -182,6 +213,21 @@ def from_options(kind: type[JobRequest], given: Mapping[str, Any]) -> Any:
     for name, values in inner.items():
         own[name] = _type(kind, name)(**values)
     return kind(**own)
+
+
+def from_texts(kind: type[JobRequest], given: Mapping[str, str | bool]) -> Any:
+    """The request of a form's answers, each by its option's name: text, or whether; "" was not given.
+
+    What is not among `given` was not asked for and has its default. Raises UserError for what must be given and was
+    not, and as `from_options` does.
+    """
+    values: dict[str, Any] = {}
+    for name, setting in settings(kind).items():
+        answer = given.get(name, "")
+        values[name] = answer if isinstance(answer, bool) else setting.given(answer)
+        if values[name] in (None, []) and shown_default(setting) is MISSING:
+            raise UserError(f"Nothing was given for {name.replace('_', ' ')}, which cannot be left out; give it.")
+    return from_options(kind, values)
 
 
 def read_layers(value: object, what: str) -> tuple[int, ...] | None:

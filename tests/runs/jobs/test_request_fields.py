@@ -13,7 +13,7 @@ from itda_core.cli.request_command import asks_for
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import EvaluateRequest
-from itda_core.runs.jobs.request_fields import JobRequest, Option, layers_option, one_option, parts
+from itda_core.runs.jobs.request_fields import JobRequest, Option, from_texts, layers_option, one_option, parts
 from itda_core.runs.jobs.request_options import CORPUS, KS, SETTINGS, SPEC
 
 
@@ -54,6 +54,47 @@ def test_the_line_for_a_terminal_leaves_out_what_is_default() -> None:
         "itda count a/b --corpus text.txt --k 2,3 --layers 0-1,5 --fast --share 0.25 --revision v1 --device cpu "
         "--dtype float16 --offline --trust-remote-code --placement memory"
     )
+
+
+def test_a_form_asks_for_the_request_in_texts() -> None:
+    assert from_texts(Count, {"model": "demo:0", "corpus": "demo", "k": "", "layers": "all", "share": ""}) == PLAIN
+    texts = {"corpus": "text.txt", "k": "2, 3", "layers": "0-1,5", "share": "0.25", "fast": True}
+    model = {"model": "a/b", "revision": "v1", "device": "cpu", "dtype": "float16", "placement": "memory"}
+    assert from_texts(Count, {**texts, **model, "offline": True, "trust_remote_code": True}) == FULL
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"corpus": ""}, "Nothing was given for corpus"),
+        ({"share": "half"}, "share=half is not a number"),
+        ({"share": "nan"}, "share=nan is not a number"),
+        ({"share": "1e300"}, "share=1e300 is not a number"),
+        ({"k": "two"}, "k=two is not a whole number"),
+        ({"layers": "first"}, "Layers 'first' cannot be read"),
+    ],
+)
+def test_what_a_form_cannot_mean_is_said(given: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        from_texts(Count, {"model": "demo:0", "corpus": "demo", **given})
+
+
+def test_a_command_needs_no_model() -> None:
+    @dataclass(frozen=True)
+    class Wait(JobRequest):
+        COMMAND = "wait"
+        CALLED = "request to wait"
+        WRITTEN = ("times",)
+
+        times: int = field(default=1, metadata=one_option(Option("How often.")))
+
+    heard: list[Wait] = []
+    command = typer.Typer()
+    command.command()(asks_for(Wait, ())(lambda request: heard.append(request)))
+    command(["--times", "3"], standalone_mode=False)
+    assert heard == [Wait(3)] == [from_texts(Wait, {"times": "3"})]
+    with pytest.raises(UserError, match=r"times=3\.5 is not a whole number"):
+        from_texts(Wait, {"times": "3.5"})
 
 
 def test_only_what_was_added_may_be_missing() -> None:

@@ -1,0 +1,102 @@
+"""The form of a kind of job that has none of its own: a question for each option of its request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass
+from functools import partial
+from pkgutil import resolve_name
+from types import MappingProxyType
+from typing import Any, Generic
+
+import streamlit as st
+
+from itda_core.models.spec import DEMO_MODELS
+from itda_core.runs.jobs.kinds import JobKind, R, kind_of
+from itda_core.runs.jobs.request_fields import JobRequest, Setting, from_texts, settings, shown_default
+from itda_core.runs.jobs.request_options import LIBRARY, SETTINGS
+from itda_core.runs.units import duration
+from pages.ui.components.printable import escaped
+from pages.ui.forms import model_settings
+from pages.ui.frame import address
+
+_MORE = MappingProxyType(
+    {
+        "device": model_settings.device,
+        "dtype": model_settings.precision,
+        "placement": partial(model_settings.placement, streams=False),
+        "offline": model_settings.offline,
+        "trust_remote_code": model_settings.trust,
+    }
+)
+_NOT_ASKED = {*SETTINGS, LIBRARY.name} - _MORE.keys()
+_PROPOSED = {"model": DEMO_MODELS[0], "corpus": "demo"}  # where the command line proposes nothing
+
+
+@dataclass(frozen=True)
+class Asked(Generic[R]):
+    """What the form holds, by the names of the options; `request` checks it."""
+
+    kind: JobKind[R, Any]
+    given: Mapping[str, str | bool]
+
+    def request(self) -> R:
+        """Raises UserError for whatever can be seen to be wrong before any work."""
+        return from_texts(self.kind.request, self.given)
+
+
+def form(kind: JobKind[R, Any]) -> Asked[R]:
+    """Draws the form. What it holds, but for how a model is loaded, is in the address, and comes back with it."""
+    given = {name: _answer(f"{kind.name}.{name}", name, setting) for name, setting in _questions(kind)}
+    more = [name for name in _MORE if name in settings(kind.request)]
+    if more:
+        with st.expander("More settings", icon=":material/tune:"):
+            given |= {name: _MORE[name](kind.name) for name in more}
+    return Asked(kind, given)
+
+
+def in_address(kind: JobKind[Any, Any]) -> dict[str, str | None]:
+    """What of the form is in the address now."""
+    return {name: st.query_params.get(name) for name, _ in _questions(kind)}
+
+
+def cost(request: JobRequest) -> None:
+    """What it would take."""
+    seconds = resolve_name(kind_of(request).estimate)(request)
+    st.markdown("**What it will take**")
+    if seconds is None:
+        st.caption("The time is known once the model is on this machine. It goes on when this page is closed.")
+    else:
+        time = " to ".join(dict.fromkeys(map(duration, seconds)))
+        st.caption(f"Roughly {time}. It goes on when this page is closed.")
+
+
+def _questions(kind: JobKind[Any, Any]) -> Iterator[tuple[str, Setting]]:
+    """The options that stand in the form itself."""
+    for name, setting in settings(kind.request).items():
+        if name not in _MORE and name not in _NOT_ASKED:
+            yield name, setting
+
+
+def _answer(key: str, name: str, setting: Setting) -> str | bool:
+    label, help = name.replace("_", " ").capitalize(), escaped(setting.option.help)
+    if setting.given_as is bool:
+        address.arrive(name, key, lambda text: address.one_of("True", "False")(text) == "True", False)
+        chosen = st.toggle(label, key=key, help=help)
+        address.leave(name, key, chosen, False)
+        return chosen
+    proposed = _proposed(name, setting)
+    address.arrive(name, key, str, proposed)
+    text = st.text_input(label, key=key, help=help).strip()
+    address.leave(name, key, text, proposed)
+    return text
+
+
+def _proposed(name: str, setting: Setting) -> str:
+    """What an empty form's field holds: the default that --help shows."""
+    default = shown_default(setting)
+    if default is MISSING:
+        return _PROPOSED.get(name, "")
+    if default is None or isinstance(default, str):
+        return default or ""
+    return ",".join(map(setting.option.write, default if setting.several else [default]))

@@ -1,0 +1,24 @@
+"""What the page of a kind of job shows that has no form of its own: a new one, and those there have been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from itda_core.runs.jobs.kinds import JobKind
+from pages.ui.forms import job_form, request_form
+from pages.ui.frame import shell
+from pages.ui.jobs import job_watch
+
+
+def page(frame: shell.Shell, kind: JobKind[Any, Any]) -> None:
+    """Draw a new job of this kind, and those there have been."""
+    form, cost = st.columns([5, 3], gap="large")
+    with form:
+        asked = request_form.form(kind)
+    shell.complain()
+    frame.share({**kind.form, **request_form.in_address(kind)})
+    with cost:
+        job_form.finish(frame, asked, request_form.cost, key=f"{kind.name}.problem")
+    job_watch.all_jobs(kind)
