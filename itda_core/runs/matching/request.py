@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from itda_core.arguments import one_of
 from itda_core.comparison.measures.table import ANCHORS, MEASURES, check_measures
-from itda_core.dictionaries.config import SELECTIONS, TrainConfig
+from itda_core.dictionaries.config import SELECTIONS, SINKS, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.jobs.request_fields import JobRequest, Option, asked, layers_option, parts
@@ -40,7 +40,7 @@ _HELP = {
     "selection": f"{one_of(SELECTIONS)}, see itda train.",
     "threshold": "Error above which an activation becomes an atom, see itda train.",
     "atoms": "Stop growing at this many atoms, see itda train.",
-    "sinks": "Leave out attention sinks, norms above so many medians; 10 if left out, 0: leave out none.",
+    "sinks": f"Leave out attention sinks, norms above so many medians; {SINKS:g} if left out, 0: leave out none.",
     "seed": "Of the anchors, and of selections that draw at random.",
 }
 _CONFIG: Mapping[str, Option] = MappingProxyType(
