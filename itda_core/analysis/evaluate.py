@@ -19,6 +19,7 @@ from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.pursuit.methods import method_named
 from itda_core.text.corpus import Corpus
+from itda_core.time_left import time_left
 
 if TYPE_CHECKING:
     import torch
@@ -232,7 +233,7 @@ class _Clock:
         self, step: str, tokens: float, notes: Sequence[str], results: tuple[Evaluation, ...]
     ) -> EvaluationProgress:
         seconds, share = time.monotonic() - self._started, tokens / self.total
-        eta = seconds / share * (1 - share) if share > 0 else None
+        eta = time_left(share, seconds)
         return EvaluationProgress(step, share, int(tokens), seconds, eta, tuple(notes), results)
 
 

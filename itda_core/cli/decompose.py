@@ -49,15 +49,7 @@ def decompose(
 
         loaded = AtomDictionary.load(path)
         language_model = model_of(
-            loaded,
-            name=model,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            offline=offline,
-            trust_remote_code=trust_remote_code,
-            placement=placement,
-            head=False,
+            loaded, model, revision, device, dtype, offline, trust_remote_code, placement, head=False
         )
         result = explain(language_model, loaded, prompt, k, method)
     if as_json:

@@ -121,15 +121,7 @@ def verify(
         loaded = AtomDictionary.load(path)
         text = corpus_of(loaded, corpus)
         language_model = model_of(
-            loaded,
-            name=model,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            offline=offline,
-            trust_remote_code=trust_remote_code,
-            placement=placement,
-            head=False,
+            loaded, model, revision, device, dtype, offline, trust_remote_code, placement, head=False
         )
         result = check_labels(loaded, language_model, text, sample)
     if as_json:

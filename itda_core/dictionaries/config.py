@@ -55,9 +55,9 @@ class TrainConfig:
             _check_whole("atoms", self.atoms, 1, "the number of atoms wanted, or leave it out for no limit")
         if self.tokens is not None:
             _check_whole("tokens", self.tokens, 1, "the number of tokens to read, or leave it out for the whole corpus")
-        _check_choice("method", self.method, METHODS)
-        _check_choice("selection", self.selection, SELECTIONS)
-        _check_choice("windows", self.windows, WINDOWS)
+        check_choice("method", self.method, METHODS)
+        check_choice("selection", self.selection, SELECTIONS)
+        check_choice("windows", self.windows, WINDOWS)
         if not isinstance(self.centre, bool):
             raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.")
         self._check_sinks()
@@ -214,6 +214,7 @@ def _check_whole(name: str, value: object, least: int, what: str) -> None:
         raise UserError(f"{name}={str(value)[:40]} is beyond all that can be counted; give {what}.")
 
 
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raises UserError where the setting `name` has a value that is none of `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise UserError(f"{name}={value!r} does not exist; choose {' or '.join(choices)}.")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 def model_of(
     dictionary: AtomDictionary | LabelsOnly,
-    *,
     name: str | None = None,
     revision: str | None = None,
     device: str = "auto",
@@ -21,11 +20,12 @@ def model_of(
     offline: bool = False,
     trust_remote_code: bool = False,
     placement: str = "auto",
+    *,
     head: bool = True,
 ) -> LanguageModel:
     """Load the model of `dictionary`, or its copy under another `name` (a folder that moved, a mirror).
 
-    `head`: see `load_model`; only predictions need one.
+    The other settings are those of a ModelSpec, in its order; `head`: see `load_model`; only predictions need one.
     Raises UserError when it cannot be loaded, or has other weights, for which the atoms have no meaning.
     """
     from itda_core.analysis.decompose import check_model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ import torch
 from playwright.sync_api import Locator, expect
 
 from itda_core import AtomDictionary
-from itda_core.runs import EVALUATION, TRAINING, Jobs
+from itda_core.files import write_json
+from itda_core.models import ModelSpec
+from itda_core.runs import EVALUATION, TRAINING, Jobs, TrainingStatus, TrainRequest
 from itda_core.runs.library import BUNDLED, Library
+from itda_core.runs.training.status import LayerStatus
 from tests.e2e.conftest import PATIENCE, Visit
 
 expect.set_options(timeout=PATIENCE)
@@ -152,6 +156,41 @@ def test_an_evaluation_runs_to_its_end_and_is_there_after_a_reload(visit: Visit,
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     visit.settle()
     visit.assert_stayed_here()
+
+
+CUT = """() => [...document.querySelectorAll('[data-testid=stMetric] *, [data-testid=stButtonGroup] *')]
+    .filter(part => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).overflowX !== 'visible')
+    .map(part => `${part.textContent} at ${window.innerWidth}`)"""
+
+
+def cut(visit: Visit) -> list[str]:
+    """The figures and choices that have no room on the page, at any usual width of a window."""
+    found = []
+    for width in (1024, 1100, 1200, 1300, 1366, 1440):
+        visit.page.set_viewport_size({"width": width, "height": 900})
+        found += visit.page.evaluate(CUT)
+    return found
+
+
+def test_no_figure_is_cut_however_wide_the_window_is(visit: Visit, home) -> None:
+    visit.open("decompose?dictionary=demo-0-L3&prompt=Two%20eggs%20and%20a%20cup%20of%20milk.")
+    expect(visit.page.get_by_test_id("stMetric")).to_have_count(3)
+    expect(visit.page.locator(".atom").first).to_be_visible()
+    visit.settle()
+    assert cut(visit) == []
+
+    layer = LayerStatus("resid_post", 0, 123_456, 0.305, 0.1, (123_456,), (0.305,), (), 1_234, 234_567)
+    status = TrainingStatus("lost", "", 10**9, 2 * 10**9, 9e5, None, (), None, 1e6, (10**9,), (layer, layer))
+    request = TrainRequest(ModelSpec("demo:0"), (0, 1), "demo")
+    order = {"created": "2026-11-20T12:00:00+00:00", "kind": TRAINING.name, "request": request.to_dict()}
+    folder = home / "jobs" / "20261120-120000-000000-abcd"
+    write_json(folder / "request.json", order)
+    write_json(folder / "status.json", status.to_dict())
+    visit.open(f"train?job={folder.name}")
+    expect(visit.page.get_by_test_id("stMetric")).to_have_count(4)
+    visit.settle()
+    assert cut(visit) == []
+    shutil.rmtree(folder)  # other tests count the jobs
 
 
 def test_a_link_restores_what_was_seen(visit: Visit) -> None:

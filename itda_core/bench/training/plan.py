@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.errors import UserError
 
-RELATIVE_ERROR = 0.3  # at which sequential growth and the paper's rule are compared by the atoms they take
 METHODS = ("mp", "omp")  # by which every dictionary is measured
 BUILDING_METHOD = "mp"  # by which tokens are judged while it grows
 WINDOWS_PER_BATCH = 16  # as in growing.training

@@ -15,20 +15,18 @@ from itda_core.bench.training import topk_sae
 from itda_core.bench.training.harvest import Harvest, harvest
 from itda_core.bench.training.missed import ENCODER, Missed, missed, missed_by
 from itda_core.bench.training.ours import equivalent_threshold, grown, random_draw, reaching_config
-from itda_core.bench.training.plan import METHODS, PAPER_WINDOWS, RELATIVE_ERROR, TrainingPlan
+from itda_core.bench.training.plan import METHODS, PAPER_WINDOWS, TrainingPlan
 from itda_core.bench.training.results import SLACK, BuiltCase, SizesAtThreshold, TrainingBench
 from itda_core.bench.training.textbook import Grown, batch_by_batch, one_at_a_time
 from itda_core.dictionaries.growing.paper import PaperSelection
+from itda_core.dictionaries.selections import TABLE, Selection
+from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.models import ModelSpec, load_model
 
 Step = Callable[[str], None]
 MOST_OF = 0.75  # of the tokens: a dictionary that is full before that has seen less text than the others
 LONG = 60.0  # seconds of runs of one case, after which it is not repeated
 SAME = 1e-5  # by how much the cosine of two atoms may fall short of 1 where they are the same
-WANTED = {  # selections that end with a wanted number of atoms by themselves
-    "sampled": "tokens in proportion to their residual energy",
-    "consensus": "means of a few real activations",
-}
 
 
 def bench_training(plan: TrainingPlan, on_step: Step = lambda _: None) -> TrainingBench:
@@ -82,7 +80,7 @@ class _Bench:
             "the published code's rule, batch by batch",
             lambda threshold: batch_by_batch(batches, plan.k, threshold, plan.atoms),
         )
-        found += [self._of_wanted_size(selection, what) for selection, what in WANTED.items()]
+        found += [self._of_wanted_size(selection) for selection in TABLE if selection.sized]
         return found + self._saes()
 
     def sizes(self) -> SizesAtThreshold:
@@ -144,11 +142,12 @@ class _Bench:
         )
         return [ours, replace(written, threshold=threshold)]
 
-    def _of_wanted_size(self, selection: str, what: str) -> BuiltCase:
-        config = self._plan.config(selection, centre=True)
-        self._on_step(f"ours {selection}")
+    def _of_wanted_size(self, selection: Selection) -> BuiltCase:
+        name = selection.name
+        config = self._plan.config(name, centre=True)
+        self._on_step(f"ours {name}")
         seconds, own = self._timed(lambda: grown(self._read, config))
-        return self._case(f"ours_{selection}", f"{selection}: {what}, mean removed", own, seconds)
+        return self._case(f"ours_{name}", f"{name}: {selection.words}, mean removed", own, seconds)
 
     def _saes(self) -> list[BuiltCase]:
         """An autoencoder for each k, the one of the dictionaries' own k under the plain name."""

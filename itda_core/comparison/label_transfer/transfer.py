@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from itda_core.arguments import plain, plain_list
 from itda_core.comparison.label_transfer.results import Transfer, TransferStep, TransferTable
-from itda_core.dictionaries.config import METHODS
+from itda_core.dictionaries.config import METHODS, check_choice
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def check_options(ks: Sequence[int] | None, method: str | None, tokens: int, dra
         )
     if (low := next((k for k in ks or () if k < 1), None)) is not None:
         raise UserError(f"k={low} uses no atom; give at least 1.")
-    if method is not None and method not in METHODS:
-        raise UserError(f"method={method!r} does not exist; choose one of {', '.join(METHODS)}.")
+    if method is not None:
+        check_choice("method", method, METHODS)
 
 
 def check_labels(labels: Sequence[LabelsOnly], ks: Sequence[int] | None) -> None:

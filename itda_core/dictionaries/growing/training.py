@@ -31,6 +31,7 @@ from itda_core.dictionaries.growing.training_windows import windows_of_training
 from itda_core.errors import UserError
 from itda_core.text.corpus import Corpus
 from itda_core.text.windows import Window
+from itda_core.time_left import time_left
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -223,8 +224,7 @@ class _Run:
                 some = True
                 self._chose_on(read + time.monotonic() - begun)
                 saving.when_due(self._safe)
-                done = self._chosen
-                eta = (time.monotonic() - begun) / (done - done_before) * (1 - done) if done > done_before else None
+                eta = time_left(self._chosen, time.monotonic() - begun, since=done_before)
                 yield replace(self._report(), eta=eta)
             if some:
                 self._chose_on(read + time.monotonic() - begun)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from itda_core.errors import UserError
 from itda_core.fingerprints import same_model
 from itda_core.runs.evaluation.request import EvaluateRequest
-from itda_core.runs.jobs.status import time_left
 from itda_core.runs.library import Library
 from itda_core.runs.model_of import model_of
 from itda_core.runs.verify import corpus_of
+from itda_core.time_left import time_left
 
 if TYPE_CHECKING:
     from itda_core.analysis import Evaluation, EvaluationProgress
@@ -60,22 +60,14 @@ def evaluate_dictionaries(
     groups: dict[tuple[str, str], list[int]] = {}  # weights, corpus
     for i, dictionary in enumerate(dictionaries):
         groups.setdefault((dictionary.spec.weights_fingerprint, corpora[i].fingerprint), []).append(i)
-    where = {
-        "name": model,
-        "revision": revision,
-        "device": device,
-        "dtype": dtype,
-        "offline": offline,
-        "trust_remote_code": trust_remote_code,
-        "placement": placement,
-    }
+    where = (model, revision, device, dtype, offline, trust_remote_code, placement)
     so_far = _SoFar(len(groups), {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)})
     loaded: LanguageModel | None = None
     for (weights, _), members in sorted(groups.items(), key=lambda group: group[0][0]):
         if loaded is None or not same_model(loaded.fingerprint, weights):
             loaded = None  # so that two models need not fit into memory
             on_step("loading the model")
-            loaded = model_of(dictionaries[members[0]], **where)
+            loaded = model_of(dictionaries[members[0]], *where)
         several = [dictionaries[i] for i in members]
         yield from so_far.of_all(evaluate(loaded, several, corpora[members[0]], ks=ks, methods=methods, tokens=tokens))
 
@@ -126,12 +118,7 @@ def measure(
         methods=request.methods or None,
         tokens=request.tokens,
         model=request.model,
-        revision=request.revision,
-        device=request.device,
-        dtype=request.dtype,
-        offline=request.offline,
-        trust_remote_code=request.trust_remote_code,
-        placement=request.placement,
+        **request.loading(),
         on_step=on_step,
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from itda_core.arguments import one_of, whole_number
 from itda_core.dictionaries.config import METHODS, SINKS, SIZED
-from itda_core.dictionaries.selections import TERMS
+from itda_core.dictionaries.selections import TABLE, TERMS
+from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.files.paths import expanded, storable
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.jobs.request_fields import Option, one_option
@@ -80,7 +83,11 @@ class ModelSettings:
 
     def spec(self, name: str) -> ModelSpec:
         """The model `name`, to be loaded so. Raises UserError for a device or dtype that does not exist."""
-        return ModelSpec(name, **{own.name: getattr(self, own.name) for own in fields(ModelSettings)})
+        return ModelSpec(name, **self.loading())
+
+    def loading(self) -> dict[str, Any]:
+        """These settings alone, as ModelSpec and what loads models take them."""
+        return {own.name: getattr(self, own.name) for own in fields(ModelSettings)}
 
 
 SETTINGS: Mapping[str, Option] = MappingProxyType({own.name: own.metadata["option"] for own in fields(ModelSettings)})
@@ -96,6 +103,8 @@ OTHER_MODEL = Option(
     "Where the dictionary's model is now; its weights must be the same.", name="model", located=absolute_if_local
 )
 LABELS_TEXT = Option("Where the labels' text is now.", located=absolute_if_local)
+_BY_WIDTH = one_of(one.name for one in TABLE if one.by_width)
+_KEEPS_SINKS = one_of(one.name for one in TABLE if one.keeps_sinks)
 OWN_METHOD = f"{one_of(METHODS)}; the dictionary's own if left out."
 
 CONFIG: Mapping[str, Option] = MappingProxyType(
@@ -104,8 +113,9 @@ CONFIG: Mapping[str, Option] = MappingProxyType(
         "method": Option(f"The pursuit that judges: {one_of(METHODS)}."),
         "selection": Option(f"How atoms are selected: {TERMS}."),
         "threshold": Option(
-            "Error above which an activation becomes an atom: relative squared error, 0 to 1 (0.3 if left out); "
-            "with --selection paper 2 (1 - cosine) / d_model (cosine 0.837 if left out).",
+            "Error above which an activation becomes an atom: relative squared error, 0 to 1 "
+            f"({RELATIVE_ERROR} if left out); with --selection {_BY_WIDTH} 2 (1 - cosine) / d_model "
+            f"(cosine {math.sqrt(1 - RELATIVE_ERROR):.3f} if left out).",
             shown=None,
             implied=lambda config: replace(config, threshold=None).threshold,
         ),
@@ -116,8 +126,8 @@ CONFIG: Mapping[str, Option] = MappingProxyType(
         "windows": Option("all windows of a document, or only the first."),
         "seed": Option("Seed of selections that draw at random."),
         "sinks": Option(
-            "Leave out attention sinks, tokens whose norm is above so many medians; 10 if left out, 0: leave out "
-            "none (so with --selection paper).",
+            f"Leave out attention sinks, tokens whose norm is above so many medians; {SINKS:g} if left out, 0: leave "
+            f"out none (so with --selection {_KEEPS_SINKS}).",
             shown=None,
             implied=lambda config: replace(config, sinks=SINKS).sinks,
             write=lambda sinks: str(sinks or 0),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 from itda_core.errors import UserError
 from itda_core.files import finite
 from itda_core.files.dataclass_schema import Unfit, from_json
+from itda_core.time_left import time_left
 
 State = Literal["starting", "running", "done", "failed", "cancelled", "lost", "damaged"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "lost", "damaged")
@@ -130,8 +131,3 @@ class TableStatus(SharedStatus, Generic[T]):
             return {"table": cls._kind.from_dict(value["table"])}
         except UserError as error:
             raise Unfit("table", f"is damaged: {str(error).rstrip('.')}") from None
-
-
-def time_left(share: float, seconds: float) -> float | None:
-    """Seconds until all is done, when `share` of it took `seconds`."""
-    return seconds / share * (1 - share) if share > 0 else None

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from itda_core.arguments import one_of
 from itda_core.comparison.measures.table import ANCHORS, MEASURES, check_measures
-from itda_core.dictionaries.config import SELECTIONS, TrainConfig
+from itda_core.dictionaries.config import SELECTIONS, SINKS, TrainConfig
 from itda_core.errors import UserError
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.jobs.request_fields import JobRequest, Option, layers_option, one_option, parts
@@ -40,7 +40,7 @@ _HELP = {
     "selection": f"{one_of(SELECTIONS)}, see itda train.",
     "threshold": "Error above which an activation becomes an atom, see itda train.",
     "atoms": "Stop growing at this many atoms, see itda train.",
-    "sinks": "Leave out attention sinks: tokens with norms above this many medians (default 10; 0: none).",
+    "sinks": f"Leave out attention sinks: tokens with norms above this many medians (default {SINKS:g}; 0: none).",
     "seed": "Seed of the anchors and of selections that draw at random.",
 }
 _CONFIG: Mapping[str, Option] = MappingProxyType(

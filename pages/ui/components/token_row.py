@@ -10,7 +10,7 @@ import streamlit as st
 
 from itda_core.analysis.decompose import TokenDecomposition
 from pages.ui.components.component import component
-from pages.ui.components.printable import unseen, visible, visible_token
+from pages.ui.components.printable import unseen, visible_token
 
 _component = component("token_row")
 
@@ -144,9 +144,3 @@ def _by_strongest(tokens: Sequence[TokenDecomposition]) -> tuple[list[Shade], di
     ]
     entries.append({"rgb": _POSITIVE, "text": "", "note": "an atom that leads only here; deeper: a larger share"})
     return shades, {"title": "", "entries": entries}
-
-
-def one_line(text: str, limit: int = 60) -> str:
-    """`text` made visible and cut at `limit` characters."""
-    shown = visible(text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -68,9 +68,9 @@ def controls(entry: LibraryEntry) -> View:
     address.arrive("k", _K, address.whole(1, most), default_k, within=entry.name)
     default_method = entry.method or METHODS[0]
     address.arrive("method", _METHOD, address.one_of(*METHODS), default_method, within=entry.name)
-    slider, method, colour, special = st.columns([4, 3, 6, 3], gap="medium", vertical_alignment="top")
-    slider.slider("Atoms per token (k)", 1, most, key=_K)
-    method.segmented_control(
+    row = st.container(horizontal=True, gap="medium")  # what has no room beside the others stands below them
+    row.slider("Atoms per token (k)", 1, most, key=_K, width=200)
+    row.segmented_control(
         "Pursuit",
         METHODS,
         format_func=str.upper,
@@ -78,9 +78,9 @@ def controls(entry: LibraryEntry) -> View:
         required=True,
         help=f"How the atoms of a token are found. {NOTES}",
     )
-    st.session_state["decompose.colour.place"] = colour
+    st.session_state["decompose.colour.place"] = row.container(width="content")
     address.arrive("special", _SPECIAL, address.one_of("hidden", "shown"), "hidden")
-    special.segmented_control(
+    row.segmented_control(
         "Special tokens",
         ["hidden", "shown"],
         required=True,
@@ -169,13 +169,13 @@ def pinned_elsewhere(key: engine.DictionaryKey, token: TokenDecomposition, pinne
 
 def measures(token: TokenDecomposition) -> None:
     """How well the token is explained."""
-    error, cosine, count = st.columns([5, 4, 3], gap="small")
-    error.metric(
-        "Relative error", f"{token.relative_error:.3f}", border=True,
-        help="The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect.",
-    )  # fmt: skip
-    cosine.metric("Cosine", f"{token.cosine:.3f}", border=True, help="Of the activation and its reconstruction.")
-    count.metric("L0", token.l0, border=True)
+    with st.container(horizontal=True, gap="small"):  # what has no room beside the others stands below them
+        st.metric(
+            "Relative error", f"{token.relative_error:.3f}", border=True,
+            help="The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect.",
+        )  # fmt: skip
+        st.metric("Cosine", f"{token.cosine:.3f}", border=True, help="Of the activation and its reconstruction.")
+        st.metric("L0", token.l0, border=True)
 
 
 def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) -> None:

@@ -14,9 +14,8 @@ from itda_core.pursuit.methods import NOTES
 from itda_core.runs.costs.evaluation import estimate_evaluation
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.library import LibraryEntry
-from itda_core.runs.units import duration
 from pages.ui.evaluate import text as evaluate_text
-from pages.ui.forms import dictionary_choice
+from pages.ui.forms import dictionary_choice, job_form
 from pages.ui.forms.dictionary_choice import MARK, Listed
 from pages.ui.forms.model_settings import Loading, loading
 from pages.ui.frame import address, shell
@@ -176,10 +175,6 @@ def permalink(frame: shell.Shell, asked: Asked) -> dict[str, object]:
 def cost(request: EvaluateRequest) -> None:
     """What it would take. Raises UserError for a k that cannot be."""
     expected = estimate_evaluation(request)
-    st.markdown("**What it will take**")
     count = f"{expected.results} result{'' if expected.results == 1 else 's'}"
-    if expected.seconds is None:
-        time = "the time is known once the model has been fetched"
-    else:
-        time = "roughly " + " to ".join(dict.fromkeys(map(duration, expected.seconds)))
-    st.caption(f"{count}, {expected.passes} passes over {expected.tokens:,} tokens: {time}.")
+    told = f"{count}, {expected.passes} passes over {expected.tokens:,} tokens"
+    job_form.cost(told, expected.seconds, "the model has been fetched")

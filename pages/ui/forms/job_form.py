@@ -11,6 +11,7 @@ import streamlit as st
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Jobs, command_of
 from itda_core.runs.jobs.kinds import JobRequest, kind_of
+from itda_core.runs.units import duration
 from pages.ui.components.plain_text import problem
 from pages.ui.frame import navigation, shell
 
@@ -26,18 +27,28 @@ class Asked(Protocol[Made]):
         ...
 
 
-def finish(frame: shell.Shell, asked: Asked[R], cost: Callable[[R], None], *, key: str) -> None:
+def finish(frame: shell.Shell, asked: Asked[R], told_cost: Callable[[R], None], *, key: str) -> None:
     """What a new job will cost, its command and its Start button; or, under `key`, why it cannot be."""
     with st.container(border=True):
         try:
             request = asked.request()
-            cost(request)
+            told_cost(request)
             terminal(request)
             frame.export(exports(request))
         except UserError as error:
             problem(error, key=key)
         else:
             start(request)
+
+
+def cost(told: str, seconds: tuple[float, float] | None, unknown_until: str) -> None:
+    """What a job takes: `told` of its work, and the seconds (fast, slow); where these are None, until when that is."""
+    if seconds is None:
+        time = f"the time is known once {unknown_until}"
+    else:
+        time = "roughly " + " to ".join(dict.fromkeys(map(duration, seconds)))
+    st.markdown("**What it will take**")
+    st.caption(f"{told}: {time}. It goes on when this page is closed.")
 
 
 def terminal(request: JobRequest, *, further: bool = False) -> None:

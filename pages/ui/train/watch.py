@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -37,30 +38,24 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
 
 
 def _numbers(status: TrainingStatus) -> None:
-    speed, left, atoms, error = st.columns(4)
-    speed.metric(
-        "Tokens per second", f"{status.tokens_per_second:,.0f}" if status.tokens else "–", border=True, height="stretch"
-    )
+    metric = partial(st.container(horizontal=True).metric, border=True, height="stretch")
+    metric("Tokens per second", f"{status.tokens_per_second:,.0f}" if status.tokens else "–")
     if status.ended:
-        left.metric("Took", duration(status.seconds), border=True, height="stretch")
+        metric("Took", duration(status.seconds))
     else:
-        left.metric("Time left", "–" if status.eta is None else duration(status.eta), border=True, height="stretch")
-    atoms.metric(
+        metric("Time left", "–" if status.eta is None else duration(status.eta))
+    metric(
         "Atoms",
         f"{sum(layer.atoms for layer in status.layers):,}" if status.layers else "–",
         expected_atoms(status),
         delta_color="off",
         delta_arrow="off",
-        border=True,
-        height="stretch",
         help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
     )
     mean = sum(layer.relative_error for layer in status.layers) / len(status.layers) if status.layers else None
-    error.metric(
+    metric(
         "Relative error",
         "–" if mean is None else f"{mean:.3f}",
-        border=True,
-        height="stretch",
         help="Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers.",
     )
 

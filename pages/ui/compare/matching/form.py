@@ -13,9 +13,9 @@ from itda_core.runs.costs.matching import estimate_match
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.matching.request import DICTIONARIES, TOKENS, MatchRequest
-from itda_core.runs.units import duration
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
+from pages.ui.forms import job_form
 from pages.ui.forms.dictionary_choice import MARK, Listed
 from pages.ui.forms.model_settings import Loading, loading
 from pages.ui.frame import address
@@ -108,13 +108,8 @@ def _layers(text: str) -> str:
 
 def cost(request: MatchRequest) -> None:
     """What it would take."""
-    seconds = estimate_match(request)
-    st.markdown("**What it will take**")
-    if seconds is None:
-        time = "the time is known once all models are on this machine"
-    else:
-        time = "roughly " + " to ".join(dict.fromkeys(map(duration, seconds)))
-    st.caption(
+    told = (
         f"{len(request.models)} models, one after the other, read {request.config.tokens or 0:,} tokens each, and "
-        f"{len(request.measures)} measures compare every two layers: {time}. It goes on when this page is closed."
+        f"{len(request.measures)} measures compare every two layers"
     )
+    job_form.cost(told, estimate_match(request), "all models are on this machine")

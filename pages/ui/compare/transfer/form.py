@@ -15,11 +15,10 @@ from itda_core.runs.costs.transfer import estimate_transfer
 from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
-from itda_core.runs.units import duration
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.evaluate.form import whole_numbers
-from pages.ui.forms import dictionary_choice
+from pages.ui.forms import dictionary_choice, job_form
 from pages.ui.forms.dictionary_choice import Listed
 from pages.ui.forms.model_settings import Loading, loading
 from pages.ui.frame import address
@@ -195,17 +194,13 @@ def _more_settings() -> _More:
 def cost(request: TransferRequest) -> None:
     """What it would take. Raises UserError for what cannot be."""
     expected = estimate_transfer(request)
-    st.markdown("**What it will take**")
     dictionaries = (
         "the labels of one dictionary" if expected.labels == 1 else f"labels of {expected.labels} dictionaries"
     )
     layers = "" if expected.layers is None else f" in {expected.layers} layer{'' if expected.layers == 1 else 's'}"
     text = "the labels' text" if expected.text is None else f"the labels' text, {expected.text:,} tokens,"
-    if expected.seconds is None:
-        time = "the time is known once the model is on this machine"
-    else:
-        time = "roughly " + " to ".join(dict.fromkeys(map(duration, expected.seconds)))
-    st.caption(
+    told = (
         f"The model reads {text} and {request.tokens:,} more; {dictionaries} are rebuilt{layers} and measured beside "
-        f"{request.draws} random ones of each layer: {time}. It goes on when this page is closed."
+        f"{request.draws} random ones of each layer"
     )
+    job_form.cost(told, expected.seconds, "the model is on this machine")
