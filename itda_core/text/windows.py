@@ -226,9 +226,7 @@ def _tokenise(
     except UserError as error:
         if len(documents) == 1:
             raise UserError(_uncut(documents[0], str(error))) from error
-        return [
-            one for document in documents for one in _tokenise([document], tokenizer)
-        ]  # one by one, to name the faulty one
+        return [one for document in documents for one in _tokenise([document], tokenizer)]  # to name the faulty one
     return [
         (ids, _placed(document.text, spans))
         for document, ids, spans in zip(documents, encoded["input_ids"], encoded["offset_mapping"], strict=True)

@@ -83,9 +83,7 @@ class Growth:
         self.mean: Tensor | None = initial.mean if initial is not None and config.centre else None
         self.norm_median: float | None = None  # of the site; None: not known, or nothing is left out for its norm
         self.labels: list[AtomLabel] = [] if initial is None else to_labels(initial.provenance)
-        self._more_labels = (
-            len(self.labels) - self.totals.atoms
-        )  # more labels than atoms: initial ones may have several
+        self._more_labels = len(self.labels) - self.totals.atoms  # initial atoms may have several labels
         self.curve = GrowthCurve()
         self._config = config
         self._selection: ThresholdSelection | None = None

@@ -227,9 +227,7 @@ def read_labelling(path: str | Path) -> Labelling:
     path = Path(path)
     description = read_description(path)
     spec = DictionarySpec.from_dict(description["spec"])
-    _check_shapes(
-        path / ATOMS, description["atoms"], spec.d_model
-    )  # so that the number of atoms in dictionary.json is true
+    _check_shapes(path / ATOMS, description["atoms"], spec.d_model)  # the number of atoms must be true
     frame = _labels(path, description)
     config = config_of(path / SPECIFICATION, description["config"])
     return Labelling(spec, config, description["stats"], frame, path)

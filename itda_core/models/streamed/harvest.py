@@ -260,10 +260,7 @@ class LayerHarvest:
             state = None
         state = state if isinstance(state, dict) else {}
         depth = state.get("passed", 0) if state.get("of") == self._identity else 0
-        form, batching = (
-            state.get("form"),
-            state.get("batching"),
-        )  # earlier versions recorded none, so padding may be in it
+        form, batching = state.get("form"), state.get("batching")  # none in earlier versions, which may hold padding
         if (
             not isinstance(depth, int)
             or depth < 1
