@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LONGEST_MESSAGE = 1_000  # characters of a message; a sentence or two and a long path have fewer
-_MOST_AT_ITS_END = 300  # of these: where the remedy is
+_MOST_AT_ITS_END = 300  # of these characters: the remedy is there
 
 
 class UserError(ValueError):

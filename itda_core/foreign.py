@@ -1,4 +1,4 @@
-"""The border to code and files that others wrote: whatever they raise becomes one sentence, their text is valid."""
+"""The border to foreign code and files: whatever they raise becomes one sentence, and their text becomes valid."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _MOST_QUOTED = 200  # characters of foreign text in a message
 def foreign(refusal: Callable[[str], UserError], *, letting: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Inside the block others' code runs. What it raises becomes `refusal(cause)`, the cause in a few printable words.
 
-    Also what is no Exception (pyo3's PanicException), but not UserError, what ends the program or a generator, and
-    `letting`. Running out of memory is said as such.
+    This includes what is no Exception (pyo3's PanicException), but not UserError, what ends the program or a generator,
+    and `letting`. Running out of memory is reported as such.
     """
     try:
         yield

@@ -21,7 +21,7 @@ class HubUnreachable(UserError):
 
 
 class NotOnHub(UserError):
-    """The Hub has no such repository, or none that this person may see."""
+    """The Hub has no such repository, or none that this user may see."""
 
 
 def repository(kind: Kind, name: str, revision: str | None = None) -> ModelInfo | DatasetInfo:

@@ -16,7 +16,7 @@ def visible(text: str, *, escapes: bool = False) -> str:
     every font and encoding has.
     """
     if text.isascii() and text.isprintable():
-        return text  # nearly all there is, and figures tell thousands of lines
+        return text  # most text ends here, and figures hold thousands of lines
     return "".join(map(_escape if escapes else _sign, text))
 
 

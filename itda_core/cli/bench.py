@@ -67,19 +67,13 @@ def bench_train(
     atoms: Annotated[int, typer.Option(help="Atoms that every dictionary ends with.")] = 1_024,
     k: Annotated[
         list[str] | None,
-        typer.Option(
-            "--k", metavar="N[,N...]", help="Atoms per token of the figures; dictionaries grow with the largest."
-        ),
+        typer.Option("--k", metavar="N[,N...]", help="Atoms per token measured; dictionaries grow with the largest."),
     ] = None,
     read: Annotated[int, typer.Option(help="Tokens to read in all; the last of them are held out.")] = 120_000,
     tokens: Annotated[int, typer.Option(help="How many of the first tokens to build from.")] = 60_000,
-    counted: Annotated[
-        int, typer.Option(help="How many of the first tokens to count a threshold's atoms on.")
-    ] = 120_000,
+    counted: Annotated[int, typer.Option(help="Tokens, from the first, to count a threshold's atoms on.")] = 120_000,
     held_out: Annotated[int, typer.Option(help="How many of the last tokens to measure on.")] = 8_000,
-    first: Annotated[
-        int | None, typer.Option(min=2, help="Also measure on this many of the first held-out tokens.")
-    ] = None,
+    first: Annotated[int | None, typer.Option(min=2, help="Also measure on this many of these alone.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     repeats: Annotated[int, typer.Option(help="Runs of our trainer, of which the median counts.")] = 3,
     sae_seconds: Annotated[float, typer.Option(help="Seconds that each SAE may train at most.")] = 900.0,

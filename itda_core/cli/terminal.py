@@ -120,10 +120,7 @@ def print_convergence(found: Convergence) -> None:
 
 
 def print_orders(effect: OrderEffect) -> None:
-    """Every pair's mean and spread over orders of the corpus, beside chance.
-
-    A dictionary's pair with itself is the highest value that two orders allow.
-    """
+    """Every pair's mean and spread over orders, beside chance; the diagonal is the most that two orders allow."""
     typer.echo(f"\nJaccard over {effect.orders} orders of the corpus, percent: mean ± standard deviation")
     rows = []
     for i, one in enumerate(effect.labels):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Chosen(NamedTuple):
-    """A window, and which of its tokens are wanted for what: per position the numbers of those that want it."""
+    """A window, and per position of a wanted token its numbers among all that are wanted."""
 
     window: Window
     wanted: Mapping[int, Sequence[int]]
@@ -40,7 +40,7 @@ class LabelFinder:
     """
 
     def __init__(self, labels: Sequence[LabelsOnly], tokenizer_fingerprint: str) -> None:
-        """Labels are numbered through: those of the first of `labels` from 0, and so on."""
+        """Labels are numbered consecutively: those of the first of `labels` from 0, then those of the next."""
         self._exact: dict[tuple[str, int], dict[int, list[tuple[int, int]]]] = {}  # position: number, token id
         self._ending: dict[tuple[str, int], dict[int, list[int]]] = {}  # char_end: number
         self.count = 0

@@ -72,10 +72,10 @@ class LabelsOnly:
         return cls(dictionary.spec, dictionary.config, stats, places, dictionary.path)
 
     def check_corpus(self, corpus: Corpus) -> None:
-        """Raises UserError unless `corpus` has the text the labels are places of."""
+        """Raises UserError unless `corpus` has the text of the labels."""
         if corpus.fingerprint != self.spec.corpus_fingerprint:
             raise UserError(
-                f"The text of corpus {corpus.id} is not the one these labels are places of ({self.spec.corpus}); "
+                f"The text of corpus {corpus.id} is not the one these labels come from ({self.spec.corpus}); "
                 "give the same file, unchanged."
             )
 
@@ -138,14 +138,14 @@ def write_labels(dictionary: AtomDictionary | LabelsOnly, path: str | Path) -> P
     }
     text = json.dumps(description, separators=(",", ":"), allow_nan=False)
     write_bytes(path, gzip.compress(text.encode(), 9, mtime=0))
-    path.chmod(0o644)  # made to be passed on
+    path.chmod(0o644)  # readable by everyone, as it is made to be shared
     return path
 
 
 def read_labels(path: str | Path) -> LabelsOnly:
     """The labels in the file `path`, everything checked.
 
-    Raises UserError when it is missing, is none of ours, of another format version, or damaged in any way.
+    Raises UserError when it is missing, no such file, of another format version, or damaged in any way.
     """
     path = user_path(path)
     description = _unpacked(path)

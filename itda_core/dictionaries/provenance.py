@@ -85,7 +85,7 @@ def check(frame: pd.DataFrame, n_atoms: int, source: str) -> pd.DataFrame:
     frame = frame.loc[:, list(COLUMNS)].reset_index(drop=True)
     if frame.isna().to_numpy().any():
         raise _damaged(source, "empty cells")
-    for name, kind in DTYPES.items():  # a fraction or a truth value would be made a number without a word
+    for name, kind in DTYPES.items():  # pandas would silently convert a fraction or a truth value
         if kind == "int64" and frame[name].dtype.kind in "fb":
             raise _damaged(source, f"column {name} holds no whole numbers")
     try:
@@ -104,7 +104,7 @@ def check(frame: pd.DataFrame, n_atoms: int, source: str) -> pd.DataFrame:
 
 
 def _check_bounds(frame: pd.DataFrame, source: str) -> None:
-    """Raises UserError where a number is none that a label can have."""
+    """Raises UserError where a number is impossible in a label."""
     import numpy as np
 
     for name, kind in DTYPES.items():

@@ -16,8 +16,8 @@ class Selection:
     words: str  # for people who choose one
     terms: str  # what the help of a command says of it in brackets; "" for the usual one
     source: str | None  # None: it is our own
-    growth: str  # what grows a dictionary by it, as pkgutil.resolve_name reads it; a growth.Growth
-    judge: str | None  # what judges activations by a threshold, likewise; a sequential.ThresholdSelection.
+    growth: str  # the growth.Growth that it uses, as pkgutil.resolve_name reads it
+    judge: str | None  # the sequential.ThresholdSelection that judges activations, as `growth` is written.
     # None: the atoms, as many as are wanted, are chosen together once the text is read
     by_width: bool = False  # whether the threshold is in the published code's unit, which depends on d_model
     method: str | None = None  # the only pursuit it judges by; None: any

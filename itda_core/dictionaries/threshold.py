@@ -26,7 +26,7 @@ def threshold_of(cosine: float, d_model: int) -> float:
 
 
 def default_threshold(d_model: int) -> float:
-    """In the published code's unit what the relative squared error 0.3 is: cosine sqrt(0.7), 0.837; 0.000425 at 768.
+    """The relative squared error 0.3 in the published code's unit: cosine sqrt(0.7), 0.837; 0.000425 at 768.
 
     A residual orthogonal to x_hat makes |x|^2 = |x_hat|^2 + |residual|^2, so that cosine^2 = (|x_hat| / |x|)^2 = 1 - e.
     The residual of an orthogonal pursuit is; that of matching pursuit nearly so, as it takes its atoms' shares again.

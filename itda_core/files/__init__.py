@@ -1,4 +1,4 @@
-"""Files: reading what anybody may have put there, and writing so that nothing is lost or seen half-written."""
+"""Files: reading untrusted files, and writing so that nothing is lost or seen half-written."""
 
 from itda_core.files.reading import (
     MOST_DEPTH,

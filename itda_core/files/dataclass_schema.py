@@ -1,7 +1,7 @@
 """Dataclasses from JSON: keys and values held against the fields that the JSON was written from.
 
-A folder may hold anything: another version's files, a half restored copy, what somebody edited by hand. What these
-functions return has the types that its class declares, so that whoever shows it need not look again.
+A folder may hold anything: another version's files, a half restored copy, files edited by hand. What these
+functions return has the types that its class declares, so that no caller need check them again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Unfit(ValueError):
-    """`where` in a value something is not what its field declares; `problem` goes on the sentence."""
+    """The part `where` of a value does not fit its field's declaration; `problem` continues the sentence."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where or 'it'} {problem}")
@@ -131,7 +131,7 @@ def _number(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Unfit(where, f"is {_shown(value)}, not a number")
     if not -LARGEST <= value <= LARGEST:  # nor NaN
-        raise Unfit(where, f"is {_shown(value)}, which no figure here can be")
+        raise Unfit(where, f"is {_shown(value)}, which is out of range")
     return float(value)
 
 

@@ -14,7 +14,7 @@ from itda_core.files.paths import expanded, storable
 def home() -> Path:
     """`$ITDA_HOME`, or the platform's user data folder for `itda-studio`. Not created here.
 
-    Raises UserError where there is neither: without a home folder nothing is kept in whatever folder one happens to be.
+    Raises UserError where there is neither: the working directory is never used instead.
     """
     chosen = os.environ.get("ITDA_HOME", "").strip()
     if chosen:

@@ -1,4 +1,4 @@
-"""Paths as people write them: `~` means a home folder, of which there may be none."""
+"""Paths as people write them: `~` means a home folder, which may not exist."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _MOST_PATH_BYTES = 4_000  # nor systems a longer path, with a name to come
 def expanded(name: str | Path) -> Path:
     """`name` with `~` or `~user` as the home folder it stands for, which need not exist.
 
-    Raises UserError where there is no such home: left as it is, it would be a folder called `~` wherever one happens to
-    be.
+    Raises UserError where there is no such home; unexpanded, it would be a folder called `~` in the working directory.
     """
     text = str(name)
     path = os.path.expanduser(text)

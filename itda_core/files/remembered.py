@@ -1,7 +1,7 @@
-"""What takes a while to find out about a file or a model, kept in the user's folder so that it is found out once.
+"""Slow findings about a file or a model, kept in the user's folder so that each is computed once.
 
-A finding is a small JSON value in `home/cache/KIND/DIGEST.json`, under the digest of all that it depends on. Nothing
-here is needed: a finding that is gone, damaged or could not be written is found out again.
+A finding is a small JSON value in `home/cache/KIND/DIGEST.json`, under the digest of all that it depends on. A finding
+that is gone, damaged or could not be written is computed again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def key_of(**facts: str | int | bool | None) -> str:
 
 
 def recall(kind: str, key: str) -> Any:
-    """What was found out, None where nothing was; whoever asks checks that it is what it may be."""
+    """The finding, None where there is none; the caller checks its form."""
     try:
         return read_json(_path(kind, key))
     except UserError:

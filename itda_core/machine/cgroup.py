@@ -1,4 +1,4 @@
-"""What a container may use, as Linux says it."""
+"""What a container may use, as Linux reports it."""
 
 from __future__ import annotations
 

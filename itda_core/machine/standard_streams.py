@@ -37,7 +37,7 @@ class _Output(io.FileIO):
 
 
 class _Remarks(io.FileIO):
-    """Standard error: what cannot be said there cannot be said at all."""
+    """Standard error: text that cannot be written there is dropped."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -62,7 +62,7 @@ def prepare() -> None:
         sys.__stderr__ = sys.stderr
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to fail
+            stream.reconfigure(errors="replace")  # a character that the terminal lacks must not end the program
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (as long as the process)
 

@@ -20,7 +20,7 @@ from itda_core.machine.cgroup import cpu_quota
 # model's operations follow each other more quickly than that, and sleeping at once would cost a training 7% of its pace
 # on a quiet machine. LLVM's and Intel's go by the policy alone.
 _OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}
-_OPENMP_TOO = ("KMP_BLOCKTIME", "KMP_LIBRARY")  # with which a user may have said the same
+_OPENMP_TOO = ("KMP_BLOCKTIME", "KMP_LIBRARY")  # other variables by which a user may have set the same
 _OPENBLAS = {"OPENBLAS_THREAD_TIMEOUT": "4"}  # 2 to the power of 4 processor cycles, the least that it knows
 
 

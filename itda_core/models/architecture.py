@@ -84,7 +84,7 @@ def find_blocks(module: nn.Module, config: PretrainedConfig, name: str) -> Block
     if len(fitting) > 1 and text_config is not config:
         named = [path for path in fitting if "language_model" in path or "text_model" in path] or fitting
         others = [path.split(".") for path in fitting if path not in named]
-        # An encoder of text beside a decoder of text as deep: which of them is meant is not known.
+        # With an encoder and a decoder of text of equal depth it is unclear which of them is meant.
         if not (any("decoder" in path for path in others) and any("encoder" in path.split(".") for path in named)):
             fitting = named
     if len(fitting) == 1:
@@ -170,7 +170,7 @@ def _example(listed: list[str]) -> str:
 def context_length(module: nn.Module, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
     """How many tokens the model takes at once, special ones included: the least of its and its tokenizer's limits.
 
-    A limit that is none (of -1 or in words, as some tokenizers have it) does not count.
+    A value that is no limit (-1 or words, in some tokenizers) does not count.
     """
     text_config = config.get_text_config()
     limits = [next((limit for field in _CONTEXT_FIELDS if (limit := _limit(getattr(text_config, field, None)))), None)]

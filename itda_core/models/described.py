@@ -1,4 +1,4 @@
-"""What a source of activations says of the model they come from."""
+"""The description of the model that a source of activations comes from."""
 
 from __future__ import annotations
 

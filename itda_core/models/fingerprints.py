@@ -1,4 +1,4 @@
-"""What tells two models, and two tokenizers, apart."""
+"""Fingerprints that identify models and tokenizers."""
 
 from __future__ import annotations
 

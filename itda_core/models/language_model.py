@@ -113,21 +113,21 @@ class LanguageModel:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What somebody who reads this model's activations should know: whole sentences."""
+        """Notes on this model's activations: whole sentences."""
         return tuple(note for note in (self.tokenizer_note, self.batching_note) if note is not None)
 
     @property
     def tokenizer_note(self) -> str | None:
-        """Where its tokenizer is not the one that transformers makes of its files."""
+        """A note if its tokenizer differs from the one that transformers makes of its files."""
         return note_of(self.tokenizer)
 
     @property
     def batching_note(self) -> str | None:
-        """Where its windows are not read as batches."""
+        """A note if its windows are not read as batches."""
         if self.batching is Batching.EQUAL:
             return (
                 f"Windows of {self.name} share a forward pass only where they are of one length, which takes longer: "
-                "it reads what stands right of a text, whatever the mask says."
+                "it reads what stands right of a text despite the mask."
             )
         if self.batching is Batching.ALONE:
             return (
@@ -136,8 +136,8 @@ class LanguageModel:
             )
         if self.batching is Batching.UNSTEADY:
             return (
-                f"{self.name} does not read the same text twice alike, because its code draws at random: what is found "
-                "here cannot be found again exactly, and its labels not be verified."
+                f"{self.name} reads a text differently each time, because its code draws at random: what is found "
+                "here cannot be reproduced exactly, and its labels cannot be verified."
             )
         return None
 

@@ -1,4 +1,4 @@
-"""Transformers kept from writing on the screen."""
+"""Keeps transformers from writing on the screen."""
 
 from __future__ import annotations
 

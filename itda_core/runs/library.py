@@ -84,7 +84,7 @@ class Library:
                     if folder.is_dir():
                         return folder
             if path.is_dir():
-                raise UserError(f"{text} is no dictionary, because it has no dictionary.json; choose another folder.")
+                raise UserError(f"{text} is a folder without a dictionary.json, so no dictionary; choose another.")
         raise UserError(f"No dictionary is called {text[:MOST_BYTES]!r}; {self._nearest(text)}")
 
     def is_bundled(self, path: Path) -> bool:

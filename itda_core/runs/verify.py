@@ -1,4 +1,4 @@
-"""Do a dictionary's labels tell the truth: read each atom's text again and compare the activation with the atom."""
+"""Check a dictionary's labels: read each atom's text again and compare its activation with the atom."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class _TokenPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """One atom: its cosine with the activation computed anew at the place its label names, and what else its labels say
-    that is not so.
+    """One atom: its cosine with the activation computed anew at its label's position, and what else is wrong in its
+    labels.
 
     Of an atom with several labels it is the cosine with the normalised mean of all their activations' directions; token
     and document are the first label's.
@@ -64,7 +64,7 @@ class Verification:
 
     checks: tuple[LabelCheck, ...]
     atoms: int  # how many the dictionary has
-    labels: int  # likewise
+    labels: int  # how many labels it has
     errors_checked: bool = True  # whether the labels' errors could be computed anew
     fault: str | None = None  # a file that is not what was written: one sentence
     note: str | None = None  # what could not be checked: a sentence or two
@@ -232,7 +232,7 @@ def _check_errors(
         if errors is None:
             return False
         kept = torch.tensor([labels[row].error for row in rows]).to(errors)
-        left = ((kept - errors).abs() > ERROR_WITHIN).nonzero()[:, 0].tolist()  # never of a NaN, which says nothing
+        left = ((kept - errors).abs() > ERROR_WITHIN).nonzero()[:, 0].tolist()  # NaN is never among them
         rows, x, scale = [rows[i] for i in left], x[left], ROUNDING
         if not rows:
             break

@@ -1,4 +1,4 @@
-"""What a corpus gives, and what it is made of."""
+"""The documents of a corpus, and their source."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itda_core.text.document import Document
 
 LONGEST_DOCUMENT = 1_000_000  # characters; a tokenizer needs some 200 bytes for each
-# What a file's fingerprint tells beside the file, for earlier versions read such documents otherwise:
+# What a file's fingerprint records besides the file, because earlier versions read such documents differently:
 CUT = f"cut at {LONGEST_DOCUMENT}"
 NUMBERED = "ids by line"  # rows shared an id
 _LOOKED_BACK = 1_000  # characters, for a place to cut

@@ -226,7 +226,7 @@ def _tokenise(
     except UserError as error:
         if len(documents) == 1:
             raise UserError(_uncut(documents[0], str(error))) from error
-        return [one for document in documents for one in _tokenise([document], tokenizer)]  # to name the one
+        return [one for document in documents for one in _tokenise([document], tokenizer)]  # to name the faulty one
     return [
         (ids, _placed(document.text, spans))
         for document, ids, spans in zip(documents, encoded["input_ids"], encoded["offset_mapping"], strict=True)
@@ -249,7 +249,7 @@ def _encoded(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> Any:
 
 
 def _uncut(document: Document, reason: str) -> str:
-    """Why a document cannot be cut into tokens."""
+    """The reason why a document cannot be cut into tokens, as a sentence."""
     half = next((i for i, character in enumerate(document.text) if "\ud800" <= character <= "\udfff"), None)
     if half is None:
         return f"The tokenizer fails on document {quoted(document.id)!r} ({reason}); leave it out, or change its text."

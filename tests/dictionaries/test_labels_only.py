@@ -82,7 +82,7 @@ def test_equal_labels_make_equal_files(dictionary: AtomDictionary, file: Path, t
 def test_another_text_is_refused(file: Path, corpus: Corpus) -> None:
     labels = read_labels(file)
     documents = list(corpus)
-    with pytest.raises(UserError, match="not the one these labels are places of"):
+    with pytest.raises(UserError, match="not the one these labels come from"):
         labels.provenance(Corpus.from_documents("other", documents[:-1]))
     short = Corpus("fake", lambda: iter(documents[:1]), lambda: corpus.fingerprint)
     with pytest.raises(UserError, match="has no document"):

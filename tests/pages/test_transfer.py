@@ -222,7 +222,7 @@ def test_one_dictionarys_labels_need_no_heatmap_and_one_k_no_choice(studio: Stud
     test = studio.open("compare", job=ID)
     assert len(charts(test)) == 1
     assert not components(test, "heatmap")
-    assert any("no own dictionary of this text is known" in said for said in notices(test))
+    assert any("has no known dictionary of this text" in said for said in notices(test))
     assert not test.segmented_control
 
 

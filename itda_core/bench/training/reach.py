@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from itda_core.errors import UserError
 
-ENOUGH = (
-    0.9  # of the tokens: a dictionary that fills up after these has used the stream. A higher share is not reliable,
-)
-# because the number of atoms does not fall strictly with the threshold
+# Of the tokens: a dictionary that fills up after these has used the stream. A higher share is not reliable, because
+# the number of atoms does not fall strictly with the threshold.
+ENOUGH = 0.9
 MOST_TRIALS = 14
 
 

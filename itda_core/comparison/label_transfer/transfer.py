@@ -142,9 +142,8 @@ def transfer_steps(
     seed: int = 0,
     held_out: Corpus | None = None,
 ) -> Generator[TransferStep, None, None]:
-    """Rebuild each of `labels` at each of `sites` of `model` and measure it beside own and random dictionaries.
-
-    Yields its progress; the last step has the table.
+    """Rebuild each of `labels` at each of `sites` of `model` and measure it beside own and random dictionaries;
+    the last step has the table.
 
     - `own`: dictionaries of `model` on this corpus, at most one per site; measured at the same k by the same method;
     - random dictionaries: `draws` of them, each of as many activations as the rebuilt one has atoms, drawn uniformly

@@ -64,12 +64,12 @@ class Representations:
 
     @property
     def names(self) -> list[str]:
-        """Of each place."""
+        """The name of each site, by its place."""
         return [place.name for place in self.places]
 
     @property
     def widths(self) -> list[int]:
-        """Of each place."""
+        """The width of each site, by its place."""
         return [self._harvests[place.model].of(place.site, slice(0)).shape[1] for place in self.places]
 
     def at(self, place: int, tokens: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def order_effect(
     orders, seed, corpus = plain(orders), plain(seed), Corpus.of(corpus)
     check_orders(orders)
     if not trainings:
-        raise UserError("No dictionary was named; name at least one.")
+        raise UserError("No dictionary was named; name at least one dictionary.")
     for config in (training.config for training in trainings):
         if config.atoms is not None and not config.rule.sized:
             raise UserError(

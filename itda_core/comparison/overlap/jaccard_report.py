@@ -47,7 +47,7 @@ def sentences(matrix: JaccardMatrix) -> Iterator[str]:
     if matrix.uncropped is not None:
         change = matrix.jaccard[pairs] - matrix.uncropped.jaccard[pairs]
         yield (
-            "Of each pair only the first labels count, as many as the smaller set has; that changes Jaccard "
+            "Each pair counts as many labels as its smaller set has, the first that entered; that changes Jaccard "
             f"by {change.min() * 100:+.1f} to {change.max() * 100:+.1f} points."
         )
     if matrix.bootstrap is not None and matrix.level is not None:

@@ -40,7 +40,7 @@ class LayerProgress:
     acceptance_rate: float  # of the same tokens, how many became atoms, 0 to 1
     latest: tuple[AtomLabel, ...]  # the last few atoms, newest last
     sinks: int = 0  # tokens left out so far as attention sinks
-    predicted_atoms: int | None = None  # at the end, by the curve so far; None while there is too little to go by
+    predicted_atoms: int | None = None  # at the end, by the curve so far; None while the curve is too short
     step: int = 0  # of choosing atoms once the text is read, for the selections that do; 0: not begun
     steps: int = 0
 
@@ -56,7 +56,7 @@ class Totals(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """Looked at, whatever became of them."""
+        """Tokens looked at: judged, skipped or left out."""
         return self.judged + self.skipped + self.sinks
 
 
@@ -83,7 +83,7 @@ class Growth:
         self.mean: Tensor | None = initial.mean if initial is not None and config.centre else None
         self.norm_median: float | None = None  # of the site; None: not known, or nothing is left out for its norm
         self.labels: list[AtomLabel] = [] if initial is None else to_labels(initial.provenance)
-        self._more_labels = len(self.labels) - self.totals.atoms  # than atoms: one of the initial may have several
+        self._more_labels = len(self.labels) - self.totals.atoms  # initial atoms may have several labels
         self.curve = GrowthCurve()
         self._config = config
         self._selection: ThresholdSelection | None = None
@@ -132,11 +132,11 @@ class Growth:
 
     @property
     def step(self) -> tuple[int, int]:
-        """Which step of how many `settle` has taken."""
+        """How many steps `settle` has taken, and how many it takes."""
         return 0, 0
 
     def settle(self) -> Iterator[None]:
-        """What is left to do once the text is read; yields after each step."""
+        """Choose atoms once the text is read, if the selection does; yields after each step."""
         return iter(())
 
     def release(self) -> None:
@@ -146,7 +146,7 @@ class Growth:
         """Bring to the disk what `kept` only names."""
 
     def tidy(self) -> None:
-        """Remove from the disk what was `kept` once and is not any more."""
+        """Remove from the disk what `kept` does not name any more."""
 
     def restore(self, kept: GrowthState, mean: Tensor | None, totals: Totals) -> None:
         """Go on from what was `kept`; mean: (d_model,)."""

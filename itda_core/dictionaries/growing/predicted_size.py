@@ -1,4 +1,4 @@
-"""How many atoms a dictionary will have in the end, told from how it has grown so far."""
+"""How many atoms a dictionary will have in the end, predicted from its growth so far."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GrowthCurve:
         return [point for point in self._points if point[0] <= tokens]
 
     def restart(self) -> None:
-        """The law changes here (another threshold): only what comes from now on tells what is to come."""
+        """The law changes here (another threshold): predictions use only the points from now on."""
         del self._points[:-1]
 
     def add(self, tokens: int, atoms: int) -> None:

@@ -16,7 +16,7 @@ class TrainProgress:
     """Where a training stands after a forward batch."""
 
     tokens: int  # read so far, special ones not counted; of a text that is read again, over all passes
-    total: int | None  # to read, likewise; None: the whole corpus, whatever its length
+    total: int | None  # tokens to read; None: the whole corpus, whatever its length
     seconds: float  # of work, over all sessions
     tokens_per_second: float  # of this session
     eta: float | None  # seconds to go; None while the total is unknown
@@ -31,7 +31,7 @@ class TrainProgress:
 
     @property
     def choosing(self) -> str | None:
-        """What is done once the text is read, by the selections that choose atoms then."""
+        """The current step of a selection that chooses atoms once the text is read."""
         begun = [layer for layer in self.layers if layer.step]
         if not begun:
             return None
@@ -40,5 +40,5 @@ class TrainProgress:
 
     @property
     def relative_error(self) -> float:
-        """Of the first layer: the running mean, 0 to 1."""
+        """The running mean of the first layer, 0 to 1."""
         return self.layers[0].relative_error

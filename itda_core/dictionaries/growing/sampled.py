@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MEMBERS = {one.name: one.members for one in TABLE if one.sized}  # at most so many activations make an atom
 _SEGMENTS = "segments"
 _ENDED = {"step", "relative_error"}  # what is kept of a Choosing that has ended
-MEASURED = 16_384  # activations of the reservoir over which the error is told
+MEASURED = 16_384  # activations of the reservoir over which the error is measured
 
 
 class SampledGrowth(Growth):
@@ -82,7 +82,7 @@ class SampledGrowth(Growth):
         return (0, 0) if self._choosing is None else (self._choosing.step, STEPS)
 
     def kept(self, totals: Totals) -> GrowthState:
-        """The atoms once they are chosen; before, what the reservoir has not on disk, and where choosing stands."""
+        """The chosen atoms; before these exist, what the reservoir holds in memory and the state of choosing."""
         more: dict[str, Tensor] = {}
         facts: dict[str, Any] = {}
         if self._choosing is not None:

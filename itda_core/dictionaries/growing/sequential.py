@@ -24,7 +24,7 @@ SLACK = 1e-5  # of |x|: by how much a new atom may fall short of a chosen one an
 
 
 class Judged(NamedTuple):
-    """What became of some activations, in their order."""
+    """The result of judging some activations, in their order."""
 
     errors: Tensor  # (n_judged,) float64, relative squared error of each that was judged, before it could enter
     accepted: list[tuple[int, float]]  # (row of x, its error) of each that became an atom

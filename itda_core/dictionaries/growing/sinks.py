@@ -40,5 +40,5 @@ def median_norm(parts: Iterable[Tensor], limit: int = NORM_TOKENS) -> float | No
         if limit <= 0:
             break
     together = torch.cat(found) if found else torch.zeros(0)
-    together = together[together > 0]  # a token without activation has no say
+    together = together[together > 0]  # zero activations do not count
     return float(together.median()) if len(together) else None

@@ -17,7 +17,7 @@ MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 
 
 class StreamStatistics(NamedTuple):
-    """Of one site; None where the settings do not ask for it, or there was nothing to take it from."""
+    """Statistics of one site; None where the settings need none, or there was no activation."""
 
     norm_median: float | None
     mean: Tensor | None  # (d_model,) float32, of the activations that are no attention sinks

@@ -128,10 +128,10 @@ def windows_to_read(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: 
 
 
 def how_made(model: ActivationSource, config: TrainConfig, initial: str | None) -> dict[str, Any]:
-    """How activations and atoms come about, beside the config, as a training that goes on must do it too.
+    """What a training must share, beside the config, with one that goes on from it.
 
-    initial: the fingerprint of what it begins with. What is as it always was is left out, so that earlier records are
-    of the same training; checkpoint.UNSAID tells what they mean.
+    initial: the fingerprint of what it begins with. Values that never changed are left out, so that earlier
+    records match; checkpoint.UNSAID holds them.
     """
     made: dict[str, Any] = {"dtype": str(model.dtype), "windows per batch": WINDOWS_PER_BATCH}
     if config.rule.by_width:
@@ -215,7 +215,7 @@ class _Run:
         return chain([unused] if unused else [], (batch.activations for batch in batches))
 
     def _choose(self, saving: Saving) -> Generator[TrainProgress, None, None]:
-        """What is left to do once the text is read, site by site."""
+        """Choose atoms once the text is read, site by site."""
         begun, read = time.monotonic(), self._now.seconds
         done_before = self._chosen
         for growth in self._growths:
@@ -259,7 +259,7 @@ class _Run:
         self._before = self._now = self._safe = now
 
     def _rewind(self) -> bool:
-        """To the beginning of the text, where a new stage found none left to read; whether that was to be done."""
+        """Go back to the beginning of the text if a new stage found none left to read; returns whether it did."""
         now = self._now
         idle = now.tokens == now.stages[-1].begun
         if not (self._again and idle and now.tokens) or all(growth.full for growth in self._growths):
@@ -285,7 +285,7 @@ class _Run:
         return self._model.stream(windows, self._sites, windows_per_batch=WINDOWS_PER_BATCH)
 
     def _batches(self) -> Iterator[ActivationBatch]:
-        """What is left of the corpus; what is told by its first tokens is known once the first batch is given."""
+        """The batches left of the corpus; statistics of its first tokens are known once the first batch is given."""
         self._streamed_from = self._now.whole
         self._special.clear()
         batches = self._stream(self._counted(islice(self._windows(), self._streamed_from, None)))

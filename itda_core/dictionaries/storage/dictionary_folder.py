@@ -158,8 +158,8 @@ def check_digests(path: Path, *, description: bool = True) -> None:
 
 
 def _digests(description: dict[str, Any]) -> dict[str, str]:
-    """What atoms and labels have to be. A dictionary.json that was edited vouches for nothing beside it any more; that
-    it was is for `check_digests`, and so for verify, to say.
+    """The digests of atoms and labels. An edited dictionary.json has none that count; `check_digests`, and so verify,
+    reports the edit.
     """
     if not is_as_sealed(description, SPECIFICATION):
         return {}
@@ -227,7 +227,7 @@ def read_labelling(path: str | Path) -> Labelling:
     path = Path(path)
     description = read_description(path)
     spec = DictionarySpec.from_dict(description["spec"])
-    _check_shapes(path / ATOMS, description["atoms"], spec.d_model)  # else anything could be said of how many there are
+    _check_shapes(path / ATOMS, description["atoms"], spec.d_model)  # the number of atoms must be true
     frame = _labels(path, description)
     config = config_of(path / SPECIFICATION, description["config"])
     return Labelling(spec, config, description["stats"], frame, path)

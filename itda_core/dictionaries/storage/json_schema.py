@@ -1,4 +1,4 @@
-"""What JSON that was kept has to look like: stated once, held against what is read at the border.
+"""The forms of stored JSON: stated once, and checked where it is read.
 
 A `Form` looks at a value and says where it first differs from what it should be.
 
@@ -143,7 +143,7 @@ def table(required: Mapping[str, Form], more: Mapping[str, Form] | None = None, 
 
 
 def anything(depth: int = 8) -> Form:
-    """What another version may have put there: no text and no list beyond all bounds, no number beyond counting."""
+    """Any value that another version may have written, with bounds on texts, lists and numbers."""
     if depth == 0:
         return _of("less deep", lambda value: not isinstance(value, (dict, list)))
     leaf = (optional(truth()), text(), whole(-LARGEST), number())

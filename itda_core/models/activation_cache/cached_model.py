@@ -46,8 +46,8 @@ class KeptActivations(DescribedByModel):
     It serves trainings, which need only a model's description and its stream. With `keep`, what the model gives is
     written, a shard of SHARD_BYTES at a time, the last one when the block ends; without, sets kept earlier are still
     read. A set of an earlier version, whose config is not recorded, is read once one of its batches was found to be
-    what the model gives. Values are stored in the precision of the model, so nothing is lost. Only one batch that was
-    read and one shard that is to be written are held.
+    what the model gives. Values are stored in the model's own precision, which loses nothing. Only one batch to read
+    and one shard to write are held.
 
         with KeptActivations(model, corpus, root, context=128, windows="all") as source:
             for progress in train(source, corpus, layers, config): ...

@@ -178,7 +178,7 @@ def _fetched(spec: ModelSpec) -> ModelFolder:
         path = _cached(spec)
         if path is None:
             raise UserError(
-                f"Model {spec.name} is not on this machine and offline was asked for; load it once with a network, or "
+                f"Model {spec.name} is not on this machine, and offline is set; load it once with a network, or "
                 "name a local folder or demo:0."
             )
     _check(path, spec.name)
@@ -186,7 +186,7 @@ def _fetched(spec: ModelSpec) -> ModelFolder:
 
 
 def _patterns(spec: ModelSpec) -> tuple[list[str], list[str] | None]:
-    """What to fetch and what to leave: sub-folders hold other formats of the weights, and at times the model's code."""
+    """What to fetch and what to skip: sub-folders hold other formats of the weights, and sometimes the model's code."""
     if spec.trust_remote_code:
         return [*_WANTED, "*.py"], None
     return _WANTED, ["*/*"]

@@ -1,4 +1,4 @@
-"""What a commit of the Hub is called. A dictionary keeps the commit of its model, which says nothing to a reader."""
+"""The names of a commit on the Hub. A dictionary keeps its model's commit, which means nothing to a reader."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 def revision_names(model: str, commit: str) -> tuple[str, ...]:
     """Branches and tags of the Hub's `model` that stand for `commit`, by name, as far as the local cache has them: the
-    cache keeps every one that was asked for. No request is made.
+    cache keeps every one that was requested. It makes no request.
     """
     from huggingface_hub import constants
 

@@ -46,7 +46,7 @@ def in_order(groups: Groups, parts: Sequence[torch.Tensor], counts: Sequence[int
 
 
 def taken(groups: Groups, rows: torch.Tensor, counts: Sequence[int]) -> list[torch.Tensor]:
-    """The other way: `rows` (all rows, ...), window after window, as each group needs them."""
+    """The inverse of in_order: `rows` (all rows, ...), window after window, as each group needs them."""
     if len(groups) == 1:
         return [rows]
     pieces = rows.split(list(counts))

@@ -57,7 +57,7 @@ def batching_of(model: LanguageModel) -> Batching:
 
 
 def demote(model: LanguageModel, batching: Batching) -> None:
-    """From now on `model`, and what is loaded from the same files, reads several windows so."""
+    """Records that `model`, and whatever is loaded from the same files, reads several windows like this from now on."""
     model.batching = batching
     remembered.remember("batching", _key(model), str(batching))
 
@@ -116,7 +116,7 @@ def _tried(model: LanguageModel) -> Batching | None:
     try:
         return _compared(model, tolerance(model.dtype))
     except UserError as error:
-        if is_out_of_memory(error):  # which says nothing of how the model reads, and nothing to be remembered
+        if is_out_of_memory(error):  # this shows nothing about the model and is not remembered
             raise
         return None
 
@@ -132,7 +132,7 @@ def _compared(model: LanguageModel, limit: float) -> Batching:
 
 
 def _drawn(model: LanguageModel, limit: float, draw: int) -> Batching:
-    """As tried on windows of one draw."""
+    """The batching found on windows of one draw."""
     sites = _sites(model)
     first = 10 * draw
     uneven = [_window(model, first + number, length) for number, length in enumerate(_LENGTHS)]

@@ -25,11 +25,11 @@ class Passes(NamedTuple):
 
     groups: Groups  # which windows shared one
     padded: list[PaddedWindows]  # of each group
-    found: list[ForwardPass]  # likewise
+    found: list[ForwardPass]  # the pass of each group
     counts: list[int]  # wanted tokens of each window
 
     def activations(self) -> dict[Site, torch.Tensor]:
-        """Of the wanted tokens, window after window: each (n_tokens, width) float32."""
+        """Activations of the wanted tokens, window after window: each (n_tokens, width) float32."""
         sites = self.found[0].activations
         return {
             site: in_order(self.groups, [part.activations[site] for part in self.found], self.counts) for site in sites

@@ -122,7 +122,7 @@ class LayerHarvest:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._returns = Returns()
         self.passed = 0  # blocks, in this session
-        self.seconds = 0.0  # that took
+        self.seconds = 0.0  # that these took
 
     def __enter__(self) -> LayerHarvest:
         return self
@@ -260,7 +260,7 @@ class LayerHarvest:
             state = None
         state = state if isinstance(state, dict) else {}
         depth = state.get("passed", 0) if state.get("of") == self._identity else 0
-        form, batching = state.get("form"), state.get("batching")  # earlier versions told none: padding may be in it
+        form, batching = state.get("form"), state.get("batching")  # none in earlier versions, which may hold padding
         if (
             not isinstance(depth, int)
             or depth < 1

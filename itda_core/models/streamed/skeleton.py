@@ -259,7 +259,7 @@ class Skeleton(LanguageModel):
         def check(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if (args[0] if args else kwargs.get("hidden_states")) is not filled:
                 raise UserError(
-                    f"Model {self.name} ({self.module.config.model_type}) does something of its own between its "
+                    f"Model {self.name} ({self.module.config.model_type}) computes something between its "
                     "blocks, so they cannot be streamed one by one; load it whole (--placement spread)."
                 )
             if any(one is self._lost for one in (*args, *kwargs.values())):

@@ -90,7 +90,7 @@ def read_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerFast:
 
 
 def note_of(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """What somebody who reads by this tokenizer should know, in one sentence; None when there is nothing."""
+    """A note on this tokenizer in one sentence; None when there is nothing to note."""
     return _notes.get(tokenizer)
 
 
@@ -239,8 +239,8 @@ def _refusal(folder: Path, spec: ModelSpec, cause: str) -> UserError:
     guilty = [] if spec.trust_remote_code else _guilty(folder, spec)
     if len(guilty) == 1:
         return UserError(
-            f"The file {guilty[0]} of model {spec.name} cannot be used by transformers ({cause}); mend it, or take it "
-            "away: the tokenizer.json beside it is whole."
+            f"The file {guilty[0]} of model {spec.name} cannot be used by transformers ({cause}); mend or remove "
+            "it: the tokenizer.json beside it is whole."
         )
     return UserError(
         f"The tokenizer of model {spec.name} cannot be read by transformers ({cause}), though its tokenizer.json is "

@@ -20,7 +20,7 @@ _SECONDS = 2 * trial_process.SECONDS  # on a machine with other work
 
 
 class Trial(NamedTuple):
-    """How it went."""
+    """The result of a trial."""
 
     error: str | None  # why the file cannot be used, in a few words
     texts: tuple[tuple[str, list[int]], ...] = ()  # with the ids they were cut into

@@ -149,12 +149,8 @@ class _Trainings:
     ) -> None:
         """requests: resolved; slots: all workers; the rest as in `train_all`."""
         self._ray, self._requests, self._slots = ray, requests, slots
-        self._resume, self._checkpoints, self._checkpoint_seconds, self._on_note = (
-            resume,
-            work,
-            checkpoint_seconds,
-            on_note,
-        )
+        self._resume, self._checkpoints, self._on_note = resume, work, on_note
+        self._checkpoint_seconds = checkpoint_seconds
         self._pending = list(range(len(requests)))
         self.teams: dict[int, Team] = {}  # by the request's place, as the results
         self.results: dict[int, tuple[TrainedDictionary, ...]] = {}

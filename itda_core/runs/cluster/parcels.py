@@ -38,9 +38,7 @@ class Parcel(NamedTuple):
         with zipfile.ZipFile(io.BytesIO(self.content)) as archive, new_folder(target) as partial:
             for member in archive.infolist():
                 if PurePath(member.filename).name != member.filename:
-                    raise UserError(
-                        f"A worker sent the file {member.filename!r}, which leads elsewhere; it was not written."
-                    )
+                    raise UserError(f"A worker sent the file {member.filename!r}, which leads elsewhere; not written.")
                 (partial / member.filename).write_bytes(archive.read(member))
         return target
 

@@ -53,7 +53,7 @@ def describe(spec: ModelSpec) -> ModelDescription:
     if config is None:
         raise UserError(
             f"Model {spec.name} cannot be planned for: its config.json is not "
-            + ("on this machine and offline was asked for; plan once with a network, " if spec.offline else "there; ")
+            + ("on this machine, and offline is set; plan once with a network, " if spec.offline else "there; ")
             + f"name a local folder, demo:0, or one of {', '.join(KNOWN)}."
         )
     size = None if one_file else _indexed_bytes(spec)

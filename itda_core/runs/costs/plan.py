@@ -59,11 +59,7 @@ class Plan:
     @property
     def best(self) -> Strategy | None:
         """The quickest strategy that fits; None when none does."""
-        return min(
-            (strategy for strategy in self.strategies if strategy.fits),
-            key=lambda strategy: strategy.seconds,
-            default=None,
-        )
+        return min((one for one in self.strategies if one.fits), key=lambda one: one.seconds, default=None)
 
 
 def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, hardware: Hardware | None = None) -> Plan:
@@ -99,9 +95,7 @@ def plan(model: ModelSpec, layers: Sequence[int] | None, config: TrainConfig, ha
     if config.rule.sized:
         notes.append(f"The choice of atoms after reading (selection {config.selection}) is not counted.")
     if not shape.measured_bytes:
-        notes.append(
-            f"No weights are here: the checkpoint's size is estimated as its parameters in {shape.stored_dtype}."
-        )
+        notes.append(f"No weights are here; the checkpoint's size assumes parameters in {shape.stored_dtype}.")
     amount = Amount(config.tokens, config.context, max(wanted), len(wanted), min(atoms, config.tokens), config.k)
     harvest = Harvest(shape, amount, on, dtype)
     strategies = (in_memory(harvest), streamed(harvest), offloaded(harvest))

@@ -210,13 +210,13 @@ def _trainings(
         )
     source = keeping(model) if source_of is None else source_of(model, corpus)
     going_on = resume and checkpoints.begun
-    return _in_memory(source, opened, checkpoints, extend, resume=going_on, seconds=checkpoint_seconds)
+    return _in_memory(source, opened, checkpoints.state, extend, resume=going_on, seconds=checkpoint_seconds)
 
 
 def _in_memory(
     source: OpenedSource,
     opened: _Opened,
-    checkpoints: CheckpointFolder,
+    state: Path,
     extend: Sequence[AtomDictionary],
     *,
     resume: bool,
@@ -232,7 +232,7 @@ def _in_memory(
             opened.layers,
             opened.request.config,
             site=opened.request.site,
-            work=checkpoints.state,
+            work=state,
             checkpoint_seconds=seconds,
             resume=resume,
             extend=extend,
@@ -264,35 +264,29 @@ def _follow(
 
 
 def save_all(
-    dictionaries: Sequence[AtomDictionary],
-    library: Library,
-    checkpoints: CheckpointFolder,
-    config: TrainConfig,
-    origin: Origin,
+    dictionaries: Sequence[AtomDictionary], library: Library, own: CheckpointFolder, config: TrainConfig, origin: Origin
 ) -> tuple[TrainedDictionary, ...]:
     """Save into the library, each once, even when the disk was full, or the process killed, in the middle of an
-    earlier attempt; config, origin: of the training.
+    earlier attempt; own, config, origin: of the training.
     """
-    saved: list[dict[str, Any]] = checkpoints.saved(config, origin)
-    put = _put_by(library, checkpoints, config, origin) if dictionaries else {}
+    saved: list[dict[str, Any]] = own.saved(config, origin)
+    put = _put_by(library, own, config, origin) if dictionaries else {}
     for dictionary in dictionaries:
         site = (dictionary.spec.site, dictionary.spec.layer)
         if site not in {(done["site"], done["layer"]) for done in saved}:
             earlier = put.get(site)  # a kill came between its rename and the record of it
-            path = library.add(dictionary, run=checkpoints.run) if earlier is None else earlier
+            path = library.add(dictionary, run=own.run) if earlier is None else earlier
             saved.append(asdict(TrainedDictionary.of(dictionary, path)))
-            checkpoints.record_saved(saved)
+            own.record_saved(saved)
     return tuple(TrainedDictionary(**result) for result in saved)
 
 
-def _put_by(
-    library: Library, checkpoints: CheckpointFolder, config: TrainConfig, origin: Origin
-) -> dict[tuple[str, int | None], Path]:
+def _put_by(library: Library, own: CheckpointFolder, config: TrainConfig, origin: Origin) -> dict[Any, Path]:
     """What earlier sessions of this run have put into the library, by site and layer."""
     found: dict[tuple[str, int | None], Path] = {}
-    if checkpoints.resumed:
+    if own.resumed:
         for folder in library.folders():
-            if is_of(folder, config, origin, checkpoints.run):
+            if is_of(folder, config, origin, own.run):
                 spec = read_description(folder)["spec"]
                 found[spec["site"], spec["layer"]] = folder
     return found

@@ -69,6 +69,10 @@ _HELD_OUT = Option(
 )
 
 
+_KS = replace(KS, help="Atoms per token; the labels' own k if left out.")
+_METHOD = Option(f"{one_of(METHODS)}; the labels' own if left out.")
+
+
 @dataclass(frozen=True)
 class TransferRequest(JobRequest):
     """Labels of one model, to be rebuilt and measured in another."""
@@ -85,12 +89,8 @@ class TransferRequest(JobRequest):
     model: ModelSpec = field(metadata=parts(SPEC))  # into which
     # Of that model, 0-based; None: every layer.
     layers: tuple[int, ...] | Literal["own"] | None = field(default=OWN_LAYERS, metadata=one_option(_LAYERS))
-    ks: tuple[int, ...] = field(
-        default=(), metadata=one_option(replace(KS, help="Atoms per token; the labels' own k if left out."))
-    )
-    method: str | None = field(
-        default=None, metadata=one_option(Option(f"{one_of(METHODS)}; the labels' own if left out."))
-    )
+    ks: tuple[int, ...] = field(default=(), metadata=one_option(_KS))
+    method: str | None = field(default=None, metadata=one_option(_METHOD))
     # Dictionaries of that model; for others the library is searched.
     own: tuple[str, ...] = field(default=(), metadata=one_option(_OWN))
     # Where the labels' text is now; None: where they say.

@@ -1,4 +1,4 @@
-"""Columns of text in a table, and what is said where the right one is missing."""
+"""Columns of text in a table, and the message where the right one is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST_NAME = 40  # characters of one
 
 
 def fingerprinted(column: str) -> str:
-    """What of the choice of a column belongs into a fingerprint: what is not as usual."""
+    """The part of a fingerprint that depends on the choice of a column; "" for the usual one."""
     return "" if column == COLUMN else f"#{column}"
 
 

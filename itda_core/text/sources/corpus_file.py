@@ -49,7 +49,7 @@ class CorpusFile:
 
     @contextmanager
     def opened(self) -> Iterator[BufferedReader]:
-        """The file, to be read; what goes wrong while the block runs is told as a change of the file if it changed.
+        """The open file; an error while the block runs is reported as a change of the file if it changed.
 
         Raises UserError when it is no longer what it was when the corpus was opened, or cannot be read.
         """

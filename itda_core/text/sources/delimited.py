@@ -85,7 +85,7 @@ def read(file: CorpusFile, opened: BufferedReader, table: Table, changes: set[st
 
 
 def fingerprinted(table: Table) -> str:
-    """What of `table` belongs into a fingerprint: what is not as usual."""
+    """The part of a fingerprint that depends on `table`; "" for the usual form."""
     column = fingerprinted_column(table.column)
     return column if table.separator == "," else f"{column} by {SEPARATORS[table.separator]}"
 

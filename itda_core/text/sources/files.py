@@ -30,11 +30,11 @@ class Reader(Protocol):
         ...
 
     def read(self, file: CorpusFile, opened: BufferedReader, chosen: Any, changes: set[str]) -> Iterator[Document]:
-        """By what `choose` gave. changes: gets what of the documents so far the fingerprint has to tell, see pieces."""
+        """The documents, as `choose` decided. changes: gets what the fingerprint must record of them, see pieces."""
         ...
 
     def fingerprinted(self, chosen: Any) -> str:
-        """What of that belongs into the fingerprint; "" for what is usual."""
+        """The part of the fingerprint that depends on `chosen`; "" for the usual choice."""
         ...
 
 
@@ -45,7 +45,7 @@ def file(reference: str | Path) -> Source:
     it is damaged, or no longer what it was when this was called.
     """
     path, column = _path_and_column(reference)
-    if os.path.isdir(path):  # which, other than Path's own, has an answer for names that no file can have
+    if os.path.isdir(path):  # unlike Path's own, it accepts names that no file can have
         raise UserError(f"Corpus {path} is a folder; give one file: {one_of(ENDINGS)}.")
     kind = next((kind for kind in FILES if kind.ending == path.suffix.lower()), None)
     if kind is None:
@@ -62,11 +62,11 @@ def file(reference: str | Path) -> Source:
                 yield document
 
     def changes(opened: BufferedReader) -> set[str]:
-        """What documents tell that earlier versions read otherwise: it takes a look at all of them."""
+        """The changes in how documents are read since earlier versions, found by reading all of them."""
         found_so_far: set[str] = set()
         if not kind.always_alike:
             opened.seek(0)
-            with suppress(UserError):  # damage, which is told when reading comes to it; what follows is never read
+            with suppress(UserError):  # damage is reported when reading comes to it; nothing after it is read
                 for _ in reader.read(found, opened, chosen, found_so_far):
                     pass
         return found_so_far

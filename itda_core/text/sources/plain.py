@@ -19,7 +19,7 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> None
 
 
 def fingerprinted(chosen: None) -> str:
-    """Nothing: such a file is read in one way only."""
+    """Always "", because such a file is read in one way only."""
     return ""
 
 

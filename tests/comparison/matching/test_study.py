@@ -212,7 +212,7 @@ def test_what_cannot_be_matched_is_refused(model_folder_of: Folders, corpus: Cor
         ({"measures": ("itda", "magic")}, "'magic' does not exist"),
         ({"measures": ()}, "No measure"),
         ({"anchors": 0}, "anchors=0"),
-        ({"config": replace(CONFIG, tokens=None)}, "How much text"),
+        ({"config": replace(CONFIG, tokens=None)}, "The number of tokens to compare on is missing"),
         ({"layers": (0, 9)}, "has no layer 9"),
         ({"layers": (1,)}, "at least two layers"),
     ]

@@ -171,7 +171,7 @@ def test_an_odd_file_beside_the_tokenizer_is_named_and_taking_it_away_helps(
     (copied / name).write_text(json.dumps(content))
     said = refused(copied)
     assert f"The file {name} of model" in said
-    assert "take it away: the tokenizer.json beside it is whole" in said
+    assert "remove it: the tokenizer.json beside it is whole" in said
     (copied / name).unlink()
     load_tokenizer(ModelSpec(str(copied)))
 

@@ -171,7 +171,7 @@ def test_what_cannot_be_told_is_said(
     use_hub(NO_HUB)
     with pytest.raises(UserError, match=r"cannot be reached for the model ours/tiny"):
         shape_of("ours/tiny")
-    with pytest.raises(UserError, match=r"not on this machine and offline was asked for"):
+    with pytest.raises(UserError, match=r"not on this machine, and offline is set"):
         shape_of("ours/tiny", offline=True)
     with pytest.raises(UserError, match=r"does not exist"):
         shape_of(tmp_path / "missing")

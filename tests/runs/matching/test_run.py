@@ -72,7 +72,7 @@ def test_json_csv_and_the_table_say_what_the_study_found(itda: Cli, request_: Ma
     assert [line.split()[0] for line in lines[:2]] == ["itda", "linear_cka"]
     assert lines[1].split()[1] == f"{last.table.measures[1].accuracy.all_pairs:.3f}"
     assert "8 decisions" in out
-    assert "By chance 0.50" in out
+    assert "By chance a share of 0.50" in out
 
 
 @pytest.mark.parametrize(
