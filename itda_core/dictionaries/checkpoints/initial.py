@@ -66,7 +66,7 @@ def placed(
             )
         if config.atoms is not None and len(dictionary) >= config.atoms:
             raise UserError(
-                f"The initial dictionary has {len(dictionary):,} atoms already, but atoms={config.atoms:,}; "
+                f"The initial dictionary has {len(dictionary):,} atoms already, and atoms={config.atoms:,} are wanted; "
                 "ask for more, or leave one of the two out."
             )
         found[number] = dictionary
