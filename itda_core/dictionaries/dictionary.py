@@ -73,9 +73,9 @@ class AtomDictionary:
         from itda_core.dictionaries.storage.dictionary_folder import read
 
         path = user_path(path)
-        *parts, identity = read(path)
-        dictionary = cls(*parts, path)
-        dictionary.identity = identity
+        found = read(path)
+        dictionary = cls(*found.parts, path)
+        dictionary.identity = found.identity
         return dictionary
 
     @classmethod

@@ -6,8 +6,9 @@ An identity is a hexadecimal sha256 (dictionaries.storage.digested_files.identit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from itda_core.errors import UserError
 from itda_core.runs.library import Library, LibraryEntry
@@ -32,6 +33,39 @@ def identified(entries: Iterable[LibraryEntry], name: str, identity: str) -> Lib
     """
     found = [entry for entry in entries if entry.identity is not None and entry.identity.startswith(identity)]
     return next((entry for entry in found if entry.name == name), found[0] if found else None)
+
+
+class Whereabouts(NamedTuple):
+    """What became of a dictionary that was called `name`."""
+
+    name: str
+    identity: str | None  # or its beginning; None where only the name is known
+    entry: LibraryEntry | None  # what it is now; None where it is not there any more
+    taken: bool  # whether another dictionary has its name now
+
+    @property
+    def change(self) -> str:
+        """What has changed since, as a sentence; "" where nothing has."""
+        if self.entry is None:
+            more = ", and another dictionary has its name now" if self.taken else ""
+            return f"{self.name} was deleted or moved out of the library{more}."
+        return "" if self.entry.name == self.name else f"{self.name} is called {self.entry.name} now."
+
+
+def whereabouts(entries: Sequence[LibraryEntry], name: str, identity: str) -> Whereabouts:
+    """What became of the dictionary of this identity, which was called `name`, among `entries`."""
+    found = identified(entries, name, identity)
+    taken = any(entry.name == name and entry != found for entry in entries)
+    return Whereabouts(name, identity, found, taken)
+
+
+def change_of(path: Path, identity: str) -> str:
+    """What became of the dictionary of this identity that was in the folder `path`, as a sentence; "" for nothing."""
+    now = identity_at(path)
+    if now == identity:
+        return ""
+    found = identified(Library(path.parent).entries(), path.name, identity)
+    return Whereabouts(path.name, identity, found, taken=now is not None).change
 
 
 def folder_now(path: Path, identity: str) -> Path | None:

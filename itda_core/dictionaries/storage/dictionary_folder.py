@@ -82,7 +82,13 @@ class Parts(NamedTuple):
     spec: DictionarySpec
     config: TrainConfig
     stats: dict[str, Any]
-    identity: str  # see DictionarySummary
+
+
+class Identified(NamedTuple):
+    """What a folder holds, and its identity, see DictionarySummary."""
+
+    parts: Parts
+    identity: str
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def _write_description(folder: Path, description: dict[str, Any], digests: dict[
     return written
 
 
-def read(path: Path) -> Parts:
+def read(path: Path) -> Identified:
     """The dictionary in the folder `path`, everything checked; atoms and mean on the CPU.
 
     Atoms stored in half precision are normalised again. Raises UserError when `path` is missing, foreign, of another
@@ -193,7 +199,8 @@ def read(path: Path) -> Parts:
         atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"])
     check_digest(path / ATOMS, _digests(description).get(ATOMS))
     frame = _labels(path, description)
-    return Parts(atoms, mean, frame, spec, config, description["stats"], identity_of(description))
+    parts = Parts(atoms, mean, frame, spec, config, description["stats"])
+    return Identified(parts, identity_of(description))
 
 
 def read_summary(path: str | Path) -> DictionarySummary:

@@ -18,7 +18,9 @@ from itda_core.runs.jobs.request_options import (
     few,
 )
 
-_DICTIONARIES = Option("Names or folders.", metavar="DICTIONARY...", argument=True, located=dictionary_folder, dictionaries=True)
+_DICTIONARIES = Option(
+    "Names or folders.", metavar="DICTIONARY...", argument=True, located=dictionary_folder, dictionaries=True
+)
 _CORPUS = Option(
     "Text to measure on; the one each dictionary was built from, behind what was read of it.", located=absolute_if_local
 )

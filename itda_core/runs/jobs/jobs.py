@@ -201,8 +201,7 @@ class Job(Generic[R, S]):
     def command(self) -> str:
         """The same work as a line for a terminal."""
         try:
-            # The worker itself looks where its dictionaries are; here it is said at once that one is gone.
-            assert self.placed_request is not None
+            request = self.placed_request
         except UserError:
             request = self.request
         return command_of(request, further=self.further)
@@ -280,7 +279,8 @@ class Job(Generic[R, S]):
             status = self.status
             if resume and not status.resumable:
                 raise UserError(f"Job {self.id} is {status.state}; only one that was stopped or failed can be resumed.")
-            request = self.placed_request
+            # The worker itself looks where its dictionaries are now; here it is said at once that one is gone.
+            placed(self.request, self.identities)
             for name in (CANCEL, PROCESS):
                 clear(self.folder / name, file=True)
             for name in (STATUS, LOG):

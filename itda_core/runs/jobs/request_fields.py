@@ -140,7 +140,7 @@ class JobRequest:
         """The same request with other names or folders of these dictionaries."""
         named = [name for name, option in _options(type(self)).items() if option.dictionaries]
         changed = {name: tuple(instead.get(one, one) for one in getattr(self, name)) for name in named}
-        return replace(self, **changed)  # pyright: ignore[reportType]  (each kind of request is a dataclass)
+        return replace(self, **changed)  # pyright: ignore[reportArgumentType]  (each kind of request is a dataclass)
 
     def resolved(self) -> Self:
         """The same request with absolute paths, so that it means the same in every working directory.
