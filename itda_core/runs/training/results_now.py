@@ -1,4 +1,4 @@
-"""What became of the dictionaries that a training ended with: their names may have been changed, and given to others."""
+"""What became of the dictionaries that a training ended with: names are changed, and given to others."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from itda_core.dictionaries.storage.description import read_description
 from itda_core.errors import UserError
 from itda_core.runs.identities import Whereabouts, whereabouts
-from itda_core.runs.library import LibraryEntry
+from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.training.outcome import TrainedDictionary
 
 _FIGURES = ("seconds", "tokens_per_second", "mean_relative_error", "tokens")  # no two trainings take as long
 
 
-def results_now(results: Sequence[TrainedDictionary], entries: Sequence[LibraryEntry]) -> list[Whereabouts]:
-    """Each of `results` among `entries` of its library."""
-    return [_now(result, entries) for result in results]
+def results_now(results: Sequence[TrainedDictionary]) -> list[Whereabouts]:
+    """Each of `results` in the library that it was put into."""
+    return [_now(result, Library(Path(result.path).parent).entries()) for result in results]
 
 
 def _now(result: TrainedDictionary, entries: Sequence[LibraryEntry]) -> Whereabouts:

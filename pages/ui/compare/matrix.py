@@ -152,7 +152,7 @@ def exports(found: Compared, passages: Callable[[], Sequence[heatmaps.Passages]]
     return {
         "Matrix (CSV)": ("jaccard.csv", "text/csv", lambda: csv(found.matrix)),
         "Every pair (CSV)": ("jaccard-pairs.csv", "text/csv", lambda: pairs_csv(found.matrix)),
-        "All figures (JSON)": ("jaccard.json", "application/json", lambda: figures_json(found)),
+        "All figures (JSON)": ("jaccard.json", "application/json", lambda: figures_json(found.matrix, found.entries)),
         "Web page (works offline)": ("jaccard.html", "text/html", page),
     }
 
@@ -168,7 +168,7 @@ def pairs_csv(matrix: JaccardMatrix) -> str:
     return frame_csv(pd.DataFrame(rows_of(matrix), columns=list(CELL_COLUMNS)))
 
 
-def figures_json(found: Compared) -> str:
+def figures_json(matrix: JaccardMatrix, entries: Sequence[LibraryEntry]) -> str:
     """What `itda compare --json` prints, and the identity of each dictionary by its name."""
-    identities = {entry.name: entry.identity for entry in found.entries}
-    return json.dumps({**found.matrix.to_dict(), "identities": identities}, indent=2, ensure_ascii=False)
+    identities = {entry.name: entry.identity for entry in entries}
+    return json.dumps({**matrix.to_dict(), "identities": identities}, indent=2, ensure_ascii=False)

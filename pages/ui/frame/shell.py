@@ -94,8 +94,8 @@ def _offer_others(gone: Whereabouts, usable: list[LibraryEntry]) -> None:
     if gone.taken:
         near = [entry for entry in usable if entry.name == name][:1]
         text = (
-            f"This link means another {name!r} than the one that is called so now; the library does not have it: it was "
-            "deleted, or it is on another machine."
+            f"This link means another {name!r} than the one that is called so now. The library does not have that "
+            "other one: it was deleted, or it is on another machine."
         )
         step = "The one that is called so now is offered below."
     else:

@@ -105,7 +105,7 @@ def _run_of(frame: shell.Shell, name: str) -> _Run:
     status = job.status
     if status.state != "done":
         raise UserError(f"Training {name} is not done ({status.state}); resume it, or wait until it is.")
-    found = results_now(status.results, frame.entries)
+    found = results_now(status.results)
     names = tuple(one.name if one.entry is None else one.entry.name for one in found)
     return _Run(job.request, names, tuple(one.name for one in found if one.entry is None))
 

@@ -19,7 +19,7 @@ from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
 from pages.ui.components.plain_text import notice
 from pages.ui.components.printable import escaped
-from pages.ui.frame import engine, meaning, navigation, shell
+from pages.ui.frame import meaning, navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import further as train_further
 
@@ -34,7 +34,7 @@ def _figures(_: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> No
 
 def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
     results = status.results
-    for result, now in zip(results, results_now(results, engine.entries()), strict=True):
+    for result, now in zip(results, results_now(results), strict=True):
         label = "Decompose with it" if len(results) == 1 else f"Decompose with layer {result.layer}"
         if now.entry is not None:
             there = {"dictionary": now.entry.name, meaning.ID: beginning(now.entry.identity)}
@@ -45,7 +45,7 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
 def _changed(status: TrainingStatus) -> None:
     """What became of its dictionaries where they are not called as they were, or are not there any more."""
     if status.state == "done":
-        sentences = [now.change for now in results_now(status.results, engine.entries()) if now.change]
+        sentences = [now.change for now in results_now(status.results) if now.change]
         if sentences:
             notice("\n".join(sentences), key="train.changed")
 
