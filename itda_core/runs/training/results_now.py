@@ -11,7 +11,8 @@ from itda_core.runs.identities import Whereabouts, whereabouts
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.training.outcome import TrainedDictionary
 
-_FIGURES = ("seconds", "tokens_per_second", "mean_relative_error", "tokens")  # no two trainings take as long
+# No two trainings take as long; results of earlier versions, which wrote no identity, are told by these.
+_FIGURES = ("seconds", "tokens_per_second", "mean_relative_error", "tokens")
 
 
 def results_now(results: Sequence[TrainedDictionary]) -> list[Whereabouts]:
@@ -23,18 +24,27 @@ def _now(result: TrainedDictionary, entries: Sequence[LibraryEntry]) -> Whereabo
     name = Path(result.path).name
     if result.identity is not None:
         return whereabouts(entries, name, result.identity)
-    made = [entry for entry in entries if _is_of(entry, result)]
+    said = {entry.path: _figures(entry) for entry in entries}
+    wanted = [getattr(result, figure) for figure in _FIGURES]
+    made = [entry for entry in entries if said[entry.path] == wanted and _is_alike(entry, result)]
     found = next((entry for entry in made if entry.name == name), made[0] if made else None)
-    taken = any(entry.name == name and entry not in made for entry in entries)
-    return Whereabouts(name, None if found is None else found.identity, found, taken)
+    if found is not None:
+        return whereabouts(entries, name, str(found.identity))
+    called = next((entry for entry in entries if entry.name == name), None)
+    if called is not None and None in said[called.path]:  # that it is another cannot be told
+        return Whereabouts(name, None, called, taken=False)
+    return Whereabouts(name, None, None, taken=called is not None)
 
 
-def _is_of(entry: LibraryEntry, result: TrainedDictionary) -> bool:
-    """Whether a result of an earlier version, which wrote no identity, is this dictionary: they share all figures."""
-    if (entry.model, entry.layer, entry.site, entry.atoms) != (result.model, result.layer, result.site, result.atoms):
-        return False
+def _is_alike(entry: LibraryEntry, result: TrainedDictionary) -> bool:
+    """Whether it is of the same layer, which dictionaries of one training differ in."""
+    return (entry.site, entry.layer, entry.atoms) == (result.site, result.layer, result.atoms)
+
+
+def _figures(entry: LibraryEntry) -> list[object]:
+    """What a dictionary says of its training that no other training's does; None for what it does not say."""
     try:
         stats = read_description(entry.path)["stats"]
     except (UserError, OSError):
-        return False
-    return all(stats.get(name) == getattr(result, name) for name in _FIGURES)
+        return [None for _ in _FIGURES]
+    return [stats.get(figure) for figure in _FIGURES]

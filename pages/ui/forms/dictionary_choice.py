@@ -37,7 +37,7 @@ def choose(
         )
     )
     if address.leave(name, key, chosen, default):
-        meaning.forget_ids()
+        meaning.choose_several([by_name[one] for one in chosen])
     return chosen
 
 

@@ -71,24 +71,24 @@ def choose(name: str, identity: str | None = None) -> None:
     st.query_params.pop(ID, None)
 
 
-def forget_ids() -> None:
-    """Another list is chosen: the identities in the address are not of its names."""
+def choose_several(entries: Sequence[LibraryEntry] = ()) -> None:
+    """A list in the address means these from now on: the identities that stand beside it are of what was there."""
+    st.session_state.setdefault(_NOW, {}).update({entry.name: entry.identity for entry in entries})
     st.query_params.pop(IDS, None)
 
 
 def with_identities(values: Mapping[str, object], usable: Sequence[LibraryEntry]) -> dict[str, object]:
     """The values of an address to be shared, with the names of now and the identity of every dictionary in it."""
     by_name = {entry.name: entry for entry in reversed(usable)}
-    shared = dict(values)
-    name = values.get("dictionary")
-    if name is not None and (entry := by_name.get(str(name))) is not None:
-        shared[ID] = beginning(entry.identity)
-    for which in _LISTS:
-        if values.get(which):
-            names = Listed(called_now(one) for one in str(values[which]).split(MARK))
+    shared: dict[str, object] = {}
+    for key, value in values.items():
+        shared[key] = value
+        if key == "dictionary" and str(value) in by_name:
+            shared[ID] = beginning(by_name[str(value)].identity)
+        elif key in _LISTS and value:
+            names = Listed(called_now(one) for one in str(value).split(MARK))
             identities = [beginning(by_name[one].identity) if one in by_name else None for one in names]
-            shared[which] = names
-            shared[IDS] = Listed(one or "" for one in identities) if any(identities) else None
+            shared |= {key: names, IDS: Listed(one or "" for one in identities) if any(identities) else None}
     return shared
 
 

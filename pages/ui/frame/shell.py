@@ -194,9 +194,7 @@ def _asked_for(usable: list[LibraryEntry]) -> Whereabouts | None:
 def _chosen_by_hand() -> None:
     """The address says so at once: it is read before the field is drawn."""
     name = st.session_state[_CHOSEN]
+    meaning.choose(name)
     if name == st.session_state[_DEFAULT]:
         st.query_params.pop("dictionary", None)
-    else:
-        st.query_params["dictionary"] = address.writable(name)
-    st.query_params.pop(meaning.ID, None)
     st.query_params.pop("atom", None)  # an atom's number means nothing in another dictionary

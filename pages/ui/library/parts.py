@@ -25,7 +25,7 @@ from pages.ui.frame import engine, meaning, navigation, shell
 from pages.ui.train import further as train_further
 
 _SELECTED = "library.selected"
-_SAID, _REFUSED, _VERIFIED = "library.said", "library.refused", "library.verified"
+_SAID, _REFUSED, _VERIFIED = "library.done", "library.refusal", "library.verified"
 _SECONDS_SAID = 6.0
 _SHORT_LIST = 10  # rows shown without a scroll bar
 _CHECKED_LABELS = 200  # enough to see a wrong dictionary, quick enough to wait for

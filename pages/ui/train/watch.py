@@ -37,7 +37,7 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
     for result, now in zip(results, results_now(results), strict=True):
         label = "Decompose with it" if len(results) == 1 else f"Decompose with layer {result.layer}"
         if now.entry is not None:
-            there = {"dictionary": now.entry.name, meaning.ID: beginning(now.entry.identity)}
+            there = {"dictionary": now.entry.name, meaning.ID: beginning(now.identity)}
             navigation.link("Decompose", there, label=f"**{label}**")
     train_further.link(job.id)
 

@@ -144,7 +144,7 @@ def _one_of_each_layer(entries: Sequence[LibraryEntry]) -> Listed:
 def _forget_labels() -> None:
     """Those in the address are of the model that was chosen before."""
     st.query_params.pop("labels", None)
-    meaning.forget_ids()
+    meaning.choose_several()
 
 
 def _text(name: str, label: str, placeholder: str, help: str) -> str:
