@@ -36,7 +36,7 @@ _RESULTS = listed(  # see training_run.TrainedDictionary
             "layer": optional(whole()),
             "threshold": optional(number()),
         },
-        {"identity": optional(text())},
+        {"identity": optional(text())},  # earlier versions wrote none
     )
 )
 
@@ -110,7 +110,8 @@ class CheckpointFolder:
             check(found, _RESULTS, path, "remove it.")
         except UserError:
             return []
-        return [result for result in map(_as_it_lies_now, found) if is_of(Path(result["path"]), config, origin)]
+        placed = filter(None, map(_as_it_lies_now, found))
+        return [result for result in placed if is_of(Path(result["path"]), config, origin)]
 
     def saved_sites(self, config: TrainConfig, origin: Origin) -> set[tuple[str, int | None]]:
         """Site and layer of each of them."""
@@ -138,12 +139,14 @@ def is_of(folder: Path, config: TrainConfig, origin: Origin, run: str | None = N
     return made == wanted and run in (None, description.get(RUN)) and origin.same(Origin.of(description["spec"]))
 
 
-def _as_it_lies_now(result: dict[str, Any]) -> dict[str, Any]:
-    """The result with the folder its dictionary has now: somebody may have renamed it while others grew. Earlier
-    versions wrote no identity: those stay as they are.
+def _as_it_lies_now(result: dict[str, Any]) -> dict[str, Any] | None:
+    """The result with the folder its dictionary has now: somebody may have renamed it while others grew; None where it
+    was deleted. Earlier versions wrote no identity: those stay as they are.
     """
-    place = folder_now(Path(result["path"]), result["identity"]) if result.get("identity") else None
-    return result if place is None else {**result, "path": str(place)}
+    if result.get("identity") is None:
+        return result
+    place = folder_now(Path(result["path"]), result["identity"])
+    return None if place is None else {**result, "path": str(place)}
 
 
 @dataclass(frozen=True)

@@ -123,3 +123,29 @@ def test_results_of_an_earlier_version_are_found_by_their_figures(trained: Path)
     [now] = results_now([result])
     assert now.entry is None
     assert now.taken
+
+
+def test_a_layer_that_is_renamed_while_others_grow_is_still_a_result(trained: Path, tmp_path: Path) -> None:
+    """A streamed training saves its layers one by one; the name of the first may be given away before the last."""
+    from dataclasses import asdict
+
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries.storage.description import read_description
+    from itda_core.runs import TrainedDictionary
+    from itda_core.runs.training.checkpoint_folder import CheckpointFolder, Origin
+
+    library, work = Library(), CheckpointFolder(tmp_path / "work")
+    work.folder.mkdir()
+    own = library.import_(trained, "mine")
+    dictionary = AtomDictionary.load(own)
+    origin = Origin.of(read_description(own)["spec"])
+    work.record_saved([asdict(TrainedDictionary.of(dictionary, own))])
+    renamed = library.rename("mine", "renamed")
+    [result] = work.saved(dictionary.config, origin)
+    assert result["path"] == str(renamed)
+    library.remove("renamed")
+    assert work.saved(dictionary.config, origin) == []
+    AtomDictionary.load(trained).save_pretrained(own)  # another run's, made by the same settings
+    said = json.loads((own / "dictionary.json").read_text())
+    (own / "dictionary.json").write_text(json.dumps({**said, "created": "2026-11-21T12:00:00+00:00"}))
+    assert work.saved(dictionary.config, origin) == []
