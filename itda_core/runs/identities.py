@@ -31,6 +31,8 @@ def identified(entries: Iterable[LibraryEntry], name: str, identity: str) -> Lib
     """The dictionary of this identity, or whose identity begins so; of copies the one that is called `name`, or else
     the first. None where there is none, whatever is called `name`.
     """
+    if not is_beginning(identity):  # a file or an address may say anything; what is empty would be any dictionary's
+        return None
     found = [entry for entry in entries if entry.identity is not None and entry.identity.startswith(identity)]
     return next((entry for entry in found if entry.name == name), found[0] if found else None)
 

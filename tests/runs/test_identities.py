@@ -104,6 +104,12 @@ def test_of_copies_the_one_of_the_name_is_meant(library: Library) -> None:
         assert entry.name == name
 
 
+@pytest.mark.parametrize("nonsense", ["", "0", "first", "*"])
+def test_nonsense_is_no_dictionarys_identity(library: Library, nonsense: str) -> None:
+    assert whereabouts(library.entries(), "first", nonsense).entry is None
+    assert folder_now(library.folder / "first", nonsense) is None
+
+
 def test_what_an_address_may_hold() -> None:
     assert is_beginning("0123abcd")
     assert is_beginning("a" * 64)

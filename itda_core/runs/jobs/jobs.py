@@ -187,7 +187,7 @@ class Job(Generic[R, S]):
     @property
     def identities(self) -> dict[str, str]:
         """Those of the dictionaries that the request names, by those names, as far as they were written down."""
-        return self._order.identities
+        return {name: one for name, one in self._order.identities.items() if isinstance(one, str)}
 
     @property
     def placed_request(self) -> R:

@@ -89,6 +89,20 @@ def test_an_evaluation_after_a_rename_measures_the_same_dictionary(
         again.resume()
 
 
+def test_nonsense_in_a_jobs_folder_is_no_identity(library: Library, jobs_: Jobs, worker_here: object) -> None:
+    job = jobs_.start(EvaluateRequest(("first",)))
+    order = json.loads((job.folder / "request.json").read_text())
+    assert order["identities"] == {str(library.folder / "first"): identity_at(library.folder / "first")}
+    for nonsense in (5, None, ["a"]):
+        said = {**order, "identities": dict.fromkeys(order["identities"], nonsense)}
+        (job.folder / "request.json").write_text(json.dumps(said))
+        assert Job(job.folder).identities == {}
+        assert Job(job.folder).placed_request == job.request
+    del order["identities"]  # as earlier versions wrote it
+    (job.folder / "request.json").write_text(json.dumps(order))
+    assert (Job(job.folder).problem, Job(job.folder).placed_request) == (None, job.request)
+
+
 def test_statuses_of_earlier_versions_are_read(trained: Path) -> None:
     """Their results hold no identity; a training's are told by their figures."""
     from itda_core.dictionaries import AtomDictionary
