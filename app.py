@@ -6,7 +6,7 @@ from pages.ui.frame import engine, shell
 from pages.ui.home import parts as home_parts
 
 frame = shell.page("Home")
-frame.share({"dictionary": st.query_params.get("dictionary")})
+frame.share({"dictionary": frame.named})
 frame.export(home_parts.exports(frame))
 shell.complain()
 

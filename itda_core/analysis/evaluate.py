@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from itda_core.analysis.evaluation_text import Held, evaluation_text, n_text
 from itda_core.arguments import plain, plain_list
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
+from itda_core.files.dataclass_schema import ADDED
 from itda_core.pursuit.methods import method_named
 from itda_core.text.corpus import Corpus
 from itda_core.time_left import time_left
@@ -66,6 +67,7 @@ class Evaluation:
     site: str
     atoms: int  # in the dictionary
     sinks_left_out: int = 0  # tokens whose norm is above what the dictionary was built from: not among `tokens`
+    identity: str | None = field(default=None, metadata=ADDED)  # of the dictionary, whatever its folder is called later
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by the fields' names."""
@@ -374,4 +376,5 @@ class _Pass:
             site=spec.site,
             atoms=len(one.dictionary),
             sinks_left_out=one.sinks,
+            identity=one.dictionary.identity,
         )

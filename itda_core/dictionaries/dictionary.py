@@ -27,6 +27,8 @@ class AtomDictionary:
 
     `mean` (d_model,) is zero unless the dictionary is centred; `provenance` has one row per label; `spec`, `config` and
     `stats` say what it was grown from, how, and how well it does; `path` is its folder, None before it is saved.
+    `identity` (hexadecimal sha256) tells what was read from its folder, or last saved, from every other dictionary,
+    whatever the folder is called now; None before that.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class AtomDictionary:
         assert tuple(mean.shape) == tuple(atoms.shape[1:]), "atoms (n_atoms, d_model) and mean (d_model,)"
         self.atoms, self.mean, self.provenance = atoms, mean, provenance
         self.spec, self.config, self.stats, self.path = spec, config, stats, path
+        self.identity: str | None = None
         self._grams: dict[torch.dtype, Tensor | None] = {} if gram is None else {gram.dtype: gram}
         self._gram_dtype: torch.dtype | None = None  # None: what suits the pursuit
 
@@ -70,7 +73,10 @@ class AtomDictionary:
         from itda_core.dictionaries.storage.dictionary_folder import read
 
         path = user_path(path)
-        return cls(*read(path), path)
+        found = read(path)
+        dictionary = cls(*found.parts, path)
+        dictionary.identity = found.identity
+        return dictionary
 
     @classmethod
     def of(cls, given: AtomDictionary | str | Path) -> AtomDictionary:
@@ -112,7 +118,9 @@ class AtomDictionary:
     def to(self, device: torch.device | str) -> AtomDictionary:
         """The same dictionary with its tensors on `device`."""
         atoms, mean = self.atoms.to(device), self.mean.to(device)
-        return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path)
+        moved = AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path)
+        moved.identity = self.identity
+        return moved
 
     def encode(self, x: Tensor, k: int | None = None, method: str | None = None) -> SparseCode:
         """Codes of activations x (n_tokens, d_model), the mean subtracted first; x may be an array of NumPy as well.

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from functools import lru_cache
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from itda_core.errors import UserError
@@ -18,6 +18,8 @@ from itda_core.errors import UserError
 LARGEST = 2**53  # the whole numbers that every reader of JSON, a browser and a float64 hold exactly
 MOST_CHARACTERS = 20_000  # of one string: no path, name, sentence or context has so many
 _MOST_SHOWN = 60  # characters of a value in a message
+
+ADDED: Mapping[str, bool] = MappingProxyType({"added": True})  # metadata of a field that earlier versions did not write
 
 T = TypeVar("T")
 
@@ -43,7 +45,7 @@ def from_json(kind: type[T], value: object, *, made: Mapping[str, Any] | None = 
     """A `kind` (a dataclass) from JSON with its fields as keys; lists become tuples.
 
     - made: fields whose JSON has another form than their declared type, as they are to be in the result;
-    - whole: all the fields are keys; otherwise those that have a default may be missing.
+    - whole: all the fields are keys but those that were ADDED; otherwise those that have a default may be missing.
 
     A number that JSON cannot hold was written as null (files.finite); where a number must be, null is NaN again. Whole
     numbers are counts, 0 to LARGEST. Raises Unfit for another key, type or size, and what `kind` itself refuses.
@@ -82,7 +84,11 @@ def _built(kind: type[T], value: object, where: str, made: Mapping[str, Any], wh
     known: tuple[Field[Any], ...] = fields(kind)  # pyright: ignore[reportArgumentType]  (a dataclass, of any kind)
     if unknown := sorted(set(value) - {own.name for own in known}):
         raise Unfit(where, f"has unknown keys {_cut(', '.join(unknown))}")
-    needed = {own.name for own in known if whole or (own.default is MISSING and own.default_factory is MISSING)}
+    needed = {
+        own.name
+        for own in known
+        if not own.metadata.get("added") and (whole or (own.default is MISSING and own.default_factory is MISSING))
+    }
     if missing := sorted(needed - set(value)):
         raise Unfit(where, f"lacks {', '.join(missing)}")
     hints, prefix = _hints(kind), f"{where}." if where else ""

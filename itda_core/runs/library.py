@@ -54,6 +54,7 @@ class LibraryEntry:
     fvu: float | None = None
     created: str | None = None  # ISO 8601, UTC
     bytes: int | None = None
+    identity: str | None = None  # hexadecimal sha256 of what it is; a rename does not change it
 
 
 class Library:
@@ -312,4 +313,5 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
         fvu=summary.fvu,
         created=summary.created,
         bytes=summary.bytes,
+        identity=summary.identity,
     )

@@ -25,7 +25,7 @@ PATIENCE = 240.0  # seconds; a loaded machine takes its time to import torch
 
 TRAIN_KEYS = [
     *("path", "model", "layer", "site", "atoms", "d_model", "k", "selection", "threshold", "tokens", "seconds"),
-    *("tokens_per_second", "mean_relative_error"),
+    *("tokens_per_second", "mean_relative_error", "identity"),
 ]
 DECOMPOSE_KEYS = {"model", "layer", "site", "k", "method", "tokens"}
 TOKEN_KEYS = {"index", "text", "char_start", "char_end", "relative_error", "atoms"}
@@ -79,6 +79,7 @@ def test_train_then_decompose_give_the_contracts_keys(itda: Cli, tiny_folder: Pa
     for result in results:
         dictionary = AtomDictionary.load(result["path"])
         assert (result["atoms"], result["d_model"]) == tuple(dictionary.atoms.shape)
+        assert result["identity"] == dictionary.identity
         assert result["tokens_per_second"] == pytest.approx(result["tokens"] / result["seconds"])
         assert Path(result["path"]).parent == home / "library"
 

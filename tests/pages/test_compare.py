@@ -24,6 +24,7 @@ from itda_core.figures import heatmaps
 from itda_core.runs.costs.matching import estimate_match
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import MATCHING
+from itda_core.runs.library import Library
 from itda_core.runs.matching.request import DICTIONARIES, MatchRequest
 from itda_core.runs.matching.status import MatchStatus
 from pages.ui.compare import matrix as compare_matrix
@@ -230,7 +231,10 @@ def test_exports(studio: Studio, three: dict[str, set[Any]]) -> None:
     matrix = matrix_of(studio)
     read = pd.read_csv(io.StringIO(compare_matrix.csv(matrix)), index_col=0)
     assert read.loc[FIRST, SECOND] == pytest.approx(plain(three[FIRST], three[SECOND]))
-    keys = list(json.loads(compare_matrix.figures_json(matrix)))
+    entries = [entry for entry in Library().entries() if entry.name in (FIRST, SECOND, THIRD)]
+    exported = json.loads(compare_matrix.figures_json(matrix, entries))
+    assert exported["identities"] == {entry.name: entry.identity for entry in entries}
+    keys = list(exported)
     assert keys[:7] == ["labels", "sizes", "jaccard", "intersection", "comparable_fraction", "null_jaccard", "z"]
     pairs = pd.read_csv(io.StringIO(compare_matrix.pairs_csv(matrix)))
     assert list(pairs["jaccard"]) == pytest.approx(

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis import Decomposition, decompose, read_prompt, replay
 from itda_core.dictionaries import AtomDictionary
+from itda_core.dictionaries.storage.dictionary_folder import read_summary
 from itda_core.models import load_model
 from tests.pages.conftest import (
     HOSTILE,
@@ -62,8 +63,9 @@ def test_a_cold_deep_link_restores_everything(studio: Studio) -> None:
 def test_the_share_button_gives_the_address_of_what_is_shown(studio: Studio) -> None:
     test = studio.open("decompose", prompt="Bade & <kilo>", token="1", k="2")
     link = test.code[0].value
+    identity = read_summary(studio.dictionary).identity[:8]
     assert link.endswith(
-        f"/decompose?dictionary={studio.dictionary.name}&prompt=Bade+%26+%3Ckilo%3E&token=1&k=2&method=mp"
+        f"/decompose?dictionary={studio.dictionary.name}&id={identity}&prompt=Bade+%26+%3Ckilo%3E&token=1&k=2&method=mp"
     )
 
 

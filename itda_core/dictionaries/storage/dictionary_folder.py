@@ -24,6 +24,7 @@ from itda_core.dictionaries.storage.digested_files import (
     REMEDY,
     check_digest,
     digest_of,
+    identity_of,
     is_as_sealed,
     read_frame,
     read_tensors,
@@ -69,6 +70,7 @@ class DictionarySummary:
     fvu: float | None  # fraction of variance unexplained, see stats["fvu_text"]
     created: str  # ISO 8601, UTC
     bytes: int  # of the three files
+    identity: str  # hexadecimal sha256 of what dictionary.json says; it stays when the folder is renamed
 
 
 class Parts(NamedTuple):
@@ -80,6 +82,13 @@ class Parts(NamedTuple):
     spec: DictionarySpec
     config: TrainConfig
     stats: dict[str, Any]
+
+
+class Identified(NamedTuple):
+    """What a folder holds, and its identity, see DictionarySummary."""
+
+    parts: Parts
+    identity: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,8 @@ def save(dictionary: AtomDictionary, path: Path, *, dtype: str = "float32", run:
             },
         )
         labels = write_frame(folder / PROVENANCE, dictionary.provenance)
-        _write_description(folder, description, {ATOMS: atoms, PROVENANCE: labels})
+        written = _write_description(folder, description, {ATOMS: atoms, PROVENANCE: labels})
+    dictionary.identity = identity_of(written)
     return path
 
 
@@ -166,12 +176,14 @@ def _digests(description: dict[str, Any]) -> dict[str, str]:
     return {name: digest for name, digest in description.get(DIGESTS, {}).items() if name in (ATOMS, PROVENANCE)}
 
 
-def _write_description(folder: Path, description: dict[str, Any], digests: dict[str, str]) -> None:
-    """dictionary.json, the last of a folder's files, with the digests of them all."""
-    write_json(folder / SPECIFICATION, sealed(description, SPECIFICATION, digests))
+def _write_description(folder: Path, description: dict[str, Any], digests: dict[str, str]) -> dict[str, Any]:
+    """dictionary.json, the last of a folder's files, with the digests of them all; returns what it says."""
+    written = sealed(description, SPECIFICATION, digests)
+    write_json(folder / SPECIFICATION, written)
+    return written
 
 
-def read(path: Path) -> Parts:
+def read(path: Path) -> Identified:
     """The dictionary in the folder `path`, everything checked; atoms and mean on the CPU.
 
     Atoms stored in half precision are normalised again. Raises UserError when `path` is missing, foreign, of another
@@ -187,7 +199,8 @@ def read(path: Path) -> Parts:
         atoms, mean = _checked(path / ATOMS, tensors["atoms"], tensors["mean"])
     check_digest(path / ATOMS, _digests(description).get(ATOMS))
     frame = _labels(path, description)
-    return Parts(atoms, mean, frame, spec, config, description["stats"])
+    parts = Parts(atoms, mean, frame, spec, config, description["stats"])
+    return Identified(parts, identity_of(description))
 
 
 def read_summary(path: str | Path) -> DictionarySummary:
@@ -216,6 +229,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
         fvu=description["stats"].get("fvu"),
         created=description["created"],
         bytes=sum(file.stat().st_size for file in files if file.is_file()),
+        identity=identity_of(description),
     )
 
 

@@ -135,6 +135,15 @@ def is_as_sealed(record: Mapping[str, Any], name: str) -> bool:
     return record.get(DIGESTS, {}).get(name) in (None, _own_digest(record))
 
 
+def identity_of(record: Mapping[str, Any]) -> str:
+    """Hexadecimal sha256 of all that a folder's JSON file says, the digests of the other files among it: what tells one
+    dictionary from another, whatever they are called. No file is read for it.
+    """
+    digests = record.get(DIGESTS, {})
+    files = {name: digests[name] for name in sorted(digests) if Path(name).suffix != ".json"}
+    return hashlib.sha256(json.dumps([_own_digest(record), files]).encode()).hexdigest()
+
+
 def _own_digest(record: Mapping[str, Any]) -> str:
     """Of what JSON says besides its digests, however it is laid out."""
     rest = {name: value for name, value in record.items() if name != DIGESTS}

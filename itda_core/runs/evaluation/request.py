@@ -18,7 +18,9 @@ from itda_core.runs.jobs.request_options import (
     few,
 )
 
-_DICTIONARIES = Option("Names or folders.", metavar="DICTIONARY...", argument=True, located=dictionary_folder)
+_DICTIONARIES = Option(
+    "Names or folders.", metavar="DICTIONARY...", argument=True, located=dictionary_folder, dictionaries=True
+)
 _CORPUS = Option(
     "Text to measure on; by default each dictionary's own, after the part it was built from.", located=absolute_if_local
 )

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -48,6 +48,7 @@ from itda_core.runs.jobs.job_folder import (
     worker_of,
 )
 from itda_core.runs.jobs.kinds import KINDS, TRAINING, JobKind, JobRequest, R, S, kind_of
+from itda_core.runs.jobs.references import identities_of, placed
 
 TERMINATE_AFTER = 10.0  # seconds from the cancel file to SIGTERM: the worker looks at the file after each batch
 KILL_AFTER = 120.0  # seconds to SIGKILL: enough to write a checkpoint of any size
@@ -68,6 +69,8 @@ class _Order:
     request: dict[str, Any]
     kind: str = TRAINING.name  # the first version had only trainings and wrote no kind
     further: bool = False  # whether it goes on from finished dictionaries
+    # Of the dictionaries that the request names, by those names; earlier versions did not write them.
+    identities: dict[str, str] = field(default_factory=dict)
 
 
 class Jobs:
@@ -87,7 +90,9 @@ class Jobs:
         if further and not kind.continues:
             raise UserError(f"Only a training can go further; start a new {kind.noun}.")
         now = datetime.datetime.now(datetime.UTC)
-        order = _Order(now.isoformat(timespec="seconds"), request.resolved().to_dict(), kind.name, further)
+        asked = request.resolved()
+        identities = identities_of(asked)
+        order = _Order(now.isoformat(timespec="seconds"), asked.to_dict(), kind.name, further, identities)
         job: Job[R, Any] = Job(self.folder / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}")
         sweep(self.folder)
         with new_folder(job.folder) as partial:
@@ -180,9 +185,26 @@ class Job(Generic[R, S]):
         return self._order.further
 
     @property
+    def identities(self) -> dict[str, str]:
+        """Those of the dictionaries that the request names, by those names, as far as they were written down."""
+        return {name: one for name, one in self._order.identities.items() if isinstance(one, str)}
+
+    @property
+    def placed_request(self) -> R:
+        """The request with the folders where its dictionaries are now: they may have been renamed since.
+
+        Raises UserError for one that is not there any more, also where another has its name.
+        """
+        return placed(self.request, self.identities)
+
+    @property
     def command(self) -> str:
         """The same work as a line for a terminal."""
-        return command_of(self.request, further=self.further)
+        try:
+            request = self.placed_request
+        except UserError:
+            request = self.request
+        return command_of(request, further=self.further)
 
     @property
     def state(self) -> str:
@@ -240,7 +262,7 @@ class Job(Generic[R, S]):
     def resume(self) -> None:
         """Start a worker again, from the last checkpoint, or from the beginning where its kind keeps none.
 
-        Raises UserError when the job is running or done.
+        Raises UserError when the job is running or done, or when a dictionary that it is about is not there any more.
         """
         self.launch(resume=True)
 
@@ -257,6 +279,8 @@ class Job(Generic[R, S]):
             status = self.status
             if resume and not status.resumable:
                 raise UserError(f"Job {self.id} is {status.state}; only one that was stopped or failed can be resumed.")
+            # The worker itself looks where its dictionaries are now; here it is said at once that one is gone.
+            placed(self.request, self.identities)
             for name in (CANCEL, PROCESS):
                 clear(self.folder / name, file=True)
             for name in (STATUS, LOG):

@@ -43,6 +43,7 @@ class Option:
     fetch: Callable[[Any, str], Any] | None = None  # of the JSON and what the request is called -> the value
     located: Callable[[str, Library], str] | None = None  # of a name -> what means the same in every working directory
     added: bool = False  # requests of earlier versions lack it
+    dictionaries: bool = False  # whether it names dictionaries, whose names may be given to others later
 
     @property
     def flag(self) -> str:
@@ -159,6 +160,17 @@ class JobRequest:
                 if not group.whole and name in value:
                     made[name] = read_as(_type(cls, name), value[name], f"{cls.CALLED}'s {name}", whole=False)
         return read_as(cls, value, cls.CALLED, made=made)
+
+    def references(self) -> tuple[str, ...]:
+        """The dictionaries it names, by name or folder, each once."""
+        named = (getattr(self, name) for name, option in _options(type(self)).items() if option.dictionaries)
+        return tuple(dict.fromkeys(one for several in named for one in several))
+
+    def with_references(self, instead: Mapping[str, str]) -> Self:
+        """The same request with other names or folders of these dictionaries."""
+        named = [name for name, option in _options(type(self)).items() if option.dictionaries]
+        changed = {name: tuple(instead.get(one, one) for one in getattr(self, name)) for name in named}
+        return replace(self, **changed)  # pyright: ignore[reportArgumentType]  (each kind of request is a dataclass)
 
     def resolved(self) -> Self:
         """The same request with absolute paths, so that it means the same in every working directory.

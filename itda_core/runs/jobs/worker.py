@@ -11,6 +11,7 @@ from typing import Any
 from itda_core.files import read_json
 from itda_core.runs.jobs.jobs import Job
 from itda_core.runs.jobs.kinds import JobRequest, kind_of
+from itda_core.runs.jobs.references import check_read, placed
 from itda_core.runs.jobs.reporter import STATUS, Reporter, ending
 from itda_core.runs.jobs.stopping import Interrupted
 
@@ -38,6 +39,7 @@ def work_for_job(
     Raises what the work raises, and Interrupted, after the job's status says so.
     """
     kind, began = kind_of(request), monotonic()
+    identities = Job(folder).identities
     earlier = kind.status.from_dict(read_json(folder / STATUS)) if resume and kind.continues else kind.status()
     none_yet = next(own.default for own in fields(earlier) if own.name == earlier.OUTCOME)
     begun = replace(earlier, state="running", error=None, **{earlier.OUTCOME: none_yet})
@@ -67,6 +69,7 @@ def work_for_job(
             "should_stop": lambda: should_stop() or reporter.cancelled(),
         }
     with ending(reporter):
-        outcome = kind.do(request, on_step=step, on_progress=progress, **more)
+        outcome = kind.do(placed(request, identities), on_step=step, on_progress=progress, **more)
+        check_read(outcome, identities)
         reporter.report(reporter.status.with_outcome(outcome, monotonic() - began))
     return outcome

@@ -21,6 +21,7 @@ from itda_core.errors import UserError
 from itda_core.files import explained, read_json, write_json
 from itda_core.fingerprints import same_model
 from itda_core.runs.home import checkpoints_folder
+from itda_core.runs.identities import folder_now
 from itda_core.runs.training.request import TrainRequest
 
 _STATE, _STREAMED, _REQUEST, _SAVED, _LOCK = "state", "streamed", "request.json", "saved.json", ".lock"
@@ -34,7 +35,8 @@ _RESULTS = listed(  # see training_run.TrainedDictionary
             **{name: number() for name in ("seconds", "tokens_per_second", "mean_relative_error")},
             "layer": optional(whole()),
             "threshold": optional(number()),
-        }
+        },
+        {"identity": optional(text())},  # earlier versions wrote none
     )
 )
 
@@ -96,7 +98,8 @@ class CheckpointFolder:
         ]
 
     def saved(self, config: TrainConfig, origin: Origin) -> list[dict]:
-        """The results of a training of `config` on `origin` that saved.json lists and the library still has.
+        """The results of a training of `config` on `origin` that saved.json lists and the library still has, under
+        whatever name.
 
         Such a list remains when the disk was full between two of them. A damaged one counts as empty, because the
         dictionaries hold the same facts.
@@ -109,7 +112,8 @@ class CheckpointFolder:
             check(found, _RESULTS, path, "remove it.")
         except UserError:
             return []
-        return [result for result in found if is_of(Path(result["path"]), config, origin)]
+        placed = filter(None, map(_as_it_lies_now, found))
+        return [result for result in placed if is_of(Path(result["path"]), config, origin)]
 
     def saved_sites(self, config: TrainConfig, origin: Origin) -> set[tuple[str, int | None]]:
         """Site and layer of each saved result."""
@@ -135,6 +139,16 @@ def is_of(folder: Path, config: TrainConfig, origin: Origin, run: str | None = N
     except UserError:  # gone, damaged, or of another width than this threshold goes with
         return False
     return made == wanted and run in (None, description.get(RUN)) and origin.same(Origin.of(description["spec"]))
+
+
+def _as_it_lies_now(result: dict[str, Any]) -> dict[str, Any] | None:
+    """The result with the folder its dictionary has now: somebody may have renamed it while others grew; None where it
+    was deleted. Earlier versions wrote no identity: those stay as they are.
+    """
+    if result.get("identity") is None:
+        return result
+    place = folder_now(Path(result["path"]), result["identity"])
+    return None if place is None else {**result, "path": str(place)}
 
 
 @dataclass(frozen=True)

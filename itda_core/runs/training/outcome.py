@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from itda_core.files.dataclass_schema import ADDED
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
@@ -27,6 +29,7 @@ class TrainedDictionary:
     seconds: float
     tokens_per_second: float
     mean_relative_error: float  # over the stream, each token as judged before it could become an atom; 0 to 1
+    identity: str | None = field(default=None, metadata=ADDED)  # of the dictionary, whatever it is called later
 
     @classmethod
     def of(cls, dictionary: AtomDictionary, path: Path) -> TrainedDictionary:
@@ -46,4 +49,5 @@ class TrainedDictionary:
             seconds=stats["seconds"],
             tokens_per_second=stats["tokens_per_second"],
             mean_relative_error=stats["mean_relative_error"],
+            identity=dictionary.identity,
         )

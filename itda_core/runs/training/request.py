@@ -45,6 +45,7 @@ _INITIAL = Option(
     repeated=True,
     located=_absolute_if_dictionary,
     added=True,
+    dictionaries=True,
 )
 _KEEP_ACTIVATIONS = Option(
     "Write the activations to disk; later trainings on the same text read them instead of running the model (itda "

@@ -51,6 +51,7 @@ _LABELS = Option(
     metavar="LABELS...",
     argument=True,
     located=_absolute_labels,
+    dictionaries=True,
 )
 _LAYERS = replace(
     layers_option("Layers of MODEL, for example 0,2-4, or all; those of the labels if left out.", shown=None),
@@ -63,6 +64,7 @@ _OWN = Option(
     metavar="DICTIONARY",
     repeated=True,
     located=dictionary_folder,
+    dictionaries=True,
 )
 _HELD_OUT = Option(
     "Text to measure on; what follows the labels' text if left out.", metavar="CORPUS", located=absolute_if_local

@@ -29,7 +29,7 @@ def page(frame: shell.Shell) -> None:
         problem(error, key="compare.problem")
         frame.share(_kept(frame, entries))
         return
-    cell = compare_matrix.arrive_cell(found, st.query_params.get("dictionary"))
+    cell = compare_matrix.arrive_cell(found, frame.named)
     shell.complain()
     compare_matrix.comparability(found)
     parts = compare_cell.differences(found, cell)

@@ -22,7 +22,7 @@ from pages.ui.compare.options import MOST_WITH_INTERVAL, Options
 from pages.ui.components.heatmap import heatmap as heatmap_of
 from pages.ui.components.plain_text import notice
 from pages.ui.forms.dictionary_choice import MARK, Listed
-from pages.ui.frame import address, engine, shell
+from pages.ui.frame import address, engine, meaning, shell
 from pages.ui.frame.address import kept_choice
 
 _CELL = "compare.cell"
@@ -85,8 +85,9 @@ def arrive_cell(found: Compared, asked: str | None) -> tuple[int, int]:
 
     def parse(text: str) -> Listed:
         for at in (i for i, sign in enumerate(text) if sign == MARK):  # a model's name may hold the mark
-            if text[:at] in labels and text[at + 1 :] in labels:
-                return Listed((text[:at], text[at + 1 :]))
+            one, two = meaning.called_now(text[:at]), meaning.called_now(text[at + 1 :])
+            if one in labels and two in labels:
+                return Listed((one, two))
         raise address.Refused("names no two of what is compared")
 
     given = st.query_params.get("cell")
@@ -151,7 +152,7 @@ def exports(found: Compared, passages: Callable[[], Sequence[heatmaps.Passages]]
     return {
         "Matrix (CSV)": ("jaccard.csv", "text/csv", lambda: csv(found.matrix)),
         "Every pair (CSV)": ("jaccard-pairs.csv", "text/csv", lambda: pairs_csv(found.matrix)),
-        "All figures (JSON)": ("jaccard.json", "application/json", lambda: figures_json(found.matrix)),
+        "All figures (JSON)": ("jaccard.json", "application/json", lambda: figures_json(found.matrix, found.entries)),
         "Web page (works offline)": ("jaccard.html", "text/html", page),
     }
 
@@ -167,6 +168,7 @@ def pairs_csv(matrix: JaccardMatrix) -> str:
     return frame_csv(pd.DataFrame(rows_of(matrix), columns=list(CELL_COLUMNS)))
 
 
-def figures_json(matrix: JaccardMatrix) -> str:
-    """What `itda compare --json` prints."""
-    return json.dumps(matrix.to_dict(), indent=2, ensure_ascii=False)
+def figures_json(matrix: JaccardMatrix, entries: Sequence[LibraryEntry]) -> str:
+    """What `itda compare --json` prints, and the identity of each dictionary by its name."""
+    identities = {entry.name: entry.identity for entry in entries}
+    return json.dumps({**matrix.to_dict(), "identities": identities}, indent=2, ensure_ascii=False)

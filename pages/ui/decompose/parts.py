@@ -262,11 +262,15 @@ def exports(entry: LibraryEntry, shown: Decomposition, *, show_special: bool) ->
     """What of this page can be taken along."""
     stem = f"{entry.name}-k{shown.k}-{shown.method}"
 
+    def all_of_it() -> str:
+        of = {"dictionary": entry.name, "identity": entry.identity}
+        return json.dumps({**of, **shown.to_dict()}, indent=2, ensure_ascii=False)
+
     def page() -> str:
         return figures_charts.decomposition_page(shown, dictionary=entry.name, show_special=show_special)
 
     return {
-        "JSON": (f"{stem}.json", "application/json", lambda: json.dumps(shown.to_dict(), indent=2, ensure_ascii=False)),
+        "JSON": (f"{stem}.json", "application/json", all_of_it),
         "CSV": (f"{stem}.csv", "text/csv", lambda: csv(shown)),
         "Web page (works offline)": (f"{stem}.html", "text/html", page),
     }

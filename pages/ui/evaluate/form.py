@@ -168,8 +168,7 @@ def _pursuits() -> Listed:
 
 def permalink(frame: shell.Shell, asked: Asked) -> dict[str, object]:
     """What the address of the filled form holds."""
-    chosen = frame.chosen.name if frame.chosen is not None and st.query_params.get("dictionary") else None
-    return {"dictionary": chosen, **address.held(("dictionaries", "k", "method", "text", "tokens"))}
+    return {"dictionary": frame.named, **address.held(("dictionaries", "k", "method", "text", "tokens"))}
 
 
 def cost(request: EvaluateRequest) -> None:

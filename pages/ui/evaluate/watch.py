@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import streamlit as st
 
 from itda_core.analysis.evaluate import Evaluation
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.identities import change_of
 from itda_core.runs.jobs.jobs import Job
 from itda_core.runs.jobs.kinds import EVALUATION
 from pages.ui.components.plain_text import notice
@@ -25,6 +27,7 @@ def _figures(job: Job[EvaluateRequest, EvaluationStatus], status: EvaluationStat
     if not status.results:
         return
     _what_text(status)
+    _changed(status)
     if not status.ended:
         st.caption("The figures so far: each over the tokens in its row. They settle as more text is read.")
     elif status.state != "done":
@@ -42,6 +45,15 @@ def _drawn(id: str, status: EvaluationStatus) -> tuple[Evaluation, ...]:
         results = status.results
         st.session_state[_DRAWN] = (id, time.monotonic(), results)
     return results
+
+
+def _changed(status: EvaluationStatus) -> None:
+    """What became of its dictionaries: the figures are of those that were called so when they were measured."""
+    measured = {result.identity: Path(result.dictionary) for result in status.results if result.identity is not None}
+    sentences = [change_of(path, identity) for identity, path in measured.items()]
+    if any(sentences):
+        step = "The figures are of what was called so when it was measured."
+        notice("\n".join(filter(None, sentences)), step=step, key="evaluate.changed")
 
 
 def _what_text(status: EvaluationStatus) -> None:

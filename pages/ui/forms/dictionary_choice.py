@@ -6,18 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from itda_core.runs.identities import Whereabouts
 from itda_core.runs.library import LibraryEntry
 from pages.ui.components.printable import visible
-from pages.ui.frame import address, engine
+from pages.ui.frame import address, engine, meaning
+from pages.ui.frame.address import MARK, Listed
 
-MARK = "~"  # between names in the address: no name of the library holds it
-
-
-class Listed(tuple[str, ...]):
-    """Several words, and how the address writes them."""
-
-    def __str__(self) -> str:
-        return MARK.join(self)
+__all__ = ["MARK", "Listed", "asked", "by_names", "choose"]
 
 
 def by_names(entries: Sequence[LibraryEntry]) -> dict[str, LibraryEntry]:
@@ -41,20 +36,35 @@ def choose(
             label, list(by_name), format_func=visible, key=key, placeholder="Choose one or several", help=help
         )
     )
-    address.leave(name, key, chosen, default)
+    if address.leave(name, key, chosen, default):
+        meaning.choose_several([by_name[one] for one in chosen])
     return chosen
 
 
 def asked(by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str, name: str = "dictionaries") -> Listed:
     """The dictionaries of `?name=`, as `choose` would show them, where its field is not drawn."""
+    found = meaning.several(st.query_params.get(name) or "", list(by_name.values()))
 
-    def parse(text: str) -> Listed:
-        given = [one for one in text.split(MARK) if one]
-        for one in given:
-            if one not in by_name:
-                near = engine.nearest(one, list(by_name.values()))
-                hint = f" (the nearest is {near[0].name})" if near else ""
-                address.complain(f"The library has no dictionary called {one[:60]!r}{hint}; it was left out.")
-        return Listed(one for one in dict.fromkeys(given) if one in by_name)
+    def parse(_: str) -> Listed:
+        for one in found:
+            if one.entry is None:
+                address.complain(_missing(one, by_name))
+            elif one.change:
+                address.complain(one.change)
+        return Listed(dict.fromkeys(one.entry.name for one in found if one.entry is not None))
 
-    return Listed(address.arrive(name, key, parse, default, within=(tuple(by_name), default)))
+    known = tuple((entry.name, entry.identity) for entry in by_name.values())
+    within = (known, default, st.query_params.get(meaning.IDS))
+    return Listed(address.arrive(name, key, parse, default, within=within))
+
+
+def _missing(one: Whereabouts, by_name: Mapping[str, LibraryEntry]) -> str:
+    """Why a name in the address was left out, as a sentence."""
+    if one.taken:
+        return (
+            f"The link means another {one.name[:60]!r} than the one that is called so now; it is not in this library "
+            "(deleted, or on another machine) and was left out. Choose the other one if you mean it."
+        )
+    near = engine.nearest(one.name, list(by_name.values()))
+    hint = f" (the nearest is {near[0].name})" if near else ""
+    return f"The library has no dictionary called {one.name[:60]!r}{hint}; it was left out."

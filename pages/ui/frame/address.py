@@ -18,6 +18,16 @@ from itda_core.foreign import valid
 T = TypeVar("T")
 
 
+MARK = "~"  # between names in the address: no name of the library holds it
+
+
+class Listed(tuple[str, ...]):
+    """Several words, and how the address writes them."""
+
+    def __str__(self) -> str:
+        return MARK.join(self)
+
+
 class Refused(ValueError):
     """Why a value in the address cannot be used, as half a sentence: `is not a whole number`."""
 
@@ -62,17 +72,21 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     return st.session_state[key]
 
 
-def leave(name: str, key: str, value: object, default: object) -> None:
-    """Writes `value` to `?name=` if it changed since `arrive`; removes the name where it is the `default` now."""
+def leave(name: str, key: str, value: object, default: object) -> bool:
+    """Writes `value` to `?name=` if it changed since `arrive`; removes the name where it is the `default` now.
+
+    Returns whether it changed.
+    """
     seen: _Seen = st.session_state[f"address.{key}"]
     if value == seen.value:
-        return
+        return False
     text = None if value is None or value == default else writable(value)
     if text is None:
         st.query_params.pop(name, None)
     else:
         st.query_params[name] = text
     st.session_state[f"address.{key}"] = seen._replace(given=text, value=value)
+    return True
 
 
 def kept_choice(label: str, name: str, choices: Mapping[str, str], *, key: str, help: str = "") -> str:

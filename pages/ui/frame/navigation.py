@@ -38,7 +38,8 @@ def choose(dictionary: str | None, *, default: bool) -> None:
 
 def remember(name: str, values: Iterable[str]) -> None:
     """Keeps what of `values` the address of the page `name` asks for now, and the dictionary it is about."""
-    asked_for = {value: text for value, text in st.query_params.items() if value in values and value != "dictionary"}
+    which = ("dictionary", "id")  # said anew by every link
+    asked_for = {value: text for value, text in st.query_params.items() if value in values and value not in which}
     st.session_state.setdefault(_LAST, {})[name] = (st.session_state.get(_DICTIONARY), asked_for)
 
 

@@ -11,10 +11,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from itda_core.errors import UserError
+from itda_core.runs.identities import Whereabouts
 from itda_core.runs.library import LibraryEntry
 from pages.ui.components.plain_text import notice, problem
 from pages.ui.components.printable import escaped
-from pages.ui.frame import address, engine, jobs_line, navigation
+from pages.ui.frame import address, engine, jobs_line, meaning, navigation
 from pages.ui.frame.navigation import GROUPS, PAGES
 
 Files = Mapping[str, tuple[str, str, Callable[[], bytes | str]]]
@@ -22,7 +23,7 @@ Files = Mapping[str, tuple[str, str, Callable[[], bytes | str]]]
 
 _ASSETS = Path(__file__).resolve().parents[3] / "assets"
 _STYLE = _ASSETS / "shell.css"
-_CHOSEN = "shell.dictionary"
+_CHOSEN, _DEFAULT, _ID = "shell.dictionary", "shell.default", "shell.id"
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,19 @@ class Shell:
     name: str
     entries: list[LibraryEntry]
     chosen: LibraryEntry | None  # the dictionary of the address, or the default one
-    unknown: str | None  # what the address calls a dictionary although the library has none of that name
+    unknown: str | None  # what the address calls a dictionary although the library has none that it means
     actions: DeltaGenerator  # where Share and Export go
+
+    @property
+    def named(self) -> str | None:
+        """What the dictionary is called now that the address asks for; None where it asks for none."""
+        return self.chosen.name if self.chosen is not None and "dictionary" in st.query_params else self.unknown
 
     def share(self, values: Mapping[str, object]) -> None:
         """The Share button with the permalink of what is shown; also what the sidebar's link comes back to."""
         _, path, _ = PAGES[self.name]
         navigation.remember(self.name, values)
+        values = meaning.with_identities(values, engine.usable(self.entries))
         with self.actions.popover("Share", icon=":material/link:"):
             st.caption("This address shows what you see now:")
             st.code(address.link(path, values), language=None, wrap_lines=True)
@@ -61,9 +68,10 @@ def page(name: str) -> Shell:
     st.html(_STYLE)
     st.logo(str(_ASSETS / "logo.svg"), size="large")
     listed = engine.entries()
+    meaning.begin(engine.usable(listed))
     with st.sidebar:
         links = st.container()
-        chosen, unknown = _chooser(listed)
+        chosen, asked_for = _chooser(listed)
         with links:
             _navigation()
         jobs_line.draw()
@@ -72,28 +80,39 @@ def page(name: str) -> Shell:
         st.title(name if name != "Home" else "ITDA Studio", anchor=False)
     with right:
         actions = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
-    if unknown is not None:
-        _offer_nearest(unknown, engine.usable(listed))
+    unknown = asked_for.name if asked_for is not None and chosen is None else None
+    if asked_for is not None and unknown is not None:
+        _offer_others(asked_for, engine.usable(listed))
+    elif asked_for is not None and asked_for.change:
+        notice(asked_for.change, step="This link still opens it.", key="shell.renamed")
     return Shell(name, listed, chosen, unknown, actions)
 
 
-def _offer_nearest(name: str, usable: list[LibraryEntry]) -> None:
-    near = engine.nearest(name, usable)
-    step = "The nearest ones are offered below." if near else "Train one, or import one in the library."
-    notice(f"The library has no dictionary called {name!r}.", step=step, kind="warning", key="shell.unknown")
+def _offer_others(gone: Whereabouts, usable: list[LibraryEntry]) -> None:
+    """What the address means is not there: why, and what could be meant instead."""
+    name = gone.name
+    if gone.taken:
+        near = [entry for entry in usable if entry.name == name][:1]
+        text = (
+            f"This link means another {name!r} than the one that is called so now. The library does not have that "
+            "other one: it was deleted, or it is on another machine."
+        )
+        step = "The one that is called so now is offered below."
+    else:
+        near = engine.nearest(name, usable)
+        why = "" if gone.identity is None else ": it was deleted, or it is on another machine"
+        text = f"The library has no dictionary called {name!r}{why}."
+        step = "The nearest ones are offered below." if near else "Train one, or import one in the library."
+    notice(text, step=step, kind="warning", key="shell.unknown")
     with st.container(horizontal=True, vertical_alignment="center"):
         for entry in near:
             st.button(
                 escaped(f"Open {entry.name}"),
                 key=f"shell.nearest.{entry.name}",
-                on_click=_open_instead,
+                on_click=meaning.choose,
                 args=(entry.name,),
             )
         navigation.link("Library", {}, label="See the whole library")
-
-
-def _open_instead(name: str) -> None:
-    st.query_params["dictionary"] = address.writable(name)
 
 
 def complain() -> None:
@@ -123,17 +142,23 @@ def _navigation() -> None:
             navigation.link(name, {}, back=True, width="stretch")
 
 
-def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | None]:
-    """The dictionary of the address and, where the library has none of that name, the name."""
+def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabouts | None]:
+    """The chosen dictionary, and what became of the one that the address asks for; None where it asks for none."""
     usable = engine.usable(listed)
     names = list(dict.fromkeys(entry.name for entry in usable))
     by_name = {entry.name: entry for entry in reversed(usable)}
     default = engine.default_entry(usable)
     st.divider()
+    asked_for = _asked_for(usable)
     if default is None:
         st.caption("No dictionary yet: train one or import one.")
-        return None, st.query_params.get("dictionary")
-    address.arrive("dictionary", _CHOSEN, lambda text: _name_of(text, by_name), default.name, within=tuple(names))
+        return None, asked_for
+    found = None if asked_for is None or asked_for.entry is None else asked_for.entry.name
+    known = tuple((entry.name, entry.identity) for entry in by_name.values())
+    address.arrive(
+        "dictionary", _CHOSEN, lambda _: found, default.name, within=(known, st.query_params.get(meaning.ID))
+    )
+    st.session_state[_DEFAULT] = default.name
     st.selectbox(
         "Dictionary",
         names,
@@ -145,7 +170,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | Non
     )
     name = st.session_state[_CHOSEN]
     if name is None:
-        return None, st.query_params.get("dictionary")
+        return None, asked_for
     address.leave("dictionary", _CHOSEN, name, default.name)
     navigation.choose(name, default=name == default.name)
     entry = by_name[name]
@@ -156,15 +181,20 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, str | Non
         engine.device(),
     ]
     st.caption(" · ".join(fact for fact in facts if fact))
-    return entry, None
+    return entry, asked_for
 
 
-def _name_of(text: str, by_name: Mapping[str, LibraryEntry]) -> str | None:
-    """The library's name for what an address gives (a name, or the path of a folder); None when it has none."""
-    if text in by_name:
-        return text
-    return next((name for name, entry in by_name.items() if str(entry.path) == text), None)
+def _asked_for(usable: list[LibraryEntry]) -> Whereabouts | None:
+    """What became of the dictionary that the address asks for."""
+    identity = address.arrive(meaning.ID, _ID, meaning.identity, None)
+    name = st.query_params.get("dictionary")
+    return None if name is None else meaning.of(name, identity, usable)
 
 
 def _chosen_by_hand() -> None:
+    """The address says so at once: it is read before the field is drawn."""
+    name = st.session_state[_CHOSEN]
+    meaning.choose(name)
+    if name == st.session_state[_DEFAULT]:
+        st.query_params.pop("dictionary", None)
     st.query_params.pop("atom", None)  # an atom's number means nothing in another dictionary

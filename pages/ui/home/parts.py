@@ -149,7 +149,8 @@ def exports(frame: shell.Shell) -> shell.Files:
     """What a bug report or a colleague needs to know of this place."""
 
     def overview() -> str:
-        names = [{"name": entry.name, "bundled": entry.bundled, "problem": entry.problem} for entry in frame.entries]
+        told = ("name", "bundled", "problem", "identity")
+        names = [{name: getattr(entry, name) for name in told} for entry in frame.entries]
         return json.dumps({"machine": machine_facts(), "dictionaries": names}, indent=2, ensure_ascii=False)
 
     return {"This machine and library (JSON)": ("itda-studio.json", "application/json", overview)}

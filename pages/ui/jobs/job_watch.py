@@ -120,7 +120,8 @@ def _table_json(table: Table) -> str:
 
 def everything(job: Job) -> str:
     """What was asked for and what came of it, as JSON."""
-    return json.dumps({"request": job.request.to_dict(), "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
+    asked_for = {"request": job.request.to_dict(), "identities": job.identities}
+    return json.dumps({**asked_for, "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
 
 
 def all_jobs(kind: JobKind) -> None:

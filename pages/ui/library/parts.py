@@ -21,11 +21,11 @@ from itda_core.runs.verify import Verification
 from pages.ui.components.moments import moment
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.components.printable import visible
-from pages.ui.frame import address, engine, navigation, shell
+from pages.ui.frame import engine, meaning, navigation, shell
 from pages.ui.train import further as train_further
 
 _SELECTED = "library.selected"
-_SAID, _REFUSED, _VERIFIED = "library.said", "library.refused", "library.verified"
+_SAID, _REFUSED, _VERIFIED = "library.done", "library.refusal", "library.verified"
 _SECONDS_SAID = 6.0
 _SHORT_LIST = 10  # rows shown without a scroll bar
 _CHECKED_LABELS = 200  # enough to see a wrong dictionary, quick enough to wait for
@@ -64,7 +64,7 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         rows = st.session_state[key]["selection"]["rows"]
         st.session_state[_SELECTED] = str(entries[rows[0]].path) if rows else None
         if rows and entries[rows[0]].problem is None:
-            st.query_params["dictionary"] = address.writable(entries[rows[0]].name)
+            meaning.choose(entries[rows[0]].name, entries[rows[0]].identity)
 
     st.dataframe(
         frame_of(entries),
@@ -126,7 +126,7 @@ def _import(source: str | Path) -> None:
 
 def _select(path: Path, sentence: str) -> None:
     st.session_state[_SELECTED] = str(path)
-    st.query_params["dictionary"] = address.writable(path.name)
+    meaning.choose(path.name)
     st.session_state[_SAID] = (sentence, time.monotonic())
     st.rerun()
 
@@ -230,6 +230,7 @@ def _delete(entry: LibraryEntry) -> None:
     st.session_state[_SELECTED] = None
     st.session_state[_SAID] = (f"{entry.name} was deleted.", time.monotonic())
     st.query_params.pop("dictionary", None)
+    st.query_params.pop(meaning.ID, None)
 
 
 def _verifying(entry: LibraryEntry) -> None:
@@ -298,6 +299,12 @@ def exports(entries: Sequence[LibraryEntry]) -> shell.Files:
         "JSON": (
             "itda-library.json",
             "application/json",
-            lambda: json.dumps(frame_of(entries).to_dict(orient="records"), indent=2, ensure_ascii=False, default=str),
+            lambda: _listed_json(entries),
         ),
     }
+
+
+def _listed_json(entries: Sequence[LibraryEntry]) -> str:
+    rows = frame_of(entries).to_dict(orient="records")
+    told = [{**row, "identity": entry.identity} for row, entry in zip(rows, entries, strict=True)]
+    return json.dumps(told, indent=2, ensure_ascii=False, default=str)

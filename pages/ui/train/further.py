@@ -14,6 +14,7 @@ from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.layers import format_layers
 from itda_core.runs.training.further import asks_more, check_extended, further, request_of
 from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.results_now import results_now
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.forms import corpus_location, job_form
 from pages.ui.frame import navigation, shell
@@ -34,7 +35,8 @@ class _Run:
     """The training that is to go further."""
 
     request: TrainRequest
-    dictionaries: tuple[str, ...]  # what it ended with
+    dictionaries: tuple[str, ...]  # what it ended with, as it is called now
+    gone: tuple[str, ...] = ()  # those of them that the library does not have any more
 
 
 def link(name: str, **values: str) -> None:
@@ -44,7 +46,8 @@ def link(name: str, **values: str) -> None:
 
 def page(frame: shell.Shell, name: str) -> None:
     """The form for the job or dictionary `name`, in place of that of a new training."""
-    frame.share({ADDRESS: name, "dictionary": st.query_params.get("dictionary")})
+    of_dictionary = frame.named is not None and name == st.query_params.get("dictionary")
+    frame.share({ADDRESS: frame.named if of_dictionary else name, "dictionary": frame.named})
     try:
         run = _run_of(frame, name)
         check_extended(run.request.config)
@@ -57,9 +60,9 @@ def page(frame: shell.Shell, name: str) -> None:
             heading(f"Go further with {run.request.model.name}", under=", ".join(run.dictionaries), key="further.name")
         job_watch.new(TRAINING)
     st.caption(_KEPT)
-    if gone := [name for name in run.dictionaries if name not in {entry.name for entry in frame.entries}]:
+    if run.gone:
         notice(
-            f"The library has no {' and no '.join(gone)} any more.",
+            f"The library has no {' and no '.join(run.gone)} any more.",
             step="A dictionary that was renamed is found; if it was deleted, start a new training.",
             kind="warning",
             key="further.gone",
@@ -87,15 +90,24 @@ def page(frame: shell.Shell, name: str) -> None:
 
 
 def _run_of(frame: shell.Shell, name: str) -> _Run:
-    """Raises UserError when there is nothing of that name, or nothing that has ended well."""
+    """Raises UserError when there is nothing of that name, or nothing that has ended well.
+
+    A dictionary that the address names as the chosen one, too, is what that means.
+    """
     entry = next((entry for entry in frame.entries if entry.name == name), None)
+    if name == st.query_params.get("dictionary") and frame.chosen is not None:
+        entry = frame.chosen
+    elif name == frame.unknown:
+        raise UserError(f"{name} is not in the library any more, so nothing can go further; start a new training.")
     if entry is not None:
         return _Run(request_of(entry), (entry.name,))
     job = Jobs().get(name, TRAINING)
     status = job.status
     if status.state != "done":
         raise UserError(f"Training {name} is not done ({status.state}); resume it, or wait until it is.")
-    return _Run(job.request, tuple(Path(result.path).name for result in status.results))
+    found = results_now(status.results)
+    names = tuple(one.name if one.entry is None else one.entry.name for one in found)
+    return _Run(job.request, names, tuple(one.name for one in found if one.entry is None))
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,25 @@ from pathlib import Path
 import streamlit as st
 
 from itda_core.figures import charts as figures_charts
+from itda_core.runs.identities import beginning
 from itda_core.runs.jobs.jobs import Job
 from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.layers import format_layers
 from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.results_now import results_now
 from itda_core.runs.training.status import LayerStatus, TrainingStatus
 from itda_core.runs.units import duration
 from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
+from pages.ui.components.plain_text import notice
 from pages.ui.components.printable import escaped
-from pages.ui.frame import navigation, shell
+from pages.ui.frame import meaning, navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import further as train_further
 
 
 def _figures(_: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
+    _changed(status)
     _numbers(status)
     if status.layers:
         _curves(status)
@@ -30,11 +34,21 @@ def _figures(_: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> No
 
 
 def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
-    for result in status.results:
-        name = Path(result.path).name
-        label = "Decompose with it" if len(status.results) == 1 else f"Decompose with layer {result.layer}"
-        navigation.link("Decompose", {"dictionary": name}, label=f"**{label}**")
+    results = status.results
+    for result, now in zip(results, results_now(results), strict=True):
+        label = "Decompose with it" if len(results) == 1 else f"Decompose with layer {result.layer}"
+        if now.entry is not None:
+            there = {"dictionary": now.entry.name, meaning.ID: beginning(now.identity)}
+            navigation.link("Decompose", there, label=f"**{label}**")
     train_further.link(job.id)
+
+
+def _changed(status: TrainingStatus) -> None:
+    """What became of its dictionaries where they are not called as they were, or are not there any more."""
+    if status.state == "done":
+        sentences = [now.change for now in results_now(status.results) if now.change]
+        if sentences:
+            notice("\n".join(sentences), key="train.changed")
 
 
 def _numbers(status: TrainingStatus) -> None:

@@ -21,7 +21,7 @@ from pages.ui.evaluate.form import whole_numbers
 from pages.ui.forms import dictionary_choice, job_form
 from pages.ui.forms.dictionary_choice import Listed
 from pages.ui.forms.model_settings import Loading, loading
-from pages.ui.frame import address
+from pages.ui.frame import address, meaning
 
 ADDRESS = ("from", "labels", "into", "layers", "k", "tokens", "draws")
 _FROM, _INTO = "transfer.from", "transfer.into"
@@ -143,6 +143,7 @@ def _one_of_each_layer(entries: Sequence[LibraryEntry]) -> Listed:
 def _forget_labels() -> None:
     """Those in the address are of the model that was chosen before."""
     st.query_params.pop("labels", None)
+    meaning.choose_several()
 
 
 def _text(name: str, label: str, placeholder: str, help: str) -> str:
