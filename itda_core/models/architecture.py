@@ -167,9 +167,7 @@ def _example(listed: list[str]) -> str:
 
 
 def context_length(module: nn.Module, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many tokens the model takes at once, special ones included: the least of its and its tokenizer's limits.
-
-    """
+    """How many tokens the model takes at once, special ones included: the least of its and its tokenizer's limits."""
     text_config = config.get_text_config()
     limits = stated_limits(lambda field: getattr(text_config, field, None), tokenizer.model_max_length)
     for path, child in module.named_modules():

@@ -22,10 +22,14 @@ def parse_layers(text: str) -> tuple[int, ...] | None:
     for part in cleaned.split(","):
         match = re.fullmatch(rf"\s*(\d{{1,{_MOST_DIGITS}}})\s*(?:-\s*(\d{{1,{_MOST_DIGITS}}})\s*)?", part)
         if match is None:
-            raise UserError(f"Layers {text!r} cannot be read; write numbers and ranges such as 0,2-4, or all.", field="layers")
+            raise UserError(
+                f"Layers {text!r} cannot be read; write numbers and ranges such as 0,2-4, or all.", field="layers"
+            )
         first, last = int(match.group(1)), int(match.group(2) or match.group(1))
         if last < first:
-            raise UserError(f"Layers {text!r}: the range {part.strip()} runs backwards; write {last}-{first}.", field="layers")
+            raise UserError(
+                f"Layers {text!r}: the range {part.strip()} runs backwards; write {last}-{first}.", field="layers"
+            )
         layers.update(range(first, last + 1))
     return tuple(sorted(layers))
 

@@ -64,7 +64,18 @@ class TrainRequest(JobRequest):
 
     COMMAND = "train"
     CALLED = "training request"
-    WRITTEN = ("model", "layers", "corpus", "site", *CONFIG, *SETTINGS, "name", "library", "initial", "keep_activations")
+    WRITTEN = (
+        "model",
+        "layers",
+        "corpus",
+        "site",
+        *CONFIG,
+        *SETTINGS,
+        "name",
+        "library",
+        "initial",
+        "keep_activations",
+    )
 
     model: ModelSpec = field(metadata=parts(SPEC))
     layers: tuple[int, ...] | None = field(metadata=one_option(_LAYERS))  # 0-based; None: every layer

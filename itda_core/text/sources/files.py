@@ -67,7 +67,7 @@ def text_columns(reference: str) -> TextColumns | None:
     Raises UserError when there is no such file, or it is damaged; not when none of its columns, or another one, is
     named.
     """
-    path, named = _path_and_column(reference)
+    path, named = path_and_column(reference)
     kind = _kind_at(path, reference)
     reader: Reader = resolve_name(kind.reader)
     found = CorpusFile.at(path)
@@ -99,7 +99,7 @@ def file(reference: str | Path) -> Source:
     Raises UserError when there is no such file, its kind is unknown or the column is missing; while it is read, where
     it is damaged, or no longer what it was when this was called.
     """
-    path, column = _path_and_column(reference)
+    path, column = path_and_column(reference)
     kind = _kind_at(path, reference)
     reader: Reader = resolve_name(kind.reader)
     found = CorpusFile.at(path)
@@ -131,7 +131,7 @@ def file(reference: str | Path) -> Source:
     return Source(found.name if column is None else f"{found.name}#{column}", read, fingerprint)
 
 
-def _path_and_column(reference: str | Path) -> tuple[Path, str | None]:
+def path_and_column(reference: str | Path) -> tuple[Path, str | None]:
     """The file meant, and the column that follows its path after a `#`. Raises UserError for a home nobody has."""
     whole = user_path(reference)
     if isinstance(reference, str) and "#" in reference and not os.path.lexists(whole):
