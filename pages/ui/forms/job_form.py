@@ -17,6 +17,7 @@ from pages.ui.forms.places import Places
 from pages.ui.frame import navigation, shell
 
 R = TypeVar("R", bound=JobRequest)
+MEND = "Mend what is marked red first."  # why a job cannot be started yet
 Made = TypeVar("Made", bound=JobRequest, covariant=True)
 
 
@@ -50,7 +51,7 @@ def finish(
         places.show(faults)
         if faults:
             st.caption("The cost and the command are shown here once everything marked red is mended.")
-        if start_button(kind, disabled=bool(faults)) and request is not None:
+        if start_button(kind, held_back=MEND if faults else "") and request is not None:
             _start(request, further=False)
 
 
@@ -77,15 +78,15 @@ def exports(request: JobRequest, *, further: bool = False) -> shell.Files:
     }
 
 
-def start_button(kind: JobKind, *, further: bool = False, disabled: bool = False) -> bool:
-    """The Start button; whether it was pressed."""
+def start_button(kind: JobKind, *, further: bool = False, held_back: str = "") -> bool:
+    """The Start button; whether it was pressed. held_back: why it cannot be."""
     return st.button(
         "Go further" if further else f"Start {kind.noun}",
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
-        disabled=disabled,
-        help="Mend what is marked red first." if disabled else None,
+        disabled=bool(held_back),
+        help=held_back or None,
         key=f"{kind.name}.start",
     )
 

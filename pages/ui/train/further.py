@@ -79,6 +79,7 @@ def page(frame: shell.Shell, name: str) -> None:
                     step="Raise the tokens or the atoms, or lower the threshold.",
                     key="further.nothing",
                 )
+                job_form.start_button(TRAINING, further=True, held_back="Ask for more first.")
                 return
             train_cost.cost(request, faults, read=run.request.config.tokens)
             if not faults:
@@ -89,7 +90,7 @@ def page(frame: shell.Shell, name: str) -> None:
             faults.add(error)
         places.show(faults)
         if faults:
-            job_form.start_button(TRAINING, further=True, disabled=True)
+            job_form.start_button(TRAINING, further=True, held_back=job_form.MEND)
 
 
 def _run_of(frame: shell.Shell, name: str) -> _Run:
