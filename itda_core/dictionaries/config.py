@@ -97,17 +97,19 @@ class TrainConfig:
         return self.threshold
 
     def check_width(self, d_model: int) -> None:
-        """Raises UserError where activations of that width cannot be decomposed so: k atoms, or a threshold in the
-        published code's unit.
-        """
+        """Raises UserError where activations of that width cannot be decomposed so: by its k, or its threshold."""
+        self.check_k(d_model)
+        with about("threshold"):
+            self.threshold_for(d_model)
+
+    def check_k(self, d_model: int) -> None:
+        """Raises UserError for more atoms per token than an activation of that width has dimensions."""
         if self.k > d_model:
             raise UserError(
                 f"k={self.k:,} atoms per token are more than an activation's {d_model:,} dimensions; give at most "
                 f"{d_model:,}, for example {max(1, min(TrainConfig.k, d_model // 8))}.",
                 field="k",
             )
-        with about("threshold"):
-            self.threshold_for(d_model)
 
     def check_context(self, model: str, limit: int) -> None:
         """Raises UserError where windows would be longer than the `limit` tokens that the model reads at once."""

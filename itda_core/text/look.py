@@ -31,7 +31,7 @@ def look(reference: str, *, offline: bool = False) -> TextLook:
             reference = reference.strip()
             if offline and kind_of(reference) is HUB:
                 raise hub.unreachable("dataset", reference.removeprefix(HUB.prefix or ""))
-            if kind_of(reference) is FILE:
+            if reference and kind_of(reference) is FILE:
                 columns = text_columns(reference)
             rows = tuple(document.text[:_LONGEST] for document in islice(Corpus.open(reference), ROWS))
     except UserError as error:

@@ -30,4 +30,4 @@ def find_faults(
                 request.config.check_context(name, figures.context)
         if request.site in KINDS and "itda" in request.measures:
             with faults.caught():
-                request.config.check_width(figures.d_model)
+                request.config.check_k(figures.d_model)

@@ -69,9 +69,11 @@ def _check_reading(request: TrainRequest, figures: ModelFigures, faults: Faults)
     if figures.context is not None:
         with faults.caught():
             request.config.check_context(request.model.name, figures.context)
-    if request.site in KINDS and not faults.of("k", "threshold"):
-        with faults.caught():
-            request.config.check_width(figures.d_model)
+    if request.site in KINDS:  # what a module gives may be narrower or wider
+        with faults.caught("k"):
+            request.config.check_k(figures.d_model)
+        with faults.caught("threshold"):
+            request.config.threshold_for(figures.d_model)
 
 
 def _check_outline(

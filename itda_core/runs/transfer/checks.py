@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from itda_core.comparison.label_transfer.transfer import check_labels
 from itda_core.models.devices import check_device
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.costs.model_figures import ModelFigures
@@ -27,7 +29,10 @@ def find_faults(
     labels: list[LabelsOnly] = []
     if not faults.of("labels"):
         with faults.caught("labels"):
-            labels = request.read_labels(Library(request.library))
+            labels = replace(request, ks=()).read_labels(Library(request.library))
+    if labels:
+        with faults.caught("k"):
+            check_labels(labels, request.ks)
     if labels and figures is not None:
         with faults.caught("layers"):
             request.target_layers(labels, figures.n_layers)
