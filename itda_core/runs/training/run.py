@@ -110,8 +110,6 @@ def run(
                     on_note(ENDED)
                     return tuple(TrainedDictionary.of(one, one.path) for one in extend if one.path is not None)
                 on_note(_beginning(extend))
-            if not extend:
-                check_names(request, library, [site.layer for site in opened.sites])
         on_step("training")
         how = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
         with closing(_trainings(opened, checkpoints, extend, reports, source_of, **how)) as trainings:
@@ -186,6 +184,8 @@ def _trainings(
     from itda_core.runs.training.streamed_run import train_streamed
 
     request, model, corpus = opened.request, opened.model, opened.corpus
+    if not (checkpoints.begun or extend):  # what goes on may find its own earlier dictionaries of that name
+        check_names(request, opened.library, [site.layer for site in opened.sites])
 
     def keeping(source: LanguageModel | LayerActivations) -> KeptActivations:
         return KeptActivations(
