@@ -80,7 +80,12 @@ def explained(kind: Kind, name: str, revision: str | None = None) -> Iterator[No
         status = getattr(error.response, "status_code", "an error")
         raise UserError(f"The Hugging Face Hub answered {status} about the {kind} {name}; try again later.") from error
     except (http_error, errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError) as error:
-        raise HubUnreachable(
-            f"The Hugging Face Hub cannot be reached for the {kind} {name}; check the network, or use what is on this "
-            f"machine ({'a local folder or demo:0' if kind == 'model' else 'a file or demo'})."
-        ) from error
+        raise unreachable(kind, name) from error
+
+
+def unreachable(kind: Kind, name: str) -> HubUnreachable:
+    """What is raised where the Hub does not answer, or may not be asked."""
+    return HubUnreachable(
+        f"The Hugging Face Hub cannot be reached for the {kind} {name}; check the network, or use what is on this "
+        f"machine ({'a local folder or demo:0' if kind == 'model' else 'a file or demo'})."
+    )

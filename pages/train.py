@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.ui.forms import job_form
+from pages.ui.forms.places import Places
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import cost as train_cost
@@ -26,7 +27,8 @@ if from_run is not None:
 frame.share({})
 form, cost = st.columns([5, 3], gap="large")
 with form:
-    asked = parts.form(frame.entries)
+    places = Places("train")
+    asked = parts.form(frame.entries, places)
 with cost:
-    job_form.finish(frame, asked, train_cost.cost, key="train.problem")
+    job_form.finish(frame, VIEW.kind, asked, places, train_cost.new_cost)
 job_watch.all_jobs(VIEW.kind)

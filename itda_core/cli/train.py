@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ORDER = (
     *("model", "corpus", "layers", "site", "tokens", "context", "windows", "k", "method", "selection", "threshold"),
-    *("atoms", "centre", "seed", "sinks", *SETTINGS_SHOWN, "library", "resume", "initial", "keep_activations"),
+    *("atoms", "centre", "seed", "sinks", *SETTINGS_SHOWN, "name", "library", "resume", "initial", "keep_activations"),
 )
 
 

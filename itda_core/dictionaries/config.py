@@ -11,7 +11,7 @@ from itda_core.arguments import plain
 from itda_core.dictionaries.selections import NAMES as SELECTIONS
 from itda_core.dictionaries.selections import TABLE, Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR, check_threshold, default_threshold
-from itda_core.errors import UserError
+from itda_core.errors import UserError, about
 from itda_core.files.dataclass_schema import LARGEST
 from itda_core.pursuit.methods import NAMES as METHODS
 from itda_core.pursuit.methods import method_named
@@ -59,17 +59,22 @@ class TrainConfig:
         check_choice("selection", self.selection, SELECTIONS)
         check_choice("windows", self.windows, WINDOWS)
         if not isinstance(self.centre, bool):
-            raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.")
-        self._check_sinks()
+            raise UserError(f"centre={self.centre!r} is neither true nor false; give one of the two.", field="centre")
+        with about("sinks"):
+            self._check_sinks()
         if self.k > MOST_K:
-            raise UserError(f"k={self.k} atoms per token are more than fit into memory; give at most {MOST_K}.")
-        self._check_method()
-        if self.rule.sized:
-            self._check_sized()
-        elif self.rule.by_width:
-            self._check_published_error()
-        else:
-            self._check_relative_error()
+            raise UserError(
+                f"k={self.k} atoms per token are more than fit into memory; give at most {MOST_K}.", field="k"
+            )
+        with about("method"):
+            self._check_method()
+        with about("threshold"):
+            if self.rule.sized:
+                self._check_sized()
+            elif self.rule.by_width:
+                self._check_published_error()
+            else:
+                self._check_relative_error()
 
     @property
     def rule(self) -> Selection:
@@ -90,6 +95,29 @@ class TrainConfig:
         if self.rule.by_width:
             check_threshold(self.threshold, d_model)
         return self.threshold
+
+    def check_width(self, d_model: int) -> None:
+        """Raises UserError where activations of that width cannot be decomposed so: by its k, or its threshold."""
+        self.check_k(d_model)
+        with about("threshold"):
+            self.threshold_for(d_model)
+
+    def check_k(self, d_model: int) -> None:
+        """Raises UserError for more atoms per token than an activation of that width has dimensions."""
+        if self.k > d_model:
+            raise UserError(
+                f"k={self.k:,} atoms per token are more than an activation's {d_model:,} dimensions; give at most "
+                f"{d_model:,}, for example {max(1, min(TrainConfig.k, d_model // 8))}.",
+                field="k",
+            )
+
+    def check_context(self, model: str, limit: int) -> None:
+        """Raises UserError where windows would be longer than the `limit` tokens that the model reads at once."""
+        if self.context > limit:
+            raise UserError(
+                f"context={self.context} is longer than the {limit} tokens {model} can read; choose at most {limit}.",
+                field="context",
+            )
 
     def goes_on_from(self, earlier: TrainConfig) -> bool:
         """Whether a training of `earlier` may be continued by one of this: at most LOOSENED may differ."""
@@ -162,7 +190,8 @@ class TrainConfig:
         if self.atoms is None:
             raise UserError(
                 f"selection={self.selection!r} ends with as many atoms as are wanted; say how many (atoms), for "
-                "example 1024."
+                "example 1024.",
+                field="atoms",
             )
         if self.threshold is not None:
             raise UserError(
@@ -172,7 +201,8 @@ class TrainConfig:
         if self.tokens is not None and self.atoms > self.tokens:
             raise UserError(
                 f"atoms={self.atoms:,} are more than the {self.tokens:,} tokens to read; ask for fewer atoms or for "
-                "more tokens."
+                "more tokens.",
+                field="atoms",
             )
 
     def _check_relative_error(self) -> None:
@@ -207,14 +237,14 @@ class TrainConfig:
 
 def _check_whole(name: str, value: object, least: int, what: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UserError(f"{name}={value!r} is not a whole number; give {what}.")
+        raise UserError(f"{name}={value!r} is not a whole number; give {what}.", field=name)
     if value < least:
-        raise UserError(f"{name}={value} is less than {least}; give {what}.")
+        raise UserError(f"{name}={value} is less than {least}; give {what}.", field=name)
     if value > LARGEST:
-        raise UserError(f"{name}={str(value)[:40]} is beyond all that can be counted; give {what}.")
+        raise UserError(f"{name}={str(value)[:40]} is beyond all that can be counted; give {what}.", field=name)
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises UserError where the setting `name` has a value that is none of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise UserError(f"{name}={value!r} does not exist; choose {' or '.join(choices)}.")
+        raise UserError(f"{name}={value!r} does not exist; choose {' or '.join(choices)}.", field=name)

@@ -10,13 +10,12 @@ from torch import nn
 
 from itda_core.errors import UserError
 from itda_core.foreign import foreign
+from itda_core.models.folder.context import limit_of, stated_limits
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DEFAULT_CONTEXT = 2048  # tokens, for models without any limit of their own
-_NO_LIMIT = 10**9  # tokenizers without a limit report an astronomical one
-_CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
 # Paths inside a block, the first that exists counts. Where a submodule itself adds the residual (BERT, BLOOM, MPT) or
 # normalises (BERT, MPNet), the projection before this is the one that corresponds.
 _ATTENTION = (
@@ -168,22 +167,11 @@ def _example(listed: list[str]) -> str:
 
 
 def context_length(module: nn.Module, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many tokens the model takes at once, special ones included: the least of its and its tokenizer's limits.
-
-    A value that is no limit (-1 or words, in some tokenizers) does not count.
-    """
+    """How many tokens the model takes at once, special ones included: the least of its and its tokenizer's limits."""
     text_config = config.get_text_config()
-    limits = [next((limit for field in _CONTEXT_FIELDS if (limit := _limit(getattr(text_config, field, None)))), None)]
+    limits = stated_limits(lambda field: getattr(text_config, field, None), tokenizer.model_max_length)
     for path, child in module.named_modules():
         # RoBERTa and its kin start counting positions after the padding's, so the table is longer than the context.
         if path.endswith("position_embeddings") and isinstance(child, nn.Embedding) and child.padding_idx is not None:
-            limits.append(_limit(child.num_embeddings - child.padding_idx - 1))
-    limits.append(_limit(tokenizer.model_max_length))
-    return min((limit for limit in limits if limit), default=DEFAULT_CONTEXT)
-
-
-def _limit(stated: object) -> int | None:
-    """A number of tokens; None for what is none, and for the astronomical one of tokenizers without a limit."""
-    if isinstance(stated, bool) or not isinstance(stated, (int, float)) or not 1 <= stated < _NO_LIMIT:
-        return None
-    return int(stated)
+            limits.extend(filter(None, [limit_of(child.num_embeddings - child.padding_idx - 1)]))
+    return min(limits, default=DEFAULT_CONTEXT)

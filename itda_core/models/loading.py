@@ -16,6 +16,7 @@ import torch
 
 from itda_core.errors import UserError
 from itda_core.foreign import foreign, quoted
+from itda_core.models.devices import device_of
 from itda_core.models.folder.config import base_loader, has_base, read_config, refused, whole_loader
 from itda_core.models.folder.model_folder import model_folder, weight_files
 from itda_core.models.folder.stored_tensors import check_stored, stored_tensors
@@ -113,12 +114,33 @@ def load_skeleton(spec: ModelSpec) -> Skeleton:
         )
 
 
+def load_outline(spec: ModelSpec) -> LanguageModel:
+    """The same model without weights, which cannot be run: its blocks, sites, width and context, told in a moment.
+
+    Raises UserError as `load_model` does for all but its weights.
+    """
+    from itda_core.models.streamed.conversion import empty_model
+
+    with quiet_transformers():
+        found = _found(spec, head=False)
+        return LanguageModel(
+            spec,
+            empty_model(found.config, spec, found.loader, found.dtype),
+            found.tokenizer,
+            folder=found.folder,
+            revision=found.revision,
+            has_lm_head=False,
+            headless=found.headless,
+            device=found.device,
+        )
+
+
 def is_streamed(spec: ModelSpec) -> bool:
     """Whether a training streams the model from the disk: asked to, or with placement "auto" when its weights fit
     neither on the device nor on all GPUs and into main memory together. Raises UserError as `load_model` does."""
     if spec.placement != "auto":
         return spec.placement == "stream"
-    folder, device = model_folder(spec).path, _device(spec)
+    folder, device = model_folder(spec).path, device_of(spec.device)
     if device.type == "mps":  # its memory is the main memory
         return False
     needed = needed_bytes(weight_files(folder), _dtype(spec, device, folder).itemsize, head=False)
@@ -139,7 +161,7 @@ class _Found(NamedTuple):
 
 
 def _found(spec: ModelSpec, *, head: bool) -> _Found:
-    device = _device(spec)
+    device = device_of(spec.device)
     folder, revision = model_folder(spec)
     config = read_config(folder, spec)
     tokenizer = read_tokenizer(folder, spec)
@@ -164,17 +186,6 @@ def _place(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.dty
         return there
     needed = needed_bytes(weight_files(folder), dtype.itemsize, head=head)
     return None if choose(needed, there) == "memory" else there
-
-
-def _device(spec: ModelSpec) -> torch.device:
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if spec.device == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    device = torch.device(spec.device)
-    there = {"cpu": True, "mps": mps, "cuda": cuda and (device.index or 0) < torch.cuda.device_count()}
-    if not there[device.type]:
-        raise UserError(f"Device {spec.device} is not available on this machine; choose auto or cpu.")
-    return device
 
 
 def _dtype(spec: ModelSpec, device: torch.device, folder: Path) -> torch.dtype:

@@ -37,13 +37,19 @@ class ModelSpec:
         object.__setattr__(self, "device", str(self.device))
         object.__setattr__(self, "dtype", str(self.dtype).removeprefix("torch."))
         if not self.name.strip():
-            raise UserError("No model was named; give demo:0, a local model folder or a Hugging Face id.")
+            raise UserError(
+                "No model was named; give demo:0, a local model folder or a Hugging Face id.", field="model"
+            )
         if self.dtype not in DTYPES:
-            raise UserError(f"dtype {self.dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+            raise UserError(f"dtype {self.dtype!r} is unknown; choose one of {', '.join(DTYPES)}.", field="dtype")
         if self.placement not in PLACEMENTS:
-            raise UserError(f"Placement {self.placement!r} is unknown; choose one of {', '.join(PLACEMENTS)}.")
+            raise UserError(
+                f"Placement {self.placement!r} is unknown; choose one of {', '.join(PLACEMENTS)}.", field="placement"
+            )
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
-            raise UserError(f"Device {self.device!r} is unknown; choose auto, cpu, cuda, cuda:0, ... or mps.")
+            raise UserError(
+                f"Device {self.device!r} is unknown; choose auto, cpu, cuda, cuda:0, ... or mps.", field="device"
+            )
 
 
 def demo_folder(index: int) -> Path:

@@ -22,10 +22,14 @@ def parse_layers(text: str) -> tuple[int, ...] | None:
     for part in cleaned.split(","):
         match = re.fullmatch(rf"\s*(\d{{1,{_MOST_DIGITS}}})\s*(?:-\s*(\d{{1,{_MOST_DIGITS}}})\s*)?", part)
         if match is None:
-            raise UserError(f"Layers {text!r} cannot be read; write numbers and ranges such as 0,2-4, or all.")
+            raise UserError(
+                f"Layers {text!r} cannot be read; write numbers and ranges such as 0,2-4, or all.", field="layers"
+            )
         first, last = int(match.group(1)), int(match.group(2) or match.group(1))
         if last < first:
-            raise UserError(f"Layers {text!r}: the range {part.strip()} runs backwards; write {last}-{first}.")
+            raise UserError(
+                f"Layers {text!r}: the range {part.strip()} runs backwards; write {last}-{first}.", field="layers"
+            )
         layers.update(range(first, last + 1))
     return tuple(sorted(layers))
 
@@ -53,6 +57,7 @@ def existing_layers(layers: Sequence[int] | None, n_layers: int, model: str) -> 
     if missing:
         named = ", ".join(str(layer) for layer in missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise UserError(
-            f"{model} has no layer {named}: it has {n_layers} layers, 0 to {n_layers - 1}; choose among these."
+            f"{model} has no layer {named}: it has {n_layers} layers, 0 to {n_layers - 1}; choose among these.",
+            field="layers",
         )
     return tuple(layers)

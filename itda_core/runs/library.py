@@ -97,7 +97,7 @@ class Library:
         place = cleaned(site, _PLAIN_SIGNS, MOST_BYTES // 2)
         parts = [*([] if layer is None else [f"L{layer}"]), *filter(None, [place])]
         room = MOST_BYTES - _MOST_COUNTED - len("-".join(["", *parts]).encode())
-        return self._free("-".join([cleaned(Path(model).name, _PLAIN_SIGNS, room) or "model", *parts]))
+        return self.numbered("-".join([cleaned(Path(model).name, _PLAIN_SIGNS, room) or "model", *parts]))
 
     def check_writable(self) -> None:
         """Raises UserError when nothing can be written here; called before hours of work."""
@@ -110,13 +110,15 @@ class Library:
             with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=self.folder):
                 pass
 
-    def add(self, dictionary: AtomDictionary, *, run: str | None = None) -> Path:
+    def add(self, dictionary: AtomDictionary, *, name: str | None = None, run: str | None = None) -> Path:
         """Save a new dictionary under a free name; run: the training that made it. Raises UserError when the disk is
         full.
+
+        name: what it is to be called; where that was taken in the meantime, `NAME-2` and so on.
         """
         spec = dictionary.spec
         return self._place(
-            lambda: self.free_name(spec.model, spec.site, spec.layer),
+            lambda: self.free_name(spec.model, spec.site, spec.layer) if name is None else self.numbered(name),
             lambda path: dictionary.save_pretrained(path, run=run),
         )
 
@@ -127,7 +129,7 @@ class Library:
     def rename(self, reference: str, name: str) -> Path:
         """Give a dictionary of the library another name. Raises UserError for bad names, taken ones, bundled ones."""
         path = self._own(reference, "renamed")
-        name = self._new_name(name)
+        name = self.new_name(name)
         target = self.folder / name
         with explained(target):
             os.rename(path, target)
@@ -158,7 +160,7 @@ class Library:
         from itda_core.dictionaries.storage.dictionary_folder import add_digests
 
         if name is not None:
-            name = self._new_name(name)
+            name = self.new_name(name)
         text = str(source).strip()
         path = Path(os.path.expanduser(text))
         if not os.path.lexists(path):
@@ -198,7 +200,7 @@ class Library:
 
     def _import(self, wanted: str, exact: bool, write: Callable[[Path], object]) -> Path:
         stem = cleaned(wanted, most=MOST_BYTES - _MOST_COUNTED) or "imported"
-        return self._place(lambda: stem if exact else self._free(stem), write, again=not exact)
+        return self._place(lambda: stem if exact else self.numbered(stem), write, again=not exact)
 
     def _place(self, name: Callable[[], str], write: Callable[[Path], object], *, again: bool = True) -> Path:
         """Write under a name; under the next one when another process took it meanwhile."""
@@ -215,21 +217,29 @@ class Library:
                 raise
             return target
 
-    def _free(self, stem: str) -> str:
-        taken = {path.name.casefold() for root in (self.folder, BUNDLED) for path in _folders(root)}
+    def numbered(self, stem: str) -> str:
+        """`stem`, or with the first number behind it that makes it a name which nothing in the library has."""
         name, number = stem, 2
-        while name.casefold() in taken or (self.folder / name).exists():
+        while self.has(name):
             name, number = f"{stem}-{number}", number + 1
         return name
 
-    def _new_name(self, name: str) -> str:
+    def has(self, name: str) -> bool:
+        """Whether something is called so here, or would be on a system that tells no capitals."""
+        taken = {path.name.casefold() for root in (self.folder, BUNDLED) for path in _folders(root)}
+        return name.casefold() in taken or os.path.lexists(self.folder / name)
+
+    def new_name(self, name: str) -> str:
+        """`name`, as a new dictionary can be called. Raises UserError for bad names and taken ones."""
         name = name.strip()
         if not is_name(name) or name.endswith(".") or name.casefold() in _RESERVED:
-            raise UserError(f"{name!r} cannot be a dictionary's name; {RULE}.")
+            raise UserError(f"{name!r} cannot be a dictionary's name; {RULE}.", field="name")
         if len(name.encode()) > MOST_BYTES:
-            raise UserError(f"The name has {len(name.encode())} bytes; choose one of at most {MOST_BYTES}.")
+            raise UserError(
+                f"The name has {len(name.encode())} bytes; choose one of at most {MOST_BYTES}.", field="name"
+            )
         if os.path.lexists(self.folder / name) or (BUNDLED / name).is_dir():
-            raise UserError(f"A dictionary is called {name!r} already; choose another name.")
+            raise UserError(f"A dictionary is called {name!r} already; choose another name.", field="name")
         return name
 
     def _own(self, reference: str, what: str) -> Path:

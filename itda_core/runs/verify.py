@@ -310,6 +310,13 @@ def corpus_named(name: str, reference: str | None = None) -> Corpus:
 
     if reference is not None:
         return Corpus.open(reference)
-    if kind_of(name) is FILE and not Path(name.partition("#")[0]).is_file():
-        raise UserError(f"The dictionary was built on the file {name}; say where it is with --corpus PATH.")
+    check_named(name)
     return Corpus.open(name)
+
+
+def check_named(name: str) -> None:
+    """Raises UserError when the name of a corpus alone, as a dictionary has it, does not lead to it."""
+    if kind_of(name) is FILE and not Path(name.partition("#")[0]).is_file():
+        raise UserError(
+            f"The dictionary was built on the file {name}; say where it is with --corpus PATH.", field="corpus"
+        )

@@ -169,7 +169,9 @@ class _Frame(NamedTuple):
         added = len(self.before) + len(self.after)
         if context <= added:
             raise UserError(
-                f"context={context} leaves no room for text beside {added} special tokens; choose at least {added + 1}."
+                f"context={context} leaves no room for text beside {added} special tokens; choose at least "
+                f"{added + 1}.",
+                field="context",
             )
         return context - added
 

@@ -143,6 +143,12 @@ def notices(test: AppTest) -> list[str]:
     return [data["text"] for data in components(test, "notice")]
 
 
+def startable(test: AppTest) -> bool:
+    """Whether the page's Start button can be pressed. There is one, whatever the form says."""
+    (button,) = [button for button in test.button if str(button.key).endswith(".start")]
+    return not button.disabled
+
+
 def parsed_text(test: AppTest) -> str:
     """All that reaches the browser in elements that may parse it as Markdown or HTML."""
     parts = []

@@ -16,7 +16,7 @@ from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.run import TrainedDictionary
 from itda_core.runs.training.status import TrainingStatus
 from pages.ui.train.cost import cost_lines
-from tests.pages.conftest import HOSTILE, Studio, asked_for, components, notices, page_links, parsed_text
+from tests.pages.conftest import HOSTILE, Studio, asked_for, components, notices, page_links, parsed_text, startable
 from tests.pages.test_train import _job, _status
 
 TOKENS, ATOMS = "further.tokens", "further.atoms"
@@ -64,7 +64,7 @@ def test_from_a_finished_job_to_a_longer_training(
     assert asked_for(test) == {"further": job.id}
     assert [field(test, name, job).value for name in ("tokens", "threshold", "atoms")] == [2000, 0.4, 64]
     assert notices(test) == ["So far nothing more is asked for than the training has done."]
-    assert "train.start" not in [button.key for button in test.button]
+    assert not startable(test)
     settled = dict(components(test, "fact_table")[0]["facts"])
     assert (settled["Atoms per token"], settled["Mean"], settled["Layers"]) == ("5 by MP", "removed", "1")
 
@@ -99,7 +99,7 @@ def test_what_would_undo_something_is_said_and_cannot_be_started(
     test = studio.open("train", further=job.id)
     field(test, name, job).set_value(value).run()
     assert said in notices(test)[0]
-    assert "train.start" not in [button.key for button in test.button]
+    assert not startable(test)
 
 
 def test_what_had_no_limit_cannot_be_raised(studio: Studio, request_: TrainRequest) -> None:

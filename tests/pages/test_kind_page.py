@@ -39,7 +39,7 @@ def test_the_options_are_asked_for_and_make_the_request(studio: Studio, started:
     test = studio.open("compare", **HERE)
     assert not notices(test)
     assert test.code[-1].value == COMMAND
-    assert any(caption.value.startswith("Roughly ") for caption in test.caption)
+    assert any(": roughly " in caption.value for caption in test.caption)
     test.toggle(key="match.centre").set_value(True).run()
     test.text_input(key="match.device").set_value("cpu").run()
     assert test.code[-1].value == COMMAND.replace("--tokens", "--centre --tokens") + " --device cpu"

@@ -29,13 +29,14 @@ MOST_DRAWS = 1000  # each is grown and measured: more take days, and say no more
 def check_options(ks: Sequence[int] | None, method: str | None, tokens: int, draws: int) -> None:
     """Raises UserError for what `transfer_table` cannot be asked whatever the labels and the model are."""
     if tokens < 1:
-        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
+        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.", field="tokens")
     if not 0 <= draws <= MOST_DRAWS:
         raise UserError(
-            f"draws={draws} is not from 0 to {MOST_DRAWS}; say how many random dictionaries to compare with."
+            f"draws={draws} is not from 0 to {MOST_DRAWS}; say how many random dictionaries to compare with.",
+            field="draws",
         )
     if (low := next((k for k in ks or () if k < 1), None)) is not None:
-        raise UserError(f"k={low} uses no atom; give at least 1.")
+        raise UserError(f"k={low} uses no atom; give at least 1.", field="k")
     if method is not None:
         check_choice("method", method, METHODS)
 
@@ -58,7 +59,8 @@ def check_labels(labels: Sequence[LabelsOnly], ks: Sequence[int] | None) -> None
     fewest = min(labels, key=len)
     if ks and max(ks) > len(fewest):
         raise UserError(
-            f"k={max(ks)} exceeds the {len(fewest):,} atoms of {fewest.spec.model}'s dictionary; give a smaller k."
+            f"k={max(ks)} exceeds the {len(fewest):,} atoms of {fewest.spec.model}'s dictionary; give a smaller k.",
+            field="k",
         )
 
 

@@ -79,12 +79,14 @@ def same_layers(models: Sequence[str], n_layers: Sequence[int], layers: Sequence
             depths = ", ".join(f"{model} {count}" for model, count in zip(models, n_layers, strict=True))
             raise UserError(
                 f"These models have different numbers of layers ({depths}), so that no layer of one is the same as "
-                f"that of another; name layers that all have, for example --layers 0-{min(n_layers) - 1}."
+                f"that of another; name layers that all have, for example --layers 0-{min(n_layers) - 1}.",
+                field="layers",
             )
         return tuple(range(n_layers[0]))
     for model, count in zip(models, n_layers, strict=True):
         if missing := [layer for layer in layers if not 0 <= layer < count]:
             raise UserError(
-                f"{model} has no layer {missing[0]}: it has {count} layers, 0 to {count - 1}; choose among these."
+                f"{model} has no layer {missing[0]}: it has {count} layers, 0 to {count - 1}; choose among these.",
+                field="layers",
             )
     return tuple(layers)

@@ -99,11 +99,7 @@ def train(
 
 def _sites(model: ActivationSource, layers: Sequence[Any], site: str, config: TrainConfig) -> list[Site]:
     """The sites that are to be read. Raises UserError for what the model does not have, or cannot read."""
-    if config.context > model.context:
-        raise UserError(
-            f"context={config.context} is longer than the {model.context} tokens {model.name} can read; "
-            f"choose at most {model.context}."
-        )
+    config.check_context(model.name, model.context)
     for layer in layers:
         if layer is not None and (isinstance(layer, bool) or not isinstance(layer, int)):
             raise UserError(f"Layer {layer!r:.200} is not a whole number; give the blocks' numbers, from 0.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from itda_core import files, hub
-from itda_core.errors import UserError
+from itda_core.errors import UserError, about
 from itda_core.foreign import quoted
 from itda_core.models.spec import DEMO_MODELS, ModelSpec, demo_folder
 
@@ -32,6 +32,29 @@ def model_folder(spec: ModelSpec) -> ModelFolder:
 
     Raises UserError when there is no such model, when it is incomplete, gated, or the Hub cannot be reached.
     """
+    with about("model"):
+        return _local(spec) or _fetched(spec)
+
+
+def folder_here(spec: ModelSpec) -> ModelFolder | None:
+    """That of a model that is on this machine; None where it would have to be fetched from the Hub, which has it.
+
+    Nothing is fetched; the Hub is asked only for what is not here. Raises UserError as `model_folder` does.
+    """
+    with about("model"):
+        found = _local(spec)
+        if found is None and (path := _cached(spec)) is not None:
+            _check(path, spec.name)
+            found = ModelFolder(path, path.name if _COMMIT.fullmatch(path.name) else None)
+        if found is None:
+            if spec.offline:
+                raise _not_here(spec)
+            hub.repository("model", spec.name, spec.revision)
+        return found
+
+
+def _local(spec: ModelSpec) -> ModelFolder | None:
+    """That of a bundled model or of a folder; None for a Hub id."""
     if spec.name.startswith("demo:"):
         path = _demo(spec.name)
     elif is_local(spec.name) or is_path(spec.name):
@@ -40,9 +63,12 @@ def model_folder(spec: ModelSpec) -> ModelFolder:
             what = "is a file" if os.path.exists(path) else "does not exist"
             raise UserError(f"Model folder {quoted(path)} {what}; give the folder that holds the model's config.json.")
     else:
-        return _fetched(spec)
+        return None
     if spec.revision is not None:
-        raise UserError(f"Model {spec.name} is a folder and has no revision {spec.revision!r}; leave the revision out.")
+        raise UserError(
+            f"Model {spec.name} is a folder and has no revision {spec.revision!r}; leave the revision out.",
+            field="revision",
+        )
     _check(path, spec.name)
     return ModelFolder(path, None)
 
@@ -177,12 +203,16 @@ def _fetched(spec: ModelSpec) -> ModelFolder:
     else:
         path = _cached(spec)
         if path is None:
-            raise UserError(
-                f"Model {spec.name} is not on this machine, and offline is set; load it once with a network, or "
-                "name a local folder or demo:0."
-            )
+            raise _not_here(spec)
     _check(path, spec.name)
     return ModelFolder(path, path.name if _COMMIT.fullmatch(path.name) else None)
+
+
+def _not_here(spec: ModelSpec) -> UserError:
+    return UserError(
+        f"Model {spec.name} is not on this machine and offline was asked for; load it once with a network, or name a "
+        "local folder or demo:0."
+    )
 
 
 def _patterns(spec: ModelSpec) -> tuple[list[str], list[str] | None]:

@@ -17,6 +17,7 @@ from itda_core.runs.cluster.groups import groups_of
 from itda_core.runs.layers import existing_layers, format_layers, parse_layers
 from itda_core.runs.library import Library
 from itda_core.runs.training.checkpoint_folder import CheckpointFolder, folder_in, folder_of, unfinished
+from itda_core.runs.training.naming import check_names
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.run import CHECKPOINT_SECONDS, Interrupted, TrainedDictionary
 
@@ -175,6 +176,8 @@ class _Trainings:
         from itda_core.runs.cluster.team import Team
 
         request = _with_layers(self._requests[number], self._ray, slots[0])
+        if not self._resume:
+            check_names(request, Library(request.library), request.layers or ())
         on_note = partial(self._on_note, number)
         checkpoints = _part(self._checkpoints, number, len(self._requests))
         folders = _CheckpointFolders(request, resume=self._resume, checkpoints=checkpoints, note=on_note)

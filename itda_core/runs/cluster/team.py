@@ -163,7 +163,7 @@ class Team:
             results: list[TrainedDictionary] = []
             for group, dictionaries in zip(self._groups, loaded, strict=True):
                 origin = Origin.of(dictionaries[0].spec.to_dict())
-                results += save_all(dictionaries, library, group.checkpoints, self._request.config, origin)
+                results += save_all(dictionaries, library, group.checkpoints, self._request, origin)
         for group in self._groups:
             group.checkpoints.remove()
         return tuple(sorted(results, key=lambda result: -1 if result.layer is None else result.layer))

@@ -37,13 +37,13 @@ def estimate_evaluation(request: EvaluateRequest) -> EvaluationEstimate:
     """
     library, tokens = Library(request.library), TOKENS if request.tokens is None else request.tokens
     if tokens < 1:
-        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.")
+        raise UserError(f"tokens={tokens} measures nothing; give at least 1, for example {TOKENS}.", field="tokens")
     models: dict[str, list[DictionarySummary]] = {}
     for name in dict.fromkeys(request.dictionaries):
         summary = read_summary(library.find(name))
         models.setdefault(request.model or summary.model, []).append(summary)
     if not models:
-        raise UserError("No dictionary was chosen; choose at least one.")
+        raise UserError("No dictionary was chosen; choose at least one.", field="dictionaries")
     n_methods = len(request.methods) or 1
     n_results = n_passes = 0
     operations: float | None = 0.0
@@ -53,7 +53,8 @@ def estimate_evaluation(request: EvaluateRequest) -> EvaluationEstimate:
             if not 1 <= k <= summary.atoms:
                 raise UserError(
                     f"k={k} is not possible for {summary.name}, which has {summary.atoms:,} atoms; choose a k between "
-                    f"1 and {summary.atoms:,}."
+                    f"1 and {summary.atoms:,}.",
+                    field="k",
                 )
         passes = 1 + len({(summary.site, summary.layer) for summary in summaries}) + len(rows) * n_methods
         n_results += len(rows) * n_methods

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from itda_core.errors import UserError
 from itda_core.files import read_json
+from itda_core.models.folder.context import stated_limits
 from itda_core.models.folder.model_folder import is_local, model_folder, weight_files
 from itda_core.models.folder.stored_tensors import stored_tensors
 from itda_core.models.spec import ModelSpec
@@ -22,6 +25,7 @@ class ModelFigures:
     d_model: int
     parameters: int
     stored_bytes: int
+    context: int | None = None  # tokens that it reads at once, at most; None where nothing states it
 
 
 def model_figures(spec: ModelSpec) -> ModelFigures | None:
@@ -46,7 +50,16 @@ def model_figures(spec: ModelSpec) -> ModelFigures | None:
         raise UserError(f"{folder / 'config.json'} names no number of layers or no width; choose another model.")
     files = weight_files(folder)
     parameters = sum(math.prod(one.shape) for one in stored_tensors(files).values())
-    return ModelFigures(n_layers, d_model, parameters, sum(file.stat().st_size for file in files))
+    context = min(stated_limits(text.get, _of_tokenizer(folder)), default=None)
+    return ModelFigures(n_layers, d_model, parameters, sum(file.stat().st_size for file in files), context)
+
+
+def _of_tokenizer(folder: Path) -> object:
+    """The limit that the tokenizer's files state; None where they are not there, or damaged."""
+    with suppress(UserError):
+        stated = read_json(folder / "tokenizer_config.json")
+        return stated.get("model_max_length") if isinstance(stated, dict) else None
+    return None
 
 
 def _first(config: dict[str, Any], names: Iterable[str]) -> int | None:

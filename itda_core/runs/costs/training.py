@@ -25,6 +25,8 @@ from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
 from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.units import size
+from itda_core.text.sources.files import path_and_column
 
 _CHARACTERS_PER_TOKEN = 4.0
 _DEMO_SAMPLE = 200  # passages read to guess the bundled corpus's length
@@ -46,12 +48,25 @@ class Estimate:
     notes: tuple[str, ...]
     activations: int | None = 0  # bytes of activations to keep: 0 where none are; None where that is not known
     disk_free: int | None = None  # bytes, where they would be kept
+    library_free: int | None = None  # bytes, where the dictionaries would be
+    assumed: bool = False  # whether the number of atoms, and with it memory and disk, is not known but assumed
 
     def fits_disk(self) -> bool | None:
         """Whether the activations that are to be kept fit on the disk; None when it cannot be known."""
         if self.activations is None or self.disk_free is None:
             return None
         return self.activations <= self.disk_free
+
+    def check_disk(self) -> None:
+        """Raises UserError when the activations that are to be kept do not fit on the disk."""
+        if self.fits_disk() is False:
+            raise no_room(self.activations or 0, self.disk_free or 0)
+
+    def fits_library(self) -> bool | None:
+        """Whether the dictionaries and their checkpoints fit on the disk; None when it cannot be known."""
+        if self.disk is None or self.library_free is None:
+            return None
+        return self.disk <= self.library_free
 
     def fits(self, on: Machine) -> bool | None:
         """Whether the memory that is free now suffices; None when it cannot be known."""
@@ -90,7 +105,8 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         kept = None if request.keep_activations else 0
         return Estimate(tokens, n_layers, None, None, None, None, False, tuple(notes), kept)
     n_layers = len(existing_layers(request.layers, figures.n_layers, request.model.name))
-    earlier = _earlier(request, library or Library(request.library))
+    library = library or Library(request.library)
+    earlier = _earlier(request, library)
     if request.config.rule.by_width and request.site in KINDS:  # a module's output may have another width
         threshold = request.config.threshold_for(figures.d_model)
         assert threshold is not None, "this selection has one"
@@ -99,6 +115,10 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     atoms = 0 if tokens is None else _atoms(request, figures.d_model, tokens, earlier, notes)
     rate = run.rate(atoms, earlier, notes)
     measured, free = bool(_rates(earlier)), disk_free(activations_folder())
+    room, assumed = (
+        disk_free(library.folder),
+        request.config.atoms is None and not _shares(request, figures.d_model, earlier),
+    )
     if tokens is None:
         kept = None if request.keep_activations else 0
         return Estimate(None, n_layers, None, None, rate, None, measured, tuple(notes), kept, free)
@@ -110,7 +130,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     slow, fast = operations_per_second(run.here, request.model.device)
     seconds = tokens / rate[1] + choosing.operations / fast, tokens / rate[0] + choosing.operations / slow
     kept = tokens * n_layers * figures.d_model * run.number_bytes if request.keep_activations else 0
-    return Estimate(tokens, n_layers, memory, disk, rate, seconds, measured, tuple(notes), kept, free)
+    return Estimate(tokens, n_layers, memory, disk, rate, seconds, measured, tuple(notes), kept, free, room, assumed)
 
 
 def check_room(request: TrainRequest, n_sites: int, d_model: int, number_bytes: int) -> None:
@@ -127,11 +147,17 @@ def check_room(request: TrainRequest, n_sites: int, d_model: int, number_bytes: 
     needed = tokens * n_sites * d_model * number_bytes
     free = disk_free(folder) + sum(kept.bytes for kept in sets(folder) if kept.model == request.model.name)
     if needed > free:
-        raise UserError(
-            f"Keeping the activations takes about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free for them in "
-            f"{folder}; leave out --keep-activations, read fewer tokens or layers, or choose another folder with "
-            "ITDA_HOME."
-        )
+        raise no_room(needed, free)
+
+
+def no_room(needed: int, free: int) -> UserError:
+    """What is said where the disk does not hold the activations that are to be kept; both in bytes."""
+    return UserError(
+        f"Keeping the activations takes about {size(needed)}, and {size(free)} are free for them in "
+        f"{activations_folder()}; do not keep them, read fewer tokens or layers, or choose another folder with "
+        "ITDA_HOME.",
+        field="keep_activations",
+    )
 
 
 def disk_free(folder: Path) -> int:
@@ -168,17 +194,23 @@ def _rates(earlier: Iterable[_EarlierRun]) -> list[float]:
     return [run.tokens_per_second for run in earlier if run.tokens_per_second > 0][:_RUNS_COUNTED]
 
 
+def _shares(request: TrainRequest, d_model: int, earlier: Iterable[_EarlierRun]) -> list[float]:
+    """Atoms per token of the runs with the same k, selection and threshold."""
+    config = request.config
+    wanted = (config.k, config.selection, config.threshold_for(d_model))
+    return [
+        run.entry.atoms / run.tokens
+        for run in earlier
+        if run.entry.atoms and (run.entry.k, run.entry.selection, run.entry.threshold) == wanted
+    ]
+
+
 def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> int:
     """Atoms of a layer, including those it begins with. Raises UserError when there is no such initial dictionary."""
     config = request.config
     if config.atoms is not None:
         return min(config.atoms, tokens)
-    wanted = (config.k, config.selection, config.threshold_for(d_model))
-    shares = [
-        run.entry.atoms / run.tokens
-        for run in earlier
-        if run.entry.atoms and (run.entry.k, run.entry.selection, run.entry.threshold) == wanted
-    ]
+    shares = _shares(request, d_model, earlier)
     if not shares:
         notes.append("This estimate assumes one atom per ten tokens.")
     found = max(1, round(tokens * (statistics.median(shares) if shares else counted.ATOMS_PER_TOKEN)))
@@ -248,6 +280,18 @@ class _Run:
         return slow / per_token, fast / per_token
 
 
+def most_tokens(reference: str) -> int | None:
+    """A number that the tokens of a corpus are certainly below, because each takes a byte at least.
+
+    None where none is known: of what is streamed, and of files that are packed.
+    """
+    guessed = _corpus_tokens(reference)
+    file, _ = path_and_column(reference)
+    if guessed is None or file.suffix.lower() == ".parquet":
+        return None
+    return guessed * round(_CHARACTERS_PER_TOKEN) + 1
+
+
 def _corpus_tokens(reference: str) -> int | None:
     """A guess from the number of characters; None for what is streamed from the Hub or does not exist."""
     if reference == "demo":
@@ -258,7 +302,5 @@ def _corpus_tokens(reference: str) -> int | None:
 
         sample = [len(document.text) for document in islice(Corpus.open("demo"), _DEMO_SAMPLE)]
         return round(statistics.mean(sample) * PASSAGES / _CHARACTERS_PER_TOKEN)
-    path = Path(reference)
-    if not path.is_file():
-        path = Path(reference.rpartition("#")[0] or reference)
+    path, _ = path_and_column(reference)
     return max(1, round(path.stat().st_size / _CHARACTERS_PER_TOKEN)) if path.is_file() else None

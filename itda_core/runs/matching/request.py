@@ -68,7 +68,7 @@ class MatchRequest(JobRequest, ModelSettings):
     def __post_init__(self) -> None:
         """Raises UserError for what cannot work whatever the models are."""
         if len(self.models) < 2:
-            raise UserError(f"{len(self.models)} model(s) cannot be matched; name at least two.")
+            raise UserError(f"{len(self.models)} model(s) cannot be matched; name at least two.", field="models")
         check_measures(self.measures)
         if self.anchors < 1:
             raise UserError(f"anchors={self.anchors} leaves nothing to compare with; give 1 or more, say {ANCHORS}.")

@@ -43,7 +43,8 @@ def further(
     if less := config.asks_less_than(earlier.config, () if d_model is None else (d_model,)):
         raise UserError(
             f"The training had {', '.join(less)}, and what it has done is kept; ask for no fewer tokens or atoms and "
-            "no higher threshold than it had, or start a new training."
+            "no higher threshold than it had, or start a new training.",
+            field=less[0].partition(" ")[0],
         )
     return replace(earlier, config=config)
 

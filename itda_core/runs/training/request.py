@@ -47,6 +47,11 @@ _INITIAL = Option(
     added=True,
     dictionaries=True,
 )
+_NAME = Option(
+    "What the dictionary is called in the library; of several layers each has -L and its number behind it. Left out, "
+    "it is called by its model, layer and site.",
+    added=True,
+)
 _KEEP_ACTIVATIONS = Option(
     "Write the activations to disk; later trainings on the same text read them instead of running the model (itda "
     "library activations lists and removes them).",
@@ -60,7 +65,18 @@ class TrainRequest(JobRequest):
 
     COMMAND = "train"
     CALLED = "training request"
-    WRITTEN = ("model", "layers", "corpus", "site", *CONFIG, *SETTINGS, "library", "initial", "keep_activations")
+    WRITTEN = (
+        "model",
+        "layers",
+        "corpus",
+        "site",
+        *CONFIG,
+        *SETTINGS,
+        "name",
+        "library",
+        "initial",
+        "keep_activations",
+    )
 
     model: ModelSpec = field(metadata=parts(SPEC))
     layers: tuple[int, ...] | None = field(metadata=one_option(_LAYERS))  # 0-based; None: every layer
@@ -73,6 +89,20 @@ class TrainRequest(JobRequest):
     initial: tuple[str, ...] = field(default=(), metadata=one_option(_INITIAL))
     # Whether to keep the activations for the next training on the same text.
     keep_activations: bool = field(default=False, metadata=one_option(_KEEP_ACTIVATIONS))
+
+    # What the dictionary is called, or what the names of those of several layers begin with; None: by the library.
+    name: str | None = field(default=None, metadata=one_option(_NAME))
+
+    @property
+    def one_layer(self) -> bool:
+        """Whether it makes one dictionary, as far as the request tells."""
+        return self.layers is not None and len(self.layers) == 1
+
+    def name_of(self, layer: int | None) -> str | None:
+        """What the dictionary of `layer` is to be called; None where the library names it."""
+        if self.name is None or layer is None or self.one_layer:
+            return self.name
+        return f"{self.name}-L{layer}"
 
     def about(self) -> str:
         """The model and the text."""

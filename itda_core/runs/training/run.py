@@ -18,6 +18,7 @@ from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.training.checkpoint_folder import CheckpointFolder, Origin, folder_in, folder_of, is_of
 from itda_core.runs.training.finished import ended, finished
+from itda_core.runs.training.naming import check_names
 from itda_core.runs.training.outcome import TrainedDictionary
 from itda_core.runs.training.reports import Reports, ignore, never
 from itda_core.runs.training.request import TrainRequest
@@ -115,8 +116,8 @@ def run(
             for training in trainings:
                 dictionaries = _follow(training, on_progress, should_stop)
                 on_step("saving")
-                save_all(dictionaries, library, checkpoints, request.config, origin)
-        results = save_all((), library, checkpoints, request.config, origin)
+                save_all(dictionaries, library, checkpoints, request, origin)
+        results = save_all((), library, checkpoints, request, origin)
         checkpoints.remove()
     return results
 
@@ -147,6 +148,9 @@ def _open(request: TrainRequest, reports: Reports, *, may_stream: bool) -> _Open
         threshold = config.threshold_for(model.d_model)
         assert threshold is not None, "this selection has one"
         reports.on_note(meaning(threshold, model.d_model))
+    config.check_context(model.name, model.context)
+    if all(site.module is None for site in sites):  # what a module gives may be narrower or wider
+        config.check_width(model.d_model)
     initial = [AtomDictionary.load(library.find(name)) for name in request.initial]
     begun_with = fingerprint(placed(initial, sites, model, corpus, config))
     if request.keep_activations:
@@ -180,6 +184,8 @@ def _trainings(
     from itda_core.runs.training.streamed_run import train_streamed
 
     request, model, corpus = opened.request, opened.model, opened.corpus
+    if not (checkpoints.begun or extend):  # what goes on may find its own earlier dictionaries of that name
+        check_names(request, opened.library, [site.layer for site in opened.sites])
 
     def keeping(source: LanguageModel | LayerActivations) -> KeptActivations:
         return KeptActivations(
@@ -264,18 +270,24 @@ def _follow(
 
 
 def save_all(
-    dictionaries: Sequence[AtomDictionary], library: Library, own: CheckpointFolder, config: TrainConfig, origin: Origin
+    dictionaries: Sequence[AtomDictionary],
+    library: Library,
+    own: CheckpointFolder,
+    request: TrainRequest,
+    origin: Origin,
 ) -> tuple[TrainedDictionary, ...]:
     """Save into the library, each once, even when the disk was full, or the process killed, in the middle of an
-    earlier attempt; own, config, origin: of the training.
+    earlier attempt; own, request, origin: of the training.
     """
+    config = request.config
     saved: list[dict[str, Any]] = own.saved(config, origin)
     put = _put_by(library, own, config, origin) if dictionaries else {}
     for dictionary in dictionaries:
         site = (dictionary.spec.site, dictionary.spec.layer)
         if site not in {(done["site"], done["layer"]) for done in saved}:
             earlier = put.get(site)  # a kill came between its rename and the record of it
-            path = library.add(dictionary, run=own.run) if earlier is None else earlier
+            name = request.name_of(dictionary.spec.layer)
+            path = library.add(dictionary, name=name, run=own.run) if earlier is None else earlier
             saved.append(asdict(TrainedDictionary.of(dictionary, path)))
             own.record_saved(saved)
     return tuple(TrainedDictionary(**result) for result in saved)

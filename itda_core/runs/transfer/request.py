@@ -108,7 +108,7 @@ class TransferRequest(JobRequest):
     def __post_init__(self) -> None:
         """Raises UserError for what cannot work whatever the labels and the model are."""
         if not self.labels:
-            raise UserError("No labels were named; name at least one dictionary.")
+            raise UserError("No labels were named; name at least one dictionary.", field="labels")
         check_options(self.ks, self.method, self.tokens, self.draws)
         if self.seed < 0:
             raise UserError(f"seed={self.seed} is less than 0; give the seed of the draws, for example 0.")

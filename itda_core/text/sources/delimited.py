@@ -58,7 +58,7 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> Tabl
         raise missing(file, column, headers.get(separators[0], []))
     separator, rows = _first_rows(file, opened, separators)
     header = headers[separator]
-    textual = [name for i, name in enumerate(header) if any(row and not _is_number(row[i]) for row in rows)]
+    textual = _textual(header, rows)
     if len(textual) != 1:
         raise missing(file, None, header)
     if any(name.strip() and _is_number(name) for name in header):
@@ -67,6 +67,25 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> Tabl
             f"put a header above it, or name the column with {file.name}#COLUMN."
         )
     return Table(separator, textual[0])
+
+
+def columns(file: CorpusFile, opened: BufferedReader) -> list[str]:
+    """Those that hold something else than numbers in the first rows, and whose name is theirs alone."""
+    headers = _headers(file, opened)
+    divides = [separator for separator, header in headers.items() if len(header) > 1] or [","]
+    named = [separator for separator, header in headers.items() if COLUMN in header]
+    separator, rows = _first_rows(file, opened, named or divides)
+    header = headers[separator]
+    return [name for name in _textual(header, rows) if name.strip() and header.count(name) == 1]
+
+
+def column(table: Table) -> str:
+    """The one that is read."""
+    return table.column
+
+
+def _textual(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [name for i, name in enumerate(header) if any(row and not _is_number(row[i]) for row in rows)]
 
 
 def read(file: CorpusFile, opened: BufferedReader, table: Table, changes: set[str]) -> Iterator[Document]:

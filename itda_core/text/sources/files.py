@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from pkgutil import resolve_name
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 
 from itda_core.arguments import one_of, user_path
 from itda_core.errors import UserError
-from itda_core.text.corpus_kinds import ENDINGS, FILES, GRAMMAR
+from itda_core.text.corpus_kinds import ENDINGS, FILES, GRAMMAR, FileKind
 from itda_core.text.document import Document, Source
 from itda_core.text.sources.corpus_file import CorpusFile
 
@@ -29,6 +30,14 @@ class Reader(Protocol):
         """What to read of the file, and how, where this `column` was asked for. Raises UserError without it."""
         ...
 
+    def columns(self, file: CorpusFile, opened: BufferedReader) -> Iterable[str]:
+        """The columns of text that the file seems to have; none where it is no table. Raises UserError for damage."""
+        ...
+
+    def column(self, chosen: Any) -> str | None:
+        """Which of them `chosen` reads; None where the file is no table."""
+        ...
+
     def read(self, file: CorpusFile, opened: BufferedReader, chosen: Any, changes: set[str]) -> Iterator[Document]:
         """The documents, as `choose` decided. changes: gets what the fingerprint must record of them, see pieces."""
         ...
@@ -38,18 +47,60 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class TextColumns:
+    """The columns of text of a file that is a table."""
+
+    path: str  # of the file, as it was given; `#` and a name behind it choose a column
+    names: tuple[str, ...]
+    usual: str | None  # that is read when none is named; None: one has to be named
+    named: str | None  # that the reference names
+
+    def reference(self, name: str | None) -> str:
+        """What names the file with that column; the shorter way where it is the usual one."""
+        return self.path if name in (None, self.usual) else f"{self.path}#{name}"
+
+
+def text_columns(reference: str) -> TextColumns | None:
+    """Which columns of text the file has that `reference` names; None for a file that is no table.
+
+    Raises UserError when there is no such file, or it is damaged; not when none of its columns, or another one, is
+    named.
+    """
+    path, named = path_and_column(reference)
+    kind = _kind_at(path, reference)
+    reader: Reader = resolve_name(kind.reader)
+    found = CorpusFile.at(path)
+    with found.opened() as opened:
+        names = tuple(reader.columns(found, opened))
+        opened.seek(0)
+        usual = None
+        with suppress(UserError):
+            usual = reader.column(reader.choose(found, opened, None))
+    if not names:
+        return None
+    given = reference.rpartition("#")[0] if named is not None else reference
+    return TextColumns(given, names, usual, named)
+
+
+def _kind_at(path: Path, reference: str | Path) -> FileKind:
+    """Raises UserError for a folder, and for files of no kind that is read."""
+    if os.path.isdir(path):  # which, other than Path's own, has an answer for names that no file can have
+        raise UserError(f"Corpus {path} is a folder; give one file: {one_of(ENDINGS)}.")
+    kind = next((kind for kind in FILES if kind.ending == path.suffix.lower()), None)
+    if kind is None:
+        raise UserError(f"Corpus {str(reference)[:200]!r} is unknown; give {GRAMMAR}.")
+    return kind
+
+
 def file(reference: str | Path) -> Source:
     """The documents of a file of a known kind; `reference` is its path, perhaps with `#COLUMN`.
 
     Raises UserError when there is no such file, its kind is unknown or the column is missing; while it is read, where
     it is damaged, or no longer what it was when this was called.
     """
-    path, column = _path_and_column(reference)
-    if os.path.isdir(path):  # unlike Path's own, it accepts names that no file can have
-        raise UserError(f"Corpus {path} is a folder; give one file: {one_of(ENDINGS)}.")
-    kind = next((kind for kind in FILES if kind.ending == path.suffix.lower()), None)
-    if kind is None:
-        raise UserError(f"Corpus {str(reference)[:200]!r} is unknown; give {GRAMMAR}.")
+    path, column = path_and_column(reference)
+    kind = _kind_at(path, reference)
     reader: Reader = resolve_name(kind.reader)
     found = CorpusFile.at(path)
     with found.opened() as opened:
@@ -80,7 +131,7 @@ def file(reference: str | Path) -> Source:
     return Source(found.name if column is None else f"{found.name}#{column}", read, fingerprint)
 
 
-def _path_and_column(reference: str | Path) -> tuple[Path, str | None]:
+def path_and_column(reference: str | Path) -> tuple[Path, str | None]:
     """The file meant, and the column that follows its path after a `#`. Raises UserError for a home nobody has."""
     whole = user_path(reference)
     if isinstance(reference, str) and "#" in reference and not os.path.lexists(whole):

@@ -18,11 +18,12 @@ from itda_core.text.sources.columns import COLUMN, fingerprinted, missing
 from itda_core.text.sources.corpus_file import CorpusFile
 from itda_core.text.sources.lines import lines
 
+_ROWS_LOOKED_AT = 200  # to tell the columns of text from others
 LONGEST_ID = 10_000  # characters; each of a dictionary's labels holds one
 _MOST_DIGITS = 1_000  # of a whole number that Python is asked to read; it takes the square of their number
 
 
-__all__ = ["choose", "fingerprinted", "read"]
+__all__ = ["choose", "column", "columns", "fingerprinted", "read"]
 
 
 def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
@@ -31,6 +32,17 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
         if isinstance(row, dict) and (column or COLUMN) not in row:
             raise missing(file, column, row, f"line {number}")
     return column or COLUMN
+
+
+def columns(file: CorpusFile, opened: BufferedReader) -> list[str]:
+    """The names that the first rows have for text, those of the first row alone."""
+    rows = [row for _, row in islice(_rows(file, opened), _ROWS_LOOKED_AT) if isinstance(row, dict)]
+    return [name for name in rows[0] if any(isinstance(row.get(name), str) for row in rows)] if rows else []
+
+
+def column(chosen: str) -> str:
+    """The column itself."""
+    return chosen
 
 
 def read(file: CorpusFile, opened: BufferedReader, column: str, changes: set[str]) -> Iterator[Document]:

@@ -23,22 +23,12 @@ _BYTES_AT_ONCE = 256 * 2**20  # that so many rows may have at most; a page may s
 _BUFFER = 2**20  # bytes read from the file at once
 
 
-__all__ = ["choose", "fingerprinted", "read"]
+__all__ = ["choose", "column", "columns", "fingerprinted", "read"]
 
 
 def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
     """The column to read: the one asked for, or `text`, or the only one of text. Raises UserError without one."""
-    import pyarrow
-
-    types = pyarrow.types
-
-    def textual(kind: Any) -> bool:
-        kind = kind.value_type if types.is_dictionary(kind) else kind
-        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-
-    with _reading(file, opened) as table:
-        schema = table.schema_arrow
-        names, columns = schema.names, [one.name for one in schema if textual(one.type)]
+    names, columns = _columns(file, opened)
     wanted = column or COLUMN
     if names.count(wanted) > 1:
         raise UserError(f"Corpus file {file.path} has several columns {wanted[:200]!r}; give each a name of its own.")
@@ -51,6 +41,32 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> str:
     if column is not None or len(columns) != 1:
         raise missing(file, column, names)
     return columns[0]
+
+
+def columns(file: CorpusFile, opened: BufferedReader) -> list[str]:
+    """Those whose type is text and whose name is theirs alone."""
+    names, textual = _columns(file, opened)
+    return [name for name in textual if names.count(name) == 1]
+
+
+def column(chosen: str) -> str:
+    """The column itself."""
+    return chosen
+
+
+def _columns(file: CorpusFile, opened: BufferedReader) -> tuple[list[str], list[str]]:
+    """The names of all columns, and of those of text."""
+    import pyarrow
+
+    types = pyarrow.types
+
+    def textual(kind: Any) -> bool:
+        kind = kind.value_type if types.is_dictionary(kind) else kind
+        return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+    with _reading(file, opened) as table:
+        schema = table.schema_arrow
+        return schema.names, [one.name for one in schema if textual(one.type)]
 
 
 def read(file: CorpusFile, opened: BufferedReader, column: str, changes: set[str]) -> Iterator[Document]:

@@ -18,6 +18,15 @@ def choose(file: CorpusFile, opened: BufferedReader, column: str | None) -> None
         raise UserError(f"Corpus file {file.path}: a .txt file has no columns; leave out '#{column[:200]}'.")
 
 
+def columns(file: CorpusFile, opened: BufferedReader) -> tuple[str, ...]:
+    """None: such a file is no table."""
+    return ()
+
+
+def column(chosen: None) -> None:
+    """None."""
+
+
 def fingerprinted(chosen: None) -> str:
     """Always "", because such a file is read in one way only."""
     return ""

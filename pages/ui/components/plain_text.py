@@ -27,10 +27,10 @@ def notice(text: str, *, step: str = "", kind: Literal["error", "warning", "info
     _notice(data={"kind": kind, "text": text, "step": step}, key=key)
 
 
-def problem(error: UserError, *, key: str) -> None:
+def problem(error: UserError, *, kind: Literal["error", "warning"] = "error", key: str) -> None:
     """What a user's error says: the cause first, the remedy (after the last semicolon) as the next step."""
     cause, _, remedy = str(error).rpartition("; ")
     if not cause:
         cause, remedy = remedy, ""
     remedy = remedy[:1].upper() + remedy[1:]
-    notice(cause if cause.endswith(".") or not remedy else f"{cause}.", step=remedy, kind="error", key=key)
+    notice(cause if cause.endswith(".") or not remedy else f"{cause}.", step=remedy, kind=kind, key=key)

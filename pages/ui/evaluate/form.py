@@ -10,15 +10,19 @@ import streamlit as st
 from itda_core.analysis.evaluate import TOKENS
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
+from itda_core.models.spec import DEMO_MODELS
 from itda_core.pursuit.methods import NOTES
 from itda_core.runs.costs.evaluation import estimate_evaluation
+from itda_core.runs.evaluation.checks import find_faults
 from itda_core.runs.evaluation.request import EvaluateRequest
+from itda_core.runs.faults import Faults
 from itda_core.runs.library import LibraryEntry
 from pages.ui.evaluate import text as evaluate_text
-from pages.ui.forms import dictionary_choice, job_form
+from pages.ui.forms import dictionary_choice, job_form, model_settings
 from pages.ui.forms.dictionary_choice import MARK, Listed
-from pages.ui.forms.model_settings import Loading, loading
-from pages.ui.frame import address, shell
+from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.places import Places
+from pages.ui.frame import address, beforehand, shell
 
 _KS = (10, 20, 40)
 _MOST_TOKENS = 10**9
@@ -27,7 +31,7 @@ _DICTIONARIES, _METHODS, _TOKENS = "evaluate.dictionaries", "evaluate.methods", 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the form holds; `request` checks it."""
+    """What the form holds."""
 
     dictionaries: Listed
     ks: str
@@ -37,21 +41,31 @@ class Asked:
     model: str
     loading: Loading
 
-    def request(self) -> EvaluateRequest:
-        """Raises UserError for whatever can be seen to be wrong before any work."""
-        if not self.dictionaries:
-            raise UserError("No dictionary was chosen; choose at least one.")
+    def request(self, faults: Faults) -> EvaluateRequest | None:
+        """What is asked for; whatever can be seen to be wrong before any work goes to `faults`."""
+        ks: tuple[int, ...] = ()
+        with faults.caught("k"):
+            ks = whole_numbers(self.ks)
         if not self.methods:
-            raise UserError("No pursuit was chosen; choose at least one.")
-        return EvaluateRequest(
+            faults.add(UserError("No pursuit was chosen; choose at least one.", field="method"))
+        with faults.caught("corpus"):
+            self.text.check(offline=self.loading.offline)
+        model_settings.spec(self.model or DEMO_MODELS[0], None, self.loading, faults)
+        if not self.dictionaries:
+            faults.add(UserError("No dictionary was chosen; choose at least one.", field="dictionaries"))
+            return None
+        request = EvaluateRequest(
             dictionaries=tuple(self.dictionaries),
-            corpus=self.text.reference(),
-            ks=whole_numbers(self.ks),
+            corpus=self.text.given or None,
+            ks=ks,
             methods=tuple(self.methods),
             tokens=None if self.tokens == TOKENS else self.tokens,
             model=self.model or None,
             **self.loading._asdict(),
         )
+        if not faults.of("device"):
+            find_faults(request, faults, known=beforehand.known_model)
+        return request
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -65,11 +79,12 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def form(frame: shell.Shell) -> Asked:
+def form(frame: shell.Shell, places: Places) -> Asked:
     """Draws the form. What it holds is in the address, and comes back with it."""
     by_name = dictionary_choice.by_names(frame.entries)
     st.subheader("Dictionaries", anchor=False)
     names = _dictionaries(frame, by_name)
+    places.beside("dictionaries")
     chosen = [by_name[name] for name in names]
     left, right = st.columns(2)
     with left:
@@ -77,13 +92,12 @@ def form(frame: shell.Shell) -> Asked:
         ks = _kept_text("k", f"evaluate.k.{default_ks}", default_ks)
     with right:
         methods = _pursuits()
+    places.beside("k", "method")
     st.subheader("Text", anchor=False)
-    text = evaluate_text.choose(chosen)
+    text = evaluate_text.choose(chosen, places, offline=model_settings.is_offline("evaluate"))
     address.arrive("tokens", _TOKENS, address.whole(1, _MOST_TOKENS), TOKENS)
     tokens = st.number_input(
         "Tokens to measure on",
-        min_value=1,
-        max_value=_MOST_TOKENS,
         step=1024,
         key=_TOKENS,
         help="Special tokens are not counted, unknown words are. More tokens make the figures steadier: at a few "
@@ -91,6 +105,7 @@ def form(frame: shell.Shell) -> Asked:
         "in the third digit.",
     )
     address.leave("tokens", _TOKENS, int(tokens), TOKENS)
+    places.beside("tokens")
     with st.expander("More settings", icon=":material/tune:"):
         model = st.text_input(
             "Where the model is now",
@@ -99,7 +114,8 @@ def form(frame: shell.Shell) -> Asked:
             placeholder="where it was when the dictionaries were built",
             help="A folder or a Hugging Face id, if the model has moved; its weights must be the same.",
         )
-        how = loading("evaluate")
+        how = model_settings.loading("evaluate")
+    places.beside("model", *model_settings.FIELDS)
     return Asked(names, ks, methods, text, int(tokens), model.strip(), how)
 
 
@@ -171,7 +187,7 @@ def permalink(frame: shell.Shell, asked: Asked) -> dict[str, object]:
     return {"dictionary": frame.named, **address.held(("dictionaries", "k", "method", "text", "tokens"))}
 
 
-def cost(request: EvaluateRequest) -> None:
+def cost(request: EvaluateRequest, faults: Faults) -> None:
     """What it would take. Raises UserError for a k that cannot be."""
     expected = estimate_evaluation(request)
     count = f"{expected.results} result{'' if expected.results == 1 else 's'}"

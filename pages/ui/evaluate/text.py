@@ -12,8 +12,9 @@ from itda_core.files import read_json
 from itda_core.runs.library import LibraryEntry
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.plain_text import notice
-from pages.ui.forms import corpus_location
-from pages.ui.frame import address
+from pages.ui.forms import columns_of_text, corpus_location
+from pages.ui.forms.places import Places
+from pages.ui.frame import address, beforehand
 
 _OWN, _OTHER = "Their own text", "Another text"
 _TEXT, _SOURCE, _WHERE = "evaluate.text", "evaluate.text.source", "evaluate.text.where"
@@ -21,15 +22,19 @@ _TEXT, _SOURCE, _WHERE = "evaluate.text", "evaluate.text.source", "evaluate.text
 
 @dataclass(frozen=True)
 class Text:
-    """What was chosen; `reference` checks it."""
+    """What was chosen; `check` looks at it."""
 
     own: bool
     given: str  # of another text, or where the file of their own text is now; "" where nothing was given
     missing: tuple[str, ...]  # files of their own text whose place is not known
     mixed: bool  # they were built on several texts, some of them missing
+    found: tuple[str, ...] = ()  # their own texts whose name alone leads to them
 
-    def reference(self) -> str | None:
-        """What `itda evaluate --corpus` takes; None for each dictionary's own. Raises UserError when it is not said."""
+    def check(self, *, offline: bool) -> None:
+        """Raises UserError when it is not said which text is meant, and when that cannot be read.
+
+        offline: the Hub may not be asked.
+        """
         if self.own and self.mixed:
             raise UserError(
                 f"The dictionaries were built on several texts, one of them the file {self.missing[0]}; measure those "
@@ -39,11 +44,13 @@ class Text:
             raise UserError(f"The dictionaries were built on the file {self.missing[0]}; say where it is now.")
         if not self.own and not self.given:
             raise UserError("No text was named; name one, or measure on the dictionaries' own.")
-        return self.given or None
+        for text in filter(None, (self.given, *self.found)):
+            if (problem := beforehand.text_look(text, offline=offline).problem) is not None:
+                raise problem
 
 
-def choose(entries: Sequence[LibraryEntry]) -> Text:
-    """Draws the choice, and says what the text is to the dictionaries."""
+def choose(entries: Sequence[LibraryEntry], places: Places, *, offline: bool) -> Text:
+    """Draws the choice, and says what the text is to the dictionaries. offline: the Hub may not be asked."""
     other = address.arrive("text", _TEXT, str, "")
     source = st.segmented_control(
         "Text to measure on",
@@ -63,6 +70,10 @@ def choose(entries: Sequence[LibraryEntry]) -> Text:
             "reviews.csv#body); or a Hugging Face data set, streamed.",
         ).strip()
         address.leave("text", _TEXT, given, "")
+        given = columns_of_text.choose(given, "evaluate.text")
+        places.beside("corpus")
+        if given != "demo":
+            columns_of_text.first_rows(given, "evaluate.text", offline=offline)
         st.caption(
             "The part of this text that the dictionaries have read is left out. Passages that it shares with a text of "
             "another name are not recognised."
@@ -70,19 +81,21 @@ def choose(entries: Sequence[LibraryEntry]) -> Text:
         return Text(False, given, (), False)
     st.session_state[_TEXT] = ""
     address.leave("text", _TEXT, "", "")
-    return _own(entries)
+    return _own(entries, places)
 
 
-def _own(entries: Sequence[LibraryEntry]) -> Text:
+def _own(entries: Sequence[LibraryEntry], places: Places) -> Text:
     corpora = tuple(dict.fromkeys(entry.corpus or "" for entry in entries))
     missing = tuple(name for name in corpora if not corpus_location.findable(name))
     if missing and len(corpora) > 1:
+        places.beside("corpus")
         return Text(True, "", missing, True)
     given = ""
     if missing:
         given = corpus_location.where_now(missing[0], _WHERE)
+    places.beside("corpus")
     _say_held_out(entries)
-    return Text(True, given, missing, False)
+    return Text(True, given, missing, False, tuple(name for name in corpora if name not in missing))
 
 
 def _say_held_out(entries: Sequence[LibraryEntry]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 
-from itda_core.models.spec import DTYPES, PLACEMENTS
+from itda_core.models.spec import DEMO_MODELS, DTYPES, PLACEMENTS, ModelSpec
+from itda_core.runs.faults import Faults
 
 _PLACEMENT_WORDS = {
     "auto": "auto: where they fit",
@@ -24,6 +25,24 @@ class Loading(NamedTuple):
     placement: str
     offline: bool
     trust_remote_code: bool
+
+
+FIELDS = ("device", "dtype", "placement", "offline", "trust_remote_code")  # as faults name them
+
+
+def spec(name: str, revision: str | None, how: Loading, faults: Faults) -> ModelSpec | None:
+    """The model `name`; what is wrong with how it is named or loaded goes to `faults`."""
+    values = {"model": name, "revision": revision, **how._asdict()}
+    return faults.made(_spec, values, instead={"model": DEMO_MODELS[0]})
+
+
+def _spec(model: str, **how: Any) -> ModelSpec:
+    return ModelSpec(model, **how)
+
+
+def is_offline(form: str) -> bool:
+    """What `offline` gives, where that is drawn further down."""
+    return bool(st.session_state.get(f"{form}.offline"))
 
 
 def loading(form: str) -> Loading:

@@ -12,12 +12,13 @@ from typing import Any, Generic
 import streamlit as st
 
 from itda_core.models.spec import DEMO_MODELS
+from itda_core.runs.faults import Faults
 from itda_core.runs.jobs.kinds import JobKind, R, kind_of
 from itda_core.runs.jobs.request_fields import JobRequest, Setting, from_texts, settings, shown_default
 from itda_core.runs.jobs.request_options import LIBRARY, SETTINGS
-from itda_core.runs.units import duration
 from pages.ui.components.printable import escaped
-from pages.ui.forms import model_settings
+from pages.ui.forms import job_form, model_settings
+from pages.ui.forms.places import Places
 from pages.ui.frame import address
 
 _MORE = MappingProxyType(
@@ -40,14 +41,19 @@ class Asked(Generic[R]):
     kind: JobKind[R, Any]
     given: Mapping[str, str | bool]
 
-    def request(self) -> R:
-        """Raises UserError for whatever can be seen to be wrong before any work."""
-        return from_texts(self.kind.request, self.given)
+    def request(self, faults: Faults) -> R | None:
+        """What is asked for; the first thing that can be seen to be wrong before any work goes to `faults`."""
+        with faults.caught():
+            return from_texts(self.kind.request, self.given)
+        return None
 
 
-def form(kind: JobKind[R, Any]) -> Asked[R]:
+def form(kind: JobKind[R, Any], places: Places) -> Asked[R]:
     """Draws the form. What it holds, but for how a model is loaded, is in the address, and comes back with it."""
-    given = {name: _answer(f"{kind.name}.{name}", name, setting) for name, setting in _questions(kind)}
+    given: dict[str, str | bool] = {}
+    for name, setting in _questions(kind):
+        given[name] = _answer(f"{kind.name}.{name}", name, setting)
+        places.beside(name)
     more = [name for name in _MORE if name in settings(kind.request)]
     if more:
         with st.expander("More settings", icon=":material/tune:"):
@@ -60,15 +66,10 @@ def in_address(kind: JobKind[Any, Any]) -> dict[str, str | None]:
     return {name: st.query_params.get(name) for name, _ in _questions(kind)}
 
 
-def cost(request: JobRequest) -> None:
+def cost(request: JobRequest, _: Faults) -> None:
     """What it would take."""
     seconds = resolve_name(kind_of(request).estimate)(request)
-    st.markdown("**What it will take**")
-    if seconds is None:
-        st.caption("The time is known once the model is on this machine. It goes on when this page is closed.")
-    else:
-        time = " to ".join(dict.fromkeys(map(duration, seconds)))
-        st.caption(f"Roughly {time}. It goes on when this page is closed.")
+    job_form.cost(f"One {kind_of(request).noun}", seconds, "the model is on this machine")
 
 
 def _questions(kind: JobKind[Any, Any]) -> Iterator[tuple[str, Setting]]:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from itda_core.runs.jobs.kinds import JobKind
 from pages.ui.forms import job_form, request_form
+from pages.ui.forms.places import Places
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 
@@ -16,9 +17,10 @@ def page(frame: shell.Shell, kind: JobKind[Any, Any]) -> None:
     """Draw a new job of this kind, and those there have been."""
     form, cost = st.columns([5, 3], gap="large")
     with form:
-        asked = request_form.form(kind)
+        places = Places(kind.name)
+        asked = request_form.form(kind, places)
     shell.complain()
     frame.share({**kind.form, **request_form.in_address(kind)})
     with cost:
-        job_form.finish(frame, asked, request_form.cost, key=f"{kind.name}.problem")
+        job_form.finish(frame, kind, asked, places, request_form.cost)
     job_watch.all_jobs(kind)

@@ -8,34 +8,29 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.runs.costs.training import Estimate, estimate
+from itda_core.runs.faults import Faults
 from itda_core.runs.machine import machine
+from itda_core.runs.training.checks import find_shortage
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.units import duration, size
-from pages.ui.components.plain_text import fact_table, notice
+from pages.ui.components.plain_text import fact_table
 
 _PLANNED = "train.planned"  # in the session: a request, and what was said of it
 
 
-def cost(request: TrainRequest, *, read: int | None = None) -> None:
-    """What the run would take, `read` tokens of it done already. Raises UserError when the layers do not exist."""
+def new_cost(request: TrainRequest, faults: Faults) -> None:
+    """As `cost`, of a training that begins."""
+    cost(request, faults)
+
+
+def cost(request: TrainRequest, faults: Faults, *, read: int | None = None) -> None:
+    """What the run would take, `read` tokens of it done already; what of it is not there goes to `faults`.
+
+    Raises UserError when the layers do not exist.
+    """
     expected = estimate(request)
+    find_shortage(request, expected, machine(), faults)
     fact_table(cost_lines(expected, read), title="What it will cost", key="train.cost")
-    if expected.fits(machine()) is False:
-        notice(
-            f"About {size(expected.memory or 0)} of memory would be needed, {size(machine().memory_free)} are free.",
-            step="Choose fewer layers, fewer tokens or a lower limit of atoms; or let the weights stream, one block "
-            "at a time.",
-            kind="warning",
-            key="train.memory",
-        )
-    if request.keep_activations and expected.fits_disk() is False:
-        notice(
-            f"About {size(expected.activations or 0)} of activations would be kept, "
-            f"{size(expected.disk_free or 0)} are free.",
-            step="Choose fewer layers or tokens, or do not keep them.",
-            kind="warning",
-            key="train.disk",
-        )
     with st.container(gap="xsmall"):
         for note in expected.notes:
             st.caption(note)

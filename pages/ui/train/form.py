@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import streamlit as st
@@ -12,12 +12,15 @@ from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, TrainConfi
 from itda_core.dictionaries.selections import Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.errors import UserError
-from itda_core.models.spec import ModelSpec
+from itda_core.runs.faults import Faults
 from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.training.checks import find_faults
+from itda_core.runs.training.naming import usual_name
 from itda_core.runs.training.request import TrainRequest
 from pages.ui.forms import model_settings
-from pages.ui.frame import engine
+from pages.ui.forms.places import Places
+from pages.ui.frame import beforehand, engine
 from pages.ui.train import site as train_site
 from pages.ui.train import size as train_size
 from pages.ui.train import text as train_text
@@ -28,8 +31,9 @@ _DEMO_K = 8  # at d_model 128, 40 would leave a dictionary of about a hundred at
 
 @dataclass(frozen=True)
 class Asked:
-    """What the form holds; `request` checks it."""
+    """What the form holds."""
 
+    name: str  # as the field says it, or as it proposes
     model: str
     revision: str | None
     device: str
@@ -53,60 +57,96 @@ class Asked:
     sinks: float | None
     keep_activations: bool
 
-    def request(self) -> TrainRequest:
-        """Raises UserError for whatever can be seen to be wrong before any work."""
-        if not self.corpus:
-            raise UserError("No text was chosen yet; upload a file, give a path or use the bundled one.")
-        if not self.layers:
-            raise UserError("No layer was chosen; choose at least one.")
-        model = ModelSpec(
-            self.model,
-            self.revision,
-            self.device,
-            self.dtype,
-            self.offline,
-            self.trust_remote_code,
-            self.placement,
+    def request(self, faults: Faults) -> TrainRequest | None:
+        """What is asked for; whatever can be seen to be wrong before any work goes to `faults`."""
+        request = self.draft(faults)
+        if request is None:
+            return None
+        figures = None if faults.of("model", "revision") else beforehand.known_model(request.model, faults)
+        find_faults(request, faults, figures=figures, outline=beforehand.outline)
+        return request
+
+    def draft(self, faults: Faults) -> TrainRequest | None:
+        """The same, each part looked at by itself only."""
+        loading = model_settings.Loading(self.device, self.dtype, self.placement, self.offline, self.trust_remote_code)
+        model = model_settings.spec(self.model, self.revision, loading, faults)
+        values = {name: getattr(self, name) for name in _OF_CONFIG}
+        config = faults.made(TrainConfig, values, instead={"atoms": 1})
+        layers = None
+        with faults.caught("layers"):
+            if not self.layers:
+                raise UserError("No layer was chosen; choose at least one.")
+            layers = parse_layers(self.layers)
+        with faults.caught("corpus"):
+            if not self.corpus:
+                raise UserError("No text was chosen yet; upload a file, give a path or use the bundled one.")
+            if problem := beforehand.text_look(self.corpus, offline=self.offline).problem:
+                raise problem
+        if model is None or config is None:
+            return None
+        return TrainRequest(
+            model,
+            layers,
+            self.corpus,
+            config,
+            self.site,
+            name=self.name or None,
+            keep_activations=self.keep_activations,
         )
-        config = TrainConfig(
-            k=self.k,
-            method=self.method,
-            selection=self.selection,
-            threshold=self.threshold,
-            atoms=self.atoms,
-            centre=self.centre,
-            tokens=self.tokens,
-            context=self.context,
-            windows=self.windows,
-            seed=self.seed,
-            sinks=self.sinks,
-        )
-        layers = parse_layers(self.layers)
-        return TrainRequest(model, layers, self.corpus, config, self.site, keep_activations=self.keep_activations)
 
 
-def form(entries: Sequence[LibraryEntry]) -> Asked:
+_OF_CONFIG = tuple(field.name for field in fields(TrainConfig))
+
+
+def form(entries: Sequence[LibraryEntry], places: Places) -> Asked:
     """Draws the form. Its values outlive a visit to another page."""
     st.subheader("Model", anchor=False)
     model, revision, bundled = train_site.choose_model()
+    places.beside("model", "revision")
     site = train_site.choose_site()
+    places.beside("site")
     layers = train_site.choose_layers(model)
+    places.beside("layers")
     st.subheader("Text", anchor=False)
-    text = _text()
+    text = _text(places, offline=not bundled and model_settings.is_offline("train"))
     st.subheader("Dictionary", anchor=False)
     dictionary = _dictionary(entries, model, site, bundled=bundled)
+    places.beside("selection", "k", "threshold", "atoms")
+    naming = st.container()
+    places.beside("name")
     with st.expander("More settings", icon=":material/tune:"):
         more = _more(selection_named(dictionary["selection"]), bundled=bundled)
-    return Asked(model=model, revision=revision, layers=layers, site=site, **text, **dictionary, **more)
+    places.beside("method", "windows", "seed", "sinks", "centre", "keep_activations", *model_settings.FIELDS)
+    asked = Asked(name="", model=model, revision=revision, layers=layers, site=site, **text, **dictionary, **more)
+    with naming:
+        return replace(asked, name=_name(asked))
 
 
-def _text() -> dict[str, Any]:
+def _name(asked: Asked) -> str:
+    """What the dictionaries are to be called; where the field is empty, what it proposes."""
+    request = asked.draft(Faults())
+    usual, several = "", False
+    if request is not None:
+        known = train_site.figures_of(asked.model)
+        layers = range(known.n_layers) if request.layers is None and known is not None else request.layers or ()
+        usual, several = usual_name(request, engine.library(), layers), not request.one_layer
+    given = st.text_input(
+        "Name",
+        key="train.name",
+        persist_state="session",
+        placeholder=usual,
+        help="What the dictionary is called in the library. Where the field is empty, it gets the name that is shown "
+        "in it." + (" Each layer has its number behind it, such as -L3." if several else ""),
+    )
+    return given.strip() or usual
+
+
+def _text(places: Places, *, offline: bool) -> dict[str, Any]:
     """What is read, and in which pieces: fields of Asked."""
-    corpus = train_text.choose()
+    corpus = train_text.choose(places, offline=offline)
     left, right = st.columns(2)
     tokens = left.number_input(
         "Tokens to read",
-        min_value=0,
         value=_DEMO_TOKENS,
         step=10_000,
         key="train.tokens",
@@ -115,12 +155,12 @@ def _text() -> dict[str, Any]:
     )
     context = right.number_input(
         "Tokens per window",
-        min_value=1,
         value=128,
         key="train.context",
         persist_state="session",
         help="Documents are read in windows of at most this many tokens.",
     )
+    places.beside("tokens", "context")
     return {"corpus": corpus, "tokens": int(tokens) or None, "context": int(context)}
 
 
@@ -138,9 +178,7 @@ def _dictionary(entries: Sequence[LibraryEntry], model: str, site: str, *, bundl
     )
     rule = selection_named(selection)
     left, middle, right = st.columns(3)
-    k = left.number_input(
-        "Atoms per token (k)", min_value=1, value=k_default, key=f"train.k.{kind}", persist_state="session"
-    )
+    k = left.number_input("Atoms per token (k)", value=k_default, key=f"train.k.{kind}", persist_state="session")
     with middle:
         if rule.sized:
             threshold, atoms = None, train_size.wanted_atoms()
@@ -159,13 +197,12 @@ def _more(rule: Selection, *, bundled: bool) -> dict[str, Any]:
     left, middle, right = st.columns(3)
     method = left.selectbox("Pursuit", METHODS, format_func=str.upper, key="train.method", persist_state="session")
     windows = middle.selectbox("Windows of a document", ("all", "first"), key="train.windows", persist_state="session")
-    seed = middle.number_input("Seed", min_value=0, value=0, key="train.seed", persist_state="session")
+    seed = middle.number_input("Seed", value=0, key="train.seed", persist_state="session")
     with right:
         device, dtype = model_settings.device("train"), model_settings.precision("train")
         placement = model_settings.placement("train")
     sinks = left.number_input(
         "Attention sinks above",
-        min_value=0.0,
         value=0.0 if rule.keeps_sinks else SINKS,
         disabled=rule.keeps_sinks,
         step=1.0,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.models.sites import KINDS
+from itda_core.runs.faults import Faults
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.layers import format_layers
@@ -17,7 +18,8 @@ from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.results_now import results_now
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.forms import corpus_location, job_form
-from pages.ui.frame import navigation, shell
+from pages.ui.forms.places import Places
+from pages.ui.frame import beforehand, navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import cost as train_cost
 from pages.ui.train import size as train_size
@@ -68,8 +70,9 @@ def page(frame: shell.Shell, name: str) -> None:
             key="further.gone",
         )
     form, cost = st.columns([5, 3], gap="large")
+    places, faults = Places("further"), Faults()
     with form:
-        limits = _limits(run.request, name)
+        limits = _limits(run.request, name, places)
     with cost, st.container(border=True):
         try:
             request = limits.of(run.request)
@@ -79,14 +82,18 @@ def page(frame: shell.Shell, name: str) -> None:
                     step="Raise the tokens or the atoms, or lower the threshold.",
                     key="further.nothing",
                 )
+                job_form.start_button(TRAINING, further=True, held_back="Ask for more first.")
                 return
-            train_cost.cost(request, read=run.request.config.tokens)
-            job_form.terminal(request, further=True)
-            frame.export(job_form.exports(request, further=True))
+            train_cost.cost(request, faults, read=run.request.config.tokens)
+            if not faults:
+                job_form.terminal(request, further=True)
+                frame.export(job_form.exports(request, further=True))
+                job_form.start(request, further=True)
         except UserError as error:
-            problem(error, key="further.refused")
-        else:
-            job_form.start(request, further=True)
+            faults.add(error)
+        places.show(faults)
+        if faults:
+            job_form.start_button(TRAINING, further=True, held_back=job_form.MEND)
 
 
 def _run_of(frame: shell.Shell, name: str) -> _Run:
@@ -123,18 +130,21 @@ class _Limits:
     def of(self, earlier: TrainRequest) -> TrainRequest:
         """Raises UserError for what `earlier` cannot go on to."""
         if not self.corpus:
-            raise UserError(f"The training read the file {earlier.corpus}; say where it is now.")
+            raise UserError(f"The training read the file {earlier.corpus}; say where it is now.", field="corpus")
+        if (problem := beforehand.text_look(self.corpus).problem) is not None:
+            raise problem
         request = further(earlier, tokens=self.tokens, threshold=self.threshold, atoms=self.atoms, d_model=self.d_model)
         return replace(request, corpus=self.corpus)
 
 
-def _limits(request: TrainRequest, name: str) -> _Limits:
+def _limits(request: TrainRequest, name: str, places: Places) -> _Limits:
     """Draws what stays as it was and what may change; at first, all as it was. What has no limit cannot be raised."""
     config = request.config
     fact_table(_settled(request), title="What stays as it was", key="further.settled")
     corpus = request.corpus
     if not corpus_location.findable(corpus) and not Path(corpus.partition("#")[0]).is_absolute():
         corpus = corpus_location.where_now(corpus, "further.corpus")
+    places.beside("corpus")
     st.subheader("How far", anchor=False)
     left, middle, right = st.columns(3)
     with left:
@@ -148,6 +158,7 @@ def _limits(request: TrainRequest, name: str) -> _Limits:
             threshold = train_size.threshold(key, config.threshold)
     with right:
         atoms = train_size.most_atoms(f"further.atoms.{name}", config.atoms, disabled=config.atoms is None)
+    places.beside("tokens", "threshold", "atoms")
     known = figures_of(request.model.name) if request.site in KINDS else None
     return _Limits(corpus, tokens, threshold, atoms, None if known is None else known.d_model)
 
@@ -155,7 +166,6 @@ def _limits(request: TrainRequest, name: str) -> _Limits:
 def _tokens(earlier: int | None, key: str) -> int | None:
     given = st.number_input(
         "Tokens to read",
-        min_value=0,
         value=earlier or 0,
         disabled=earlier is None,
         step=10_000,

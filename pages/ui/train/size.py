@@ -30,7 +30,6 @@ def wanted_atoms() -> int:
     """Draws how many atoms a selection of config.SIZED ends with."""
     wanted = st.number_input(
         "Number of atoms",
-        min_value=1,
         value=_WANTED_ATOMS,
         step=256,
         key="train.atoms.wanted",
@@ -45,8 +44,6 @@ def threshold(key: str, default: float) -> float:
     """Draws the threshold of selection="sequential": a relative squared error."""
     return st.number_input(
         "Threshold",
-        min_value=0.0,
-        max_value=1.0,
         value=default,
         step=0.01,
         format="%.3f",
@@ -66,7 +63,6 @@ def paper_threshold(key: str, model: str, site: str, value: float | None = None)
     d_model = None if known is None else known.d_model
     given = st.number_input(
         "Threshold",
-        min_value=0.0,
         value=value,
         step=1e-5,
         format="%.6f",

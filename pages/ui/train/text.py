@@ -10,13 +10,26 @@ from itda_core.errors import UserError
 from itda_core.runs.units import size
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.plain_text import problem
-from pages.ui.forms import uploads
+from pages.ui.forms import columns_of_text, uploads
+from pages.ui.forms.places import Places
 
 _SOURCES = ("Bundled", "Upload", "Path", "Hugging Face")
 
 
-def choose() -> str:
-    """Draws the choice: what Corpus.open takes, "" where nothing was chosen yet."""
+def choose(places: Places, *, offline: bool) -> str:
+    """Draws the choice: what Corpus.open takes, "" where nothing was chosen yet. offline: the Hub may not be asked."""
+    corpus = _named()
+    if corpus in ("", "demo"):
+        places.beside("corpus")
+        return corpus
+    corpus = columns_of_text.choose(corpus, "train.text")
+    places.beside("corpus")
+    columns_of_text.first_rows(corpus, "train.text", offline=offline)
+    return corpus
+
+
+def _named() -> str:
+    """What is named, without the choice of a column that is made below it."""
     source = st.segmented_control(
         "Where the text is",
         _SOURCES,

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.models.spec import DEMO_MODELS
 from itda_core.runs.costs.matching import estimate_match
+from itda_core.runs.faults import Faults
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.matching.checks import find_faults
 from itda_core.runs.matching.request import DICTIONARIES, TOKENS, MatchRequest
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
-from pages.ui.forms import job_form
+from pages.ui.forms import columns_of_text, job_form, model_settings
 from pages.ui.forms.dictionary_choice import MARK, Listed
-from pages.ui.forms.model_settings import Loading, loading
-from pages.ui.frame import address
+from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.places import Places
+from pages.ui.frame import address, beforehand
 
 _MODELS, _CORPUS, _TOKENS, _LAYERS = "match.models", "match.corpus", "match.tokens", "match.layers"
 _MOST_TOKENS = 10**8
@@ -27,7 +31,7 @@ ADDRESS = ("models", "text", "tokens", "layers")
 
 @dataclass(frozen=True)
 class Asked:
-    """What the form holds; `request` checks it."""
+    """What the form holds."""
 
     models: Listed
     corpus: str
@@ -36,20 +40,32 @@ class Asked:
     k: int
     loading: Loading
 
-    def request(self) -> MatchRequest:
-        """Raises UserError for whatever can be seen to be wrong before any work."""
-        if not self.corpus:
-            raise UserError("No text was named; name one, for example demo.")
-        return MatchRequest(
-            models=tuple(self.models),
-            corpus=self.corpus,
-            config=replace(DICTIONARIES, tokens=self.tokens, k=self.k),
-            layers=parse_layers(self.layers),
-            **self.loading._asdict(),
-        )
+    def request(self, faults: Faults) -> MatchRequest | None:
+        """What is asked for; whatever can be seen to be wrong before any work goes to `faults`."""
+        config = faults.made(partial(replace, DICTIONARIES), {"tokens": self.tokens, "k": self.k})
+        layers, request = None, None
+        with faults.caught("layers"):
+            layers = parse_layers(self.layers)
+        with faults.caught("corpus"):
+            if not self.corpus:
+                raise UserError("No text was named; name one, for example demo.")
+            if (problem := beforehand.text_look(self.corpus, offline=self.loading.offline).problem) is not None:
+                raise problem
+        model_settings.spec(DEMO_MODELS[0], None, self.loading, faults)
+        with faults.caught("models"):
+            request = MatchRequest(
+                models=tuple(self.models),
+                corpus=self.corpus,
+                config=config or DICTIONARIES,
+                layers=layers,
+                **self.loading._asdict(),
+            )
+        if request is not None and not faults.of("device"):
+            find_faults(request, faults, known=beforehand.known_model)
+        return request
 
 
-def form(entries: Iterable[LibraryEntry]) -> Asked:
+def form(entries: Iterable[LibraryEntry], places: Places) -> Asked:
     """Draws the form. What it holds is in the address, and comes back with it."""
     default = Listed(DEMO_MODELS)
     known = list(dict.fromkeys([*DEMO_MODELS, *(entry.model for entry in entries if entry.model)]))
@@ -71,6 +87,7 @@ def form(entries: Iterable[LibraryEntry]) -> Asked:
         )
     )
     address.leave("models", _MODELS, models, default)
+    places.beside("models")
     left, middle, right = st.columns([3, 2, 2])
     with left:
         address.arrive("text", _CORPUS, str, "demo")
@@ -78,24 +95,28 @@ def form(entries: Iterable[LibraryEntry]) -> Asked:
         address.leave("text", _CORPUS, corpus, "demo")
     with middle:
         address.arrive("tokens", _TOKENS, address.whole(1, _MOST_TOKENS), TOKENS)
-        tokens = int(st.number_input("Tokens to read", 1, _MOST_TOKENS, step=1024, key=_TOKENS))
+        tokens = int(st.number_input("Tokens to read", step=1024, key=_TOKENS))
         address.leave("tokens", _TOKENS, tokens, TOKENS)
     with right:
         address.arrive("layers", _LAYERS, _layers, "all")
         layers = st.text_input("Layers", key=_LAYERS, help="all, or numbers and ranges such as 0,2-4").strip()
         address.leave("layers", _LAYERS, layers, "all")
+    places.beside("corpus", "tokens", "layers")
+    if corpus != "demo":
+        named = columns_of_text.choose(corpus, "match.text")
+        columns_of_text.first_rows(named, "match.text", offline=model_settings.is_offline("match"))
+        corpus = named
     with st.expander("More settings", icon=":material/tune:"):
         left, *_ = st.columns(3)
         k = left.number_input(
             "k of ITDA's dictionaries",
-            1,
-            1024,
-            DICTIONARIES.k,
+            value=DICTIONARIES.k,
             key="match.k",
             persist_state="session",
             help="Atoms per token while they grow.",
         )
-        how = loading("match")
+        how = model_settings.loading("match")
+    places.beside("k", *model_settings.FIELDS)
     return Asked(models, corpus, tokens, layers, int(k), how)
 
 
@@ -106,7 +127,7 @@ def _layers(text: str) -> str:
         raise address.Refused("names no layers such as 0,2-4") from None
 
 
-def cost(request: MatchRequest) -> None:
+def cost(request: MatchRequest, faults: Faults) -> None:
     """What it would take."""
     told = (
         f"{len(request.models)} models, one after the other, read {request.config.tokens or 0:,} tokens each, and "

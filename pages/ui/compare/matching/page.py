@@ -14,6 +14,7 @@ from pages.ui.compare.matching import form as matching_form
 from pages.ui.compare.matching import results as matching_results
 from pages.ui.components.printable import visible
 from pages.ui.forms import job_form
+from pages.ui.forms.places import Places
 from pages.ui.frame import address, shell
 from pages.ui.jobs import job_watch
 
@@ -28,11 +29,12 @@ def page(frame: shell.Shell) -> None:
     )
     form, cost = st.columns([5, 3], gap="large")
     with form:
-        asked = matching_form.form(frame.entries)
+        places = Places("match")
+        asked = matching_form.form(frame.entries, places)
     shell.complain()
     frame.share({"show": "measures", **address.held(matching_form.ADDRESS)})
     with cost:
-        job_form.finish(frame, asked, matching_form.cost, key="match.problem")
+        job_form.finish(frame, MATCHING, asked, places, matching_form.cost)
     job_watch.all_jobs(MATCHING)
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import streamlit as st
 
 from itda_core.comparison.label_transfer.transfer import DRAWS, TOKENS
 from itda_core.dictionaries.config import METHODS
-from itda_core.models.spec import DEMO_MODELS, ModelSpec
+from itda_core.errors import UserError
+from itda_core.models.spec import DEMO_MODELS
 from itda_core.runs.costs.transfer import estimate_transfer
+from itda_core.runs.faults import Faults
 from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.transfer.checks import find_faults
 from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.evaluate.form import whole_numbers
-from pages.ui.forms import dictionary_choice, job_form
+from pages.ui.forms import dictionary_choice, job_form, model_settings
 from pages.ui.forms.dictionary_choice import Listed
-from pages.ui.forms.model_settings import Loading, loading
-from pages.ui.frame import address, meaning
+from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.places import Places
+from pages.ui.frame import address, beforehand, meaning
 
 ADDRESS = ("from", "labels", "into", "layers", "k", "tokens", "draws")
 _FROM, _INTO = "transfer.from", "transfer.into"
@@ -39,7 +43,7 @@ class _More(NamedTuple):
 
 @dataclass(frozen=True)
 class Asked:
-    """What the form holds; `request` checks it."""
+    """What the form holds."""
 
     labels: Listed
     into: str
@@ -49,22 +53,43 @@ class Asked:
     draws: int
     more: _More
 
-    def request(self) -> TransferRequest:
-        """Raises UserError for whatever can be seen to be wrong before any work."""
-        return TransferRequest(
-            labels=tuple(self.labels),
-            model=ModelSpec(self.into, **self.more.loading._asdict()),
-            layers=parse_layers(self.layers) if self.layers else OWN_LAYERS,
-            ks=whole_numbers(self.ks) if self.ks else (),
-            method=self.more.method,
-            corpus=self.more.corpus or None,
-            held_out=self.more.held_out or None,
-            tokens=self.tokens,
-            draws=self.draws,
-        )
+    def request(self, faults: Faults) -> TransferRequest | None:
+        """What is asked for; whatever can be seen to be wrong before any work goes to `faults`."""
+        layers: tuple[int, ...] | Literal["own"] | None = OWN_LAYERS
+        ks: tuple[int, ...] = ()
+        with faults.caught("layers"):
+            layers = parse_layers(self.layers) if self.layers else OWN_LAYERS
+        with faults.caught("k"):
+            ks = whole_numbers(self.ks) if self.ks else ()
+        for field, text in (("corpus", self.more.corpus), ("held_out", self.more.held_out)):
+            problem = beforehand.text_look(text, offline=self.more.loading.offline).problem if text else None
+            if problem is not None:
+                faults.add(UserError(str(problem), field=field))
+        model = model_settings.spec(self.into, None, self.more.loading, faults)
+        if model is None:
+            return None
+        values = {
+            "labels": tuple(self.labels),
+            "model": model,
+            "layers": layers,
+            "k": ks,
+            "method": self.more.method,
+            "corpus": self.more.corpus or None,
+            "held_out": self.more.held_out or None,
+            "tokens": self.tokens,
+            "draws": self.draws,
+        }
+        request = faults.made(_request, values, instead={"labels": ("none",)})
+        if request is not None and not faults.of("device", "model"):
+            find_faults(request, faults, known=beforehand.known_model)
+        return request
 
 
-def form(usable: Sequence[LibraryEntry]) -> Asked:
+def _request(k: tuple[int, ...] = (), **others: Any) -> TransferRequest:
+    return TransferRequest(ks=k, **others)
+
+
+def form(usable: Sequence[LibraryEntry], places: Places) -> Asked:
     """Draws the form for `usable` dictionaries, at least one. What it holds is in the address, and comes back with it.
 
     They come in the order in which they are to be offered; of several of a layer the first is proposed.
@@ -77,6 +102,7 @@ def form(usable: Sequence[LibraryEntry]) -> Asked:
         address.leave("from", _FROM, source, models[0])
     with right:
         into = _into(source, models)
+    places.beside("model")
     by_name = {entry.name: entry for entry in usable if entry.model == source}
     labels = dictionary_choice.choose(
         "Dictionaries whose labels are transferred",
@@ -86,6 +112,7 @@ def form(usable: Sequence[LibraryEntry]) -> Asked:
         name="labels",
         help="All of one text and one site. Each is rebuilt in every layer of the other model that is asked for.",
     )
+    places.beside("labels")
     left, right = st.columns(2)
     with left:
         ks = _text("k", "Atoms per token (k)", "their own", "One or several, separated by commas.")
@@ -108,8 +135,10 @@ def form(usable: Sequence[LibraryEntry]) -> Asked:
             "Dictionaries of as many places drawn at random, to compare with; from two on they also tell how much "
             "chance moves them.",
         )
+    places.beside("k", "layers", "tokens", "draws")
     with st.expander("More settings", icon=":material/tune:"):
         more = _more_settings()
+    places.beside("corpus", "held_out", "method", *model_settings.FIELDS)
     return Asked(labels, into, layers, ks, tokens, draws, more)
 
 
@@ -158,7 +187,7 @@ def _text(name: str, label: str, placeholder: str, help: str) -> str:
 def _number(name: str, label: str, bounds: tuple[int, int], default: int, help: str) -> int:
     key, (low, high) = f"transfer.{name}", bounds
     address.arrive(name, key, address.whole(low, high), default)
-    given = int(st.number_input(label, low, high, step=1024 if default >= 1024 else 1, key=key, help=help))
+    given = int(st.number_input(label, step=1024 if default >= 1024 else 1, key=key, help=help))
     address.leave(name, key, given, default)
     return given
 
@@ -189,10 +218,10 @@ def _more_settings() -> _More:
         placeholder="the labels' own",
         help="How the atoms of a token are found, the same for all dictionaries.",
     )
-    return _More(method, corpus.strip(), held_out.strip(), loading("transfer"))
+    return _More(method, corpus.strip(), held_out.strip(), model_settings.loading("transfer"))
 
 
-def cost(request: TransferRequest) -> None:
+def cost(request: TransferRequest, faults: Faults) -> None:
     """What it would take. Raises UserError for what cannot be."""
     expected = estimate_transfer(request)
     dictionaries = (

@@ -13,6 +13,7 @@ from pages.ui.compare.transfer import form as transfer_form
 from pages.ui.compare.transfer import results as transfer_results
 from pages.ui.components.plain_text import notice
 from pages.ui.forms import job_form
+from pages.ui.forms.places import Places
 from pages.ui.frame import address, engine, shell
 from pages.ui.jobs import job_watch
 
@@ -34,11 +35,12 @@ def page(frame: shell.Shell) -> None:
         return
     form, cost = st.columns([5, 3], gap="large")
     with form:
-        asked = transfer_form.form(usable)
+        places = Places("transfer")
+        asked = transfer_form.form(usable, places)
     shell.complain()
     frame.share({"show": "transfer", **address.held(transfer_form.ADDRESS), "into": asked.into})
     with cost:
-        job_form.finish(frame, asked, transfer_form.cost, key="transfer.problem")
+        job_form.finish(frame, TRANSFER, asked, places, transfer_form.cost)
     job_watch.all_jobs(TRANSFER)
 
 
