@@ -12,10 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from itda_core.dictionaries.provenance import CONTEXT_BEFORE
 from itda_core.printable import visible, visible_token
+
+if TYPE_CHECKING:
+    from itda_core.analysis.decompose import AtomUse
 
 MOST_TOKENS = 6  # of an atom's tokens that are named; the others are counted
 _ENOUGH = 0.75  # of the labels: what fewer share is no pattern of the atom
@@ -67,6 +70,16 @@ def named(tokens: Sequence[str], most: int = MOST_TOKENS) -> Named:
         for form, count in forms.most_common(most)
     ]
     return Named(tuple(shown), len(forms) - len(shown))
+
+
+def tokens_of(use: AtomUse, most: int = MOST_TOKENS) -> str:
+    """The tokens of an atom's labels, visible: `park · deer · +2`; that of the only one as it is."""
+    return str(named([place.token for place in use.places], most)) if use.further else use.token
+
+
+def pattern_of(use: AtomUse) -> str:
+    """What an atom's labels have in common, visible; "" where there is nothing, or one label alone."""
+    return "; ".join(map(str, in_common(use.places))) if use.further else ""
 
 
 def in_common(places: Sequence[Place]) -> tuple[Shared, ...]:

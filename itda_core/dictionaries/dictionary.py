@@ -120,7 +120,9 @@ class AtomDictionary:
         """Codes of activations x (n_tokens, d_model), the mean subtracted first; x may be an array of NumPy as well.
 
         k: atoms per token; None: the config's, or all atoms if there are fewer. method: see pursuit.methods; None: the
-        config's. non_negative: only coefficients of at least zero. Raises UserError for a k above the number of atoms, an unknown method, a wrong d_model, or NaN.
+        config's. non_negative: only coefficients of at least zero.
+
+        Raises UserError for a k above the number of atoms, an unknown method, a wrong d_model, or NaN.
         """
         from itda_core.pursuit import encode
         from itda_core.pursuit.given import as_tensor

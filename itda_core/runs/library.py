@@ -54,6 +54,7 @@ class LibraryEntry:
     fvu: float | None = None
     created: str | None = None  # ISO 8601, UTC
     bytes: int | None = None
+    fingerprint: str | None = None  # of the model's weights, see itda_core.fingerprints
 
 
 class Library:
@@ -312,4 +313,5 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
         fvu=summary.fvu,
         created=summary.created,
         bytes=summary.bytes,
+        fingerprint=summary.fingerprint,
     )
