@@ -60,13 +60,13 @@ opened = None
 if second is None:
     left, right = st.columns([5, 3], gap="medium")
     with right:
-        parts.measures(token)
+        parts.measures(token, key="chosen")
         chart = st.container()
 else:
     left, right = st.columns(2, gap="medium")
     with left:
         heading(entry.name, under=parts.origin(shown), key="decompose.name")
-        parts.measures(token)
+        parts.measures(token, key="chosen")
     with right:
         opened = beside.column(second, shown, token, view, unfolded=unfolded)
     chart = st.container()

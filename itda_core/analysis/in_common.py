@@ -62,19 +62,21 @@ class Named(NamedTuple):
         return " · ".join([*self.tokens, *([f"+{self.more}"] if self.more else [])])
 
 
-def named(tokens: Sequence[str], most: int = MOST_TOKENS) -> Named:
-    """The different forms among `tokens`, a space before or behind being none of the word's."""
+def named(tokens: Sequence[str], most: int = MOST_TOKENS, *, counted: bool = True) -> Named:
+    """The different forms among `tokens`, a space before or behind being none of the word's.
+
+    counted: with how often each is there.
+    """
     forms = Counter(token.strip(" ") or token for token in tokens)
     shown = [
-        visible_token(form) + (f" ×{count}" if count > 1 and len(tokens) > 1 else "")
-        for form, count in forms.most_common(most)
+        visible_token(form) + (f" ×{count}" if counted and count > 1 else "") for form, count in forms.most_common(most)
     ]
     return Named(tuple(shown), len(forms) - len(shown))
 
 
-def tokens_of(use: AtomUse, most: int = MOST_TOKENS) -> str:
+def tokens_of(use: AtomUse, most: int = MOST_TOKENS, *, counted: bool = True) -> str:
     """The tokens of an atom's labels, visible: `park · deer · +2`; that of the only one as it is."""
-    return str(named([place.token for place in use.places], most)) if use.further else use.token
+    return str(named([place.token for place in use.places], most, counted=counted)) if use.further else use.token
 
 
 def pattern_of(use: AtomUse) -> str:

@@ -30,7 +30,8 @@ _POSITIVE, _NEGATIVE = "rgba(99,102,241,0.6)", "rgba(234,88,12,0.65)"  # the sig
 _PINNED = "#7875f5"  # a ring that is seen on a light page and on a dark one
 LINES = (INDIGO, ORANGE, "#10b981", "#ec4899", "#0ea5e9", "#eab308", "#8b5cf6", "#64748b")
 _GRID = "rgba(128, 128, 140, 0.22)"
-_MOST_NAMED_STEPS = 12  # more tick labels than that would overlap
+_LONGEST_NAME = 12  # characters
+_MOST_NAMED_STEPS = 10  # more tick labels than that would overlap
 
 
 def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | None = None) -> go.Figure:
@@ -198,7 +199,7 @@ def style(figure: go.Figure, *, y_title: str, height: int) -> None:
 
 def _source(token: str) -> str:
     shown = visible_token(token).strip(" ")
-    return escape(shown if len(shown) <= 12 else shown[:11] + "…")
+    return escape(shown if len(shown) <= _LONGEST_NAME else shown[: _LONGEST_NAME - 1] + "…")
 
 
 _PAGE_STYLE = """

@@ -70,7 +70,7 @@ def column(
     if there.token is None:
         return None
     opened = _opened(key)
-    parts.measures(there.token)
+    parts.measures(there.token, key="beside")
     atom_list(
         there.token.atoms,
         title=f"Atoms of token {there.token.index}",

@@ -36,6 +36,7 @@ EXAMPLES = (
 PROMPT, TOKEN, ATOM = "decompose.prompt", "decompose.token", "decompose.atom"
 _K, _METHOD, _COLOUR, _SPECIAL = "decompose.k", "decompose.method", "decompose.colour", "decompose.special"
 _SIGNS, _POSITIVE, _SMALL = "decompose.signs", "decompose.positive", "decompose.small"
+_SLIDER = 220  # pixels
 _MOST_STEPS = 64  # of the slider; more atoms per token than this explain nothing to a reader
 
 
@@ -76,8 +77,9 @@ def controls(entry: LibraryEntry) -> View:
     address.arrive("k", _K, address.whole(1, most), own_k, within=entry.name)
     default_method = entry.method or METHODS[0]
     address.arrive("method", _METHOD, address.one_of(*METHODS), default_method, within=entry.name)
-    slider, method, colour, special = st.columns([4, 3, 6, 3], gap="medium", vertical_alignment="top")
-    slider.slider("Atoms per token (k)", 1, most, key=_K)
+    row = st.container(horizontal=True, gap="medium", vertical_alignment="top")  # where it is too narrow, it wraps
+    row.slider("Atoms per token (k)", 1, most, key=_K, width=_SLIDER)
+    method, colour, special = (row.container(width="content", gap="xsmall") for _ in range(3))
     with method:
         st.segmented_control(
             "Pursuit",
@@ -230,20 +232,19 @@ def origin(shown: Decomposition) -> str:
     return visible(f"{shown.model} · {place} · k = {shown.k} · {shown.method.upper()}{signs}")
 
 
-def measures(token: TokenDecomposition) -> None:
+def measures(token: TokenDecomposition, *, key: str) -> None:
     """How well the token is explained."""
-    error, cosine, count = st.columns([5, 4, 3], gap="small")
-    error.metric(
-        "Relative error", f"{token.relative_error:.3f}", border=True,
-        help="The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect.",
-    )  # fmt: skip
-    cosine.metric("Cosine", f"{token.cosine:.3f}", border=True, help="Of the activation and its reconstruction.")
-    count.metric("L0", token.l0, border=True)
+    row = st.container(horizontal=True, gap="small", border=True, key=f"measures.{key}")
+    about = "The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect."
+    row.metric("Relative error", f"{token.relative_error:.3f}", help=about, width="content")
+    about = "Of the activation and its reconstruction."
+    row.metric("Cosine", f"{token.cosine:.3f}", help=about, width="content")
+    row.metric("L0", token.l0, help="Different atoms in the sum.", width="content")
 
 
 def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) -> None:
     """The error after each step of the pursuit."""
-    sources = {use.atom: tokens_of(use, 1) for use in token.atoms}
+    sources = {use.atom: tokens_of(use, counted=False) for use in token.atoms}
     st.markdown("**The pursuit replayed**: error left after each atom")
     st.plotly_chart(
         figures_charts.error_by_step(replay, sources, pinned=pinned),

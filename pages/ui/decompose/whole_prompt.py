@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 _MOST_COLOURED = 2000  # rows; pandas takes seconds to style tens of thousands
-_NEGATIVE, _PINNED = "color: #ea580c", "background-color: rgba(99, 102, 241, 0.16)"
+_NEGATIVE = {"light": "color: #c2410c", "dark": "color: #fb923c"}
+_PINNED = "background-color: rgba(99, 102, 241, 0.16)"
 
 
 def whole_prompt(dictionary: engine.DictionaryKey, shown: Decomposition, pinned: int | None) -> None:
@@ -60,7 +61,8 @@ def _coloured(table: pd.DataFrame, pinned: int | None) -> pd.DataFrame | Styler:
     """The table with negative coefficients in the colour that they have everywhere, the pinned atom's row tinted."""
     if len(table) > _MOST_COLOURED:
         return table
-    styled = table.style.map(lambda value: _NEGATIVE if value < 0 else "", subset=["max"])
+    negative = _NEGATIVE["dark" if st.context.theme.type == "dark" else "light"]
+    styled = table.style.map(lambda value: negative if value < 0 else "", subset=["max"])
     rows = [row for row, atom in enumerate(table["atom"].tolist()) if atom == pinned]
     return styled.map(lambda _: _PINNED, subset=(rows, list(table.columns))) if rows else styled
 
