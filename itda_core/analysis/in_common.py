@@ -130,6 +130,8 @@ def _shared(pattern: _Pattern, places: Sequence[tuple[str, str, str]]) -> tuple[
 
 
 def _folded(text: str) -> str:
+    if text.isascii():  # nearly all there is
+        return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 

@@ -14,7 +14,7 @@ from itda_core.analysis import decompose, read_prompt, replay
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries import AtomDictionary
 from itda_core.models import load_model
-from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, asked_for, components, grow, notices
+from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, asked_for, components, grow, notices, page_links
 
 PROMPT = "Bade kilo murasen, the torvi."
 
@@ -144,6 +144,25 @@ def test_a_second_dictionary_whose_model_reads_other_tokens(studio: Studio, mode
     test = studio.open("decompose", dictionary=studio.dictionary.name, prompt=PROMPT, beside="encoder", token="0")
     [said] = notices(test)
     assert "reads this prompt in other tokens" in said
+
+
+def test_what_was_chosen_here_goes_along_through_the_pages(studio: Studio) -> None:
+    shutil.copytree(studio.dictionary, studio.home / "library" / "other")
+    name = studio.dictionary.name
+    test = studio.open("decompose", dictionary=name, prompt=PROMPT, signs="positive", beside="other", small="shown")
+    test.switch_page("pages/library.py").run()
+    values = page_links(test)["Decompose"]
+    assert {"signs=positive", "beside=other", "small=shown"} <= set(values.split("&"))
+
+
+def test_a_pinned_atom_that_is_used_elsewhere_is_told_by_all_its_places(studio: Studio) -> None:
+    several(studio)
+    used = {use["atom"] for use in lists(studio.open("decompose", dictionary="several", prompt=PROMPT))[0]["atoms"]}
+    atom = next(atom for atom in range(N_ATOMS) if atom not in used)
+    test = studio.open("decompose", dictionary="several", prompt=PROMPT, atom=str(atom))
+    tokens = [label["token"] for label in components(test, "label_list")[0]["labels"]]
+    assert tokens == [" park", " deer", " deer", " school"]
+    assert "all: word before is “the”" in [text.value for text in test.text]
 
 
 @pytest.mark.parametrize("beside", ["nothing-of-that-name", HOSTILE[0]])

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
-from itda_core.analysis.in_common import pattern_of, tokens_of
+from itda_core.analysis.in_common import in_common, pattern_of, tokens_of
 from itda_core.analysis.replay import Replay
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
@@ -217,12 +217,14 @@ def pinned_elsewhere(key: engine.DictionaryKey, token: TokenDecomposition, pinne
     """The pinned atom where the chosen token does not use it: its label stays in sight."""
     if pinned is None or any(use.atom == pinned for use in token.atoms):
         return
-    label = engine.dictionary(key).label(pinned)
+    places = engine.dictionary(key).labels(pinned)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Atom {pinned} is pinned; this token does not use it.", width="stretch")
         st.button("Unpin", type="tertiary", on_click=pick_atom, args=(None,), key="decompose.unpin")
-    seen = Accepted(label.token, label.context_before, label.context_after)
-    label_list([seen], empty="", key="decompose.pinned")
+    if shared := "; ".join(map(str, in_common(places))):
+        st.text(shared)
+    seen = [Accepted(label.token, label.context_before, label.context_after) for label in places]
+    label_list(seen, empty="", key="decompose.pinned")
 
 
 def origin(shown: Decomposition) -> str:
