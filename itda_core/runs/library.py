@@ -55,6 +55,7 @@ class LibraryEntry:
     created: str | None = None  # ISO 8601, UTC
     bytes: int | None = None
     identity: str | None = None  # hexadecimal sha256 of what it is; a rename does not change it
+    fingerprint: str | None = None  # of the model's weights, see itda_core.fingerprints
 
 
 class Library:
@@ -324,4 +325,5 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
         created=summary.created,
         bytes=summary.bytes,
         identity=summary.identity,
+        fingerprint=summary.fingerprint,
     )

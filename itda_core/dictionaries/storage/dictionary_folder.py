@@ -71,6 +71,7 @@ class DictionarySummary:
     created: str  # ISO 8601, UTC
     bytes: int  # of the three files
     identity: str  # hexadecimal sha256 of what dictionary.json says; it stays when the folder is renamed
+    fingerprint: str  # of the model's weights
 
 
 class Parts(NamedTuple):
@@ -230,6 +231,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
         created=description["created"],
         bytes=sum(file.stat().st_size for file in files if file.is_file()),
         identity=identity_of(description),
+        fingerprint=spec.weights_fingerprint,
     )
 
 
