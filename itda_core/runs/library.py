@@ -18,7 +18,7 @@ from itda_core.files import PARTIAL, explained, new_folder, partial_folder, show
 from itda_core.files.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
-from itda_core.runs.names import MOST_BYTES, RULE, cleaned, is_name
+from itda_core.runs.names import MOST_BYTES, check_name, cleaned
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
@@ -29,7 +29,6 @@ _MOST_PART_BYTES = 255  # the system refuses to look for longer names
 _MOST_COUNTED = 8  # bytes of "-2" and what may come after it
 _PLAIN_SIGNS = "._-"  # of the names made here, which no shell has to quote
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
 
 
 @dataclass(frozen=True)
@@ -232,13 +231,7 @@ class Library:
 
     def new_name(self, name: str) -> str:
         """`name`, as a new dictionary can be called. Raises UserError for bad names and taken ones."""
-        name = name.strip()
-        if not is_name(name) or name.endswith(".") or name.casefold() in _RESERVED:
-            raise UserError(f"{name!r} cannot be a dictionary's name; {RULE}.", field="name")
-        if len(name.encode()) > MOST_BYTES:
-            raise UserError(
-                f"The name has {len(name.encode())} bytes; choose one of at most {MOST_BYTES}.", field="name"
-            )
+        name = check_name(name)
         if os.path.lexists(self.folder / name) or (BUNDLED / name).is_dir():
             raise UserError(f"A dictionary is called {name!r} already; choose another name.", field="name")
         return name

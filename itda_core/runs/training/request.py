@@ -17,6 +17,7 @@ from itda_core.models.spec import ModelSpec
 from itda_core.runs.jobs.request_fields import JobRequest, Option, layers_option, one_option, parts
 from itda_core.runs.jobs.request_options import CONFIG, CORPUS, DEFAULT_SITE, LIBRARY, SETTINGS, SPEC
 from itda_core.runs.library import Library
+from itda_core.runs.names import check_name
 
 
 def _layers_of_site(given: Mapping[str, Any]) -> tuple[int, ...]:
@@ -92,6 +93,11 @@ class TrainRequest(JobRequest):
 
     # What the dictionary is called, or what the names of those of several layers begin with; None: by the library.
     name: str | None = field(default=None, metadata=one_option(_NAME))
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a name that no dictionary can have, which would lead out of the library."""
+        if self.name is not None:
+            object.__setattr__(self, "name", check_name(self.name))  # frozen; white space around it is left out
 
     @property
     def one_layer(self) -> bool:

@@ -15,6 +15,7 @@ from itda_core.errors import UserError
 from itda_core.runs.faults import Faults
 from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.names import check_name
 from itda_core.runs.training.checks import find_faults
 from itda_core.runs.training.naming import usual_name
 from itda_core.runs.training.request import TrainRequest
@@ -72,7 +73,9 @@ class Asked:
         model = model_settings.spec(self.model, self.revision, loading, faults)
         values = {name: getattr(self, name) for name in _OF_CONFIG}
         config = faults.made(TrainConfig, values, instead={"atoms": 1})
-        layers = None
+        layers, name = None, None
+        with faults.caught("name"):
+            name = check_name(self.name) if self.name else None
         with faults.caught("layers"):
             if not self.layers:
                 raise UserError("No layer was chosen; choose at least one.")
@@ -90,7 +93,7 @@ class Asked:
             self.corpus,
             config,
             self.site,
-            name=self.name or None,
+            name=name,
             keep_activations=self.keep_activations,
         )
 

@@ -41,7 +41,6 @@ def faults_of(request: TrainRequest) -> Faults:
         ("k", {"config": TrainConfig(k=33, context=32)}),
         ("threshold", {"config": TrainConfig(k=3, context=32, selection="paper", threshold=0.9)}),
         ("device", {"model": ModelSpec("demo:0", device="cuda:77")}),
-        ("name", {"name": "a/b"}),
     ],
 )
 def test_it_is_what_the_training_says(request_: TrainRequest, field: str, change: dict) -> None:

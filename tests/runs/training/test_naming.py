@@ -48,6 +48,15 @@ def test_going_further_keeps_the_name_beside_the_earlier_one(request_: TrainRequ
     assert Path(longer.path).name == "mine-2"
 
 
+@pytest.mark.parametrize("name", ["../out", "/tmp/x", "a/b", ".hidden", "", "con", "x" * 121])
+def test_a_name_never_leads_out_of_the_library(request_: TrainRequest, name: str) -> None:
+    with pytest.raises(UserError) as refused:
+        replace(request_, name=name)
+    assert refused.value.field == "name"
+    with pytest.raises(UserError):
+        TrainRequest.from_dict({**request_.to_dict(), "name": name})
+
+
 def test_a_run_is_the_same_whatever_it_is_called(request_: TrainRequest) -> None:
     assert request_.key() == replace(request_, name=None).key()
     assert request_.arguments()[-2:] == ["--name", "mine"]
