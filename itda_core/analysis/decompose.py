@@ -5,6 +5,7 @@ Source: Leask, Nanda and Al Moubayed, "Inference-Time Decomposition of Activatio
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -155,18 +156,7 @@ def decompose_activations(
     labels = {atom: dictionary.labels(atom) for atom in sorted({atom for row in all_indices for atom in row})}
     tokens = []
     for index, (start, end) in enumerate(read.window.spans):
-        total = sum(abs(c) for c in all_coefficients[index])
-        uses = [
-            AtomUse(
-                atom=atom,
-                coefficient=coefficient,
-                share=abs(coefficient) / total,
-                **asdict(SourceLabel.of(labels[atom][0])),
-                further=tuple(SourceLabel.of(label) for label in labels[atom][1:]),
-            )
-            for atom, coefficient in zip(all_indices[index], all_coefficients[index], strict=True)
-            if coefficient != 0.0
-        ]
+        uses = _uses(all_indices[index], all_coefficients[index], labels)
         tokens.append(
             TokenDecomposition(
                 index=index,
@@ -178,13 +168,31 @@ def decompose_activations(
                 cosine=cosines[index],
                 l0=len(uses),
                 norm=norms[index],
-                atoms=tuple(uses),
+                atoms=uses,
                 sink=sinks[index] and not read.window.special[index],
                 taken=taken[index],
             )
         )
     spec = dictionary.spec
     return Decomposition(spec.model, spec.layer, spec.site, k, method, read.prompt, tuple(tokens), non_negative)
+
+
+def _uses(
+    atoms: list[int], coefficients: list[float], labels: Mapping[int, Sequence[AtomLabel]]
+) -> tuple[AtomUse, ...]:
+    """One token's merged code, its unused slots left out, with the labels of its atoms."""
+    total = sum(map(abs, coefficients))
+    return tuple(
+        AtomUse(
+            atom=atom,
+            coefficient=coefficient,
+            share=abs(coefficient) / total,
+            **asdict(SourceLabel.of(labels[atom][0])),
+            further=tuple(SourceLabel.of(label) for label in labels[atom][1:]),
+        )
+        for atom, coefficient in zip(atoms, coefficients, strict=True)
+        if coefficient != 0.0
+    )
 
 
 def _taken(indices: list[int], coefficients: list[float]) -> tuple[int | None, ...]:

@@ -218,6 +218,7 @@ table{border-collapse:collapse;width:100%;font-size:.87rem}
 .negative td.num:nth-child(3){color:#c2410c}.negative mark{background:rgba(234,88,12,.28)}
 @media (prefers-color-scheme:dark){.negative td.num:nth-child(3){color:#fb923c}}
 summary{cursor:pointer;color:var(--muted)}
+details div{margin:.3rem 0;padding-left:.6rem;border-left:2px solid var(--line)}
 td,th{text-align:left;padding:3px 10px 3px 0;vertical-align:top}
 th{color:var(--muted);font-weight:500}td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr+tr td{border-top:1px solid var(--line)}mark{background:rgba(99,102,241,.28);color:inherit;border-radius:3px}

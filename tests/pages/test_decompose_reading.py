@@ -174,7 +174,7 @@ def test_a_second_dictionary_that_is_none_is_named_and_ignored(studio: Studio, b
 
 def test_a_k_that_the_second_dictionary_has_not_leaves_the_first_as_it_is(studio: Studio) -> None:
     own = AtomDictionary.load(studio.dictionary)
-    frame = own.provenance[own.provenance["atom"] < 5].reset_index(drop=True)
+    frame = own.provenance.query("atom < 5").reset_index(drop=True)
     AtomDictionary(own.atoms[:5], own.mean, frame, own.spec, own.config, own.stats).save_pretrained(
         studio.home / "library" / "small"
     )
