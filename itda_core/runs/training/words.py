@@ -24,12 +24,17 @@ def stage_words(stage: TrainingStage) -> str:
     if stage.name == "held-out":
         return f"Reading text to measure on{_for(stage)}, {_of(done, total)} tokens"
     verb = "Measuring" if stage.name == "measuring" else "Saving"
-    return f"{verb} the dictionary" if stage.of == 1 else f"{verb} dictionary {stage.number} of {stage.of}"
+    if stage.of == 1:
+        return f"{verb} the dictionary"
+    number = stage.number or min(done + 1, stage.of)  # of those on a cluster, none is the one at hand
+    return f"{verb} dictionary {number} of {stage.of}"
 
 
 def step_words(step: str) -> str:
-    """A step of a training, as its worker names it, in the words of its stages."""
-    return READING if step == "training" else step[:1].upper() + step[1:]
+    """A step of a job, as its worker names it, in the words of a training's stages."""
+    if step == "training" or step.startswith("growing the dictionary"):
+        return READING
+    return step[:1].upper() + step[1:]
 
 
 def time_left_words(seconds: float, *, rough: bool) -> str:
