@@ -243,13 +243,15 @@ def errors_without(
     """Relative squared error of unit activations by matching pursuit with all atoms but one: what that one is for.
 
     x: (n_tokens, d_model) unit norm; own: (n_tokens,) int64, the atom each has to do without; on_rows: told how many of
-    how many tokens are done. Returns (n_tokens,).
+    how many tokens are done, before some more are. Returns (n_tokens,).
     """
     k = min(k, len(atoms) - 1)
     error = x.new_ones(len(x))
     step = max(1, _ENTRIES // len(atoms))
     with exact_products():
         for start in range(0, len(x), step):
+            if on_rows is not None:
+                on_rows(start, len(x))
             part, without = x[start : start + step], own[start : start + step, None]
             rest = part.clone()
             for _ in range(k):
@@ -258,6 +260,4 @@ def errors_without(
                 value = correlations.gather(1, index)
                 rest -= value * atoms[index[:, 0]]
             error[start : start + step] = rest.square().sum(dim=1).clamp(max=1)
-            if on_rows is not None:
-                on_rows(start + len(part), len(x))
     return error

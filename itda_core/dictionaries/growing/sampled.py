@@ -196,6 +196,7 @@ class SampledGrowth(Growth):
         self._atoms, self.labels = means.atoms, labels
         self.totals = self.totals._replace(atoms=self._wanted, error_sum=error * self.totals.judged)
         self.curve.add(self.totals.tokens, self.totals.atoms)
+        labelled(len(labels), len(labels))
 
     def progress(self, left: int | None = None) -> LayerProgress:
         """See `Growth.progress`; before atoms are chosen none are counted, and the error is not known (1)."""

@@ -174,6 +174,7 @@ class _Run:
         self._again = False  # whether the text is to be read once more where none is left
         self._started = time.monotonic()
         self._reading = 0.0  # seconds of this session in which text was read
+        self._ahead = 0  # tokens that were looked at before the first was taken
         self._text_ended = False  # before as many tokens were read as were wanted
 
     def identity(self) -> dict[str, Any]:
@@ -306,7 +307,8 @@ class _Run:
 
     def _read_ahead(self, done: int, total: int) -> None:
         """So many tokens were looked at for what is told by the first ones."""
-        self._tell(self._report(at=TrainingStage("ahead", done, total), eta=None, rough=True))
+        self._ahead, self._reading = done, time.monotonic() - self._started
+        self._tell(self._report(at=TrainingStage("ahead", done, total), rough=True))
 
     def _counted(self, windows: Iterable[Window]) -> Iterator[Window]:
         for window in windows:
@@ -339,7 +341,6 @@ class _Run:
     def _report(self, dictionaries: tuple[AtomDictionary, ...] = (), **changed: Any) -> TrainProgress:
         """Where the training stands: in reading, unless the fields that are `changed` say otherwise."""
         left, rate = 0 if dictionaries else self._left, self._rate
-        eta = left / rate if left is not None and rate > 0 else None
         return TrainProgress(
             tokens=self._now.tokens,
             total=None if self._config.tokens is None else self._now.pass_begun + self._config.tokens,
@@ -349,13 +350,14 @@ class _Run:
             done=bool(dictionaries),
             dictionaries=dictionaries,
             text_ended=self._text_ended,
-            **{"eta": eta, "later": self._held_out_seconds, **changed},
+            **{"eta": None if left is None or rate <= 0 else left / rate, "later": self._held_out_seconds, **changed},
         )
 
     @property
     def _rate(self) -> float:
         """Tokens per second of this session."""
-        return (self._now.tokens - self._before.tokens) / self._reading if self._reading > 0 else 0.0
+        read = max(self._now.tokens - self._before.tokens, self._ahead)
+        return read / self._reading if self._reading > 0 else 0.0
 
     @property
     def _held_out_seconds(self) -> float:
@@ -376,11 +378,11 @@ class _Run:
             again = (batch.activations for batch in self._stream(self._windows()))
             held, kind = held_out.collect(self._counted_held_out(again, most), most), "training"
         run = self._model, self._corpus, self._config, self._now, self._made()
-        begun, finished = time.monotonic(), list[AtomDictionary]()
+        begun, finished, n_sites = time.monotonic(), list[AtomDictionary](), len(self._sites)
         for number, growth in enumerate(self._growths):
-            at = TrainingStage("measuring", number, len(self._sites), growth.site.layer, number + 1, len(self._sites))
-            each = (time.monotonic() - begun) / number if number else None
-            self._tell(self._report(at=at, eta=each and each * (len(self._sites) - number), later=0.0))
+            at = TrainingStage("measuring", number, n_sites, growth.site.layer, number + 1, n_sites)
+            eta = (time.monotonic() - begun) / number * (n_sites - number) if number else None
+            self._tell(self._report(at=at, eta=eta, later=0.0))
             finished.append(finished_dictionary(growth, number, *run, MeasuredText(held[growth.site], kind)))
         return tuple(finished)
 

@@ -62,7 +62,7 @@ class Teller:
         if progress.eta is None:
             return progress
         eta, rough = progress.eta + progress.later, progress.rough
-        if self._config.rule.sized and progress.stage.name == "reading" and not progress.done:
+        if self._config.rule.sized and progress.stage.name in ("ahead", "reading") and not progress.done:
             eta, rough = eta + self._choosing(progress), True
         return replace(progress, eta=eta, later=0.0, rough=rough)
 

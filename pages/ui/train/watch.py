@@ -23,6 +23,8 @@ from pages.ui.frame import navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import further as train_further
 
+_METRICS = 4  # at most, side by side
+
 
 def _figures(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
     sized = job.request.config.rule.sized
@@ -50,8 +52,8 @@ def _numbers(status: TrainingStatus, *, sized: bool) -> None:
         metrics.append(_metric("Tokens per second", f"{status.tokens_per_second:,.0f}"))
     if status.ended:
         metrics.append(_metric("Took", duration(status.seconds)))
-    else:
-        left = "–" if status.eta is None else time_left_words(status.eta, rough=status.rough).removesuffix(" left")
+    elif status.eta is not None:
+        left = time_left_words(status.eta, rough=status.rough).removesuffix(" left")
         metrics.append(_metric("Time left", left, help="Of the whole training, as far as it is known."))
     if n_atoms := sum(layer.atoms for layer in status.layers):
         metrics.append(
@@ -71,7 +73,7 @@ def _numbers(status: TrainingStatus, *, sized: bool) -> None:
             else "Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers."
         )
         metrics.append(_metric("Relative error", f"{error:.3f}", help=of))
-    for column, draw in zip(st.columns(len(metrics)), metrics, strict=True):
+    for column, draw in zip(st.columns(_METRICS) if metrics else (), metrics, strict=False):
         draw(column)
 
 
