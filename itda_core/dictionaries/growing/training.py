@@ -159,9 +159,8 @@ class _Run:
         work: Path | None,
         tell: Callable[[TrainProgress], None],
     ) -> None:
-        self._tell = tell
         self._model, self._corpus, self._sites, self._config, self._extend = model, corpus, sites, config, extend
-        self._initial = fingerprint(initial)
+        self._tell, self._initial = tell, fingerprint(initial)
         grow: type[Growth] = resolve_name(config.rule.growth)
         self._growths = [
             grow(site, config, initial.get(i), None if work is None else reservoir_folder(work, i))
@@ -204,7 +203,9 @@ class _Run:
         except BaseException:
             saving.now(self._safe)
             raise
-        yield self._report(dictionaries, eta=0.0, later=0.0)
+        n_sites = len(self._sites)
+        at = TrainingStage("measuring", n_sites, n_sites, self._sites[-1].layer, n_sites, n_sites)
+        yield self._report(dictionaries, at=at, eta=0.0, later=0.0)
 
     def _read(self, saving: Saving) -> Generator[TrainProgress, None, Iterator[Activations]]:
         """Take the text in; returns the activations of what follows it."""

@@ -46,9 +46,9 @@ class Teller:
         self._reports.on_progress(progress)
 
     def tell_or_stop(self, progress: TrainProgress) -> None:
-        """Hand `progress` on. Raises Interrupted where the training should stop."""
+        """Hand `progress` on. Raises Interrupted where the training should stop, once there is something to keep."""
         self.tell(progress)
-        if self._reports.should_stop():
+        if progress.stage.name != "ahead" and self._reports.should_stop():
             raise Interrupted(progress.tokens, progress.total)
 
     def saving(self, number: int, of: int, layer: int | None) -> None:

@@ -48,7 +48,7 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
 def _numbers(status: TrainingStatus, *, sized: bool) -> None:
     """What is known in the stage that a training is at: a figure that is not known yet has no place."""
     metrics: list[Callable[[DeltaGenerator], object]] = []
-    if status.tokens:
+    if status.tokens and (status.ended or status.stage is None or status.stage.name == "reading"):
         metrics.append(_metric("Tokens per second", f"{status.tokens_per_second:,.0f}"))
     if status.ended:
         metrics.append(_metric("Took", duration(status.seconds)))
@@ -68,7 +68,7 @@ def _numbers(status: TrainingStatus, *, sized: bool) -> None:
         metrics.append(_metric("Tokens", f"{status.tokens:,}", delta=sinks, help="Read so far."))
     if (error := _error(status, sized=sized)) is not None:
         of = (
-            "Of the activations that the last round of choosing looked at; the mean of the layers."
+            "Of the activations that the last round of choosing looked at; in the end, the mean of the layers."
             if sized
             else "Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers."
         )
@@ -89,9 +89,14 @@ def _metric(label: str, value: str, *, delta: str | None = None, help: str | Non
 
 
 def _error(status: TrainingStatus, *, sized: bool) -> float | None:
-    """The relative error, the mean of the layers of which it is known; None where it is of none."""
+    """The relative error of the layer whose atoms are being chosen, else the mean of the layers of which it is known;
+    None where it is of none."""
     if sized and status.rounds:
-        known = [layer.relative_error[-1] for layer in status.rounds if layer.rounds and layer.rounds[-1] > 1]
+        at = None if status.ended or status.stage is None else status.stage
+        chosen = [layer for layer in status.rounds if layer.rounds and layer.rounds[-1] > 1]
+        if at is not None and at.name in ("choosing", "labelling") and at.number:  # 0: all at once, on a cluster
+            chosen = [layer for layer in chosen if layer.layer == at.layer]
+        known = [layer.relative_error[-1] for layer in chosen]
     else:
         known = [layer.relative_error for layer in status.layers if layer.atoms]
     return sum(known) / len(known) if known else None
@@ -163,7 +168,9 @@ def _latest(status: TrainingStatus, *, sized: bool) -> None:
             label_visibility="collapsed",
         )
         layer = status.layers[number or 0]
-    label_list(tuple(reversed(layer.latest)), empty="None in the last batch.", key="train.latest")
+    label_list(
+        tuple(reversed(layer.latest)), empty="None yet." if sized else "None in the last batch.", key="train.latest"
+    )
 
 
 def layer_name(layer: LayerStatus) -> str:

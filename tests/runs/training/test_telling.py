@@ -100,7 +100,7 @@ def test_a_run_tells_every_stage_to_the_end(request_: TrainRequest) -> None:
 
 def test_a_run_can_be_stopped_in_every_stage_and_tells_of_a_short_text(request_: TrainRequest) -> None:
     asked = replace(request_, config=replace(CHOSEN, tokens=1_000_000))
-    for stage in ("ahead", "choosing", "labelling", "held-out", "measuring"):
+    for stage in ("reading", "choosing", "labelling", "held-out", "measuring"):
         seen: list[TrainProgress] = []
         with pytest.raises(Interrupted):
             run(asked, on_progress=seen.append, should_stop=lambda s=stage, t=seen: bool(t) and t[-1].stage.name == s)
