@@ -116,8 +116,7 @@ def train_and_tell(
     if extend and not config.rule.extends:
         raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
     run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work, tell)
-    checkpoints = None if work is None else Checkpoints(work, run.identity)
-    return run.progress(checkpoints, checkpoint_seconds, resume)
+    return run.progress(None if work is None else Checkpoints(work, run.identity), checkpoint_seconds, resume)
 
 
 def windows_to_read(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Iterator[Window]:

@@ -13,10 +13,11 @@ _WANTED_ATOMS = 1024
 
 def most_atoms(key: str, value: int | None = None, *, disabled: bool = False) -> int | None:
     """Draws the limit, at first `value`; None: no limit."""
+    st.session_state.setdefault(key, value)  # as a default of its own, it would come back where the field is emptied
     most = st.number_input(
         "Maximum atoms (empty: no limit)",
         min_value=1,
-        value=value,
+        value=None,
         disabled=disabled,
         step=500,
         key=key,

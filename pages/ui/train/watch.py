@@ -64,7 +64,7 @@ def _numbers(status: TrainingStatus, *, sized: bool) -> None:
                 help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
             )
         )
-    elif sinks := expected_atoms(status):
+    elif status.tokens and (sinks := expected_atoms(status)):
         metrics.append(_metric("Tokens", f"{status.tokens:,}", delta=sinks, help="Read so far."))
     if (error := _error(status, sized=sized)) is not None:
         of = (
