@@ -53,7 +53,7 @@ def test_progress_line() -> None:
     ("stage", "eta", "words"),
     [
         (TrainingStage("passing", 1, 4, None, 2, 6), None, "Passing block 2 of 6, 25% of the text"),
-        (TrainingStage("ahead", 5, 9), 8.0, "Reading ahead for the mean and the norms, 5 of 9 tokens · about 8 s left"),
+        (TrainingStage("ahead", 5, 9), 8.0, "Looking at the first tokens, 5 of 9 · about 8 s left"),
         (TrainingStage("reading", 1500, 3000), 8.0, "Reading text · 1,500 of 3,000 tokens · about 8 s left"),
         (TrainingStage("reading", 5, 9, 4, 2, 6), None, "Reading text for layer 4 (2 of 6) · 1,500 of 3,000 tokens"),
         (TrainingStage("choosing", 2, 64), 8.0, "Choosing atoms, round 3 of 64 · about 8 s left"),

@@ -232,7 +232,7 @@ def charts(test: AppTest) -> list:
         ({"step": "training"}, "**Reading text**", 0, {}, 0),
         (
             {"stage": TrainingStage("ahead", 100, 400), "total": 4000, "eta": 9.0, "rough": True},
-            "**Reading ahead for the mean and the norms, 100 of 400 tokens** · about 9 s left",
+            "**Looking at the first tokens, 100 of 400** · about 9 s left",
             25,
             {"Time left": "about 9 s"},
             0,

@@ -32,7 +32,8 @@ class Pace:
     def __init__(self, of_sites: Callable[[], Iterable[WorkLeft]]) -> None:
         """of_sites: what is still to do of each."""
         self._of_sites, self._began = of_sites, time.monotonic()
-        self._before = sum(self._left())
+        self._timed_from, self._before = self._began, sum(self._left())
+        self._first: tuple[float, float] | None = None  # when the first round was done, and what was left then
         self._rounds_timed = 0
 
     @property
@@ -45,8 +46,12 @@ class Pace:
         return WorkLeft(sum(work.rounds for work in left), sum(work.labels for work in left))
 
     def round_done(self) -> None:
-        """One more round was timed."""
+        """One more round was timed. The first counts until there is another: it pays for what is made ready once."""
         self._rounds_timed += 1
+        if self._first is None:
+            self._first = time.monotonic(), sum(self._left())
+        else:
+            self._timed_from, self._before = self._first
 
     def time_left(self) -> TimeLeft:
         """By the time that a unit of work took so far; rough as long as the rounds were few."""
@@ -54,5 +59,5 @@ class Pace:
         done = self._before - sum(left)
         if done <= 0:
             return TimeLeft(None, 0.0, True)
-        each = self.seconds / done
+        each = (time.monotonic() - self._timed_from) / done
         return TimeLeft(each * left.rounds, each * left.labels, self._rounds_timed < _ROUNDS_SEEN)

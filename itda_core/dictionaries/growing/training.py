@@ -388,10 +388,10 @@ class _Run:
 
     def _counted_held_out(self, parts: Iterable[Activations], most: int) -> Iterator[Activations]:
         """The same activations of text to measure on, at most `most` of which are wanted; tells how far they are."""
-        begun, read = time.monotonic(), 0
+        read = 0
         for part in parts:
             read = min(most, read + max(map(len, part.values()), default=0))
-            eta = (time.monotonic() - begun) / read * (most - read) if read else None
+            eta = (most - read) / self._rate if self._rate > 0 else None
             self._tell(self._report(at=TrainingStage("held-out", read, most), eta=eta, later=0.0))
             yield part
 

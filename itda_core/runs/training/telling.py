@@ -59,10 +59,14 @@ class Teller:
 
     def _whole(self, progress: TrainProgress) -> TrainProgress:
         """`progress` with the seconds to go of the whole."""
+        stage = progress.stage
         if progress.eta is None:
-            return progress
+            if stage.name != "choosing":
+                return progress
+            share_left = (stage.of - stage.number + 1 - (stage.share or 0.0)) / stage.of
+            return replace(progress, eta=share_left * self._choosing(progress), rough=True)
         eta, rough = progress.eta + progress.later, progress.rough
-        if self._config.rule.sized and progress.stage.name in ("ahead", "reading") and not progress.done:
+        if self._config.rule.sized and stage.name in ("ahead", "reading") and not progress.done:
             eta, rough = eta + self._choosing(progress), True
         return replace(progress, eta=eta, later=0.0, rough=rough)
 

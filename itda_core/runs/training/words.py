@@ -14,7 +14,7 @@ def stage_words(stage: TrainingStage) -> str:
     if stage.name == "passing":
         return f"Passing block {stage.number} of {stage.of}, {stage.share or 0:.0%} of the text"
     if stage.name == "ahead":
-        return f"Reading ahead for the mean and the norms, {_of(done, total)} tokens"
+        return f"Looking at the first tokens, {_of(done, total)}"
     if stage.name == "reading":
         return f"{READING}{_for(stage)}, {_of(done, total)} tokens"
     if stage.name == "choosing":

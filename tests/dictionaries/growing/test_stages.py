@@ -148,9 +148,13 @@ def test_the_pace_is_the_time_a_unit_of_work_took(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pace_module.time, "monotonic", lambda: now[0])
     pace = Pace(lambda: left)
     assert pace.time_left() == (None, 0.0, True)
-    now[0], left[0] = 105.0, WorkLeft(50.0, 40.0)
+    now[0], left[0] = 110.0, WorkLeft(50.0, 40.0)
     pace.round_done()
-    assert pace.time_left() == (55.0, 40.0, True)  # half a second each
-    for _ in range(DRAWS + 1):
+    assert pace.time_left() == (110.0, 80.0, True)  # a second each
+    now[0], left[0] = 112.5, WorkLeft(40.0, 40.0)
+    pace.round_done()
+    assert pace.time_left() == (25.0, 20.0, True)  # a quarter: the first round, which makes ready, counts no more
+    for _ in range(DRAWS):
         pace.round_done()
-    assert pace.time_left() == (55.0, 40.0, False)
+    assert pace.time_left() == (25.0, 20.0, False)
+    assert pace.seconds == 12.5

@@ -42,6 +42,9 @@ def test_the_time_left_is_that_of_the_whole() -> None:
     choosing = replace(READING, at=TrainingStage("choosing", 9, 64, 2, 1, 2), eta=5.0, later=2.0, rough=True)
     teller(CHOSEN, on_progress=seen.append).tell(choosing)
     assert (seen[-1].eta, seen[-1].rough) == (7.0, True)  # nothing is guessed that was timed
+    begun = replace(choosing, at=TrainingStage("choosing", 0, 64, 2, 2, 2), eta=None)
+    teller(CHOSEN, on_progress=seen.append).tell(begun)  # the second layer of two: half of it
+    assert (seen[-1].eta, seen[-1].rough) == (pytest.approx(guess / 2), True)
     teller(CHOSEN, on_progress=seen.append).tell(replace(READING, eta=None))
     assert seen[-1].eta is None
 

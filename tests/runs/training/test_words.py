@@ -12,7 +12,7 @@ from itda_core.runs.training.words import stage_words, step_words, time_left_wor
     ("stage", "words"),
     [
         (TrainingStage("passing", 20, 50, None, 3, 12), "Passing block 3 of 12, 40% of the text"),
-        (TrainingStage("ahead", 500, 8192), "Reading ahead for the mean and the norms, 500 of 8,192 tokens"),
+        (TrainingStage("ahead", 500, 8192), "Looking at the first tokens, 500 of 8,192"),
         (TrainingStage("reading", 1500, 20_000), "Reading text, 1,500 of 20,000 tokens"),
         (TrainingStage("reading", 1500, None), "Reading text, 1,500 tokens"),
         (TrainingStage("reading", 1, 2, 4, 2, 6), "Reading text for layer 4 (2 of 6), 1 of 2 tokens"),
