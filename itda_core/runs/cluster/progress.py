@@ -69,8 +69,10 @@ def _stage_of(progresses: Sequence[TrainProgress], *, n_layers: int, reading: bo
     stages = [progress.stage for progress in progresses if not progress.done]
     present = {stage.name for stage in stages}
     names: list[StageName] = [name for name in _ORDER if name in present]
-    if reading or not names or names[0] in ("ahead", "reading"):
+    if reading or names[:1] in (["ahead"], ["reading"]):
         return None
+    if not names:
+        return TrainingStage("measuring", n_layers, n_layers, None, 0, n_layers)
     first = names[0]
     if first == "choosing":
         rounds = [layer for progress in progresses for layer in progress.layers]
