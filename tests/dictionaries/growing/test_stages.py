@@ -151,10 +151,13 @@ def test_the_pace_is_the_time_a_unit_of_work_took(monkeypatch: pytest.MonkeyPatc
     now[0], left[0] = 110.0, WorkLeft(50.0, 40.0)
     pace.round_done()
     assert pace.time_left() == (110.0, 80.0, True)  # a second each
-    now[0], left[0] = 112.5, WorkLeft(40.0, 40.0)
+    now[0], left[0] = 150.0, WorkLeft(40.0, 40.0)
     pace.round_done()
-    assert pace.time_left() == (25.0, 20.0, True)  # a quarter: the first round, which makes ready, counts no more
+    assert pace.time_left() == (100.0, 80.0, True)  # the second round, in which something is compiled, tells nothing
+    now[0], left[0] = 152.5, WorkLeft(30.0, 40.0)
+    pace.round_done()
+    assert pace.time_left() == (22.5, 20.0, True)  # a quarter
     for _ in range(DRAWS):
         pace.round_done()
-    assert pace.time_left() == (25.0, 20.0, False)
-    assert pace.seconds == 12.5
+    assert pace.time_left() == (22.5, 20.0, False)
+    assert pace.seconds == 52.5
