@@ -31,8 +31,8 @@ class TimeLeft(NamedTuple):
 class Pace:
     """Times the work that is done from now on.
 
-    The first two rounds pay for what is made ready once (the pursuit is compiled in the second): until there is a third,
-    the faster of them counts, and then neither.
+    The first two rounds pay for what is made ready once (the pursuit is compiled in the second): until there is a
+    third, the faster of them counts, and then neither.
     """
 
     def __init__(self, of_sites: Callable[[], Iterable[WorkLeft]]) -> None:
