@@ -13,16 +13,17 @@ import typer
 
 from itda_core import printable
 from itda_core.files import finite
+from itda_core.runs.training.words import stage_words, step_words, time_left_words
 from itda_core.runs.transfer.run import TransferProgress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, Task, TaskID
 
     from itda_core.analysis import AtomUse, Decomposition, Evaluation, EvaluationProgress
     from itda_core.comparison import Convergence, JaccardMatrix, OrderEffect
     from itda_core.comparison.label_transfer.transfer import TransferTable
     from itda_core.comparison.matching.study import MatchProgress
-    from itda_core.dictionaries import LayerProgress, TrainProgress
+    from itda_core.dictionaries import TrainProgress
 
 _ATOMS_SHOWN = 3
 _CONTEXT_SHOWN = 24  # characters on each side of an atom's token
@@ -172,38 +173,32 @@ class TrainingLine:
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
-        self._task: TaskID | None = progress.add_task("starting", total=None, figures="") if progress else None
+        self._task: TaskID | None = (
+            progress.add_task("Starting…", total=None, figures="", left="") if progress else None
+        )
 
     def step(self, name: str) -> None:
         """Show what is being done now."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, description=name)
+        self._show(step_words(name), 0, None, "", "")
 
     def update(self, training: TrainProgress) -> None:
-        """Show how far a training is."""
-        if self._progress is None or self._task is None:
-            return
-        if training.choosing:
-            self.step(training.choosing)
-        self._progress.update(
-            self._task,
-            completed=training.tokens,
-            total=training.total,
-            figures=f"{training.tokens:,} tokens  {training.tokens_per_second:,.0f}/s  "
-            f"{_atoms(training.layers[0])}  error {training.relative_error:.3f}",
-        )
+        """Show which stage a training is at, how far it is, and how long the whole will take."""
+        stage = training.stage
+        left = "" if training.eta is None else time_left_words(training.eta, rough=training.rough)
+        self._show(stage_words(stage), stage.done, stage.total, _figures(training), left)
 
     def share(self, progress: EvaluationProgress | MatchProgress | TransferProgress) -> None:
         """Show which share of the work is done."""
+        figures = "" if isinstance(progress, TransferProgress) else f"{progress.tokens:,} tokens"
+        self._show(step_words(progress.step), progress.share, 1, figures, None)
+
+    def _show(self, name: str, done: float, total: float | None, figures: str, left: str | None) -> None:
+        """total: None while it is not known; left: None: the time left goes by the share that is done."""
         if self._progress is None or self._task is None:
             return
-        self._progress.update(
-            self._task,
-            description=progress.step,
-            completed=progress.share,
-            total=1,
-            figures="" if isinstance(progress, TransferProgress) else f"{progress.tokens:,} tokens",
-        )
+        (task,) = self._progress.tasks
+        task.total = total  # what `update` cannot take back
+        self._progress.update(self._task, description=name, completed=done, figures=figures, left=left)
 
     def note(self, sentence: str) -> None:
         """Print one sentence above the line, which goes on below it."""
@@ -213,11 +208,34 @@ class TrainingLine:
             typer.echo(f"note: {sentence}", err=True)
 
 
-def _atoms(layer: LayerProgress) -> str:
-    """How many atoms there are, and how many are predicted for the end."""
-    expected = "" if layer.predicted_atoms is None else f" of about {layer.predicted_atoms:,}"
-    sinks = f"  {layer.sinks:,} attention sinks left out" if layer.sinks else ""
-    return f"{layer.atoms:,}{expected} atoms{sinks}"
+def _figures(training: TrainProgress) -> str:
+    """What is known in the stage that a training is at."""
+    layer, stage = training.layers[0], training.stage
+    if stage.name == "choosing":
+        chosen = [layer for layer in training.layers if layer.step > 1 and layer.layer == stage.layer]
+        return f"error {chosen[0].relative_error:.3f}" if len(chosen) == 1 else ""
+    if stage.name != "reading":
+        return ""
+    figures = [f"{training.tokens_per_second:,.0f}/s"] if training.tokens else []
+    if layer.atoms:  # those that are chosen later have none yet, and no error
+        expected = "" if layer.predicted_atoms is None else f" of about {layer.predicted_atoms:,}"
+        figures += [f"{layer.atoms:,}{expected} atoms", f"error {layer.relative_error:.3f}"]
+    if layer.sinks:
+        figures.append(f"{layer.sinks:,} attention sinks left out")
+    return "  ".join(figures)
+
+
+def _time_left() -> ProgressColumn:
+    """The time left as the work itself reckons it; where it does not, by the share of it that is done."""
+    from rich.progress import TimeRemainingColumn
+    from rich.text import Text
+
+    class TimeLeft(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            left = task.fields.get("left")
+            return super().render(task) if left is None else Text(left)
+
+    return TimeLeft()
 
 
 @contextmanager
@@ -227,10 +245,10 @@ def training_line() -> Iterator[TrainingLine]:
         yield TrainingLine(None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, _time_left(), console=Console(stderr=True), transient=True) as progress:
         yield TrainingLine(progress)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from itda_core.errors import UserError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+    from itda_core.dictionaries.config import TrainConfig
     from itda_core.text.windows import TokenRef, Window
 
 TOGETHER = "together"  # windows of a batch are read side by side; else what padding holds would be read
@@ -80,3 +83,18 @@ class ActivationSource(Protocol):
     ) -> Iterator[ActivationBatch]:
         """The activations of `windows` in their order, special tokens left out, a forward batch at a time."""
         ...
+
+
+def sites_to_read(model: ActivationSource, layers: Sequence[Any], site: str, config: TrainConfig) -> list[Site]:
+    """The sites that are to be read. Raises UserError for what the model does not have, or cannot read."""
+    config.check_context(model.name, model.context)
+    for layer in layers:
+        if layer is not None and (isinstance(layer, bool) or not isinstance(layer, int)):
+            raise UserError(f"Layer {layer!r:.200} is not a whole number; give the blocks' numbers, from 0.")
+    sites = [model.site(site, layer) for layer in layers]
+    if not sites or len(set(sites)) < len(sites):
+        given = ", ".join(map(str, layers)) or "none"
+        raise UserError(f"Layers {given} were asked for; name at least one, and each once.")
+    if any(read.module is None for read in sites):  # what a module gives may be narrower or wider
+        config.threshold_for(model.d_model)
+    return sites

@@ -77,9 +77,15 @@ def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | N
 
 
 def curves(
-    tokens: Sequence[int], lines: Mapping[str, Sequence[float]], *, y_title: str, decimals: int = 0, height: int = 240
+    tokens: Sequence[int],
+    lines: Mapping[str, Sequence[float | None]],
+    *,
+    y_title: str,
+    x_title: str = "tokens read",
+    decimals: int = 0,
+    height: int = 240,
 ) -> go.Figure:
-    """One line per name over the number of tokens read; several have a legend."""
+    """One line per name over the number of tokens read, or what else `x_title` says; several have a legend."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -98,7 +104,7 @@ def curves(
         showlegend=len(lines) > 1,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )
-    figure.update_xaxes(title="tokens read", showgrid=False, tickformat="~s", hoverformat=",")
+    figure.update_xaxes(title=x_title, showgrid=False, tickformat="~s", hoverformat=",")
     figure.update_yaxes(rangemode="tozero")
     return figure
 

@@ -111,7 +111,7 @@ def test_from_home_to_an_atom_and_to_a_dictionary_of_ones_own(visit: Visit, home
     [job] = Jobs(home).list(TRAINING)
     visit.open(f"train?job={job.id}")
     page.get_by_role("button", name="Go further").click()
-    expect(page.get_by_text("So far nothing more is asked for")).to_be_visible()
+    expect(page.get_by_text("Raise tokens or atoms, or lower the threshold")).to_be_visible()
     visit.settle()
     field = page.get_by_role("spinbutton", name="Tokens to read")
     expect(field).to_have_value("2000")

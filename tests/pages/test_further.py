@@ -63,14 +63,14 @@ def test_from_a_finished_job_to_a_longer_training(
     test.button(key="further").click().run()
     assert asked_for(test) == {"further": job.id}
     assert [field(test, name, job).value for name in ("tokens", "threshold", "atoms")] == [2000, 0.4, 64]
-    assert notices(test) == ["So far nothing more is asked for than the training has done."]
+    assert notices(test) == ["Raise tokens or atoms, or lower the threshold, to continue."]
     assert not startable(test)
     settled = dict(components(test, "fact_table")[0]["facts"])
     assert (settled["Atoms per token"], settled["Mean"], settled["Layers"]) == ("5 by MP", "removed", "1")
 
     field(test, "tokens", job).set_value(5000)
     field(test, "threshold", job).set_value(0.2)
-    field(test, "atoms", job).set_value(0)
+    field(test, "atoms", job).set_value(None)
     test.run()
     assert notices(test) == []
     costs = dict(components(test, "fact_table")[1]["facts"])

@@ -1,7 +1,10 @@
 """Numbers, times and sizes in words."""
 
+from dataclasses import replace
+
 import pytest
 
+from itda_core.dictionaries.training_stage import TrainingStage
 from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.training.status import TrainingStatus
 from itda_core.runs.units import duration, size
@@ -35,11 +38,29 @@ def test_moment() -> None:
 
 
 def test_progress_line() -> None:
-    assert progress_line(TrainingStatus()) == "Starting"
+    assert progress_line(TrainingStatus()) == "Starting…"
     assert progress_line(TrainingStatus(state="running", step="loading the model")) == "Loading the model"
     running = TrainingStatus(state="running", step="training", tokens=1500, total=3000, eta=61)
-    assert progress_line(running) == "1,500 of 3,000 tokens · 0 atoms · 1 min 01 s left"
-    assert progress_line(TrainingStatus(state="done", tokens=1500)) == "1,500 tokens · 0 atoms"
+    assert progress_line(running) == "Reading text · 1,500 of 3,000 tokens · 1 min 01 s left"
+    assert progress_line(TrainingStatus(state="running", step="training")) == "Reading text"
+    assert progress_line(TrainingStatus(state="done", tokens=1500, total=3000)) == "1,500 tokens"
     assert progress_line(EvaluationStatus(state="running", step="finding text")) == "Finding text"
     measuring = EvaluationStatus(state="running", step="measuring", tokens=1500, eta=4)
     assert progress_line(measuring) == "1,500 tokens · 0 results · 4 s left"
+
+
+@pytest.mark.parametrize(
+    ("stage", "eta", "words"),
+    [
+        (TrainingStage("passing", 1, 4, None, 2, 6), None, "Passing block 2 of 6, 25% of the text"),
+        (TrainingStage("ahead", 5, 9), 8.0, "Looking at the first tokens, 5 of 9 · about 8 s left"),
+        (TrainingStage("reading", 1500, 3000), 8.0, "Reading text · 1,500 of 3,000 tokens · about 8 s left"),
+        (TrainingStage("reading", 5, 9, 4, 2, 6), None, "Reading text for layer 4 (2 of 6) · 1,500 of 3,000 tokens"),
+        (TrainingStage("choosing", 2, 64), 8.0, "Choosing atoms, round 3 of 64 · about 8 s left"),
+        (TrainingStage("measuring", 0, 1), None, "Measuring the dictionary"),
+    ],
+)
+def test_a_training_is_named_by_its_stage(stage: TrainingStage, eta: float | None, words: str) -> None:
+    status = TrainingStatus("running", "…", 1500, 3000, eta=eta, stage=stage, rough=True)
+    assert progress_line(status) == words
+    assert progress_line(replace(status, state="cancelled", eta=None)) == words.partition(" · about")[0]

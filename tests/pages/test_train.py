@@ -11,13 +11,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from itda_core.dictionaries import TrainConfig
+from itda_core.dictionaries.training_stage import TrainingStage
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.costs import measured
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.training.request import TrainRequest
-from itda_core.runs.training.status import Accepted, LayerStatus, TrainingStatus
+from itda_core.runs.training.status import Accepted, LayerRounds, LayerStatus, TrainingStatus
 from pages.ui.train.watch import expected_atoms
-from tests.pages.conftest import HOSTILE, Studio, components, notices, page_links, parsed_text, startable
+from tests.pages.conftest import HOSTILE, Studio, components, elements, notices, page_links, parsed_text, startable
 
 
 @pytest.fixture
@@ -219,6 +220,126 @@ def test_how_large_it_will_be_and_what_was_left_out_is_shown(studio: Studio) -> 
     test = studio.open("train", job=job.id)
     (atoms,) = [metric for metric in test.metric if metric.label == "Atoms"]
     assert (atoms.value, atoms.delta) == ("62", "3 attention sinks left out")
+
+
+WANTED = TrainConfig(tokens=4000, selection="consensus", atoms=500)
+BEFORE = tuple(LayerStatus("resid_post", number, 0, 1.0, 0.0, (), (), (), 3, 500) for number in (0, 2))
+SHOWN_ROUNDS = (LayerRounds("resid_post", 0, (1, 2, 3), (1.0, 0.5, 0.4)),)
+
+
+def charts(test: AppTest) -> list:
+    return [element for element in elements(test) if getattr(element, "type", "") == "plotly_chart"]
+
+
+@pytest.mark.parametrize(
+    ("told", "line", "share", "figures", "n_charts"),
+    [
+        ({"state": "starting", "step": "starting"}, "**Starting…**", 0, {}, 0),
+        ({"step": "training"}, "**Reading text**", 0, {}, 0),
+        (
+            {"stage": TrainingStage("ahead", 100, 400), "total": 4000, "eta": 9.0, "rough": True},
+            "**Looking at the first tokens, 100 of 400** · about 9 s left",
+            25,
+            {"Time left": "about 9 s"},
+            0,
+        ),
+        (
+            {"stage": TrainingStage("reading", 2000, 4000), "tokens": 2000, "total": 4000, "eta": 90.0, "rough": True},
+            "**Reading text** · 2,000 of 4,000 tokens · about 1 min 30 s left",
+            50,
+            {"Tokens per second": "50", "Time left": "about 1 min 30 s", "Tokens": "2,000"},
+            0,
+        ),
+        (
+            {
+                **{"stage": TrainingStage("choosing", 3, 64, 0, 1, 2), "rounds": SHOWN_ROUNDS},
+                **{"tokens": 4000, "total": 4000, "eta": 61.0},
+            },
+            "**Choosing atoms of layer 0 (1 of 2), round 4 of 64** · 1 min 01 s left",
+            4,
+            {"Time left": "1 min 01 s", "Tokens": "4,000", "Relative error": "0.400"},
+            1,
+        ),
+        (
+            {"stage": TrainingStage("labelling", 300, 400, 0, 1, 2), "tokens": 4000, "total": 4000, "eta": 61.0},
+            "**Labelling the atoms of layer 0 (1 of 2), 300 of 400 labels** · 1 min 01 s left",
+            75,
+            {"Time left": "1 min 01 s", "Tokens": "4,000"},
+            0,
+        ),
+        (
+            {"stage": TrainingStage("measuring", 1, 2, 2, 2, 2), "tokens": 4000, "total": 4000},
+            "**Measuring dictionary 2 of 2**",
+            50,
+            {"Tokens": "4,000"},
+            0,
+        ),
+        (
+            {"stage": TrainingStage("saving", 0, 2, 0, 1, 2), "tokens": 4000, "total": 4000},
+            "**Saving dictionary 1 of 2**",
+            0,
+            {"Tokens": "4,000"},
+            0,
+        ),
+    ],
+    ids=lambda value: value["stage"].name if isinstance(value, dict) and "stage" in value else "",
+)
+def test_only_what_is_known_in_a_stage_is_shown(
+    studio: Studio,
+    monkeypatch: pytest.MonkeyPatch,
+    told: dict,
+    line: str,
+    share: int,
+    figures: dict[str, str],
+    n_charts: int,
+) -> None:
+    """No atom is counted and no error told while none can be, no chart is flat, and no bar stands at its end."""
+    status = replace(TrainingStatus(state="running", tokens_per_second=50.0, layers=BEFORE), **told)
+    assert TrainingStatus.from_dict(json.loads(json.dumps(status.to_dict()))) == status
+    job = _job(studio, TrainRequest(ModelSpec("demo:0"), (0, 2), "demo", WANTED), status)
+    monkeypatch.setattr(Job, "status", property(lambda self: status))
+    test = studio.open("train", job=job.id)
+    assert not test.exception
+    bars = [element.proto for element in elements(test) if getattr(element, "type", "") == "progress"]
+    plain = line.replace("**", "")
+    assert {(bar.value, bar.text) for bar in bars} == {(share, line), (share, plain)}  # the page's and the sidebar's
+    assert {metric.label: metric.value for metric in test.metric} == figures
+    assert len(charts(test)) == n_charts
+    said = " ".join([parsed_text(test), *(bar.text for bar in bars)])
+    assert " 0 atoms" not in said
+    assert "Starting · Starting" not in said
+    home = studio.open()
+    assert plain in [caption.value for caption in home.caption]
+
+
+def test_a_job_that_never_read_a_token_is_tried_again(studio: Studio) -> None:
+    request = TrainRequest(ModelSpec("demo:0"), None, "demo")
+    job = _job(studio, request, TrainingStatus(state="failed", error="No disk; b."))
+    test = studio.open("train", job=job.id)
+    assert test.button(key="train.resume").label == "Try again"
+    (job.folder / "status.json").write_text(json.dumps(_status("cancelled").to_dict()))
+    assert studio.open("train", job=job.id).button(key="train.resume").label == "Resume"
+
+
+def test_a_job_of_an_earlier_version_opens(studio: Studio) -> None:
+    job = _job(studio, TrainRequest(ModelSpec("demo:0"), None, "demo"), _status("done"))
+    written = json.loads((job.folder / "status.json").read_text())
+    (job.folder / "status.json").write_text(
+        json.dumps({name: value for name, value in written.items() if name not in ("stage", "rough", "rounds")})
+    )
+    test = studio.open("train", job=job.id)
+    assert not notices(test)
+    assert {metric.label for metric in test.metric} == {"Tokens per second", "Took", "Atoms", "Relative error"}
+    assert len(charts(test)) == 2
+
+
+def test_the_limit_of_atoms_is_empty_where_there_is_none(studio: Studio, folder: Path) -> None:
+    test = filled(studio, folder)
+    limit = test.number_input(key="train.atoms")
+    assert (limit.label, limit.value) == ("Maximum atoms (empty: no limit)", None)
+    assert "--atoms" not in test.code[-1].value
+    limit.set_value(64).run()
+    assert "--atoms 64" in test.code[-1].value
 
 
 def test_a_failed_job_says_why(studio: Studio) -> None:

@@ -235,7 +235,7 @@ def test_a_running_and_a_failed_transfer(studio: Studio, monkeypatch: pytest.Mon
     test = studio.open("compare", job=ID)
     shown = [element.proto for element in elements(test) if getattr(element, "type", "") == "progress"]
     assert {(one.value, one.text) for one in shown} == {
-        (25, "**Running** · Measuring · 12 s left"),
+        (25, "**Measuring** · 12 s left"),
         (25, "Measuring · 12 s left"),  # of the sidebar
     }
     assert "transfer.cancel" in [button.key for button in test.button]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from itda_core.dictionaries.choosing.pace import WorkLeft
 from itda_core.dictionaries.config import TrainConfig
 from itda_core.dictionaries.growing.predicted_size import GrowthCurve
 from itda_core.dictionaries.growing.sequential import Judged, ThresholdSelection
@@ -67,6 +68,10 @@ class GrowthState(NamedTuple):
     labels: list[AtomLabel]  # of its rows, at least one for each
     more: dict[str, Tensor] = {}  # noqa: RUF012 (never changed)
     facts: dict[str, Any] = {}  # noqa: RUF012 (JSON-able, never changed)
+
+
+def untold(_done: int, _total: int) -> None:
+    """Nobody listens."""
 
 
 class Growth:
@@ -135,8 +140,16 @@ class Growth:
         """How many steps `settle` has taken, and how many it takes."""
         return 0, 0
 
-    def settle(self) -> Iterator[None]:
-        """Choose atoms once the text is read, if the selection does; yields after each step."""
+    @property
+    def left(self) -> WorkLeft:
+        """What `settle` has still to do, as the text stands that was read so far."""
+        return WorkLeft()
+
+    def settle(self, on_labels: Callable[[int, int], None] = untold) -> Iterator[None]:
+        """Choose atoms once the text is read, if the selection does; yields after each step.
+
+        on_labels: told of how many labels in all some are found, while they are looked for behind the last step.
+        """
         return iter(())
 
     def release(self) -> None:

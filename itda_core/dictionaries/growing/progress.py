@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itda_core.dictionaries.growing.growth import LayerProgress
+from itda_core.dictionaries.training_stage import TrainingStage
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.dictionary import AtomDictionary
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """Where a training stands after a forward batch."""
+    """Where a training stands after a forward batch, or after a step of what follows the reading."""
 
     tokens: int  # read so far, special ones not counted; of a text that is read again, over all passes
     total: int | None  # tokens to read; None: the whole corpus, whatever its length
@@ -23,6 +24,15 @@ class TrainProgress:
     layers: tuple[LayerProgress, ...]
     done: bool = False
     dictionaries: tuple[AtomDictionary, ...] = ()  # one per layer, on the last progress only
+    at: TrainingStage | None = None  # what is being done; None: the text is being read
+    later: float = 0.0  # seconds that the stages behind this one will take, as far as is known
+    rough: bool = False  # whether `eta` rests on a guess rather than on work of the kind that is left
+    text_ended: bool = False  # whether the text ended before as many tokens were read as were wanted
+
+    @property
+    def stage(self) -> TrainingStage:
+        """What is being done, and how far it is."""
+        return self.at or TrainingStage("reading", self.tokens, self.total)
 
     @property
     def atoms(self) -> int:

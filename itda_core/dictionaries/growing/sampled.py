@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from itda_core.dictionaries.choosing.directions import centred
 from itda_core.dictionaries.choosing.first_atoms import TooFewActivations
-from itda_core.dictionaries.choosing.learning import STEPS, Choosing, errors_without, learn
+from itda_core.dictionaries.choosing.learning import STEPS, Choosing, errors_without, labelling_work, learn, round_work
 from itda_core.dictionaries.choosing.means import Means
+from itda_core.dictionaries.choosing.pace import WorkLeft
 from itda_core.dictionaries.choosing.reservoir import Reservoir, reservoir_room
-from itda_core.dictionaries.growing.growth import LATEST, Growth, GrowthState, LayerProgress, Totals
+from itda_core.dictionaries.growing.growth import LATEST, Growth, GrowthState, LayerProgress, Totals, untold
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.dictionaries.selections import TABLE
 from itda_core.errors import UserError
@@ -57,6 +58,7 @@ class SampledGrowth(Growth):
         self._reservoir: Reservoir | None = None
         self._choosing: Choosing | None = None  # None: not begun
         self._atoms: Tensor | None = None
+        self._labelled_share = 0.0  # of the labels, how many were found
 
     @property
     def atoms(self) -> Tensor:
@@ -79,7 +81,19 @@ class SampledGrowth(Growth):
 
     @property
     def step(self) -> tuple[int, int]:
-        return (0, 0) if self._choosing is None else (self._choosing.step, STEPS)
+        return (0 if self._choosing is None else self._choosing.step), STEPS
+
+    @property
+    def left(self) -> WorkLeft:
+        """See `Growth.left`; an atom is taken to have as many labels as it may have."""
+        if self._atoms is not None or self._reservoir is None:
+            return WorkLeft()
+        held = min(len(self._reservoir), reservoir_room(self._wanted))
+        labels = min(self._wanted * self._config.rule.members, held)
+        return WorkLeft(
+            sum(round_work(self._wanted, held)[self.step[0] :]),
+            labelling_work(labels, self._config.k) * (1 - self._labelled_share),
+        )
 
     def kept(self, totals: Totals) -> GrowthState:
         """The chosen atoms; before these exist, what the reservoir holds in memory and the state of choosing."""
@@ -148,8 +162,8 @@ class SampledGrowth(Growth):
         )
         return len(x)
 
-    def settle(self) -> Iterator[None]:
-        """Choose the atoms from what is held; yields after each step.
+    def settle(self, on_labels: Callable[[int, int], None] = untold) -> Iterator[None]:
+        """Choose the atoms from what is held; yields after each step. See `Growth.settle`.
 
         Raises UserError when there are not as many different activations as atoms were wanted.
         """
@@ -170,13 +184,19 @@ class SampledGrowth(Growth):
                 f"gave only {few.found:,} different directions; ask for at most that many atoms, or for more text."
             ) from None
         assert means is not None, "the last step has them"
-        labels = self._labelled(means, x, reservoir)
+
+        def labelled(done: int, total: int) -> None:
+            self._labelled_share = done / total
+            on_labels(done, total)
+
+        labels = self._labelled(means, x, reservoir, labelled)
         part = x[:MEASURED]
         code = matching_pursuit(part, means.atoms, min(self._config.k, self._wanted))
         error = float(relative_errors(part, reconstruct(code, means.atoms)).double().mean())
         self._atoms, self.labels = means.atoms, labels
         self.totals = self.totals._replace(atoms=self._wanted, error_sum=error * self.totals.judged)
         self.curve.add(self.totals.tokens, self.totals.atoms)
+        labelled(len(labels), len(labels))
 
     def progress(self, left: int | None = None) -> LayerProgress:
         """See `Growth.progress`; before atoms are chosen none are counted, and the error is not known (1)."""
@@ -197,13 +217,15 @@ class SampledGrowth(Growth):
         self._reservoir = Reservoir(reservoir_room(self._wanted), self._config.seed, width, device, self._folder)
         return self._reservoir
 
-    def _labelled(self, means: Means, x: Tensor, reservoir: Reservoir) -> list[AtomLabel]:
+    def _labelled(
+        self, means: Means, x: Tensor, reservoir: Reservoir, on_labels: Callable[[int, int], None]
+    ) -> list[AtomLabel]:
         """The labels of all atoms, each atom's in the order in which its members were taken."""
         own, slot = (means.members >= 0).nonzero(as_tuple=True)
         rows = means.members[own, slot]
         unit = x[rows]
         unit /= torch.linalg.vector_norm(unit, dim=1, keepdim=True)
-        errors = errors_without(unit, own, means.atoms, self._config.k)
+        errors = errors_without(unit, own, means.atoms, self._config.k, on_labels)
         return [
             replace(label, atom=atom, order=atom, error=error)
             for label, atom, error in zip(reservoir.labels(rows), own.tolist(), errors.tolist(), strict=True)

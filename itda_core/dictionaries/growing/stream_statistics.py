@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor
 from itda_core.dictionaries.growing.sinks import NORM_TOKENS, median_norm, sinks_in
 
 if TYPE_CHECKING:
+    from itda_core.dictionaries.activation_source import ActivationBatch
     from itda_core.dictionaries.config import TrainConfig
+    from itda_core.dictionaries.growing.growth import Growth
 
 MEAN_TOKENS = 8192  # from which the mean of a centred dictionary is estimated
 
@@ -44,6 +47,32 @@ def stream_statistics(parts: Sequence[Tensor], config: TrainConfig) -> StreamSta
     for part in parts:
         mean.take(part, sink_norm)
     return StreamStatistics(median, mean.value())
+
+
+def after_statistics(
+    batches: Iterator[ActivationBatch],
+    growths: Sequence[Growth],
+    config: TrainConfig,
+    on_tokens: Callable[[int, int], None],
+) -> Iterator[ActivationBatch]:
+    """The same batches; before the first, each growth gets its site's statistics, of as many batches as that needs.
+
+    on_tokens: told how many tokens of how many were read for that.
+    """
+    most, read = statistics_tokens(config), 0
+    ahead: deque[ActivationBatch] = deque()
+    while read < most and (batch := next(batches, None)) is not None:
+        ahead.append(batch)
+        read += len(batch.tokens)
+        on_tokens(min(read, most), most)
+    for growth in growths:
+        found = stream_statistics([batch.activations[growth.site] for batch in ahead], config)
+        growth.norm_median = found.norm_median
+        if growth.mean is None:
+            growth.mean = found.mean
+    while ahead:
+        yield ahead.popleft()
+    yield from batches
 
 
 class RunningMean:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from itda_core.arguments import plain_list, user_path
-from itda_core.dictionaries.activation_source import TOGETHER
+from itda_core.dictionaries.activation_source import TOGETHER, sites_to_read
 from itda_core.dictionaries.checkpoints.checkpoint import Checkpoints, reservoir_folder
 from itda_core.dictionaries.checkpoints.initial import fingerprint, placed
 from itda_core.dictionaries.checkpoints.saving import Saving
 from itda_core.dictionaries.checkpoints.snapshot import Snapshot, Stage
+from itda_core.dictionaries.choosing.pace import Pace
 from itda_core.dictionaries.config import LOOSENED, TrainConfig
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.dictionaries.growing import held_out, paper
@@ -26,18 +27,17 @@ from itda_core.dictionaries.growing.finishing import MeasuredText, finished_dict
 from itda_core.dictionaries.growing.going_further import next_stage, restore_from
 from itda_core.dictionaries.growing.growth import Growth
 from itda_core.dictionaries.growing.progress import TrainProgress
-from itda_core.dictionaries.growing.stream_statistics import statistics_tokens, stream_statistics
-from itda_core.dictionaries.growing.training_windows import windows_of_training
+from itda_core.dictionaries.growing.stream_statistics import after_statistics
+from itda_core.dictionaries.growing.training_windows import windows_of_training, without_first
+from itda_core.dictionaries.training_stage import StageName, TrainingStage
 from itda_core.errors import UserError
 from itda_core.text.corpus import Corpus
 from itda_core.text.windows import Window
-from itda_core.time_left import time_left
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from itda_core.dictionaries.activation_source import ActivationBatch, ActivationSource, Site
-    from itda_core.text.windows import TokenRef
 
     Activations = Mapping[Site, Tensor]
 
@@ -87,29 +87,36 @@ def train(
     with fewer different activations than atoms were wanted, a checkpoint of another run, a full disk, activations with
     NaN.
     """
+    how: dict[str, Any] = {"work": work, "checkpoint_seconds": checkpoint_seconds, "resume": resume}
+    return train_and_tell(
+        model, corpus, layers, config, lambda _: None, site=site, extend=extend, initial=initial, **how
+    )
+
+
+def train_and_tell(
+    model: ActivationSource,
+    corpus: Corpus | str | Path,
+    layers: Sequence[int | None] | int,
+    config: TrainConfig,
+    tell: Callable[[TrainProgress], None],
+    *,
+    site: str,
+    work: str | Path | None,
+    checkpoint_seconds: float,
+    resume: bool,
+    extend: Sequence[AtomDictionary],
+    initial: Sequence[AtomDictionary],
+) -> Generator[TrainProgress, None, None]:
+    """`train`, which also tells how far it is in the stages between what it yields: reading ahead, labelling, reading
+    held-out text, measuring. What `tell` raises ends the training, its state saved.
+    """
     layers, corpus = plain_list(layers), Corpus.of(corpus)
     work = None if work is None else user_path(work)
-    sites = _sites(model, layers, site, config)
+    sites = sites_to_read(model, layers, site, config)
     if extend and not config.rule.extends:
         raise UserError(f"Dictionaries of selection={config.selection!r} cannot be extended; train anew.")
-    run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work)
-    checkpoints = None if work is None else Checkpoints(work, run.identity)
-    return run.progress(checkpoints, checkpoint_seconds, resume)
-
-
-def _sites(model: ActivationSource, layers: Sequence[Any], site: str, config: TrainConfig) -> list[Site]:
-    """The sites that are to be read. Raises UserError for what the model does not have, or cannot read."""
-    config.check_context(model.name, model.context)
-    for layer in layers:
-        if layer is not None and (isinstance(layer, bool) or not isinstance(layer, int)):
-            raise UserError(f"Layer {layer!r:.200} is not a whole number; give the blocks' numbers, from 0.")
-    sites = [model.site(site, layer) for layer in layers]
-    if not sites or len(set(sites)) < len(sites):
-        given = ", ".join(map(str, layers)) or "none"
-        raise UserError(f"Layers {given} were asked for; name at least one, and each once.")
-    if any(read.module is None for read in sites):  # what a module gives may be narrower or wider
-        config.threshold_for(model.d_model)
-    return sites
+    run = _Run(model, corpus, sites, config, extend, placed(initial, sites, model, corpus, config), work, tell)
+    return run.progress(None if work is None else Checkpoints(work, run.identity), checkpoint_seconds, resume)
 
 
 def windows_to_read(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, config: TrainConfig) -> Iterator[Window]:
@@ -149,9 +156,10 @@ class _Run:
         extend: Sequence[AtomDictionary],
         initial: Mapping[int, AtomDictionary],
         work: Path | None,
+        tell: Callable[[TrainProgress], None],
     ) -> None:
         self._model, self._corpus, self._sites, self._config, self._extend = model, corpus, sites, config, extend
-        self._initial = fingerprint(initial)
+        self._tell, self._initial = tell, fingerprint(initial)
         grow: type[Growth] = resolve_name(config.rule.growth)
         self._growths = [
             grow(site, config, initial.get(i), None if work is None else reservoir_folder(work, i))
@@ -164,6 +172,8 @@ class _Run:
         self._again = False  # whether the text is to be read once more where none is left
         self._started = time.monotonic()
         self._reading = 0.0  # seconds of this session in which text was read
+        self._ahead = 0  # tokens that were looked at before the first was taken
+        self._text_ended = False  # before as many tokens were read as were wanted
 
     def identity(self) -> dict[str, Any]:
         """What a run must share with one it goes on from."""
@@ -192,7 +202,9 @@ class _Run:
         except BaseException:
             saving.now(self._safe)
             raise
-        yield self._report(dictionaries)
+        n_sites = len(self._sites)
+        at = TrainingStage("measuring", n_sites, n_sites, self._sites[-1].layer, n_sites, n_sites)
+        yield self._report(dictionaries, at=at, eta=0.0, later=0.0)
 
     def _read(self, saving: Saving) -> Generator[TrainProgress, None, Iterator[Activations]]:
         """Take the text in; returns the activations of what follows it."""
@@ -207,37 +219,39 @@ class _Run:
                     yield self._report()
             if not self._rewind():
                 break
+        self._text_ended = bool(self._left) and not self._ended
         saving.now(self._safe)
         return chain([unused] if unused else [], (batch.activations for batch in batches))
 
     def _choose(self, saving: Saving) -> Generator[TrainProgress, None, None]:
         """Choose atoms once the text is read, site by site."""
-        begun, read = time.monotonic(), self._now.seconds
-        done_before = self._chosen
-        for growth in self._growths:
-            some = False
-            for _ in growth.settle():
+        read, pace = self._now.seconds, Pace(lambda: [growth.left for growth in self._growths])
+        for number, growth in enumerate(self._growths):
+            some, at = False, partial(self._choosing, pace, number)
+            if growth.left.rounds:
+                self._tell(at("choosing", *growth.step))
+            for _ in growth.settle(lambda done, total, at=at: self._tell(at("labelling", done, total))):
                 some = True
-                self._chose_on(read + time.monotonic() - begun)
+                pace.round_done()
+                self._chose_on(read + pace.seconds)
                 saving.when_due(self._safe)
-                eta = time_left(self._chosen, time.monotonic() - begun, since=done_before)
-                yield replace(self._report(), eta=eta)
+                yield at("choosing", *growth.step)
             if some:
-                self._chose_on(read + time.monotonic() - begun)
+                self._chose_on(read + pace.seconds)
                 saving.now(self._safe)
             growth.release()
+
+    def _choosing(self, pace: Pace, number: int, name: StageName, done: int, total: int) -> TrainProgress:
+        """How far the rounds, or the labels, of site `number` are."""
+        at = TrainingStage(name, done, total, self._sites[number].layer, number + 1, len(self._sites))
+        left = pace.time_left()
+        eta, later = (left.rounds, left.labels) if name == "choosing" else (left.labels, left.rounds or 0.0)
+        return self._report(at=at, eta=eta, later=later + self._held_out_seconds, rough=left.rough)
 
     def _chose_on(self, seconds: float) -> None:
         """A step of choosing was done, `seconds` of work since the run began."""
         layers = tuple(growth.totals for growth in self._growths)
         self._now = self._safe = self._now._replace(seconds=seconds, layers=layers, steps=self._now.steps + 1)
-
-    @property
-    def _chosen(self) -> float:
-        """The share of all steps of choosing that is done, 0 to 1."""
-        return sum(step / steps for step, steps in (growth.step for growth in self._growths) if steps) / len(
-            self._growths
-        )
 
     def _begin(self, checkpoints: Checkpoints | None, resume: bool) -> None:
         loaded = None
@@ -286,10 +300,15 @@ class _Run:
         self._special.clear()
         batches = self._stream(self._counted(islice(self._windows(), self._streamed_from, None)))
         if self._now.skip:
-            batches = _without_first(batches, self._now.skip)
+            batches = without_first(batches, self._now.skip)
         if not self._growths[0].begun:
-            batches = _after_statistics(batches, self._growths, self._config)
+            batches = after_statistics(batches, self._growths, self._config, self._read_ahead)
         return batches
+
+    def _read_ahead(self, done: int, total: int) -> None:
+        """So many tokens were looked at for what is told by the first ones."""
+        self._ahead, self._reading = done, time.monotonic() - self._started
+        self._tell(self._report(at=TrainingStage("ahead", done, total), rough=True))
 
     def _counted(self, windows: Iterable[Window]) -> Iterator[Window]:
         for window in windows:
@@ -319,20 +338,31 @@ class _Run:
         self._reading = self._now.seconds - self._before.seconds
         return {site: x[used:] for site, x in batch.activations.items()} if used < n_tokens else {}
 
-    def _report(self, dictionaries: tuple[AtomDictionary, ...] = ()) -> TrainProgress:
-        read = self._now.tokens - self._before.tokens
-        rate = read / self._reading if self._reading > 0 else 0.0
-        left = 0 if dictionaries else self._left
+    def _report(self, dictionaries: tuple[AtomDictionary, ...] = (), **changed: Any) -> TrainProgress:
+        """Where the training stands: in reading, unless the fields that are `changed` say otherwise."""
+        left, rate = 0 if dictionaries else self._left, self._rate
         return TrainProgress(
             tokens=self._now.tokens,
             total=None if self._config.tokens is None else self._now.pass_begun + self._config.tokens,
             seconds=self._now.seconds,
             tokens_per_second=rate,
-            eta=0.0 if dictionaries else (left / rate if left is not None and rate > 0 else None),
             layers=tuple(growth.progress(left) for growth in self._growths),
             done=bool(dictionaries),
             dictionaries=dictionaries,
+            text_ended=self._text_ended,
+            **{"eta": None if left is None or rate <= 0 else left / rate, "later": self._held_out_seconds, **changed},
         )
+
+    @property
+    def _rate(self) -> float:
+        """Tokens per second of this session."""
+        read = max(self._now.tokens - self._before.tokens, self._ahead)
+        return read / self._reading if self._reading > 0 else 0.0
+
+    @property
+    def _held_out_seconds(self) -> float:
+        """About how long reading the text to measure on will take; 0 where nothing is known."""
+        return held_out.MOST_TOKENS / self._rate if self._rate > 0 else 0.0
 
     def _finish(self, unused: Iterable[Activations]) -> tuple[AtomDictionary, ...]:
         """The dictionaries, measured; `unused` are the activations of the corpus after those read."""
@@ -342,50 +372,29 @@ class _Run:
             )
         if self._now.passes > 1:  # what follows in this pass may have been read in an earlier one
             unused = (batch.activations for batch in self._stream(islice(self._windows(), self._now.windows, None)))
-        held, kind = held_out.collect(unused), "held-out"
+        held, kind = held_out.collect(self._counted_held_out(unused, held_out.MOST_TOKENS)), "held-out"
         if min((len(x) for x in held.values()), default=0) < held_out.FEWEST_TOKENS:
+            most = min(held_out.MOST_TOKENS, self._now.tokens_of_pass)
             again = (batch.activations for batch in self._stream(self._windows()))
-            held, kind = held_out.collect(again, min(held_out.MOST_TOKENS, self._now.tokens_of_pass)), "training"
+            held, kind = held_out.collect(self._counted_held_out(again, most), most), "training"
         run = self._model, self._corpus, self._config, self._now, self._made()
-        return tuple(
-            finished_dictionary(growth, layer, *run, MeasuredText(held[growth.site], kind))
-            for layer, growth in enumerate(self._growths)
-        )
+        begun, finished, n_sites = time.monotonic(), list[AtomDictionary](), len(self._sites)
+        for number, growth in enumerate(self._growths):
+            at = TrainingStage("measuring", number, n_sites, growth.site.layer, number + 1, n_sites)
+            eta = (time.monotonic() - begun) / number * (n_sites - number) if number else None
+            self._tell(self._report(at=at, eta=eta, later=0.0))
+            finished.append(finished_dictionary(growth, number, *run, MeasuredText(held[growth.site], kind)))
+        return tuple(finished)
+
+    def _counted_held_out(self, parts: Iterable[Activations], most: int) -> Iterator[Activations]:
+        """The same activations of text to measure on, at most `most` of which are wanted; tells how far they are."""
+        read = 0
+        for part in parts:
+            read = min(most, read + max(map(len, part.values()), default=0))
+            eta = (most - read) / self._rate if self._rate > 0 else None
+            self._tell(self._report(at=TrainingStage("held-out", read, most), eta=eta, later=0.0))
+            yield part
 
     def _made(self) -> dict[str, Any]:
         """See `how_made`."""
         return how_made(self._model, self._config, self._initial)
-
-
-class _Rest(NamedTuple):
-    """A batch without its first tokens."""
-
-    tokens: list[TokenRef]
-    activations: Activations
-    windows: int
-
-
-def _without_first(batches: Iterator[ActivationBatch], n_tokens: int) -> Iterator[ActivationBatch]:
-    """The same batches, the first without its first `n_tokens`."""
-    if (first := next(batches, None)) is None:
-        return
-    yield _Rest(first.tokens[n_tokens:], {site: x[n_tokens:] for site, x in first.activations.items()}, first.windows)
-    yield from batches
-
-
-def _after_statistics(
-    batches: Iterator[ActivationBatch], growths: Sequence[Growth], config: TrainConfig
-) -> Iterator[ActivationBatch]:
-    """The same batches; before the first, each growth gets its site's statistics, of as many batches as that needs."""
-    most = statistics_tokens(config)
-    ahead: deque[ActivationBatch] = deque()
-    while sum(len(batch.tokens) for batch in ahead) < most and (batch := next(batches, None)) is not None:
-        ahead.append(batch)
-    for growth in growths:
-        found = stream_statistics([batch.activations[growth.site] for batch in ahead], config)
-        growth.norm_median = found.norm_median
-        if growth.mean is None:
-            growth.mean = found.mean
-    while ahead:
-        yield ahead.popleft()
-    yield from batches

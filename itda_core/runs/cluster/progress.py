@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from itda_core.dictionaries.training_stage import StageName, TrainingStage
+
 if TYPE_CHECKING:
     from itda_core.dictionaries import TrainProgress
+
+_ORDER: tuple[StageName, ...] = ("ahead", "reading", "choosing", "labelling", "held-out", "measuring", "saving")
 
 
 def merged(
@@ -43,4 +47,37 @@ def merged(
     total = next((value for value in totals if value is not None), tokens)
     eta = (total - done) / rate if total is not None and rate > 0 else None
     ordered = sorted(layers, key=lambda layer: -1 if layer.layer is None else layer.layer)
-    return TrainProgress(done, total, seconds, rate, eta, tuple(ordered))
+    at = _stage_of(list(progresses.values()), n_layers=len(layers), reading=len(progresses) < len(groups))
+    etas = [progress.eta for progress in progresses.values() if progress.eta is not None and not progress.done]
+    if at is not None:
+        eta = max(etas, default=None)
+    elif eta is not None and any(progress.rough for progress in progresses.values()):
+        eta = max([eta, *etas])  # the groups know what comes behind the reading
+    return TrainProgress(
+        *(done, total, seconds, rate, eta, tuple(ordered)),
+        at=at,
+        rough=any(progress.rough for progress in progresses.values()),
+        text_ended=any(progress.text_ended for progress in progresses.values()),
+    )
+
+
+def _stage_of(progresses: Sequence[TrainProgress], *, n_layers: int, reading: bool) -> TrainingStage | None:
+    """What the layers are at together: the first stage that one of them is at, its units those of all layers.
+
+    reading: whether some have not begun. None: they read text.
+    """
+    stages = [progress.stage for progress in progresses if not progress.done]
+    present = {stage.name for stage in stages}
+    names: list[StageName] = [name for name in _ORDER if name in present]
+    if reading or names[:1] in (["ahead"], ["reading"]):
+        return None
+    if not names:
+        return TrainingStage("measuring", n_layers, n_layers, None, 0, n_layers)
+    first = names[0]
+    if first == "choosing":
+        rounds = [layer for progress in progresses for layer in progress.layers]
+        total = sum(layer.steps for layer in rounds)
+        return TrainingStage("choosing", sum(layer.step for layer in rounds), total, None, 0, n_layers)
+    done = sum(stage.done for stage in stages if stage.name == first)
+    total = sum(stage.total or 0 for stage in stages if stage.name == first)
+    return TrainingStage(first, done, total, None, 0, n_layers)

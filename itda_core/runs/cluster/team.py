@@ -90,6 +90,7 @@ class Team:
         self.tokens, self.total = 0, request.config.tokens  # read so far, and to read, as last reported
         self._first: tuple[float, int] | None = None  # when reading began, and where
         self._shown: dict[int, TrainProgress] = {}
+        self._noted: set[str] = set()
         self._stopping = False
         self._hand_out(together=True)
 
@@ -246,7 +247,9 @@ class Team:
         if report.progress is None and group.report.progress is not None:  # a replacement that is still loading
             report = replace(report, progress=group.report.progress)
         for note in report.notes[group.notes :]:
-            self._on_note(note)
+            if note not in self._noted:  # all groups read the same text, and say the same of it
+                self._noted.add(note)
+                self._on_note(note)
         group.notes = len(report.notes)
         group.report = report
 

@@ -32,10 +32,13 @@ class Reporter(Generic[S]):
         """Another part of the work begins. Raises Interrupted when the job is to stop."""
         if self.cancelled():
             raise Interrupted(self.status.tokens, self.status.total)
-        self.report(replace(self.status, step=name))
+        self.report(self.status.at_step(name))
 
     def report(self, status: S, *, soon: bool = True) -> None:
-        """The job's status is now this; written at once, or, unless `soon`, a few times a second."""
+        """The job's status is now this; written at once, or, unless `soon`, a few times a second, and at once where it
+        is at another part of the work.
+        """
+        soon = soon or status.part != self.status.part
         self.status = status
         if soon or time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
             # Only the last report must outlive a power cut; one before it ends with the work anyway.

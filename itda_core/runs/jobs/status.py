@@ -29,6 +29,7 @@ class JobStatus:
     error: str | None = None  # one sentence
 
     OUTCOME: ClassVar[str] = "results"  # the field that holds what the work has found
+    LATER: ClassVar[tuple[str, ...]] = ()  # fields that an earlier version did not write; they have defaults
 
     @property
     def ended(self) -> bool:
@@ -43,6 +44,15 @@ class JobStatus:
     def fraction(self) -> float | None:
         """How much of the work is done, 0 to 1; None while the total is unknown."""
         return min(self.tokens / self.total, 1.0) if self.total else None
+
+    @property
+    def part(self) -> str:
+        """Which part of the work it is at: a change of it is told at once."""
+        return self.step
+
+    def at_step(self, name: str) -> Self:
+        """This status as another part of the work begins, which tells nothing yet but its name."""
+        return replace(self, step=name)
 
     def following(self) -> Callable[[Self, Any], Self]:
         """A function that updates a status with a progress, for a worker that goes on from this status."""
@@ -65,6 +75,9 @@ class JobStatus:
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """Raises UserError when `value` was not made by `to_dict`."""
         try:
+            if isinstance(value, dict):
+                later = (own for own in fields(cls) if own.name in cls.LATER)
+                value = {**finite({own.name: own.default for own in later}), **value}
             status = from_json(cls, value, made=cls._own(value) if isinstance(value, dict) else {})
             status._check()
         except Unfit as unfit:

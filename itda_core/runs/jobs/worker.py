@@ -42,12 +42,17 @@ def work_for_job(
     identities = Job(folder).identities
     earlier = kind.status.from_dict(read_json(folder / STATUS)) if resume and kind.continues else kind.status()
     none_yet = next(own.default for own in fields(earlier) if own.name == earlier.OUTCOME)
-    begun = replace(earlier, state="running", error=None, **{earlier.OUTCOME: none_yet})
+    begun = replace(earlier, state="running", error=None, **{earlier.OUTCOME: none_yet}).at_step("starting")
     reporter, following = Reporter(folder, begun), earlier.following()
 
     def step(name: str) -> None:
         on_step(name)
         reporter.step(name)
+
+    def note(sentence: str) -> None:
+        # A worker that goes on says again what an earlier one has said.
+        if sentence not in reporter.status.notes:
+            reporter.report(replace(reporter.status, notes=(*reporter.status.notes, sentence)))
 
     def stop(now: Any) -> bool:
         # Work that can be continued asks by itself, so that it can first keep what it has.
@@ -65,7 +70,7 @@ def work_for_job(
             "resume": resume,
             "further": Job(folder).further,
             "work": folder / WORK,
-            "on_note": lambda note: reporter.report(replace(reporter.status, notes=(*reporter.status.notes, note))),
+            "on_note": note,
             "should_stop": lambda: should_stop() or reporter.cancelled(),
         }
     with ending(reporter):

@@ -22,6 +22,7 @@ from itda_core.runs.training.naming import check_names
 from itda_core.runs.training.outcome import TrainedDictionary
 from itda_core.runs.training.reports import Reports, ignore, never
 from itda_core.runs.training.request import TrainRequest
+from itda_core.runs.training.telling import Teller
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
@@ -112,11 +113,14 @@ def run(
                 on_note(_beginning(extend))
         on_step("training")
         how = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
-        with closing(_trainings(opened, checkpoints, extend, reports, source_of, **how)) as trainings:
+        teller = _teller(opened, reports)
+        with closing(_trainings(opened, checkpoints, extend, reports, teller, source_of, **how)) as trainings:
             for training in trainings:
-                dictionaries = _follow(training, on_progress, should_stop)
+                dictionaries = _follow(training, teller, should_stop)
                 on_step("saving")
-                save_all(dictionaries, library, checkpoints, request, origin)
+                for number, dictionary in enumerate(dictionaries):
+                    teller.saving(number, len(dictionaries), dictionary.spec.layer)
+                    save_all([dictionary], library, checkpoints, request, origin)
         results = save_all((), library, checkpoints, request, origin)
         checkpoints.remove()
     return results
@@ -173,6 +177,7 @@ def _trainings(
     checkpoints: CheckpointFolder,
     extend: Sequence[AtomDictionary],
     reports: Reports,
+    teller: Teller,
     source_of: Callable[[LanguageModel, Corpus], OpenedSource] | None,
     *,
     resume: bool,
@@ -213,10 +218,11 @@ def _trainings(
             checkpoint_seconds=checkpoint_seconds,
             keeping=keeping if request.keep_activations else nullcontext,
             reports=reports,
+            teller=teller,
         )
     source = keeping(model) if source_of is None else source_of(model, corpus)
     going_on = resume and checkpoints.begun
-    return _in_memory(source, opened, checkpoints.state, extend, resume=going_on, seconds=checkpoint_seconds)
+    return _in_memory(source, opened, checkpoints.state, extend, teller, resume=going_on, seconds=checkpoint_seconds)
 
 
 def _in_memory(
@@ -224,19 +230,21 @@ def _in_memory(
     opened: _Opened,
     state: Path,
     extend: Sequence[AtomDictionary],
+    teller: Teller,
     *,
     resume: bool,
     seconds: float,
 ) -> Generator[Generator[TrainProgress]]:
     """The one training of all layers that a model in memory gives."""
-    from itda_core.dictionaries import train
+    from itda_core.dictionaries.growing.training import train_and_tell
 
     with source:
-        yield train(
+        yield train_and_tell(
             source,
             opened.corpus,
             opened.layers,
             opened.request.config,
+            teller.tell_or_stop,
             site=opened.request.site,
             work=state,
             checkpoint_seconds=seconds,
@@ -253,13 +261,22 @@ def _beginning(extend: Sequence[AtomDictionary]) -> str:
     return f"Going on from {names}, {extend[0].stats['stream']['tokens']:,} tokens into the training."
 
 
+def _teller(opened: _Opened, reports: Reports) -> Teller:
+    """Who tells how far this training is."""
+    from itda_core.models.streamed.skeleton import Skeleton
+
+    model, n_sites = opened.model, len(opened.sites)
+    n_together = 1 if isinstance(model, Skeleton) else n_sites
+    return Teller(reports, opened.request.config, n_together, model.d_model, model.device.type)
+
+
 def _follow(
-    events: Generator[TrainProgress], on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]
+    events: Generator[TrainProgress], teller: Teller, should_stop: Callable[[], bool]
 ) -> tuple[AtomDictionary, ...]:
     """Follow a training to its dictionaries. Raises Interrupted, after its state is saved, when it should stop."""
     with closing(events):  # a training that is closed early saves its state
         for progress in events:
-            on_progress(progress)
+            teller.tell(progress)
             if progress.done:
                 return progress.dictionaries
             if should_stop():

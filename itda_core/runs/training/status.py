@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from itda_core.dictionaries.training_stage import TrainingStage
 from itda_core.files.dataclass_schema import Unfit
 from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.training.run import TrainedDictionary
+from itda_core.runs.training.words import stage_words
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import TrainProgress
@@ -42,6 +44,16 @@ class LayerStatus:
 
 
 @dataclass(frozen=True)
+class LayerRounds:
+    """How well the atoms of one layer did while they were chosen: a point for each round that is known."""
+
+    site: str
+    layer: int | None
+    rounds: tuple[int, ...]  # ascending, from 1
+    relative_error: tuple[float, ...]  # of the activations that the round looked at, before it; 0 to 1
+
+
+@dataclass(frozen=True)
 class TrainingStatus(JobStatus):
     """A training at one moment."""
 
@@ -49,13 +61,40 @@ class TrainingStatus(JobStatus):
     series_tokens: tuple[int, ...] = ()
     layers: tuple[LayerStatus, ...] = ()
     results: tuple[TrainedDictionary, ...] = ()
+    stage: TrainingStage | None = None  # None: its step has told nothing yet
+    rough: bool = False  # whether `eta` rests on a guess
+    rounds: tuple[LayerRounds, ...] = ()
+
+    LATER: ClassVar[tuple[str, ...]] = ("stage", "rough", "rounds")
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the stage at hand is done, 0 to 1; None while that is not known."""
+        if self.stage is not None:
+            return self.stage.share
+        read_all = self.total is not None and self.tokens >= self.total
+        return None if read_all and self.state == "running" else super().fraction
+
+    @property
+    def part(self) -> str:
+        """The stage, and of which dictionary."""
+        return self.step if self.stage is None else f"{self.stage.name} {self.stage.number}"
+
+    def at_step(self, name: str) -> TrainingStatus:
+        """This status as another part of the work begins, which tells nothing yet but its name."""
+        return replace(self, step=name, stage=None, eta=None, rough=False)
 
     def following(self) -> Callable[[TrainingStatus, TrainProgress], TrainingStatus]:
         """A function that updates a status with a progress; its curves go on from those of this status."""
         curves = Curves(self)
 
         def at(status: TrainingStatus, progress: TrainProgress) -> TrainingStatus:
-            curves.add(progress.tokens, [(layer.atoms, round(layer.relative_error, 5)) for layer in progress.layers])
+            if progress.stage.name == "passing" or any(layer.steps for layer in progress.layers):
+                curves.clear()  # nothing grows while text passes a block, or is read by what chooses its atoms later
+            elif progress.stage.name == "reading":
+                curves.add(
+                    progress.tokens, [(layer.atoms, round(layer.relative_error, 5)) for layer in progress.layers]
+                )
             return with_progress(status, progress, curves.points())
 
         return at
@@ -65,6 +104,9 @@ class TrainingStatus(JobStatus):
             for name in ("series_atoms", "series_relative_error"):
                 if len(getattr(layer, name)) != len(self.series_tokens):
                     raise Unfit(f"layers[{i}].{name}", "has not as many points as series_tokens")
+        for i, chosen in enumerate(self.rounds):
+            if len(chosen.rounds) != len(chosen.relative_error):
+                raise Unfit(f"rounds[{i}].relative_error", "has not as many points as there are rounds")
 
 
 class Point(NamedTuple):
@@ -102,6 +144,10 @@ class Curves:
             del self._kept[1::2]
             self._every *= 2
 
+    def clear(self) -> None:
+        """Forget all points."""
+        self._kept, self._every, self._skipped, self._newest = [], 1, 0, None
+
     def points(self) -> list[Point]:
         """The points that are kept, the oldest first, and the newest one."""
         newest = [self._newest] if self._newest and (not self._kept or self._kept[-1] is not self._newest) else []
@@ -127,7 +173,7 @@ def with_progress(status: TrainingStatus, progress: TrainProgress, points: Seque
     )
     return replace(
         status,
-        step=progress.choosing or status.step,
+        step=status.step if progress.done else stage_words(progress.stage),
         tokens=progress.tokens,
         total=progress.total,
         seconds=progress.seconds,
@@ -135,4 +181,24 @@ def with_progress(status: TrainingStatus, progress: TrainProgress, points: Seque
         eta=progress.eta,
         series_tokens=tuple(point.tokens for point in points),
         layers=layers,
+        stage=progress.stage,
+        rough=progress.rough,
+        rounds=with_round(status.rounds, progress),
     )
+
+
+def with_round(rounds: tuple[LayerRounds, ...], progress: TrainProgress) -> tuple[LayerRounds, ...]:
+    """`rounds` with that which `progress` tells of. A resumed run takes rounds again: later ones are forgotten."""
+    found = {(one.site, one.layer): one for one in rounds}
+    choosing = progress.stage.name == "choosing"
+    for layer in progress.layers if choosing else ():
+        if layer.step:
+            own = found.get((layer.site, layer.layer), LayerRounds(layer.site, layer.layer, (), ()))
+            before = sum(number < layer.step for number in own.rounds)
+            found[layer.site, layer.layer] = LayerRounds(
+                layer.site,
+                layer.layer,
+                (*own.rounds[:before], layer.step),
+                (*own.relative_error[:before], round(layer.relative_error, 5)),
+            )
+    return tuple(found.values())

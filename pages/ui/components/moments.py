@@ -8,6 +8,7 @@ from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.matching.status import MatchStatus
 from itda_core.runs.training.status import TrainingStatus
+from itda_core.runs.training.words import READING, stage_words, step_words, time_left_words
 from itda_core.runs.units import duration
 
 
@@ -25,16 +26,44 @@ def moment(iso: str | None) -> str:
 
 def progress_line(status: JobStatus) -> str:
     """What a job is at, in a few words of ours: never a model's or a corpus's."""
-    if status.state == "starting" or (status.state == "running" and not status.tokens):
-        # A layer matching's step names the model it is at.
-        step = "Starting" if isinstance(status, MatchStatus) else (status.step or "starting").capitalize()
-        return step if status.eta is None else f"{step} · {duration(status.eta)} left"
-    of = f" of {status.total:,}" if status.total else ""
-    parts = [f"{status.tokens:,}{of} tokens"]
+    if status.state == "starting":
+        return "Starting…"
     if isinstance(status, TrainingStatus):
-        parts.append(f"{sum(layer.atoms for layer in status.layers):,} atoms")
-    if isinstance(status, EvaluationStatus):
-        parts.append(f"{len(status.results)} result{'' if len(status.results) == 1 else 's'}")
+        return " · ".join(_training_parts(status))
+    if status.state == "running" and not status.tokens:
+        # A layer matching's step names the model it is at.
+        parts = ["Starting…" if isinstance(status, MatchStatus) or not status.step else status.step.capitalize()]
+    else:
+        parts = [_tokens(status)]
+        if isinstance(status, EvaluationStatus):
+            parts.append(f"{len(status.results)} result{'' if len(status.results) == 1 else 's'}")
     if status.state == "running" and status.eta is not None:
         parts.append(f"{duration(status.eta)} left")
     return " · ".join(parts)
+
+
+def _training_parts(status: TrainingStatus) -> list[str]:
+    """What is known of a training in the stage it is at, and no more."""
+    n_atoms = sum(layer.atoms for layer in status.layers)
+    atoms = [f"{n_atoms:,} atoms"] if n_atoms else []
+    stage = status.stage
+    if status.state == "done":
+        return [_tokens(status), *atoms]
+    if stage is not None and stage.name != "reading":
+        parts = [stage_words(stage)]
+    elif stage is not None or status.step in ("", "training"):
+        of_layer = "" if stage is None else stage_words(stage).partition(",")[0]
+        parts = [of_layer or READING, *([_tokens(status)] if status.tokens else []), *atoms]
+    else:
+        parts = [step_words(status.step)]
+    if status.ended:
+        return parts if status.tokens or stage is not None else []
+    if status.eta is not None:
+        parts.append(time_left_words(status.eta, rough=status.rough))
+    return parts
+
+
+def _tokens(status: JobStatus) -> str:
+    """Those that were read; of those wanted, unless it ended with fewer, which its notes tell."""
+    of = f" of {status.total:,}" if status.total and status.state != "done" else ""
+    return f"{status.tokens:,}{of} tokens"

@@ -16,6 +16,7 @@ from itda_core.runs.jobs.job_folder import DamagedJob
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import JobKind, R, S
 from itda_core.runs.jobs.status import JobStatus, Table
+from itda_core.runs.training.status import TrainingStatus
 from pages.ui.components.moments import moment, progress_line
 from pages.ui.components.plain_text import heading, notice, problem
 from pages.ui.components.printable import visible
@@ -34,6 +35,15 @@ STATES = {
 }
 _SECONDS = 1.0  # between two looks at a running job
 _MOST_LISTED = 20
+
+
+def standing_line(job: Job, status: JobStatus) -> str:
+    """How a job stands: what it is doing or how it has ended, and how far it is."""
+    line = progress_line(status)
+    if not status.ended:
+        named = isinstance(status, TrainingStatus) or status.state == "starting" or not status.tokens
+        return line if named else f"{job.kind.doing} · {line}"
+    return f"{STATES[status.state]} · {line}" if line else STATES[status.state]
 
 
 def subject(job: Job) -> str:
@@ -139,9 +149,10 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
     """
     name = job.kind.name
     stopping = job.cancelling and not status.ended
-    word = "Stopping…" if stopping else STATES[status.state]
-    fraction = 1.0 if status.state == "done" else status.fraction or 0.0
-    st.progress(fraction, text=f"**{word}** · {progress_line(status)}")
+    at, dot, rest = (f"Stopping… · {progress_line(status)}" if stopping else standing_line(job, status)).partition(
+        " · "
+    )
+    st.progress(1.0 if status.state == "done" else status.fraction or 0.0, text=f"**{at}**{dot}{rest}")
     for number, note in enumerate(status.notes):
         notice(note, key=f"{name}.note.{number}")
     if status.error:
@@ -155,7 +166,7 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
         if status.state == "done":
             finished()
         elif st.button(
-            "Resume" if job.kind.continues else "Start again",
+            resumed_words(job, status),
             type="primary",
             icon=":material/play_arrow:",
             key=f"{name}.resume",
@@ -175,6 +186,13 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
                 navigation.open_page(job.kind.page, job.kind.form)
 
 
+def resumed_words(job: Job, status: JobStatus) -> str:
+    """What starting a job again is called: a kind that continues goes on, once there is something to go on from."""
+    if not job.kind.continues:
+        return "Start again"
+    return "Resume" if status.tokens else "Try again"
+
+
 def settings_and_log(job: Job) -> None:
     """The same in a terminal, and what the worker wrote there."""
     with st.expander("Settings and log", icon=":material/terminal:"):
@@ -188,7 +206,7 @@ def listed(jobs: Sequence[Job], damaged: Sequence[DamagedJob] = ()) -> None:
         status = job.status
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(f"{moment(job.created)}   {subject(job)}", width="stretch")
-            st.caption(f"{STATES[status.state]} · {progress_line(status)}")
+            st.caption("Stopping…" if job.cancelling and not status.ended else standing_line(job, status))
             navigation.way(job.kind.page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")
     for broken in damaged[:_MOST_LISTED]:
         _damaged(broken)

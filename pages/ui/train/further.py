@@ -28,7 +28,7 @@ from pages.ui.train.site import figures_of
 ADDRESS = "further"  # ?further= holds a finished training's job, or a dictionary of the library
 _KEPT = (
     "Its atoms are kept, and reading goes on where it stopped. The dictionaries that are there stay in the library. "
-    "Only the limits below can change; everything else needs a new training."
+    "Other settings need a new training."
 )
 
 
@@ -78,8 +78,7 @@ def page(frame: shell.Shell, name: str) -> None:
             request = limits.of(run.request)
             if not asks_more(request.config, run.request.config, limits.d_model):
                 notice(
-                    "So far nothing more is asked for than the training has done.",
-                    step="Raise the tokens or the atoms, or lower the threshold.",
+                    "Raise tokens or atoms, or lower the threshold, to continue.",
                     key="further.nothing",
                 )
                 job_form.start_button(TRAINING, further=True, held_back="Ask for more first.")

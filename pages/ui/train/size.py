@@ -13,17 +13,18 @@ _WANTED_ATOMS = 1024
 
 def most_atoms(key: str, value: int | None = None, *, disabled: bool = False) -> int | None:
     """Draws the limit, at first `value`; None: no limit."""
+    st.session_state.setdefault(key, value)  # as a default of its own, it would come back where the field is emptied
     most = st.number_input(
-        "Stop growing at",
-        min_value=0,
-        value=value or 0,
+        "Maximum atoms (empty: no limit)",
+        min_value=1,
+        value=None,
         disabled=disabled,
         step=500,
         key=key,
         persist_state="session",
-        help="Number of atoms; 0 for no limit.",
+        help="A dictionary of so many atoms grows no further.",
     )
-    return int(most) or None
+    return None if most is None else int(most)
 
 
 def wanted_atoms() -> int:

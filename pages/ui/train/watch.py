@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from itda_core.figures import charts as figures_charts
 from itda_core.runs.identities import beginning
@@ -15,6 +16,7 @@ from itda_core.runs.layers import format_layers
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.results_now import results_now
 from itda_core.runs.training.status import LayerStatus, TrainingStatus
+from itda_core.runs.training.words import time_left_words
 from itda_core.runs.units import duration
 from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
@@ -25,12 +27,16 @@ from pages.ui.jobs import job_watch
 from pages.ui.train import further as train_further
 
 
-def _figures(_: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
+def _figures(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
+    sized = job.request.config.rule.sized
     _changed(status)
-    _numbers(status)
-    if status.layers:
+    _numbers(status, sized=sized)
+    if status.layers and any(layer.atoms for layer in status.layers) and not sized:
         _curves(status)
-        _latest(status)
+    if sized:
+        _rounds(status)
+    if any(layer.latest for layer in status.layers):
+        _latest(status, sized=sized)
 
 
 def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
@@ -51,27 +57,62 @@ def _changed(status: TrainingStatus) -> None:
             notice("\n".join(sentences), key="train.changed")
 
 
-def _numbers(status: TrainingStatus) -> None:
-    metric = partial(st.container(horizontal=True).metric, border=True, height="stretch")
-    metric("Tokens per second", f"{status.tokens_per_second:,.0f}" if status.tokens else "–")
+def _numbers(status: TrainingStatus, *, sized: bool) -> None:
+    """What is known in the stage that a training is at: a figure that is not known yet has no place."""
+    metrics: list[Callable[[DeltaGenerator], object]] = []
+    if status.tokens and (status.ended or status.stage is None or status.stage.name == "reading"):
+        metrics.append(_metric("Tokens per second", f"{status.tokens_per_second:,.0f}"))
     if status.ended:
-        metric("Took", duration(status.seconds))
+        metrics.append(_metric("Took", duration(status.seconds)))
+    elif status.eta is not None:
+        left = time_left_words(status.eta, rough=status.rough).removesuffix(" left")
+        metrics.append(_metric("Time left", left, help="Of the whole training, as far as it is known."))
+    if n_atoms := sum(layer.atoms for layer in status.layers):
+        metrics.append(
+            _metric(
+                "Atoms",
+                f"{n_atoms:,}",
+                delta=expected_atoms(status),
+                help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
+            )
+        )
+    elif status.tokens and (sinks := expected_atoms(status)):
+        metrics.append(_metric("Tokens", f"{status.tokens:,}", delta=sinks, help="Read so far."))
+    if (error := _error(status, sized=sized)) is not None:
+        of = (
+            "Of the activations that the last round of choosing looked at; in the end, the mean of the layers."
+            if sized
+            else "Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers."
+        )
+        metrics.append(_metric("Relative error", f"{error:.3f}", help=of))
+    row = st.container(horizontal=True)
+    for draw in metrics:
+        draw(row)
+
+
+def _metric(label: str, value: str, *, delta: str | None = None, help: str | None = None) -> Callable[..., object]:
+    """What draws a figure into a row."""
+
+    def draw(row: DeltaGenerator) -> object:
+        return row.metric(
+            label, value, delta, delta_color="off", delta_arrow="off", border=True, height="stretch", help=help
+        )
+
+    return draw
+
+
+def _error(status: TrainingStatus, *, sized: bool) -> float | None:
+    """The relative error of the layer whose atoms are being chosen, else the mean of the layers of which it is known;
+    None where it is of none."""
+    if sized and status.rounds:
+        at = None if status.ended or status.stage is None else status.stage
+        chosen = [layer for layer in status.rounds if layer.rounds and layer.rounds[-1] > 1]
+        if at is not None and at.name in ("choosing", "labelling") and at.number:  # 0: all at once, on a cluster
+            chosen = [layer for layer in chosen if layer.layer == at.layer]
+        known = [layer.relative_error[-1] for layer in chosen]
     else:
-        metric("Time left", "–" if status.eta is None else duration(status.eta))
-    metric(
-        "Atoms",
-        f"{sum(layer.atoms for layer in status.layers):,}" if status.layers else "–",
-        expected_atoms(status),
-        delta_color="off",
-        delta_arrow="off",
-        help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
-    )
-    mean = sum(layer.relative_error for layer in status.layers) / len(status.layers) if status.layers else None
-    metric(
-        "Relative error",
-        "–" if mean is None else f"{mean:.3f}",
-        help="Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers.",
-    )
+        known = [layer.relative_error for layer in status.layers if layer.atoms]
+    return sum(known) / len(known) if known else None
 
 
 def expected_atoms(status: TrainingStatus) -> str | None:
@@ -79,7 +120,8 @@ def expected_atoms(status: TrainingStatus) -> str | None:
     parts = []
     predicted = [layer.predicted_atoms for layer in status.layers]
     known = [number for number in predicted if number is not None]
-    if known and len(known) == len(predicted) and not status.ended:
+    growing = any(layer.atoms for layer in status.layers) and (status.stage is None or status.stage.name == "reading")
+    if known and len(known) == len(predicted) and growing and not status.ended:
         parts.append(f"about {sum(known):,} in the end")
     if sinks := sum(layer.sinks for layer in status.layers):
         parts.append(f"{sinks:,} attention sinks left out")
@@ -107,8 +149,26 @@ def _curves(status: TrainingStatus) -> None:
         )
 
 
-def _latest(status: TrainingStatus) -> None:
-    st.markdown("**Last atoms accepted**" if not status.ended else "**The last atoms that came in**")
+def _rounds(status: TrainingStatus) -> None:
+    """How well the atoms do while they are chosen; drawn once there is a line to draw."""
+    lines: dict[str, list[float | None]] = {}
+    last = max((chosen.rounds[-1] for chosen in status.rounds if chosen.rounds), default=0)
+    for chosen in status.rounds:
+        known = dict(zip(chosen.rounds, chosen.relative_error, strict=True))
+        values = [known.get(number) for number in range(2, last + 1)]  # before the first round there were no atoms
+        if sum(value is not None for value in values) > 1:
+            lines[_name(chosen.site, chosen.layer)] = values
+    if lines:
+        st.markdown("**Relative error** over rounds of choosing atoms")
+        figure = figures_charts.curves(range(2, last + 1), lines, y_title="relative error", x_title="round", decimals=4)
+        st.plotly_chart(figure, key="train.curve.rounds", config=chart_config("error-over-rounds"))
+
+
+def _latest(status: TrainingStatus, *, sized: bool) -> None:
+    if sized:
+        st.markdown("**Some of the atoms that were chosen**")
+    else:
+        st.markdown("**Last atoms accepted**" if not status.ended else "**The last atoms that came in**")
     layer = status.layers[0]
     if len(status.layers) > 1:
         number = st.segmented_control(
@@ -121,12 +181,18 @@ def _latest(status: TrainingStatus) -> None:
             label_visibility="collapsed",
         )
         layer = status.layers[number or 0]
-    label_list(tuple(reversed(layer.latest)), empty="None in the last batch.", key="train.latest")
+    label_list(
+        tuple(reversed(layer.latest)), empty="None yet." if sized else "None in the last batch.", key="train.latest"
+    )
 
 
 def layer_name(layer: LayerStatus) -> str:
     """What a layer is called on the page."""
-    return layer.site if layer.layer is None else f"layer {layer.layer}"
+    return _name(layer.site, layer.layer)
+
+
+def _name(site: str, layer: int | None) -> str:
+    return site if layer is None else f"layer {layer}"
 
 
 def _title(job: Job[TrainRequest, TrainingStatus]) -> str:

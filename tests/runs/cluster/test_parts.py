@@ -21,6 +21,7 @@ from itda_core.cli.main import main
 from itda_core.dictionaries import TrainConfig
 from itda_core.dictionaries.growing.growth import LayerProgress
 from itda_core.dictionaries.growing.progress import TrainProgress
+from itda_core.dictionaries.training_stage import TrainingStage
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import TrainRequest, cluster
@@ -142,6 +143,29 @@ def test_progress_of_groups_is_that_of_the_training() -> None:
     assert (together.tokens, together.total, together.seconds) == (200, 900, 4.0)
     assert together.eta == pytest.approx((900 - 200) / 50)
     assert [(layer.layer, layer.atoms) for layer in together.layers] == [(0, 5), (1, 6), (4, 0)]
+
+
+def test_stages_of_groups_are_those_of_the_training() -> None:
+    def at(stage: TrainingStage, eta: float, *layers: tuple[int, int]) -> TrainProgress:
+        told = tuple(LayerProgress("resid_post", n, 0, 0.5, 0.0, (), step=step, steps=64) for n, step in layers)
+        return TrainProgress(900, 900, 3.0, 100.0, eta, told, at=stage, rough=True)
+
+    def together(*groups: TrainProgress) -> TrainProgress:
+        return merged([(0, 1), (4,)], dict(enumerate(groups)), site="resid_post", tokens=900, seconds=4.0, rate=50.0)
+
+    first = at(TrainingStage("choosing", 10, 64, 1, 2, 2), 30.0, (0, 64), (1, 10))
+    reading = replace(at(TrainingStage("reading", 450, 900), 7.0, (4, 0)), tokens=450, at=None)
+    assert together(first).stage == TrainingStage("reading", 600, 900)  # layer 4 has not begun
+    assert together(first, reading).stage == TrainingStage("reading", 750, 900)
+    assert together(first, reading).eta == 30.0  # as long as the slower one
+    second = at(TrainingStage("labelling", 5, 20, 4), 2.0, (4, 64))
+    assert together(first, second).stage == TrainingStage("choosing", 64 + 10 + 64, 3 * 64, None, 0, 3)
+    assert (together(first, second).eta, together(first, second).rough) == (30.0, True)
+    measuring = at(TrainingStage("measuring", 0, 2, 0, 1, 2), 3.0, (0, 64), (1, 64))
+    assert together(measuring, second).stage == TrainingStage("labelling", 5, 20, None, 0, 3)
+    ended = replace(measuring, done=True, eta=0.0)
+    assert together(ended, replace(second, text_ended=True)).text_ended
+    assert together(ended, replace(second, done=True)).stage == TrainingStage("measuring", 3, 3, None, 0, 3)
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from itda_core.analysis import EvaluationProgress
 from itda_core.comparison.matching.study import MatchProgress
+from itda_core.dictionaries import TrainProgress
 from itda_core.files import read_json, write_json
 from itda_core.models import ModelSpec
 from itda_core.runs import EvaluateRequest, Interrupted, Job, MatchRequest, TrainRequest, TransferRequest
@@ -20,9 +20,8 @@ from itda_core.runs.transfer.run import TransferProgress
 from tests.runs.jobs.test_status import MEASURED
 
 
-def training(tokens: int) -> Any:
-    said = {"total": 100, "seconds": 2.0, "tokens_per_second": 25.0, "eta": 2.0, "choosing": None, "layers": ()}
-    return SimpleNamespace(tokens=tokens, **said)
+def training(tokens: int) -> TrainProgress:
+    return TrainProgress(tokens, 100, 2.0, 25.0, 2.0, ())
 
 
 # What is asked, the progress that work of this kind tells after so many of 100 tokens.

@@ -1,0 +1,115 @@
+"""What a training tells while it runs: its progress with the time that the whole will take, and how the text ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from itda_core.dictionaries.training_stage import TrainingStage
+from itda_core.runs.costs.choosing import choosing_cost
+from itda_core.runs.costs.machines import operations_per_second
+from itda_core.runs.jobs.stopping import Interrupted
+from itda_core.runs.machine import machine
+from itda_core.runs.training.reports import Reports
+from itda_core.runs.training.words import text_ended_words
+
+if TYPE_CHECKING:
+    from itda_core.dictionaries import TrainConfig, TrainProgress
+
+
+class Teller:
+    """Hands each progress on to those who listen; its `eta` is then that of the whole, stages to come included.
+
+    What choosing atoms will take is a guess from its operations as long as none were chosen; a progress whose `eta`
+    rests on a guess says so (`rough`).
+    """
+
+    def __init__(self, reports: Reports, config: TrainConfig, n_sites: int, d_model: int, device: str) -> None:
+        """n_sites: dictionaries that are grown in one pass over the text; device: a torch device."""
+        self._reports, self._config, self._n_sites, self._d_model = reports, config, n_sites, d_model
+        _, self._fast = operations_per_second(machine(), device)
+        self._last: TrainProgress | None = None
+        self._ended_told = False
+        self.around: Callable[[TrainProgress], TrainProgress] = lambda progress: progress
+        # what makes of a dictionary's progress that of all, where they are grown one after the other
+
+    def tell(self, progress: TrainProgress) -> None:
+        """Hand `progress` on."""
+        progress = self.around(self._whole(progress))
+        self._last = progress
+        wanted, total = self._config.tokens, progress.total
+        if progress.text_ended and wanted is not None and total is not None and not self._ended_told:
+            self._ended_told = True
+            self._reports.on_note(text_ended_words(wanted - (total - progress.tokens), wanted))
+        self._reports.on_progress(progress)
+
+    def tell_or_stop(self, progress: TrainProgress) -> None:
+        """Hand `progress` on. Raises Interrupted where the training should stop, once there is something to keep."""
+        self.tell(progress)
+        if progress.stage.name != "ahead" and self._reports.should_stop():
+            raise Interrupted(progress.tokens, progress.total)
+
+    def saving(self, number: int, of: int, layer: int | None) -> None:
+        """Dictionary `number`, from 0, of those that were trained together is being saved."""
+        if self._last is not None:
+            at = TrainingStage("saving", number, of, layer, number + 1, of)
+            self.tell(replace(self._last, at=at, eta=None, later=0.0, rough=False, done=False, dictionaries=()))
+
+    def _whole(self, progress: TrainProgress) -> TrainProgress:
+        """`progress` with the seconds to go of the whole."""
+        stage = progress.stage
+        if progress.eta is None:
+            if stage.name != "choosing":
+                return progress
+            share_left = (stage.of - stage.number + 1 - (stage.share or 0.0)) / stage.of
+            return replace(progress, eta=share_left * self._choosing(progress), rough=True)
+        eta, rough = progress.eta + progress.later, progress.rough
+        if self._config.rule.sized and stage.name in ("ahead", "reading") and not progress.done:
+            eta, rough = eta + self._choosing(progress), True
+        return replace(progress, eta=eta, later=0.0, rough=rough)
+
+    def _choosing(self, progress: TrainProgress) -> float:
+        """About how many seconds it will take to choose the atoms, going by what this device may compute."""
+        atoms = self._config.atoms
+        assert atoms is not None, "these selections have a size"
+        tokens = max(progress.tokens, progress.total or 0)
+        return choosing_cost(self._config, self._d_model, self._n_sites, atoms, tokens).operations / self._fast
+
+
+class BlockTimes:
+    """How long a streamed training will take: blocks that the text passes, dictionaries that are grown between."""
+
+    def __init__(self, n_sites: int) -> None:
+        """n_sites: dictionaries that are still to be grown."""
+        self._sites_left = n_sites
+        self._passing = self._passed = 0.0  # seconds, and blocks that were passed in them
+        self._growing, self._grown = 0.0, 0  # seconds, and dictionaries
+        self._to_pass = 0.0
+        self._since = time.monotonic()
+
+    def passed(self, to_pass: float) -> None:
+        """So many blocks are still to be passed, the one at hand in part."""
+        now = time.monotonic()
+        if self._to_pass > to_pass:
+            self._passing += now - self._since
+            self._passed += self._to_pass - to_pass
+        self._to_pass, self._since = to_pass, now
+
+    def grown(self, seconds: float) -> None:
+        """One more dictionary is there, after so many seconds; the next block begins to be passed."""
+        self._growing, self._grown = self._growing + seconds, self._grown + 1
+        self._sites_left -= 1
+        self._since = time.monotonic()
+
+    def left(self, growing: float | None = None) -> float | None:
+        """Seconds of blocks, and of the dictionaries that were not begun; None where no block was timed.
+
+        growing: seconds that the dictionary at hand will have taken; None: none is at hand.
+        """
+        if self._to_pass and not self._passed:
+            return None
+        each = self._growing / self._grown if self._grown else growing or 0.0
+        blocks = self._to_pass * self._passing / self._passed if self._passed else 0.0
+        return blocks + each * (self._sites_left - (growing is not None))
