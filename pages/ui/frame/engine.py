@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from itda_core.dictionaries.selections import READING, is_for
 from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.fingerprints import short
@@ -73,10 +74,13 @@ def usable(listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
     return [entry for entry in listed if entry.problem is None]
 
 
-def default_entry(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
-    """The dictionary to open when none was asked for: the middle layer of the first demo model, or the newest."""
+def default_entry(listed: Sequence[LibraryEntry], purpose: str = READING) -> LibraryEntry | None:
+    """The dictionary to open when none was asked for: the middle layer of the first demo model, of those for `purpose`
+    if there are any; or the newest.
+    """
     demo = [entry for entry in listed if entry.bundled and entry.model == DEMO_MODELS[0] and entry.layer is not None]
     if demo:
+        demo = [entry for entry in demo if is_for(entry.selection, purpose)] or demo
         demo.sort(key=lambda entry: entry.layer or 0)
         return demo[len(demo) // 2]
     return listed[0] if listed else None

@@ -6,6 +6,7 @@ import json
 
 import streamlit as st
 
+from itda_core.dictionaries.selections import with_purpose
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
@@ -114,7 +115,7 @@ def recent(frame: shell.Shell) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(visible(entry.name), width="stretch")
             if entry.problem is None:
-                facts = [f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
+                facts = [with_purpose(entry.selection), f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
                 facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
                 st.caption(" · ".join(fact for fact in facts if fact))
                 navigation.link("Decompose", {"dictionary": entry.name}, label="Open")
