@@ -5,8 +5,9 @@
 
 One setting for all five models, so that they can be compared: k=8 (at d_model 128 the paper's k=40 needs only about a
 hundred atoms), and per layer a threshold at which every model reaches 1,024 atoms, where growth stops. Of the first
-model there is a second one of each layer, for reading: as many atoms chosen by consensus, the mean removed. Atoms
-are stored in float16. A dictionary that exists is replaced only when its successor is complete.
+model there is a second one of each layer, for reading: as many atoms chosen by consensus, the mean removed; and the
+example that Home and Decompose begin with, decomposed by the middle layer's. Atoms are stored in float16. A dictionary
+that exists is replaced only when its successor is complete.
 
 With --checkpoints, dictionaries of the same settings are grown of the checkpoints that train_models.py --checkpoints
 left in DIR, and only their labels are kept, in assets/demo/checkpoints; comparison.checkpoints reads them.
@@ -23,7 +24,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from itda_core import AtomDictionary, Corpus, ModelSpec, TrainConfig, load_model, train
+from itda_core import AtomDictionary, Corpus, ModelSpec, TrainConfig, decompose, load_model, train
+from itda_core.analysis.example import PROMPT, write_example
 from itda_core.comparison.over_training.demo_checkpoints import CHECKPOINTS, LIST, labels_file
 from itda_core.dictionaries import LabelsOnly, write_labels
 from itda_core.files import read_json, write_json
@@ -47,11 +49,15 @@ def build(number: int) -> None:
 
 
 def build_for_reading(number: int) -> None:
-    """The dictionaries of demo:`number` for reading."""
+    """The dictionaries of demo:`number` for reading, and the example by the middle layer's."""
     name = f"demo:{number}"
     model = load_model(ModelSpec(name, device="cpu"))
     for dictionary in _grown(model, name, list(range(model.n_layers)), READING):
-        keep(dictionary, FOLDER / f"demo-{number}-L{dictionary.spec.layer}-{READING.selection}")
+        path = FOLDER / f"demo-{number}-L{dictionary.spec.layer}-{READING.selection}"
+        keep(dictionary, path)
+        if dictionary.spec.layer == model.n_layers // 2:  # the one that a first visitor sees
+            kept = AtomDictionary.load(path)
+            write_example(decompose(model, kept, PROMPT), path)
 
 
 def build_checkpoints(folder: Path) -> None:

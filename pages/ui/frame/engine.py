@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from itda_core.analysis.example import PROMPT as EXAMPLE
 from itda_core.dictionaries.selections import READING, is_for
 from itda_core.errors import UserError
 from itda_core.files import read_json
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from itda_core.runs.verify import Verification
 
 
-EXAMPLE = "The old captain asked Maria to bring the lamp."
 _MOST_DICTIONARY_BYTES = 2**30  # of dictionaries in memory; one alone may have more
 _MOST_PROMPT_BYTES = 2**26  # of prompts' activations
 _LABEL_BYTES = 500  # of a label with its context, as pandas holds it
@@ -113,7 +113,7 @@ def dictionary(key: DictionaryKey) -> AtomDictionary:
     """Raises UserError when it is damaged."""
 
     def load() -> AtomDictionary:
-        slow_imports.load()
+        slow_imports.load(models=False)
         from itda_core.dictionaries import AtomDictionary
 
         return AtomDictionary.load(Path(key.path))
@@ -147,10 +147,23 @@ def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
 
 @st.cache_resource(max_entries=96, show_spinner=False)
 def decomposition(key: DictionaryKey, prompt: str, k: int, method: str) -> Decomposition:
-    """A prompt decomposed; cached."""
+    """A prompt decomposed; cached. For the example that is kept no model is needed."""
     from itda_core.analysis import decompose_activations
 
+    kept = example(key)
+    if kept is not None and (kept.prompt, kept.k, kept.method) == (prompt, k, method):
+        return kept
     return decompose_activations(dictionary(key), read_prompt(key, prompt), k, method)
+
+
+def example(key: DictionaryKey) -> Decomposition | None:
+    """The decomposition that is kept, if it is by this dictionary: it is there while the model is still being loaded.
+
+    Its k and pursuit are the dictionary's own.
+    """
+    from itda_core.analysis.example import read_example
+
+    return read_example(Path(key.path))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -306,15 +319,21 @@ def verify(
 
 @st.cache_resource
 def warm_up(key: DictionaryKey) -> threading.Thread:
-    """Decomposes EXAMPLE behind the first page, with all that has to be loaded for it; done when the thread has ended.
+    """Decomposes the example behind the first page, with all that has to be loaded for it; done when the thread has
+    ended.
 
     All of it: while a page's script computes, a click on a link can be lost, because what the page's timers ask for
     meanwhile takes the place of what the click asked for.
     """
 
     def load() -> None:
+        from itda_core.analysis import decompose_activations
+
         try:
-            decomposition(key, EXAMPLE, dictionary(key).config.k, "mp")
+            read_by = dictionary(key)
+            # Also where a decomposition is kept: whoever types a prompt waits less.
+            decompose_activations(read_by, read_prompt(key, EXAMPLE))
+            decomposition(key, EXAMPLE, read_by.config.k, read_by.config.method)
         except UserError:
             return  # whoever opens the dictionary is told; here nobody asked yet
 
