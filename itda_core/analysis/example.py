@@ -14,7 +14,7 @@ from itda_core.analysis.decompose import AtomUse, Decomposition, SourceLabel, To
 from itda_core.errors import UserError
 from itda_core.files import read_json, stamp, write_text
 
-PROMPT = "My sister said on Monday that she was tired."  # all its tokens have strongest atoms of their own kind
+PROMPT = "My sister walked to the library on Monday."  # the strongest atom of each word has such words among its labels
 EXAMPLE = Path(__file__).resolve().parents[2] / "assets" / "demo" / "example.json"
 
 

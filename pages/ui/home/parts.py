@@ -7,7 +7,7 @@ import json
 import streamlit as st
 
 from itda_core.dictionaries.config import METHODS
-from itda_core.dictionaries.selections import with_purpose
+from itda_core.dictionaries.selections import READING, is_for, with_purpose
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
@@ -111,10 +111,11 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
 
 
 def recent(frame: shell.Shell) -> None:
-    """The newest dictionaries and jobs; the bundled ones as long as there are no others."""
+    """The newest dictionaries and jobs; the bundled ones as long as there are no others, those for reading first."""
     own = [entry for entry in frame.entries if not entry.bundled]
+    bundled = sorted(frame.entries, key=lambda entry: not is_for(entry.selection, READING))
     st.subheader("Recent dictionaries" if own else "Bundled dictionaries", anchor=False)
-    for entry in (own or frame.entries)[:5]:
+    for entry in (own or bundled)[:5]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(visible(entry.name), width="stretch")
             if entry.problem is None:
