@@ -39,6 +39,8 @@ def test_those_for_reading_explain_more_than_those_for_comparing() -> None:
             "sequential · for comparing",
         )
         assert reading.atoms == comparing.atoms == 1024
+        assert reading.fvu is not None
+        assert comparing.fvu is not None
         assert reading.fvu < 0.75 * comparing.fvu
         assert AtomDictionary.load(reading.path).config.centre
 

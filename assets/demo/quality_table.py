@@ -66,7 +66,9 @@ def main() -> None:
     print("| dictionary | FVU | CE score | loss rises by (nats) | zeros cost | KL (nats) | same token |")
     print("|---|---|---|---|---|---|---|")
     for name, dictionary, one in zip(names, dictionaries, last.results, strict=True):
-        assert None not in (one.ce_original, one.ce_reconstructed, one.ce_zero), "the bundled models predict"
+        assert one.ce_original is not None, "the bundled models predict"
+        assert one.ce_reconstructed is not None
+        assert one.ce_zero is not None
         rise, zeros = one.ce_reconstructed - one.ce_original, one.ce_zero - one.ce_original
         figures = f"{one.fvu:.3f} | {one.ce_score:.3f} | {rise:.2f} | {zeros:.1f} | {one.kl:.2f}"
         print(f"| {name} | {figures} | {same_token(model, dictionary, windows):.0%} |")
