@@ -34,6 +34,7 @@ unfolded = parts.unfolded()
 try:
     key = engine.key_of(entry.path)
     with st.spinner("Loading the model and reading the prompt…", show_time=True):
+        engine.dictionary(key)  # a damaged one is refused, also where its decomposition is kept
         shown = engine.decomposition(key, prompt, view.k, view.method, view.non_negative)
 except UserError as error:
     shell.complain()

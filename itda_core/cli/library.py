@@ -26,6 +26,7 @@ from itda_core.cli.options import (
     group,
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
+from itda_core.dictionaries.selections import with_purpose
 from itda_core.errors import UserError
 from itda_core.runs.jobs.request_options import MODELS
 from itda_core.runs.library import Library, LibraryEntry
@@ -47,13 +48,14 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
         typer.echo("The library is empty; train a dictionary with itda train or add one with itda library import.")
         return
     print_table(
-        ("name", "model", "layer", "site", "atoms", "k", "FVU", "MiB", "created"),
+        ("name", "model", "layer", "site", "selection", "atoms", "k", "FVU", "MiB", "created"),
         [
             (
                 entry.name + (" (damaged)" if entry.problem else " (bundled)" if entry.bundled else ""),
                 entry.model,
                 entry.layer,
                 entry.site,
+                with_purpose(entry.selection),
                 entry.atoms,
                 entry.k,
                 None if entry.fvu is None else f"{entry.fvu:.3f}",

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+READING = "reading"  # its atoms explain best what a token is
+COMPARING = "comparing"  # two models that read one text choose atoms at the same places where they agree
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -15,6 +18,7 @@ class Selection:
     name: str  # in commands, files and forms
     words: str  # for people who choose one
     terms: str  # what the help of a command says of it in brackets; "" for the usual one
+    purpose: str  # what its dictionaries are for, in a word or two: READING, COMPARING, or something of its own
     source: str | None  # None: it is our own
     growth: str  # the growth.Growth that it uses, as pkgutil.resolve_name reads it
     judge: str | None  # the sequential.ThresholdSelection that judges activations, as `growth` is written.
@@ -41,6 +45,7 @@ TABLE = (
         name="sequential",
         words="one activation at a time",
         terms="",
+        purpose=COMPARING,
         source="Leask et al. 2025, section 3",
         growth=f"{_GROWING}.growth:Growth",
         judge=f"{_GROWING}.sequential:SequentialSelection",
@@ -49,6 +54,7 @@ TABLE = (
         name="paper",
         words="whole batches, as the published code",
         terms="the published code's rule",
+        purpose="reproducing the paper",
         source="Leask et al. 2025, the published code",
         growth=f"{_GROWING}.growth:Growth",
         judge=f"{_GROWING}.paper:PaperSelection",
@@ -60,6 +66,7 @@ TABLE = (
         name="sampled",
         words="a wanted number, where the unexplained mass is",
         terms="--atoms real activations, chosen where the unexplained mass is once the text is read",
+        purpose=READING,
         source=None,
         growth=f"{_GROWING}.sampled:SampledGrowth",
         judge=None,
@@ -68,6 +75,7 @@ TABLE = (
         name="consensus",
         words="a wanted number, each the mean of up to eight activations",
         terms="the same, each the mean of up to eight real activations",
+        purpose=READING,
         source=None,
         growth=f"{_GROWING}.sampled:SampledGrowth",
         judge=None,
@@ -76,6 +84,16 @@ TABLE = (
 )
 NAMES = tuple(selection.name for selection in TABLE)
 TERMS = "; ".join(f"{one.name} ({one.terms})" if one.terms else one.name for one in TABLE)
+
+
+def is_for(name: str | None, purpose: str) -> bool:
+    """Whether dictionaries of the selection `name` serve `purpose`; not so where there is no such selection."""
+    return any(one.name == name and one.purpose == purpose for one in TABLE)
+
+
+def with_purpose(name: str | None) -> str:
+    """`consensus · for reading`; "" where there is no such selection."""
+    return next((f"{one.name} · for {one.purpose}" for one in TABLE if one.name == name), "")
 
 
 def selection_named(name: str) -> Selection:

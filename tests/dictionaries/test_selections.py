@@ -11,7 +11,7 @@ import pytest
 from itda_core.dictionaries.config import EXTENDED, SELECTIONS, SIZED, TrainConfig
 from itda_core.dictionaries.growing.growth import Growth
 from itda_core.dictionaries.growing.sequential import ThresholdSelection
-from itda_core.dictionaries.selections import TABLE, TERMS, selection_named
+from itda_core.dictionaries.selections import READING, TABLE, TERMS, is_for, selection_named, with_purpose
 from itda_core.errors import UserError
 
 
@@ -43,6 +43,18 @@ def test_the_words_of_a_command() -> None:
         "unexplained mass is once the text is read); consensus (the same, each the mean of up to eight real "
         "activations)"
     )
+
+
+def test_what_dictionaries_are_for() -> None:
+    assert [with_purpose(one.name) for one in TABLE] == [
+        "sequential · for comparing",
+        "paper · for reproducing the paper",
+        "sampled · for reading",
+        "consensus · for reading",
+    ]
+    assert with_purpose("<b>unknown</b>") == with_purpose(None) == ""
+    assert [one.name for one in TABLE if is_for(one.name, READING)] == ["sampled", "consensus"]
+    assert not is_for(None, READING)
 
 
 def test_a_selection_of_one_pursuit_takes_no_other() -> None:

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -80,13 +81,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def studio(home: Path) -> Iterator[str]:
     """The address of a freshly started server."""
+    with served(home) as address:
+        yield address
+
+
+@contextmanager
+def served(home: Path, **more: str) -> Iterator[str]:
+    """A server with a home of its own; more: of its environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "itda_core", "app", "--headless", "--port", str(port)]
     log = home / "server.log"
     with log.open("w") as output:
-        environment = dict(os.environ, ITDA_HOME=str(home))
+        environment = dict(os.environ, ITDA_HOME=str(home), **more)
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + PATIENCE / 1000
@@ -118,6 +126,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, studio: str) -> Iterator[Visit]:
+    with visiting(browser, studio) as visit:
+        yield visit
+
+
+@contextmanager
+def visiting(browser: Browser, studio: str) -> Iterator[Visit]:
+    """A visitor of the server at that address."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(PATIENCE)
     visit = Visit(context.new_page(), studio)

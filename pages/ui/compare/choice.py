@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import streamlit as st
 
 from itda_core.comparison.natural_order import natural
+from itda_core.dictionaries.selections import COMPARING, is_for
 from itda_core.runs.library import LibraryEntry
 from pages.ui.components.printable import visible
 from pages.ui.forms import dictionary_choice
@@ -50,8 +51,8 @@ def choose(frame: shell.Shell) -> list[LibraryEntry]:
 
 
 def is_default(entries: Sequence[LibraryEntry], frame: shell.Shell) -> bool:
-    """Whether they are the bundled ones: then a link needs not name them, for every studio has them."""
-    return [entry.path for entry in entries] == [entry.path for entry in ordered(frame.entries) if entry.bundled]
+    """Whether they are the bundled ones for comparing: then a link needs not name them, for every studio has them."""
+    return [entry.path for entry in entries] == [entry.path for entry in _bundled(ordered(frame.entries))]
 
 
 def _take(by_name: Mapping[str, LibraryEntry]) -> None:
@@ -81,10 +82,20 @@ def ordered(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
 
 def default_entries(chosen: LibraryEntry | None, usable: Sequence[LibraryEntry]) -> list[LibraryEntry]:
     """All of the chosen dictionary's corpus and site: the bundled ones for a bundled one. If it is the only one of its
-    kind, all bundled ones, or all there are.
+    kind, all bundled ones, or all there are. Of the bundled ones only those for comparing.
     """
-    bundled = [entry for entry in usable if entry.bundled]
+    bundled = _bundled(usable)
     if chosen is None or chosen.bundled:
         return bundled
-    alike = [entry for entry in usable if (entry.corpus, entry.site) == (chosen.corpus, chosen.site)]
+    alike = [
+        entry
+        for entry in usable
+        if (not entry.bundled or entry in bundled) and (entry.corpus, entry.site) == (chosen.corpus, chosen.site)
+    ]
     return alike if len(alike) > 1 else bundled or list(usable)
+
+
+def _bundled(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
+    """Those for comparing; labels of another selection lie elsewhere even where two models agree."""
+    bundled = [entry for entry in entries if entry.bundled]
+    return [entry for entry in bundled if is_for(entry.selection, COMPARING)] or bundled

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from itda_core.analysis.decompose import TokenDecomposition
+from itda_core.analysis.decompose import Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import tokens_of
 from pages.ui.components.component import component
 from pages.ui.components.printable import unseen, visible_token
@@ -30,6 +30,13 @@ class Shade(NamedTuple):
     rgb: str
     alpha: float
     tip: str
+
+
+def first_choice(shown: Decomposition) -> int:
+    """The token that is chosen when none was asked for: the last one with a letter or a digit in it."""
+    texts = [token.index for token in shown.tokens if not token.special]
+    words = [index for index in texts if any(sign.isalnum() for sign in shown.tokens[index].text)]
+    return (words or texts or [len(shown.tokens) - 1])[-1]
 
 
 def token_row(

@@ -24,14 +24,15 @@ from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.components.pursuit_replay import pursuit_replay
-from pages.ui.components.token_row import COLOURS
+from pages.ui.components.token_row import COLOURS, first_choice
 from pages.ui.frame import address, engine, shell
+from pages.ui.frame.engine import EXAMPLE
 
 EXAMPLES = (
-    "The little dog ran to the park.",
-    "Mix two eggs with 200 grams of flour.",
+    EXAMPLE,
+    "My father asked for five eggs and a pinch of salt.",
     "def add(a, b):\n    return a + b",
-    "“Where is the train?” she asked.",
+    "“Who is there?” she asked.",
 )
 PROMPT, TOKEN, ATOM = "decompose.prompt", "decompose.token", "decompose.atom"
 _K, _METHOD, _COLOUR, _SPECIAL = "decompose.k", "decompose.method", "decompose.colour", "decompose.special"
@@ -163,10 +164,7 @@ def colour_control(pinned: int | None) -> str:
 
 def arrive_token(shown: Decomposition) -> TokenDecomposition:
     """The chosen token: the address's, or the last one with a letter or a digit in it."""
-    last = len(shown.tokens) - 1
-    words = [t.index for t in shown.tokens if not t.special and any(c.isalnum() for c in t.text)]
-    texts = [t.index for t in shown.tokens if not t.special]
-    default = words[-1] if words else texts[-1] if texts else last
+    last, default = len(shown.tokens) - 1, first_choice(shown)
     address.arrive("token", TOKEN, address.whole(0, last), default, within=shown.prompt)
     if st.session_state[TOKEN] is None or st.session_state[TOKEN] > last:
         st.session_state[TOKEN] = default

@@ -131,15 +131,18 @@ def _dictionaries(frame: shell.Shell, by_name: dict[str, LibraryEntry]) -> Liste
 
 
 def default_entries(chosen: LibraryEntry | None, usable: Sequence[LibraryEntry]) -> list[LibraryEntry]:
-    """The dictionary that the address names; else one of each layer of the same model, by layer."""
+    """The dictionary that the address names; else one of each layer of the same model and selection, by layer."""
     if chosen is None or st.query_params.get("dictionary") or chosen.layer is None:
         return [] if chosen is None else [chosen]
     layers = {chosen.layer: chosen}
     for entry in usable:
-        alike = (entry.model, entry.site, entry.bundled) == (chosen.model, chosen.site, chosen.bundled)
-        if alike and entry.layer is not None:
+        if entry.layer is not None and _kind(entry) == _kind(chosen):
             layers.setdefault(entry.layer, entry)
     return [layers[layer] for layer in sorted(layers)]
+
+
+def _kind(entry: LibraryEntry) -> tuple[object, ...]:
+    return entry.model, entry.site, entry.selection, entry.bundled
 
 
 def ks_for(entries: Sequence[LibraryEntry]) -> tuple[int, ...]:

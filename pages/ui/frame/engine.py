@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from itda_core.analysis.example import PROMPT as EXAMPLE
+from itda_core.dictionaries.selections import READING, is_for
 from itda_core.errors import UserError
 from itda_core.files import read_json
 from itda_core.fingerprints import short
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from itda_core.runs.verify import Verification
 
 
-EXAMPLE = "The old captain asked Maria to bring the lamp."
 _MOST_DICTIONARY_BYTES = 2**30  # of dictionaries in memory; one alone may have more
 _MOST_PROMPT_BYTES = 2**26  # of prompts' activations
 _LABEL_BYTES = 500  # of a label with its context, as pandas holds it
@@ -74,10 +75,13 @@ def usable(listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
     return [entry for entry in listed if entry.problem is None]
 
 
-def default_entry(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
-    """The dictionary to open when none was asked for: the middle layer of the first demo model, or the newest."""
+def default_entry(listed: Sequence[LibraryEntry], purpose: str = READING) -> LibraryEntry | None:
+    """The dictionary to open when none was asked for: the middle layer of the first demo model, of those for `purpose`
+    if there are any; or the newest.
+    """
     demo = [entry for entry in listed if entry.bundled and entry.model == DEMO_MODELS[0] and entry.layer is not None]
     if demo:
+        demo = [entry for entry in demo if is_for(entry.selection, purpose)] or demo
         demo.sort(key=lambda entry: entry.layer or 0)
         return demo[len(demo) // 2]
     return listed[0] if listed else None
@@ -110,7 +114,7 @@ def dictionary(key: DictionaryKey) -> AtomDictionary:
     """Raises UserError when it is damaged."""
 
     def load() -> AtomDictionary:
-        slow_imports.load()
+        slow_imports.load(models=False)
         from itda_core.dictionaries import AtomDictionary
 
         return AtomDictionary.load(Path(key.path))
@@ -144,10 +148,23 @@ def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
 
 @st.cache_resource(max_entries=96, show_spinner=False)
 def decomposition(key: DictionaryKey, prompt: str, k: int, method: str, non_negative: bool = False) -> Decomposition:
-    """A prompt decomposed; cached."""
+    """A prompt decomposed; cached. For the example that is kept no model is needed."""
     from itda_core.analysis import decompose_activations
 
+    kept = example(key)
+    if kept is not None and (kept.prompt, kept.k, kept.method, kept.non_negative) == (prompt, k, method, non_negative):
+        return kept
     return decompose_activations(dictionary(key), read_prompt(key, prompt), k, method, non_negative=non_negative)
+
+
+def example(key: DictionaryKey) -> Decomposition | None:
+    """The decomposition that is kept, if it is by this dictionary: it is there while the model is still being loaded.
+
+    Its k and pursuit are the dictionary's own.
+    """
+    from itda_core.analysis.example import read_example
+
+    return read_example(Path(key.path))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -303,15 +320,21 @@ def verify(
 
 @st.cache_resource
 def warm_up(key: DictionaryKey) -> threading.Thread:
-    """Decomposes EXAMPLE behind the first page, with all that has to be loaded for it; done when the thread has ended.
+    """Decomposes the example behind the first page, with all that has to be loaded for it; done when the thread has
+    ended.
 
     All of it: while a page's script computes, a click on a link can be lost, because what the page's timers ask for
     meanwhile takes the place of what the click asked for.
     """
 
     def load() -> None:
+        from itda_core.analysis import decompose_activations
+
         try:
-            decomposition(key, EXAMPLE, dictionary(key).config.k, "mp")
+            read_by = dictionary(key)
+            # Also where a decomposition is kept: whoever types a prompt waits less.
+            decompose_activations(read_by, read_prompt(key, EXAMPLE))
+            decomposition(key, EXAMPLE, read_by.config.k, read_by.config.method)
         except UserError:
             return  # whoever opens the dictionary is told; here nobody asked yet
 

@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from streamlit import cli_util
 
-from pages.ui.frame import slow_imports
+from pages.ui.frame import ahead
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--headless", action="store_true")
     parser.add_argument("--host", action="append", default=[])
     given = parser.parse_args()
-    slow_imports.begin()
+    ahead.begin()
     sys.argv = [given.page]  # Streamlit looks for its configuration beside what was started
     opening = None if given.headless else _opening(f"http://127.0.0.1:{given.port}")
     studio = st.App(given.page, middleware=[Middleware(OwnPagesOnly)], lifespan=opening)

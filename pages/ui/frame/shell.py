@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from itda_core.dictionaries.selections import with_purpose
 from itda_core.errors import UserError
 from itda_core.runs.identities import Whereabouts
 from itda_core.runs.library import LibraryEntry
@@ -166,7 +167,8 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
         index=None if st.session_state[_CHOSEN] is None else 0,
         placeholder="Choose a dictionary",
         on_change=_chosen_by_hand,
-        help="Every page reads this dictionary. Your own come first, the bundled ones after them.",
+        help="Every page reads this dictionary. Your own come first, the bundled ones after them: of demo:0 there are "
+        "some for reading (consensus), of every bundled model some for comparing (sequential).",
     )
     name = st.session_state[_CHOSEN]
     if name is None:
@@ -174,6 +176,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
     address.leave("dictionary", _CHOSEN, name, default.name)
     navigation.choose(name, default=name == default.name)
     entry = by_name[name]
+    st.caption(with_purpose(entry.selection))
     facts = [
         "" if entry.atoms is None else f"{entry.atoms:,} atoms",
         "" if entry.k is None else f"k = {entry.k}",

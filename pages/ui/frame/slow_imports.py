@@ -5,21 +5,30 @@ from __future__ import annotations
 import importlib
 import threading
 
-# The pursuits, the base of every model, and the family of the bundled ones.
-_MODULES = ("torch", "itda_core.pursuit.encoding", "itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2")
-_one_at_a_time = threading.Lock()  # two threads importing parts of one package can each see the other's half done
+# What a dictionary needs, all of it: so that whoever reads one imports nothing while another thread imports the rest.
+_TENSORS = (
+    "torch",
+    "safetensors.torch",
+    "pyarrow.parquet",
+    "itda_core.pursuit.encoding",
+    "itda_core.dictionaries.dictionary",
+    "itda_core.dictionaries.storage.dictionary_folder",
+)
+_MODELS = ("itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2")  # the family of the bundled ones
+# Two threads importing parts of one package can each see the other's half done.
+_tensors, _models = threading.Lock(), threading.Lock()
 
 
-def load() -> None:
-    """Imports what a dictionary and a model need; returns at once when that was done before."""
-    with _one_at_a_time:
-        for name in _MODULES:
+def load(*, models: bool = True) -> None:
+    """Imports what a dictionary needs, and with `models` what a model does; at once when that was done before."""
+    with _tensors:
+        for name in _TENSORS:
+            importlib.import_module(name)
+    if not models:
+        return
+    with _models:
+        for name in _MODELS:
             importlib.import_module(name)
         from itda_core.pursuit.kernels import compile_ahead
 
         compile_ahead()
-
-
-def begin() -> None:
-    """`load`, behind the scenes."""
-    threading.Thread(target=load, name="itda-imports", daemon=True).start()

@@ -6,6 +6,8 @@ import json
 
 import streamlit as st
 
+from itda_core.dictionaries.config import METHODS
+from itda_core.dictionaries.selections import READING, is_for, with_purpose
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
@@ -15,13 +17,14 @@ from pages.ui.components.atom_list import atom_list
 from pages.ui.components.moments import moment
 from pages.ui.components.plain_text import fact_table, problem
 from pages.ui.components.printable import visible, visible_token
-from pages.ui.components.token_row import token_row
+from pages.ui.components.token_row import first_choice, token_row
 from pages.ui.frame import engine, navigation, shell
 from pages.ui.frame.engine import EXAMPLE
 from pages.ui.jobs import job_watch
 
 _STRONGEST = 4
-_TOKEN, _OPENED = "home.token", "home.opened"
+_LOOK_AGAIN = 1.0  # seconds; more often would hold up what is waited for
+_TOKEN, _OPENED, _WAITED = "home.token", "home.opened", "home.waited"
 
 
 def cards(frame: shell.Shell) -> None:
@@ -50,32 +53,37 @@ def cards(frame: shell.Shell) -> None:
 
 
 def live_example(entry: LibraryEntry) -> None:
-    """A sentence decomposed on the spot; waits without holding up the page while the model is being loaded."""
+    """A sentence decomposed: at once where its decomposition is kept, otherwise once the model is loaded, for which
+    the page does not wait.
+    """
     try:
         key = engine.key_of(entry.path)
     except UserError as error:
         problem(error, key="home.example.problem")
         return
-    warming = engine.warm_up(key)
-    st.fragment(_example, run_every=0.5 if warming.is_alive() else None)(entry, key)
+    st.fragment(_example, run_every=_LOOK_AGAIN if _waiting(key) else None)(entry, key)
+
+
+def _waiting(key: engine.DictionaryKey) -> bool:
+    return engine.warm_up(key).is_alive() and engine.example(key) is None
 
 
 def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
     with st.container(border=True):
-        if engine.warm_up(key).is_alive():
+        if _waiting(key):
+            st.session_state[_WAITED] = True
             st.caption("A live example: loading the bundled model…")
             st.skeleton(height=150)
             return
-        if st.session_state.get("home.waited") is None:
-            st.session_state["home.waited"] = True
+        if st.session_state.pop(_WAITED, False):
             st.rerun()  # ends the looking-again
         try:
-            shown = engine.decomposition(key, EXAMPLE, entry.k or 8, "mp")
+            shown = engine.example(key) or engine.decomposition(key, EXAMPLE, entry.k or 8, entry.method or METHODS[0])
         except UserError as error:
             problem(error, key="home.example.problem")
             return
         tokens = [token for token in shown.tokens if not token.special]
-        index = st.session_state.setdefault(_TOKEN, _first_choice(shown.tokens))
+        index = st.session_state.setdefault(_TOKEN, first_choice(shown))
         token = shown.tokens[min(index, len(shown.tokens) - 1)]
 
         def pick(chosen: int) -> None:
@@ -102,19 +110,16 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
         navigation.link("Decompose", there, label="Open in Decompose", icon=":material/open_in_new:")
 
 
-def _first_choice(tokens) -> int:
-    return next((token.index for token in tokens if token.text.strip() == "captain"), len(tokens) // 2)
-
-
 def recent(frame: shell.Shell) -> None:
-    """The newest dictionaries and jobs; the bundled ones as long as there are no others."""
+    """The newest dictionaries and jobs; the bundled ones as long as there are no others, those for reading first."""
     own = [entry for entry in frame.entries if not entry.bundled]
+    bundled = sorted(frame.entries, key=lambda entry: not is_for(entry.selection, READING))
     st.subheader("Recent dictionaries" if own else "Bundled dictionaries", anchor=False)
-    for entry in (own or frame.entries)[:5]:
+    for entry in (own or bundled)[:5]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(visible(entry.name), width="stretch")
             if entry.problem is None:
-                facts = [f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
+                facts = [with_purpose(entry.selection), f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
                 facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
                 st.caption(" · ".join(fact for fact in facts if fact))
                 navigation.link("Decompose", {"dictionary": entry.name}, label="Open")

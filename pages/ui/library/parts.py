@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 import streamlit as st
 
+from itda_core.dictionaries.selections import with_purpose
 from itda_core.errors import UserError
 from itda_core.files.csv_export import frame_csv
 from itda_core.runs.archive import write_zip
@@ -40,6 +41,7 @@ def frame_of(entries: Sequence[LibraryEntry]) -> pd.DataFrame:
                 "model": visible(entry.model or ""),
                 "layer": entry.layer,
                 "site": visible(entry.site or ""),
+                "selection": with_purpose(entry.selection),
                 "atoms": entry.atoms,
                 "k": entry.k,
                 "threshold": entry.threshold,
@@ -76,6 +78,9 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         column_config={
             "name": st.column_config.TextColumn(width="medium"),
             "layer": st.column_config.NumberColumn(format="%d", width="small"),
+            "selection": st.column_config.TextColumn(
+                help="By which rule its atoms were selected, and what such a dictionary is for."
+            ),
             "atoms": st.column_config.NumberColumn(format="localized"),
             "k": st.column_config.NumberColumn(format="%d", width="small"),
             "threshold": st.column_config.NumberColumn(format="%.3g", width="small"),

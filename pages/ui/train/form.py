@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, TrainConfig
-from itda_core.dictionaries.selections import Selection, selection_named
+from itda_core.dictionaries.selections import COMPARING, Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.errors import UserError
 from itda_core.runs.faults import Faults
@@ -248,10 +248,10 @@ def _more(rule: Selection, *, bundled: bool) -> dict[str, Any]:
 
 
 def _defaults(entries: Sequence[LibraryEntry], bundled: bool) -> tuple[int, float]:
-    """k and threshold: for the bundled models those of their own dictionary that opens by default."""
+    """k and threshold: for the bundled models those of their own dictionary, of the middle layer."""
     if not bundled:
         return TrainConfig.k, RELATIVE_ERROR
-    entry = engine.default_entry([entry for entry in entries if entry.bundled and entry.problem is None])
+    entry = engine.default_entry([entry for entry in entries if entry.bundled and entry.problem is None], COMPARING)
     if entry is None or entry.k is None or entry.threshold is None:
         return _DEMO_K, RELATIVE_ERROR
     return entry.k, entry.threshold
