@@ -61,7 +61,7 @@ def test_the_first_page_does_not_wait_for_torch(studio: Studio, bundled: Path, m
         test = studio.open()
         thread = engine.warm_up(engine.key_of(bundled))
         assert thread.is_alive()
-        assert "A live example: loading the bundled model…" in [caption.value for caption in test.caption]
+        assert "An example: loading the bundled model…" in [caption.value for caption in test.caption]
         assert not components(test, "token_row")
     finally:
         loaded.set()

@@ -118,8 +118,7 @@ def run(
             for training in trainings:
                 dictionaries = _follow(training, teller, should_stop)
                 on_step("saving")
-                for number, dictionary in enumerate(dictionaries):
-                    teller.saving(number, len(dictionaries), dictionary.spec.layer)
+                for dictionary in teller.each_saved(dictionaries):
                     save_all([dictionary], library, checkpoints, request, origin)
         results = save_all((), library, checkpoints, request, origin)
         checkpoints.remove()

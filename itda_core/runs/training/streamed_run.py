@@ -19,7 +19,7 @@ from itda_core.runs.training.telling import BlockTimes
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainProgress
     from itda_core.models import Site
-    from itda_core.models.streamed.harvest import HarvestProgress
+    from itda_core.models.streamed.harvest import HarvestProgress, LayerHarvest
     from itda_core.models.streamed.skeleton import Skeleton
     from itda_core.runs.training.reports import Reports
     from itda_core.runs.training.request import TrainRequest
@@ -61,10 +61,11 @@ def train_streamed(
 
     reports.on_step("cutting the text into windows")
     windows = list(windows_to_read(corpus, model.tokenizer, request.config))
-    states, course = folder / HIDDEN_STATES, _Course(request.config.tokens, sites, len(done), reports, teller)
-    teller.around = course.placed
+    states = folder / HIDDEN_STATES
+    progress = _StreamedProgress(request.config.tokens, sites, len(done), reports, teller)
+    teller.around = progress.placed
     harvest = LayerHarvest(
-        model, windows, sites, states, windows_per_batch=WINDOWS_PER_BATCH, on_progress=course.passing
+        model, windows, sites, states, windows_per_batch=WINDOWS_PER_BATCH, on_progress=progress.report_passing
     )
     n_tokens = sum(map(len, windows))
     with harvest:
@@ -74,7 +75,7 @@ def train_streamed(
             reports.on_step(f"growing the dictionary of {name}")
             number, growing = sites.index(site), (site.module or site.kind, site.layer)
             own = folder / f"state-{number}"
-            with keeping(source) as given, course.growing(number):
+            with keeping(source) as given, progress.growing(number):
                 yield train_and_tell(
                     given,
                     corpus,
@@ -88,15 +89,20 @@ def train_streamed(
                     extend=extend[number : number + 1],
                     initial=[one for one in initial if (one.spec.site, one.spec.layer) == growing],
                 )
-        if model.batching_note is not None:  # known once the blocks were tried
-            reports.on_note(model.batching_note)
-        reports.on_note(
-            f"{harvest.passed} blocks were read from the disk ({model.weights.bytes_read / 1e9:.2f} GB) and passed by "
-            f"{n_tokens:,} tokens in {harvest.seconds:,.0f} s, not counting the dictionaries."
-        )
+        _note(model, harvest, n_tokens, reports)
 
 
-class _Course:
+def _note(model: Skeleton, harvest: LayerHarvest, n_tokens: int, reports: Reports) -> None:
+    """Report what passing the blocks took, and what was found while they were tried."""
+    if model.batching_note is not None:
+        reports.on_note(model.batching_note)
+    reports.on_note(
+        f"{harvest.passed} blocks were read from the disk ({model.weights.bytes_read / 1e9:.2f} GB) and passed by "
+        f"{n_tokens:,} tokens in {harvest.seconds:,.0f} s, not counting the dictionaries."
+    )
+
+
+class _StreamedProgress:
     """Where a streamed training stands among its blocks and its dictionaries, and how long the whole will take."""
 
     def __init__(
@@ -109,7 +115,7 @@ class _Course:
         self._began = time.monotonic()
         self._reported = 0.0
 
-    def passing(self, progress: HarvestProgress) -> None:
+    def report_passing(self, progress: HarvestProgress) -> None:
         """Says now and then how much of the text has passed a block. Raises Interrupted when it should stop."""
         if self._reports.should_stop():
             raise Interrupted(0, self._tokens, f"before all of the text had passed block {progress.layer}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from itda_core.runs.training.reports import Reports
 from itda_core.runs.training.words import text_ended_words
 
 if TYPE_CHECKING:
-    from itda_core.dictionaries import TrainConfig, TrainProgress
+    from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
 
 
 class Teller:
@@ -51,11 +51,14 @@ class Teller:
         if progress.stage.name != "ahead" and self._reports.should_stop():
             raise Interrupted(progress.tokens, progress.total)
 
-    def saving(self, number: int, of: int, layer: int | None) -> None:
-        """Dictionary `number`, from 0, of those that were trained together is being saved."""
-        if self._last is not None:
-            at = TrainingStage("saving", number, of, layer, number + 1, of)
-            self.tell(replace(self._last, at=at, eta=None, later=0.0, rough=False, done=False, dictionaries=()))
+    def each_saved(self, dictionaries: Sequence[AtomDictionary]) -> Iterator[AtomDictionary]:
+        """Each of the dictionaries that were trained together, once it was told that it is being saved."""
+        for number, dictionary in enumerate(dictionaries):
+            if self._last is not None:
+                layer, of = dictionary.spec.layer, len(dictionaries)
+                at = TrainingStage("saving", number, of, layer, number + 1, of)
+                self.tell(replace(self._last, at=at, eta=None, later=0.0, rough=False, done=False, dictionaries=()))
+            yield dictionary
 
     def _whole(self, progress: TrainProgress) -> TrainProgress:
         """`progress` with the seconds to go of the whole."""

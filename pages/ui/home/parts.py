@@ -72,7 +72,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
     with st.container(border=True):
         if _waiting(key):
             st.session_state[_WAITED] = True
-            st.caption("A live example: loading the bundled model…")
+            st.caption("An example: loading the bundled model…")
             st.skeleton(height=150)
             return
         if st.session_state.pop(_WAITED, False):
@@ -96,7 +96,7 @@ def _example(entry: LibraryEntry, key: engine.DictionaryKey) -> None:
         if (opened := st.session_state.pop(_OPENED, None)) is not None:
             navigation.open_page("Decompose", {**there, "atom": opened})
 
-        st.caption("A live example. Click a token to see below which source tokens explain its activation best.")
+        st.caption("An example. Click a token to see below which source tokens explain its activation best.")
         token_row(tokens, colour="strongest", selected=token.index, pinned=None, on_pick=pick, key="home.tokens")
         atom_list(
             token.atoms[:_STRONGEST],
