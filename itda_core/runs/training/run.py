@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -116,9 +116,7 @@ def run(
         teller = _teller(opened, reports)
         with closing(_trainings(opened, checkpoints, extend, reports, teller, source_of, **how)) as trainings:
             for training in trainings:
-                dictionaries = _follow(training, teller, should_stop)
-                on_step("saving")
-                for dictionary in teller.each_saved(dictionaries):
+                for dictionary in _each_to_save(training, teller, should_stop):
                     save_all([dictionary], library, checkpoints, request, origin)
         results = save_all((), library, checkpoints, request, origin)
         checkpoints.remove()
@@ -283,6 +281,15 @@ def _follow(
         else:
             raise AssertionError("a training ends with its dictionaries")
     raise Interrupted(progress.tokens, progress.total)
+
+
+def _each_to_save(
+    training: Generator[TrainProgress], teller: Teller, should_stop: Callable[[], bool]
+) -> Iterator[AtomDictionary]:
+    """The dictionaries at the end of a training, one after the other."""
+    dictionaries = _follow(training, teller, should_stop)
+    teller.reports.on_step("saving")
+    return teller.each_saved(dictionaries)
 
 
 def save_all(

@@ -71,8 +71,7 @@ def train_streamed(
     with harvest:
         _check_disk(harvest.disk, n_tokens, states)
         for site, source in harvest.sources(skip=done):
-            name = site.name if site.layer is None else f"layer {site.layer}"
-            reports.on_step(f"growing the dictionary of {name}")
+            reports.on_step(f"growing the dictionary of {site.name if site.layer is None else f'layer {site.layer}'}")
             number, growing = sites.index(site), (site.module or site.kind, site.layer)
             own = folder / f"state-{number}"
             with keeping(source) as given, progress.growing(number):

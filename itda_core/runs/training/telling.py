@@ -28,7 +28,7 @@ class Teller:
 
     def __init__(self, reports: Reports, config: TrainConfig, n_sites: int, d_model: int, device: str) -> None:
         """n_sites: dictionaries that are grown in one pass over the text; device: a torch device."""
-        self._reports, self._config, self._n_sites, self._d_model = reports, config, n_sites, d_model
+        self.reports, self._config, self._n_sites, self._d_model = reports, config, n_sites, d_model
         _, self._fast = operations_per_second(machine(), device)
         self._last: TrainProgress | None = None
         self._ended_told = False
@@ -42,13 +42,13 @@ class Teller:
         wanted, total = self._config.tokens, progress.total
         if progress.text_ended and wanted is not None and total is not None and not self._ended_told:
             self._ended_told = True
-            self._reports.on_note(text_ended_words(wanted - (total - progress.tokens), wanted))
-        self._reports.on_progress(progress)
+            self.reports.on_note(text_ended_words(wanted - (total - progress.tokens), wanted))
+        self.reports.on_progress(progress)
 
     def tell_or_stop(self, progress: TrainProgress) -> None:
         """Hand `progress` on. Raises Interrupted where the training should stop, once there is something to keep."""
         self.tell(progress)
-        if progress.stage.name != "ahead" and self._reports.should_stop():
+        if progress.stage.name != "ahead" and self.reports.should_stop():
             raise Interrupted(progress.tokens, progress.total)
 
     def each_saved(self, dictionaries: Sequence[AtomDictionary]) -> Iterator[AtomDictionary]:
