@@ -33,7 +33,7 @@ function numbers(low, high, percent) {
   const span = (high - low) * shown;
   const digits = span >= 4 ? 0 : span >= 0.4 ? 1 : 2;
   return Array.from({ length: TICKS }, (_, i) => low + (high - low) * i / (TICKS - 1))
-    .map(value => [value, `${(value * shown).toFixed(digits)}${percent ? '%' : ''}`]);
+    .map(value => [value, `${(value * shown).toFixed(digits).replace(/^-(?=[0.]+$)/, '')}${percent ? '%' : ''}`]);
 }
 
 // Where everything goes, for a canvas of this width in CSS pixels.

@@ -12,6 +12,7 @@ from itertools import cycle
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from itda_core.figures_as_text import signed
 from itda_core.printable import visible, visible_token
 from itda_core.pursuit.methods import NAMES
 
@@ -39,9 +40,9 @@ def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | N
             x=[step.step for step in steps],
             y=[step.relative_error for step in steps],
             marker={"color": [ORANGE if step.atom == pinned else INDIGO for step in steps], "cornerradius": 3},
-            customdata=[[step.atom, name, step.coefficient] for step, name in zip(steps, names, strict=True)],
+            customdata=[[step.atom, name, signed(step.coefficient)] for step, name in zip(steps, names, strict=True)],
             hovertemplate=(
-                "step %{x}: atom %{customdata[0]}, from %{customdata[1]}<br>coefficient %{customdata[2]:+.2f}<br>"
+                "step %{x}: atom %{customdata[0]}, from %{customdata[1]}<br>coefficient %{customdata[2]}<br>"
                 "error left %{y:.4f}<extra></extra>"
             ),
         )
@@ -255,8 +256,9 @@ def _token_section(token: TokenDecomposition) -> str:
 
 def _atom_row(rank: int, use: AtomUse) -> str:
     context = f"{escape(use.context_before)}<mark>{escape(use.token)}</mark>{escape(use.context_after)}"
+    coefficient = signed(use.coefficient, "+.3f")
     return (
-        f'<tr><td class="num">{rank}</td><td><bdi>{context}</bdi></td><td class="num">{use.coefficient:+.3f}</td>'
+        f'<tr><td class="num">{rank}</td><td><bdi>{context}</bdi></td><td class="num">{coefficient}</td>'
         f'<td class="num">{use.share:.1%}</td><td class="num">{use.atom}</td>'
         f"<td><bdi>{escape(use.document)}</bdi></td></tr>"
     )

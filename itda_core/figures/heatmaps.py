@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itda_core.figures_as_text import figure
+
 if TYPE_CHECKING:
     from itda_core.comparison import JaccardMatrix
 
@@ -54,8 +56,8 @@ def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Seq
     elif colours == "z":
         low, high = min(0.0, float(between.min(initial=0.0))), float(between.max(initial=1.0))
     digits = 1 if n <= 8 else 0
-    form = f"{{:.{digits}%}}" if percent else "{:.0f}"
-    written = [["" if np.isnan(value) else form.format(value).rstrip("%") for value in row] for row in values]
+    form = f".{digits}%" if percent else ".0f"
+    written = [["" if np.isnan(value) else figure(value, form).rstrip("%") for value in row] for row in values]
     hover = [[hover_of(matrix, i, j) for j in range(n)] for i in range(n)]
     title = {"fixed": "Jaccard", "chance": "Jaccard", "z": "z above chance"}[colours]
     both, names = tuple(groups), matrix.labels
@@ -70,7 +72,7 @@ def hover_of(matrix: JaccardMatrix, i: int, j: int) -> str:
     if i != j and matrix.low is not None and matrix.high is not None and matrix.level is not None:
         lines.append(f"{matrix.level:.0%} interval {matrix.low[i, j]:.1%} to {matrix.high[i, j]:.1%}")
     if i != j and not np.isnan(matrix.null_jaccard[i, j]):
-        z = "" if np.isnan(matrix.z[i, j]) else f", z = {matrix.z[i, j]:.1f}"
+        z = "" if np.isnan(matrix.z[i, j]) else f", z = {figure(matrix.z[i, j], '.1f')}"
         lines.append(f"chance {matrix.null_jaccard[i, j]:.2%}{z}")
     lines.append(f"{matrix.intersection[i, j]:,} shared of {sizes[i, j]:,} and {sizes[j, i]:,}")
     if not np.isnan(matrix.comparable_fraction[i, j]):

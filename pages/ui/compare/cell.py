@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from itda_core.figures.heatmaps import Passages
+from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
 from pages.ui.compare.matrix import Compared
 from pages.ui.components.label_list import label_list
@@ -50,7 +51,7 @@ def figures(found: Compared, cell: tuple[int, int]) -> None:
     if i != j and matrix.low is not None and matrix.high is not None and matrix.level is not None:
         facts[f"{matrix.level:.0%} interval"] = f"{matrix.low[i, j]:.1%} to {matrix.high[i, j]:.1%}"
     if i != j and not np.isnan(matrix.null_jaccard[i, j]):
-        z = "" if np.isnan(matrix.z[i, j]) else f", z = {matrix.z[i, j]:.1f}"
+        z = "" if np.isnan(matrix.z[i, j]) else f", z = {figure(matrix.z[i, j], '.1f')}"
         kind = "given the tokens" if matrix.null == "token" else "any token"
         facts["By chance"] = f"{matrix.null_jaccard[i, j]:.2%} ({kind}){z}"
     sizes = matrix.comparable_sizes

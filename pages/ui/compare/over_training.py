@@ -15,6 +15,7 @@ from itda_core.comparison.over_training.convergence_report import sentences, to_
 from itda_core.comparison.over_training.demo_checkpoints import CHECKPOINTS, LIST
 from itda_core.errors import UserError
 from itda_core.figures import heatmaps
+from itda_core.figures_as_text import figure
 from itda_core.runs.library import LibraryEntry
 from pages.ui.compare import choice as compare_choice
 from pages.ui.components.heatmap import heatmap
@@ -165,7 +166,7 @@ def _told(found: Convergence, moments: Mapping[int, engine.TrainingMoment], row:
         if found.low is not None and found.high is not None:
             lines.append(f"95% interval {found.low[row, column]:.1%} to {found.high[row, column]:.1%}")
         if not np.isnan(found.null_jaccard[row, column]):
-            z = "" if np.isnan(found.z[row, column]) else f", z = {found.z[row, column]:.1f}"
+            z = "" if np.isnan(found.z[row, column]) else f", z = {figure(found.z[row, column], '.1f')}"
             lines.append(f"chance {found.null_jaccard[row, column]:.2%}{z}")
     if (moment := moments.get(found.checkpoints[row])) is not None:
         lines.append(f"held-out loss {moment.held_out_loss:.3f} nats per token")

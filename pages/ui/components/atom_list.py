@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse
+from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
 
@@ -53,7 +54,7 @@ def atom_list(
                     for label in use.further
                 ],
                 "coefficient": use.coefficient,
-                "shown": f"{use.coefficient:+.2f}".replace("-", "−"),
+                "shown": signed(use.coefficient),
                 "share": f"{use.share:.0%}",
                 "facts": list(facts(use)) if use.atom == pinned else [],
             }

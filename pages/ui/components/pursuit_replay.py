@@ -7,6 +7,7 @@ from typing import Any
 
 from itda_core.analysis.decompose import AtomUse
 from itda_core.analysis.replay import Prediction, Replay
+from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
 
@@ -25,7 +26,7 @@ def pursuit_replay(replay: Replay, labels: Mapping[int, AtomUse], *, pinned: int
                 "before": visible(label.context_before[-32:]) if label else "",
                 "token": visible_token(label.token) if label else f"atom {step.atom}",
                 "after": visible(label.context_after[:32]) if label else "",
-                "coefficient": f"{step.coefficient:+.2f}".replace("-", "−"),
+                "coefficient": signed(step.coefficient),
                 "negative": step.coefficient < 0,
                 "error": step.relative_error,
                 "error_shown": f"{step.relative_error:.3f}",

@@ -13,6 +13,7 @@ from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposit
 from itda_core.analysis.replay import Replay
 from itda_core.dictionaries.config import METHODS
 from itda_core.figures import charts as figures_charts
+from itda_core.figures_as_text import figure, no_minus_zero
 from itda_core.files.csv_export import frame_csv
 from itda_core.pursuit.methods import NOTES
 from itda_core.runs.library import LibraryEntry
@@ -174,7 +175,7 @@ def measures(token: TokenDecomposition) -> None:
             "Relative error", f"{token.relative_error:.3f}", border=True,
             help="The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect.",
         )  # fmt: skip
-        st.metric("Cosine", f"{token.cosine:.3f}", border=True, help="Of the activation and its reconstruction.")
+        st.metric("Cosine", figure(token.cosine, ".3f"), border=True, help="Of the activation and its reconstruction.")
         st.metric("L0", token.l0, border=True)
 
 
@@ -255,6 +256,7 @@ def prompt_atoms(shown: Decomposition) -> pd.DataFrame:
         for atom, found in uses.items()
     ]
     table = pd.DataFrame(rows, columns=["atom", "token", "context", "tokens", "max", "sum", "where"])
+    table = no_minus_zero(table, 2)
     return table.sort_values(["tokens", "sum"], ascending=False, ignore_index=True)
 
 

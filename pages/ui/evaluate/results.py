@@ -11,6 +11,7 @@ import streamlit as st
 
 from itda_core.analysis.evaluate import Evaluation
 from itda_core.figures import charts as figures_charts
+from itda_core.figures_as_text import no_minus_zero
 from itda_core.files.csv_export import frame_csv
 from pages.ui.components.charts import chart_config
 from pages.ui.components.printable import visible
@@ -75,7 +76,7 @@ def frame_of(results: Sequence[Evaluation]) -> pd.DataFrame:
             dead = column.field == "dead_percent"
             row[column.label] = 100 * result.dead_fraction if dead else getattr(result, column.field)
         rows.append({**row, "tokens": result.tokens, "text": result.text, "corpus": visible(result.corpus)})
-    return pd.DataFrame(rows)
+    return no_minus_zero(pd.DataFrame(rows), 4)
 
 
 def _columns(results: Sequence[Evaluation]) -> list[_Column]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.figures_as_text import figure
 from itda_core.files import read_json
 from itda_core.fingerprints import short
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
@@ -203,7 +204,7 @@ def _word(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else figure(value, ".4g")
     if isinstance(value, int):
         return f"{value:,}"
     return "—" if value is None else visible(str(value))

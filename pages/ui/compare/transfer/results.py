@@ -10,6 +10,7 @@ import streamlit as st
 from itda_core.comparison.label_transfer.transfer import TransferTable
 from itda_core.errors import UserError
 from itda_core.figures import transfers
+from itda_core.figures_as_text import no_minus_zero
 from itda_core.files.csv_export import frame_csv
 from itda_core.runs.transfer.words import verdict
 from pages.ui.components.charts import chart_config
@@ -37,9 +38,9 @@ def show(table: TransferTable) -> None:
     _whole_table(table)
 
 
-def frame_of(table: TransferTable) -> pd.DataFrame:
+def frame_of(found: TransferTable) -> pd.DataFrame:
     """One row per dictionary's labels, layer and k."""
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [
             {
                 "labels of": visible(cell.labels),
@@ -56,9 +57,10 @@ def frame_of(table: TransferTable) -> pd.DataFrame:
                 "atoms": cell.atoms,
                 "own atoms": cell.own_atoms,
             }
-            for cell in table.cells
+            for cell in found.cells
         ]
     )
+    return no_minus_zero(table, 4)
 
 
 def csv(table: TransferTable) -> str:
