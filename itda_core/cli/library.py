@@ -78,6 +78,7 @@ def show(dictionary: Reference, library: LibraryFolder = None, as_json: AsJson =
     """What a dictionary was grown from, how, and how well it does."""
     from itda_core.dictionaries.storage.description import read_description
     from itda_core.dictionaries.storage.dictionary_folder import read_summary
+    from itda_core.runs.evaluation.measured_loss import loss_words
 
     path = Library(library).find(dictionary)
     summary = read_summary(path)
@@ -91,6 +92,7 @@ def show(dictionary: Reference, library: LibraryFolder = None, as_json: AsJson =
             rows += [(f"{name}.{inner}", item) for inner, item in value.items()]
         else:
             rows.append((name, value))
+    rows += [(f"loss.{name}", word) for name, word in loss_words(path).items()]
     print_table(("", ""), rows)
 
 

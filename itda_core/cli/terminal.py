@@ -83,16 +83,25 @@ def print_decomposition(result: Decomposition) -> None:
 def print_evaluations(results: Sequence[Evaluation]) -> None:
     """One row per dictionary, k and method; the columns of predictions only where a model makes some."""
     headed = any(result.ce_original is not None for result in results)
-    predicted = ("CE score", "CE", "CE reconstructed", "CE zero", "KL") if headed else ()
+    predicted = ("CE score", "CE rise", "KL", "CE", "CE reconstructed", "CE zero") if headed else ()
     numbers = ("k", "tokens", "FVU", "error", "cosine", "L0", "dead", *predicted)
     rows = []
     for result in results:
         figures = (result.fvu, result.relative_error, result.cosine, result.l0, result.dead_fraction)
-        ce = (result.ce_score, result.ce_original, result.ce_reconstructed, result.ce_zero, result.kl)
+        ce = (
+            *(result.ce_score, result.ce_rise, result.kl),
+            *(result.ce_original, result.ce_reconstructed, result.ce_zero),
+        )
         shown = [None if value is None else figure(value, ".3f") for value in (*figures, *(ce if headed else ()))]
         name = Path(result.dictionary).name
         rows.append((name, result.k, result.method, result.text, f"{result.tokens:,}", *shown))
     print_table(("dictionary", "k", "method", "text", *numbers[1:]), rows, numbers=numbers)
+    if headed:
+        typer.echo(
+            "CE and KL are in nats per prediction. CE rise: by how much the loss grows with the reconstruction in the "
+            "activation's place. CE score: what is kept, as a share of what zeros there would cost.",
+            err=True,
+        )
 
 
 def print_jaccard(matrix: JaccardMatrix) -> None:

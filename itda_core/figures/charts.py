@@ -12,6 +12,7 @@ from itertools import cycle
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from itda_core.figures_as_text import figure as figure_of
 from itda_core.figures_as_text import signed
 from itda_core.printable import visible, visible_token
 from itda_core.pursuit.methods import NAMES
@@ -137,12 +138,18 @@ def evaluations(
             line={"color": colour, "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
             marker={"size": 7},
             customdata=[
-                [escape(_part(result, "dictionary")), result.k, result.method.upper(), f"{result.tokens:,}"]
+                [
+                    escape(_part(result, "dictionary")),
+                    result.k,
+                    result.method.upper(),
+                    f"{result.tokens:,}",
+                    _cost(result) if quantity == "ce_score" else "",
+                ]
                 for result in members
             ],
             hovertemplate=(
                 "%{customdata[0]}<br>k = %{customdata[1]}, %{customdata[2]}, %{customdata[3]} tokens<br>"
-                "%{y:.4f}<extra></extra>"
+                "%{y:.4f}%{customdata[4]}<extra></extra>"
             ),
         )
     rows = (len(lines) - 1) // _NAMES_PER_ROW if differing else 0
@@ -157,6 +164,12 @@ def evaluations(
     if quantity == "fvu":
         figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+def _cost(result: Evaluation) -> str:
+    """What a CE score may hide, for the hover: the rise of the loss, and KL."""
+    rise = "" if result.ce_rise is None else f"<br>loss {signed(result.ce_rise, '+.4f')} nats"
+    return rise if result.kl is None else f"{rise}<br>KL {figure_of(result.kl, '.4f')} nats"
 
 
 def _part(result: Evaluation, name: str) -> str:

@@ -19,6 +19,7 @@ from itda_core.figures_as_text import figure
 from itda_core.files import read_json
 from itda_core.fingerprints import short
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
+from itda_core.runs.evaluation.measured_loss import loss_words
 from itda_core.runs.library import Library, LibraryEntry
 from pages.ui.components.printable import visible
 from pages.ui.frame import slow_imports
@@ -174,7 +175,8 @@ def description(key: DictionaryKey) -> Description:
     parts = [said.get(name) if isinstance(said, dict) else None for name in ("spec", "config", "stats")]
     if not all(isinstance(part, dict) for part in parts):
         raise UserError(f"{key.path} is damaged; restore it from a copy or train anew.")
-    return Description(*(_words(part) for part in parts if part is not None))
+    origin, settings, measured = (_words(part) for part in parts if part is not None)
+    return Description(origin, settings, {**measured, **loss_words(Path(key.path))})
 
 
 def _words(part: dict[str, object]) -> dict[str, str]:
