@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from itda_core.comparison import LabelSet
+from itda_core.comparison.overlap.differences import differences
 from itda_core.runs.library import BUNDLED
 from tests.e2e.conftest import PATIENCE, Visit
 
@@ -29,7 +32,17 @@ def click_cell(visit: Visit, row: int, column: int) -> None:
 
 
 def shared(one: str, other: str) -> list[str]:
-    """The first labels both bundled dictionaries have, in the first one's order, from their files alone."""
+    """The tokens of the labels both bundled dictionaries have, the most surprising first."""
+    found = differences((LabelSet.load(BUNDLED / one), LabelSet.load(BUNDLED / other)))
+    ranked = found.most_surprising()["token"].tolist()
+    in_order = shared_in_order(one, other)
+    assert Counter(ranked) == Counter(in_order)
+    assert ranked[:10] != in_order[:10]
+    return ranked
+
+
+def shared_in_order(one: str, other: str) -> list[str]:
+    """The same in the first one's order, from their files alone."""
     columns = ["document", "window_start", "char_end"]
     frames = [
         pd.read_parquet(BUNDLED / name / "provenance.parquet").sort_values("order").drop_duplicates(columns)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from itda_core.comparison.label_sets import LabelSet
 from itda_core.comparison.overlap.jaccard import JaccardMatrix
 from itda_core.figures_as_text import figure
 
@@ -60,6 +61,16 @@ def sentences(matrix: JaccardMatrix) -> Iterator[str]:
             f"{width.max() * 100:.1f} points wide."
         )
         yield from alike(matrix)
+
+
+def labels_and_atoms(sets: Sequence[LabelSet]) -> str:
+    """What is counted of dictionaries whose atoms have several labels, in a sentence; "" where there are none."""
+    several = [
+        f"{one.name} has {len(one):,} labels of {one.n_atoms:,} atoms"
+        for one in sets
+        if one.n_atoms is not None and len(one) > one.n_atoms
+    ]
+    return f"Every label counts, also where an atom has several: {', '.join(several)}." if several else ""
 
 
 def alike(matrix: JaccardMatrix) -> Iterator[str]:
