@@ -47,13 +47,15 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
         typer.echo("The library is empty; train a dictionary with itda train or add one with itda library import.")
         return
     print_table(
-        ("name", "model", "layer", "site", "atoms", "k", "FVU", "MiB", "created"),
+        ("name", "model", "layer", "site", "selection", "tokens", "atoms", "k", "FVU", "MiB", "created"),
         [
             (
                 entry.name + (" (damaged)" if entry.problem else " (bundled)" if entry.bundled else ""),
                 entry.model,
                 entry.layer,
                 entry.site,
+                entry.selection,
+                None if entry.tokens is None else f"{entry.tokens:,}",
                 entry.atoms,
                 entry.k,
                 None if entry.fvu is None else f"{entry.fvu:.3f}",
@@ -62,7 +64,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
             )
             for entry in entries
         ],
-        numbers=("layer", "atoms", "k", "FVU", "MiB"),
+        numbers=("layer", "tokens", "atoms", "k", "FVU", "MiB"),
     )
     for entry in entries:
         if entry.problem:

@@ -41,6 +41,14 @@ def subject(job: Job) -> str:
     return job.request.about()
 
 
+def asked_words(job: Job) -> str:
+    """What sets a job apart from others of its subject: how atoms are selected, how much text is asked for."""
+    config = getattr(job.request, "config", None)
+    selection = getattr(config, "selection", "")
+    tokens = getattr(config, "tokens", None) or getattr(job.request, "tokens", None)
+    return " · ".join(filter(None, [selection, f"{tokens:,} tokens asked for" if tokens else ""]))
+
+
 @dataclass(frozen=True)
 class View(Generic[R, S]):
     """How jobs of one kind are shown."""
@@ -187,6 +195,8 @@ def listed(jobs: Sequence[Job], damaged: Sequence[DamagedJob] = ()) -> None:
         status = job.status
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(f"{moment(job.created)}   {subject(job)}", width="stretch")
+            if asked := asked_words(job):
+                st.caption(asked)
             st.caption(f"{STATES[status.state]} · {progress_line(status)}")
             navigation.way(job.kind.page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")
     for broken in damaged[:_MOST_LISTED]:
