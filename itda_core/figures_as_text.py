@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,19 +22,8 @@ def signed(value: float, form: str = "+.2f") -> str:
     return figure(value, form).replace("-", _MINUS)
 
 
-@overload
-def rounded(value: float, decimals: int) -> float: ...
-@overload
-def rounded(value: None, decimals: int) -> None: ...
-def rounded(value: float | None, decimals: int) -> float | None:
-    """`value` for something else that writes it with so many decimals: what it would write as -0 is 0."""
-    if value is None:
-        return None
-    return 0.0 if round(value, decimals) == 0 else value
-
-
 def no_minus_zero(frame: pd.DataFrame, decimals: int) -> pd.DataFrame:
-    """`frame` with `rounded` in every column of floating-point numbers."""
+    """`frame` for something else that writes its floating-point numbers with so many decimals: none becomes -0."""
     found = frame.copy()
     for name in found.select_dtypes("floating"):
         found[name] = found[name].where(~(found[name].round(decimals) == 0), 0.0)

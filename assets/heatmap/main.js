@@ -213,7 +213,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const theme = getComputedStyle(root);
     context.fillStyle = theme.getPropertyValue('--st-background-color') || (data.dark ? '#000' : '#fff');
     context.fillRect(0, 0, at.width, at.height);
-    draw(context, data, at, chosen, theme.color);
+    draw(context, data, at, null, theme.color); // the frame is the cursor's, no part of the figure
     save(printed, data.file);
   };
   if (data.pickable) {

@@ -125,7 +125,7 @@ def evaluations(
     differing = [i for i in range(len(parts)) if len({name[i] for name in lines}) > 1]
     coloured = [i for i in differing if parts[i] != "method"]
     colours: dict[tuple[str, ...], str] = {}
-    figure = go.Figure()
+    figure, cost = go.Figure(), _cost if quantity == "ce_score" else lambda _: ""
     for name, members in lines.items():
         members = sorted(members, key=lambda result: (getattr(result, over), getattr(result, quantity)))
         xs = [getattr(result, over) for result in members]
@@ -143,7 +143,7 @@ def evaluations(
                     result.k,
                     result.method.upper(),
                     f"{result.tokens:,}",
-                    _cost(result) if quantity == "ce_score" else "",
+                    cost(result),
                 ]
                 for result in members
             ],

@@ -163,7 +163,12 @@ def test_the_heatmap_is_told_on_hover_walked_by_keys_and_saved(visit: Visit, tmp
         assert picture.size == (3 * int(box["width"]), 3 * round(box["height"]))
         # Each cell has a colour of its own: the diagonal's is the darkest of the scale.
         at = (round(3 * (left + 0.5 * width)), round(3 * (top + 0.15 * height)))
-        assert picture.convert("RGB").getpixel(at) == (0x2E, 0x2A, 0x78)
+        drawn = picture.convert("RGB")
+        assert drawn.getpixel(at) == (0x2E, 0x2A, 0x78)
+        # The last cell is chosen, and has its frame on the page alone.
+        edge = (round(3 * (left + 2.5 * width)), round(3 * (top + 2 * height)) + 3)
+        assert drawn.getpixel(edge) == (0x2E, 0x2A, 0x78)
+        assert (0xF9, 0x73, 0x16) not in {colour for _, colour in drawn.getcolors(2**24) or []}
     visit.assert_stayed_here()
 
 

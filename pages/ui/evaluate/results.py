@@ -16,6 +16,9 @@ from itda_core.files.csv_export import frame_csv
 from pages.ui.components.charts import chart_config
 from pages.ui.components.printable import visible
 
+Over = Literal["k", "layer", "atoms"]
+Quantity = Literal["fvu", "ce_score"]
+
 
 class _Column(NamedTuple):
     """A column of the table: which figure, how it is headed and written, what it means."""
@@ -92,6 +95,17 @@ def _columns(results: Sequence[Evaluation]) -> list[_Column]:
     return [column for column in _NUMBERS if headed or column.field not in _PREDICTED]
 
 
+def written(results: Sequence[Evaluation]) -> tuple[list[str], list[list[str]]]:
+    """The table as text: its columns, and its rows as the page writes them."""
+    frame = frame_of(results)
+    forms = {column.label: column.format for column in _columns(results)}
+    rows = [
+        ["" if pd.isna(value) else forms.get(str(name), "%s") % value for name, value in row.items()]
+        for row in frame.astype(object).to_dict(orient="records")
+    ]
+    return [str(name) for name in frame], rows
+
+
 def csv(results: Sequence[Evaluation]) -> str:
     """All that was measured, under the names of `itda evaluate --json`."""
     return frame_csv(pd.DataFrame([result.to_dict() for result in results]))
@@ -128,10 +142,7 @@ def table(results: Sequence[Evaluation]) -> None:
 def charts(results: Sequence[Evaluation]) -> None:
     """FVU and CE score against whatever varies: k, layer, size; and what the score costs in nats."""
     headed = any(result.ce_score is not None for result in results)
-    titles: dict[Literal["k", "layer", "atoms"], str] = {"k": "over k", "layer": "by layer", "atoms": "over size"}
-    for over, words in titles.items():
-        if len({getattr(result, over) for result in results} - {None}) < 2:
-            continue
+    for over, words in varying(results).items():
         left, right = st.columns(2, gap="medium")
         with left:
             st.markdown(f"**FVU** {words}: lower is better")
@@ -142,6 +153,14 @@ def charts(results: Sequence[Evaluation]) -> None:
                 _chart(results, "ce_score", over)
     if cost := cost_in_nats(results):
         st.caption(cost)
+
+
+def varying(results: Sequence[Evaluation]) -> dict[Over, str]:
+    """Against what the figures are drawn, and the words for it: whatever differs between the results."""
+    titles: dict[Over, str] = {"k": "over k", "layer": "by layer", "atoms": "over size"}
+    return {
+        over: words for over, words in titles.items() if len({getattr(result, over) for result in results} - {None}) > 1
+    }
 
 
 def cost_in_nats(results: Sequence[Evaluation]) -> str:
@@ -165,9 +184,7 @@ def _span(values: Sequence[float], form: str) -> str:
     return " to ".join(ends)
 
 
-def _chart(
-    results: Sequence[Evaluation], quantity: Literal["fvu", "ce_score"], over: Literal["k", "layer", "atoms"]
-) -> None:
+def _chart(results: Sequence[Evaluation], quantity: Quantity, over: Over) -> None:
     st.plotly_chart(
         figures_charts.evaluations(results, quantity, over),
         key=f"evaluate.{quantity}.{over}",

@@ -7,6 +7,7 @@ import json
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
@@ -21,6 +22,7 @@ from pages.ui.frame.engine import EXAMPLE
 from pages.ui.jobs import job_watch
 
 _STRONGEST = 4
+_FOLDERS = ("Library", "Model cache")  # of this machine's facts those that never leave it
 _TOKEN, _OPENED = "home.token", "home.opened"
 
 
@@ -150,6 +152,8 @@ def exports(frame: shell.Shell) -> shell.Files:
 
     def overview() -> str:
         names = [{"name": entry.name, "bundled": entry.bundled, "problem": entry.problem} for entry in frame.entries]
-        return json.dumps({"machine": machine_facts(), "dictionaries": names}, indent=2, ensure_ascii=False)
+        facts = {name: word for name, word in machine_facts().items() if name not in _FOLDERS}
+        told = {"machine": facts, "dictionaries": without_paths(names)}
+        return json.dumps(told, indent=2, ensure_ascii=False)
 
     return {"This machine and library (JSON)": ("itda-studio.json", "application/json", overview)}

@@ -12,6 +12,7 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.files import finite
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.jobs.job_folder import DamagedJob
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import JobKind, R, S
@@ -107,28 +108,40 @@ def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None
 
 
 def table_files(
-    job: Job[R, S], table: T | None, name: str, csvs: Mapping[str, tuple[str, Callable[[T], str]]]
+    job: Job[R, S],
+    table: T | None,
+    name: str,
+    csvs: Mapping[str, tuple[str, Callable[[T], str]]],
+    page: Callable[[T], str] | None = None,
 ) -> shell.Files:
     """The files of the Export button for a job whose outcome is one table.
 
-    name: what their names begin with; csvs: label -> (what the file's name goes on with, how it is made of the table).
+    name: what their names begin with; csvs: label -> (what the file's name goes on with, how it is made of the table);
+    page: the table as a page that opens without network.
     """
     files: dict[str, tuple[str, str, Callable[[], str]]] = {}
     if table is not None:
         for label, (more, made) in csvs.items():
-            files[label] = (f"{name}{more}.csv", "text/csv", partial(made, table))
+            files[label] = (f"{name}{more}.csv", "text/csv", partial(_made, made, table))
+        if page is not None:
+            files["Web page (works offline)"] = (f"{name}.html", "text/html", partial(_made, page, table))
         files["Figures (JSON)"] = (f"{name}.json", "application/json", partial(_table_json, table))
     files["All of it (JSON)"] = (f"{name}-all.json", "application/json", lambda: everything(job))
     return files
 
 
+def _made(make: Callable[[T], str], table: T) -> str:
+    return without_paths(make(table))
+
+
 def _table_json(table: Table) -> str:
-    return json.dumps(finite(table.to_dict()), indent=2, ensure_ascii=False)
+    return json.dumps(without_paths(finite(table.to_dict())), indent=2, ensure_ascii=False)
 
 
 def everything(job: Job) -> str:
-    """What was asked for and what came of it, as JSON."""
-    return json.dumps({"request": job.request.to_dict(), "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
+    """What was asked for and what came of it, as JSON; files and folders by their names alone."""
+    asked_and_found = {"request": job.request.to_dict(), "status": job.status.to_dict()}
+    return json.dumps(without_paths(asked_and_found), indent=2, ensure_ascii=False)
 
 
 def all_jobs(kind: JobKind) -> None:

@@ -15,6 +15,7 @@ import streamlit as st
 from itda_core.dictionaries.labels_only import SUFFIX, write_labels
 from itda_core.errors import UserError
 from itda_core.files.csv_export import frame_csv
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.archive import write_zip
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.rebuilding import labels_in
@@ -316,13 +317,19 @@ def _verified(result: Verification) -> None:
     )
 
 
+def _shared(entries: Sequence[LibraryEntry]) -> pd.DataFrame:
+    """The table without where anything lies on this machine: a model may be a folder."""
+    table = frame_of(entries)
+    return table.assign(model=[without_paths(model) for model in table["model"]]) if len(table) else table
+
+
 def exports(entries: Sequence[LibraryEntry]) -> shell.Files:
     """The list itself, to take along."""
     return {
-        "CSV": ("itda-library.csv", "text/csv", lambda: frame_csv(frame_of(entries))),
+        "CSV": ("itda-library.csv", "text/csv", lambda: frame_csv(_shared(entries))),
         "JSON": (
             "itda-library.json",
             "application/json",
-            lambda: json.dumps(frame_of(entries).to_dict(orient="records"), indent=2, ensure_ascii=False, default=str),
+            lambda: json.dumps(_shared(entries).to_dict(orient="records"), indent=2, ensure_ascii=False, default=str),
         ),
     }
