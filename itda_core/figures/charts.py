@@ -125,7 +125,7 @@ def evaluations(
     differing = [i for i in range(len(parts)) if len({name[i] for name in lines}) > 1]
     coloured = [i for i in differing if parts[i] != "method"]
     colours: dict[tuple[str, ...], str] = {}
-    figure, cost = go.Figure(), _cost if quantity == "ce_score" else lambda _: ""
+    figure = go.Figure()
     for name, members in lines.items():
         members = sorted(members, key=lambda result: (getattr(result, over), getattr(result, quantity)))
         xs = [getattr(result, over) for result in members]
@@ -164,6 +164,12 @@ def evaluations(
     if quantity == "fvu":
         figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+def _told(result: Evaluation, quantity: str) -> list[object]:
+    """What hovering says of one result, and of a CE score what it costs."""
+    cost = _cost(result) if quantity == "ce_score" else ""
+    return [escape(_part(result, "dictionary")), result.k, result.method.upper(), f"{result.tokens:,}", cost]
 
 
 def _cost(result: Evaluation) -> str:
