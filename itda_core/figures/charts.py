@@ -137,16 +137,7 @@ def evaluations(
             mode="lines+markers" if len(set(xs)) == len(xs) else "markers",  # two at one place: no line leads on
             line={"color": colour, "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
             marker={"size": 7},
-            customdata=[
-                [
-                    escape(_part(result, "dictionary")),
-                    result.k,
-                    result.method.upper(),
-                    f"{result.tokens:,}",
-                    cost(result),
-                ]
-                for result in members
-            ],
+            customdata=[_told(result, quantity) for result in members],
             hovertemplate=(
                 "%{customdata[0]}<br>k = %{customdata[1]}, %{customdata[2]}, %{customdata[3]} tokens<br>"
                 "%{y:.4f}%{customdata[4]}<extra></extra>"
