@@ -3,10 +3,11 @@
 import streamlit as st
 
 from itda_core.errors import UserError
-from pages.ui.components.plain_text import notice
+from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
-from pages.ui.decompose import parts as parts
+from pages.ui.decompose import beside, parts, through_layers
+from pages.ui.decompose.whole_prompt import whole_prompt
 from pages.ui.frame import address, engine, navigation, shell
 
 frame = shell.page("Decompose")
@@ -23,21 +24,27 @@ prompt = address.arrive("prompt", parts.PROMPT, str, parts.EXAMPLES[0])
 prompt_box(prompt, examples=parts.EXAMPLES, on_submit=parts.submit, key="decompose.box")
 address.leave("prompt", parts.PROMPT, prompt, parts.EXAMPLES[0])
 view = parts.controls(entry)
+layers, other = st.columns([5, 3], gap="medium", vertical_alignment="center")
+with other:
+    second = beside.choose(frame.entries)
+with layers:
+    through_layers.stepper(entry, frame.entries, view)
+unfolded = parts.unfolded()
 
 try:
     key = engine.key_of(entry.path)
     with st.spinner("Loading the model and reading the prompt…", show_time=True):
-        shown = engine.decomposition(key, prompt, view.k, view.method)
+        shown = engine.decomposition(key, prompt, view.k, view.method, view.non_negative)
 except UserError as error:
     shell.complain()
     shell.failed(error, key="decompose.problem", back=("Decompose", "Back to the example", {"dictionary": entry.name}))
-    frame.share({"dictionary": entry.name, "prompt": prompt, "k": view.k, "method": view.method})
+    frame.share({"dictionary": entry.name, "prompt": prompt, "k": view.k, "method": view.method, "signs": view.signs})
     st.stop()
 
 token = parts.arrive_token(shown)
 pinned = parts.arrive_atom(key)
 colour = parts.colour_control(pinned)
-shell.complain()
+complaints = st.container()
 
 with st.container(border=True):
     token_row(
@@ -49,15 +56,27 @@ with st.container(border=True):
         key="decompose.tokens",
     )
 
-left, right = st.columns([5, 3], gap="medium")
-with left:
-    parts.atoms(key, shown, token, pinned)
-    parts.pinned_elsewhere(key, token, pinned)
-with right:
-    parts.measures(token)
+opened = None
+if second is None:
+    left, right = st.columns([5, 3], gap="medium")
+    with right:
+        parts.measures(token, key="chosen")
+        chart = st.container()
+else:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        heading(entry.name, under=parts.origin(shown), key="decompose.name")
+        parts.measures(token, key="chosen")
+    with right:
+        opened = beside.column(second, shown, token, view, unfolded=unfolded)
     chart = st.container()
+with left:
+    parts.atoms(key, shown, token, pinned, unfolded=unfolded)
+    parts.pinned_elsewhere(key, token, pinned)
+with complaints:
+    shell.complain()
 steps = st.container()
-parts.whole_prompt(shown, pinned)
+whole_prompt(key, shown, pinned)
 
 frame.share(
     {
@@ -66,15 +85,19 @@ frame.share(
         "token": token.index,
         "k": view.k,
         "method": view.method,
+        "signs": view.signs,
         "atom": pinned,
+        "beside": None if second is None else second.name,
+        "beside_atom": opened,
         "colour": colour if colour == "strongest" else None,
         "special": "shown" if view.special else None,
+        "small": "shown" if unfolded else None,
     }
 )
 frame.export(parts.exports(entry, shown, show_special=view.special))
 
 try:
-    replayed = engine.replay(key, prompt, token.index, view.k, view.method)
+    replayed = engine.replay(key, prompt, token.index, view.k, view.method, view.non_negative)
 except UserError as error:
     with steps:
         shell.failed(error, key="decompose.replay.problem")

@@ -28,11 +28,12 @@ export default function ({ data, parentElement }) {
   steps.append(head);
   data.steps.forEach(step => {
     const row = element('div', `step${step.negative ? ' negative' : ''}${step.atom === data.pinned ? ' pinned' : ''}`);
-    const source = element('div', 'source');
+    const source = element('div', step.several ? 'source several' : 'source');
     const before = element('span', 'before');
     before.append(element('bdi', '', step.before));
-    source.append(before, element('bdi', 'hit', step.token), element('bdi', 'after', step.after));
-    source.title = `atom ${step.atom}`;
+    if (step.several) source.append(element('bdi', 'hit', step.token), element('bdi', 'pattern', step.pattern));
+    else source.append(before, element('bdi', 'hit', step.token), element('bdi', 'after', step.after));
+    source.title = `atom ${step.atom}${step.atom === data.pinned ? ', pinned' : ''}${step.pattern ? `; ${step.pattern}` : ''}`;
     const error = element('div', 'error');
     const gauge = element('span', 'gauge');
     const level = element('span');

@@ -76,8 +76,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     span.tabIndex = selected || (!chosen && i === 0) ? 0 : -1;
     span.setAttribute('role', 'option');
     span.setAttribute('aria-selected', String(selected));
-    span.setAttribute('aria-label', `token ${tok.index}: ${tok.name}, ${tok.tip}`);
+    span.setAttribute('aria-label', `token ${tok.index}: ${tok.name}, ${tok.tip}${tok.pinned ? ', uses the pinned atom' : ''}`);
     span.dataset.index = tok.index;
+    if (tok.pinned) span.dataset.pinned = '';
     span.onclick = () => choose(i, 0);
     span.onmouseenter = () => show(tok);
     span.onfocus = () => show(tok);

@@ -5,6 +5,7 @@ Source: Leask, Nanda and Al Moubayed, "Inference-Time Decomposition of Activatio
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,6 +65,11 @@ class AtomUse:
     char_end: int
     further: tuple[SourceLabel, ...] = ()  # the other labels of an atom that is the mean of several activations
 
+    @property
+    def places(self) -> tuple[SourceLabel, ...]:
+        """All its labels, the first one first."""
+        return (SourceLabel(**{field.name: getattr(self, field.name) for field in fields(SourceLabel)}), *self.further)
+
 
 @dataclass(frozen=True)
 class TokenDecomposition:
@@ -80,6 +86,7 @@ class TokenDecomposition:
     norm: float  # |x| before centring
     atoms: tuple[AtomUse, ...]
     sink: bool = False  # an attention sink: its norm exceeds those the dictionary was built from
+    taken: tuple[int | None, ...] = ()  # the atom of each step of the pursuit; None: a step whose atom did not stay
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class Decomposition:
     method: str
     prompt: str
     tokens: tuple[TokenDecomposition, ...]
+    non_negative: bool = False  # whether no coefficient may be below zero
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: the keys of `itda decompose --json`."""
@@ -117,9 +125,17 @@ def read_prompt(model: LanguageModel, dictionary: AtomDictionary, prompt: str) -
 
 
 def decompose_activations(
-    dictionary: AtomDictionary, read: PromptActivations, k: int | None = None, method: str | None = None
+    dictionary: AtomDictionary,
+    read: PromptActivations,
+    k: int | None = None,
+    method: str | None = None,
+    *,
+    non_negative: bool = False,
 ) -> Decomposition:
-    """The sparse sums of activations already read; no model runs. `k` and `method` default to the dictionary's own."""
+    """The sparse sums of activations already read; no model runs. `k` and `method` default to the dictionary's own.
+
+    non_negative: only coefficients of at least zero, in whichever pursuit.
+    """
     import torch
 
     from itda_core.dictionaries.growing.sinks import sinks_in
@@ -127,7 +143,7 @@ def decompose_activations(
 
     k, method = defaults(dictionary, k, method)
     x = read.x.to(dictionary.atoms.device)
-    code = dictionary.encode(x, k=k, method=method)
+    code = dictionary.encode(x, k=k, method=method, non_negative=non_negative)
     centred = x - dictionary.mean
     x_hat = reconstruct(code, dictionary.atoms)
     errors = relative_error(centred, x_hat).tolist()
@@ -135,22 +151,12 @@ def decompose_activations(
     norms = x.norm(dim=-1).tolist()
     merged = code.merged()
     all_indices, all_coefficients = merged.indices.tolist(), merged.coefficients.tolist()
+    taken = list(map(_taken, code.indices.tolist(), code.coefficients.tolist()))
     sinks = sinks_in(x, dictionary.sink_norm).tolist()
     labels = {atom: dictionary.labels(atom) for atom in sorted({atom for row in all_indices for atom in row})}
     tokens = []
     for index, (start, end) in enumerate(read.window.spans):
-        total = sum(abs(c) for c in all_coefficients[index])
-        uses = [
-            AtomUse(
-                atom=atom,
-                coefficient=coefficient,
-                share=abs(coefficient) / total,
-                **asdict(SourceLabel.of(labels[atom][0])),
-                further=tuple(SourceLabel.of(label) for label in labels[atom][1:]),
-            )
-            for atom, coefficient in zip(all_indices[index], all_coefficients[index], strict=True)
-            if coefficient != 0.0
-        ]
+        uses = _uses(all_indices[index], all_coefficients[index], labels)
         tokens.append(
             TokenDecomposition(
                 index=index,
@@ -162,12 +168,39 @@ def decompose_activations(
                 cosine=cosines[index],
                 l0=len(uses),
                 norm=norms[index],
-                atoms=tuple(uses),
+                atoms=uses,
                 sink=sinks[index] and not read.window.special[index],
+                taken=taken[index],
             )
         )
     spec = dictionary.spec
-    return Decomposition(spec.model, spec.layer, spec.site, k, method, read.prompt, tuple(tokens))
+    return Decomposition(spec.model, spec.layer, spec.site, k, method, read.prompt, tuple(tokens), non_negative)
+
+
+def _uses(
+    atoms: list[int], coefficients: list[float], labels: Mapping[int, Sequence[AtomLabel]]
+) -> tuple[AtomUse, ...]:
+    """One token's merged code, its unused slots left out, with the labels of its atoms."""
+    total = sum(map(abs, coefficients))
+    return tuple(
+        AtomUse(
+            atom=atom,
+            coefficient=coefficient,
+            share=abs(coefficient) / total,
+            **asdict(SourceLabel.of(labels[atom][0])),
+            further=tuple(SourceLabel.of(label) for label in labels[atom][1:]),
+        )
+        for atom, coefficient in zip(atoms, coefficients, strict=True)
+        if coefficient != 0.0
+    )
+
+
+def _taken(indices: list[int], coefficients: list[float]) -> tuple[int | None, ...]:
+    """The atoms of a code's slots, up to the last one that is used."""
+    atoms = [atom if coefficient else None for atom, coefficient in zip(indices, coefficients, strict=True)]
+    while atoms and atoms[-1] is None:
+        atoms.pop()
+    return tuple(atoms)
 
 
 def decompose(
@@ -176,13 +209,16 @@ def decompose(
     prompt: str,
     k: int | None = None,
     method: str | None = None,
+    *,
+    non_negative: bool = False,
 ) -> Decomposition:
     """Which atoms explain each token of `prompt`: `read_prompt`, then `decompose_activations`.
 
     dictionary: also the folder of one.
     """
     dictionary = AtomDictionary.of(dictionary)
-    return decompose_activations(dictionary, read_prompt(model, dictionary, prompt), k, method)
+    read = read_prompt(model, dictionary, prompt)
+    return decompose_activations(dictionary, read, k, method, non_negative=non_negative)
 
 
 def defaults(dictionary: AtomDictionary, k: int | None, method: str | None) -> tuple[int, str]:

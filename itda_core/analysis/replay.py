@@ -30,7 +30,7 @@ class ReplayStep:
 
     step: int  # 1 for the first atom
     atom: int  # the atom this step chose
-    coefficient: float  # its coefficient now, all its choices up to this step summed
+    coefficient: float  # its coefficient now, all its choices up to this step summed; 0 where it left again at once
     relative_error: float
     predictions: tuple[Prediction, ...]  # with the reconstruction in place of the activation; empty without an LM head
 
@@ -54,6 +54,7 @@ def replay(
     method: str | None = None,
     *,
     top: int = 5,
+    non_negative: bool = False,
 ) -> Replay:
     """The pursuit of token number `token` of the prompt after 1, 2, ... k atoms.
 
@@ -67,7 +68,7 @@ def replay(
         raise UserError(f"Token {token} does not exist; the prompt has tokens 0 to {len(read.token_texts) - 1}.")
     k, method = defaults(dictionary, k, method)
     x = read.x[token : token + 1].to(dictionary.atoms.device)
-    partial, chosen = _partial_reconstructions(dictionary, x, k, method)
+    partial, chosen = _partial_reconstructions(dictionary, x, k, method, non_negative)
     predictions = _predictions(model, read, token, partial, top)
     centred = x - dictionary.mean
     energy = centred.square().sum().item()
@@ -79,24 +80,31 @@ def replay(
 
 
 def _partial_reconstructions(
-    dictionary: AtomDictionary, x: torch.Tensor, k: int, method: str
+    dictionary: AtomDictionary, x: torch.Tensor, k: int, method: str, non_negative: bool
 ) -> tuple[torch.Tensor, list[tuple[int, float]]]:
     """(n_steps, d_model) reconstructions after each step, and per step the atom it chose with its coefficient then."""
     import torch
 
-    whole = dictionary.encode(x, k=k, method=method)
+    whole = dictionary.encode(x, k=k, method=method, non_negative=non_negative)
+    keeps, before = method_named(method).keeps_steps, dictionary.mean
     rows, chosen = [], []
     for step in range(1, k + 1):
-        if method_named(method).keeps_steps:
+        if keeps:
             code = type(whole)(whole.indices[:, :step], whole.coefficients[:, :step])
         else:
-            code = dictionary.encode(x, k=step, method=method)
-        atom = int(code.indices[0, step - 1])
-        if not code.coefficients[0, step - 1]:  # nothing was left to explain: the pursuit ended early
-            break
-        coefficient = code.coefficients[0][code.indices[0] == atom].sum().item()
-        rows.append(dictionary.decode(code)[0])
+            code = dictionary.encode(x, k=step, method=method, non_negative=non_negative)
+        after = dictionary.decode(code)[0]
+        if code.coefficients[0, step - 1]:
+            atom = int(code.indices[0, step - 1])
+        elif torch.allclose(after, before, rtol=1e-5, atol=1e-6 * float(x.norm())):
+            break  # nothing was left to explain, or nothing that this pursuit could: it ended early
+        else:  # a step of gradient pursuit that chose an atom it had, or whose atom left again at once
+            strength = dictionary.atoms @ (x[0] - before)
+            atom = int((strength if non_negative else strength.abs()).argmax())
+        coefficient = code.coefficients[0][(code.indices[0] == atom) & (code.coefficients[0] != 0)].sum().item()
+        rows.append(after)
         chosen.append((atom, coefficient))
+        before = after
     return torch.stack(rows) if rows else x.new_zeros(0, x.shape[1]), chosen
 
 

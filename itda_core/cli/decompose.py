@@ -29,6 +29,9 @@ def decompose(
     prompt: Annotated[str, typer.Option(help="The text to decompose.")],
     k: Annotated[int | None, typer.Option("--k", help="Atoms per token; the dictionary's own if left out.")] = None,
     method: OwnMethod = None,
+    non_negative: Annotated[
+        bool, typer.Option("--non-negative", help="Only coefficients of at least zero, in whichever pursuit.")
+    ] = False,
     model: OtherModel = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -51,7 +54,7 @@ def decompose(
         language_model = model_of(
             loaded, model, revision, device, dtype, offline, trust_remote_code, placement, head=False
         )
-        result = explain(language_model, loaded, prompt, k, method)
+        result = explain(language_model, loaded, prompt, k, method, non_negative=non_negative)
     if as_json:
         print_json(result.to_dict())
     else:

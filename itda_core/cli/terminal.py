@@ -19,7 +19,7 @@ from itda_core.runs.transfer.run import TransferProgress
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from itda_core.analysis import Decomposition, Evaluation, EvaluationProgress
+    from itda_core.analysis import AtomUse, Decomposition, Evaluation, EvaluationProgress
     from itda_core.comparison import Convergence, JaccardMatrix, OrderEffect
     from itda_core.comparison.label_transfer.transfer import TransferTable
     from itda_core.comparison.matching.study import MatchProgress
@@ -54,6 +54,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, num
     Console(width=None if sys.stdout.isatty() else 400, markup=False, highlight=False, emoji=False).print(table)
 
 
+def _seen_at(atom: AtomUse) -> str:
+    """An atom's token in its context; of several labels the tokens, and what they have in common."""
+    from itda_core.analysis.in_common import pattern_of, tokens_of
+
+    if atom.further:
+        return "; ".join(filter(None, [tokens_of(atom), pattern_of(atom)]))
+    return f"{atom.context_before[-_CONTEXT_SHOWN:]}[{atom.token}]{atom.context_after[:_CONTEXT_SHOWN]}"
+
+
 def print_decomposition(result: Decomposition) -> None:
     """One line per token: how well it is explained, and its strongest atoms in their source context."""
     rows = []
@@ -69,8 +78,7 @@ def print_decomposition(result: Decomposition) -> None:
                     f"{token.relative_error:.3f}" if first else None,
                     atom and atom.atom,
                     atom and figure(atom.coefficient, "+.2f"),
-                    atom
-                    and f"{atom.context_before[-_CONTEXT_SHOWN:]}[{atom.token}]{atom.context_after[:_CONTEXT_SHOWN]}",
+                    atom and _seen_at(atom),
                 )
             )
     print_table(

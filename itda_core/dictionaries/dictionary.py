@@ -114,11 +114,15 @@ class AtomDictionary:
         atoms, mean = self.atoms.to(device), self.mean.to(device)
         return AtomDictionary(atoms, mean, self.provenance, self.spec, self.config, self.stats, self.path)
 
-    def encode(self, x: Tensor, k: int | None = None, method: str | None = None) -> SparseCode:
+    def encode(
+        self, x: Tensor, k: int | None = None, method: str | None = None, *, non_negative: bool = False
+    ) -> SparseCode:
         """Codes of activations x (n_tokens, d_model), the mean subtracted first; x may be an array of NumPy as well.
 
         k: atoms per token; None: the config's, or all atoms if there are fewer. method: see pursuit.methods; None: the
-        config's. Raises UserError for a k above the number of atoms, an unknown method, a wrong d_model, or NaN.
+        config's. non_negative: only coefficients of at least zero.
+
+        Raises UserError for a k above the number of atoms, an unknown method, a wrong d_model, or NaN.
         """
         from itda_core.pursuit import encode
         from itda_core.pursuit.given import as_tensor
@@ -130,7 +134,7 @@ class AtomDictionary:
         atoms = self.atoms if self.atoms.device == x.device else self.atoms.to(x.device)
         method = self.config.method if method is None else method
         gram = self.gram(method) if atoms is self.atoms else None
-        return encode(centred, atoms, k, method, gram)
+        return encode(centred, atoms, k, method, gram, non_negative=non_negative)
 
     def decode(self, code: SparseCode) -> Tensor:
         """The activations a code stands for, the mean added back: (n_tokens, d_model)."""

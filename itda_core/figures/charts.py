@@ -12,6 +12,9 @@ from itertools import cycle
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from itda_core.analysis.in_common import pattern_of, tokens_of
+from itda_core.analysis.shortfall import why_fewer
+from itda_core.analysis.small_shares import SMALL, small_shares
 from itda_core.figures_as_text import figure as figure_of
 from itda_core.figures_as_text import signed
 from itda_core.printable import visible, visible_token
@@ -21,26 +24,37 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from itda_core.analysis import Evaluation
-    from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
+    from itda_core.analysis.decompose import AtomUse, Decomposition, SourceLabel, TokenDecomposition
     from itda_core.analysis.replay import Replay
 
 INDIGO, ORANGE = "#6366f1", "#f97316"
+_POSITIVE, _NEGATIVE = "rgba(99,102,241,0.6)", "rgba(234,88,12,0.65)"  # the sign of a coefficient
+_PINNED = "#7875f5"  # a ring that is seen on a light page and on a dark one
 LINES = (INDIGO, ORANGE, "#10b981", "#ec4899", "#0ea5e9", "#eab308", "#8b5cf6", "#64748b")
 _GRID = "rgba(128, 128, 140, 0.22)"
-_MOST_NAMED_STEPS = 12  # more tick labels than that would overlap
+_LONGEST_NAME = 12  # characters
+_MOST_NAMED_STEPS = 10  # more tick labels than that would overlap
 
 
 def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | None = None) -> go.Figure:
-    """Relative error after 1, 2, … atoms, one bar each; `sources` names atoms by their source token."""
+    """Relative error after 1, 2, … atoms, one bar each; `sources` names atoms by their source token.
+
+    A bar is orange where its atom's coefficient is negative; the one of the atom `pinned` has a ring and a bold name.
+    """
     import plotly.graph_objects as go
 
     steps = replay.steps
     names = [_source(sources.get(step.atom, "")) for step in steps]
+    chosen = [step.atom == pinned for step in steps]
     figure = go.Figure(
         go.Bar(
             x=[step.step for step in steps],
             y=[step.relative_error for step in steps],
-            marker={"color": [ORANGE if step.atom == pinned else INDIGO for step in steps], "cornerradius": 3},
+            marker={
+                "color": [_NEGATIVE if step.coefficient < 0 else _POSITIVE for step in steps],
+                "line": {"color": _PINNED, "width": [3 if one else 0 for one in chosen]},
+                "cornerradius": 3,
+            },
             customdata=[[step.atom, name, signed(step.coefficient)] for step, name in zip(steps, names, strict=True)],
             hovertemplate=(
                 "step %{x}: atom %{customdata[0]}, from %{customdata[1]}<br>coefficient %{customdata[2]}<br>"
@@ -55,7 +69,9 @@ def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | N
         showgrid=False,
         tickmode="array" if named else "auto",
         tickvals=[step.step for step in steps] if named else None,
-        ticktext=[name[:40] for name in names] if named else None,
+        ticktext=[f"<b>{name}</b>" if one else name for name, one in zip(names, chosen, strict=True)]
+        if named
+        else None,
         tickangle=-40 if named else 0,
         title=None if named else "atoms",
     )
@@ -194,7 +210,7 @@ def style(figure: go.Figure, *, y_title: str, height: int) -> None:
 
 def _source(token: str) -> str:
     shown = visible_token(token).strip(" ")
-    return escape(shown if len(shown) <= 12 else shown[:11] + "…")
+    return escape(shown if len(shown) <= _LONGEST_NAME else shown[: _LONGEST_NAME - 1] + "…")
 
 
 _PAGE_STYLE = """
@@ -210,6 +226,10 @@ bdi,.row a{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap
 section{border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;margin:.8rem 0}
 section:target{border-color:#6366f1;box-shadow:0 0 0 1px #6366f1}
 table{border-collapse:collapse;width:100%;font-size:.87rem}
+.negative td.num:nth-child(3){color:#c2410c}.negative mark{background:rgba(234,88,12,.28)}
+@media (prefers-color-scheme:dark){.negative td.num:nth-child(3){color:#fb923c}}
+summary{cursor:pointer;color:var(--muted)}
+details div{margin:.3rem 0;padding-left:.6rem;border-left:2px solid var(--line)}
 td,th{text-align:left;padding:3px 10px 3px 0;vertical-align:top}
 th{color:var(--muted);font-weight:500}td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr+tr td{border-top:1px solid var(--line)}mark{background:rgba(99,102,241,.28);color:inherit;border-radius:3px}
@@ -224,10 +244,16 @@ def decomposition_page(decomposition: Decomposition, *, dictionary: str, show_sp
     tokens = [token for token in decomposition.tokens if show_special or not token.special]
     top = max((token.relative_error for token in tokens if not token.special), default=0.0) or 1.0
     facts = " · ".join(
-        [decomposition.model, _place(decomposition), f"k = {decomposition.k}", decomposition.method.upper()]
+        [
+            decomposition.model,
+            _place(decomposition),
+            f"k = {decomposition.k}",
+            decomposition.method.upper(),
+            *(["only positive coefficients"] if decomposition.non_negative else []),
+        ]
     )
     row = "".join(_linked_token(token, top) for token in tokens)
-    sections = "\n".join(_token_section(token) for token in tokens)
+    sections = "\n".join(_token_section(token, decomposition) for token in tokens)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -236,7 +262,8 @@ def decomposition_page(decomposition: Decomposition, *, dictionary: str, show_sp
 <h1>{escape(dictionary)}</h1>
 <div class="muted">{escape(facts)}</div>
 <div class="row">{row}</div>
-<div class="muted">Deeper colour: larger relative error (0 to {top:.3f}). Click a token to read its atoms.</div>
+<div class="muted">Deeper colour: larger relative error (0 to {top:.3f}). Click a token to read its atoms.
+Orange: a negative coefficient.</div>
 {sections}
 </body></html>
 """
@@ -255,20 +282,45 @@ def _linked_token(token: TokenDecomposition, top: float) -> str:
     return f'<a href="#t{token.index}" style="{style}" title="{title}">{escape(shown)}</a>{line_end}'
 
 
-def _token_section(token: TokenDecomposition) -> str:
-    rows = "\n".join(_atom_row(rank, use) for rank, use in enumerate(token.atoms, start=1))
+def _token_section(token: TokenDecomposition, decomposition: Decomposition) -> str:
+    rows = [_atom_row(rank, use) for rank, use in enumerate(token.atoms, start=1)]
+    small = len(small_shares(token.atoms))  # they come last: the strongest are the first
+    shown = _atom_table(rows[: len(rows) - small])
+    if small:
+        shown += f"<details><summary>and {small} more, each with a share below {SMALL:.0%}</summary>"
+        shown += f"{_atom_table(rows[len(rows) - small :])}</details>"
+    why = why_fewer(token, decomposition.k, decomposition.method, non_negative=decomposition.non_negative)
+    cosine = figure_of(token.cosine, ".4f")
     return f"""<section id="t{token.index}"><h2>Token {token.index}: <bdi>{escape(token.text)}</bdi></h2>
-<div class="muted">relative error {token.relative_error:.4f} · cosine {token.cosine:.4f} · {token.l0} atoms</div>
-<table><tr><th>#</th><th>where the atom was seen</th><th class="num">coefficient</th><th class="num">share</th>
-<th class="num">atom</th><th>document</th></tr>
-{rows}</table></section>"""
+<div class="muted">relative error {token.relative_error:.4f} · cosine {cosine} · {token.l0} atoms</div>
+{shown}
+<div class="muted">{escape(why)}</div></section>"""
+
+
+def _atom_table(rows: Sequence[str]) -> str:
+    lines = "\n".join(rows)
+    return f"""<table><tr><th>#</th><th>where the atom was seen</th><th class="num">coefficient</th>
+<th class="num">share</th><th class="num">atom</th><th>document</th></tr>
+{lines}</table>"""
 
 
 def _atom_row(rank: int, use: AtomUse) -> str:
-    context = f"{escape(use.context_before)}<mark>{escape(use.token)}</mark>{escape(use.context_after)}"
-    coefficient = signed(use.coefficient, "+.3f")
+    context = _context(use)
+    if use.further:
+        others = "".join(f"<div><bdi>{_context(label)}</bdi></div>" for label in use.further)
+        context = (
+            f"<mark>{escape(tokens_of(use))}</mark> {escape(pattern_of(use))}"
+            f"<details><summary>where it was seen</summary><div><bdi>{context}</bdi></div>{others}</details>"
+        )
+    else:
+        context = f"<bdi>{context}</bdi>"
+    sign, coefficient = ' class="negative"' if use.coefficient < 0 else "", signed(use.coefficient, "+.3f")
     return (
-        f'<tr><td class="num">{rank}</td><td><bdi>{context}</bdi></td><td class="num">{coefficient}</td>'
+        f'<tr{sign}><td class="num">{rank}</td><td>{context}</td><td class="num">{coefficient}</td>'
         f'<td class="num">{use.share:.1%}</td><td class="num">{use.atom}</td>'
         f"<td><bdi>{escape(use.document)}</bdi></td></tr>"
     )
+
+
+def _context(place: AtomUse | SourceLabel) -> str:
+    return f"{escape(place.context_before)}<mark>{escape(place.token)}</mark>{escape(place.context_after)}"

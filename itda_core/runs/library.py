@@ -55,6 +55,7 @@ class LibraryEntry:
     tokens: int | None = None  # of the text that were read
     created: str | None = None  # ISO 8601, UTC
     bytes: int | None = None
+    fingerprint: str | None = None  # of the model's weights, see itda_core.fingerprints
 
 
 class Library:
@@ -319,4 +320,5 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
         tokens=summary.tokens,
         created=summary.created,
         bytes=summary.bytes,
+        fingerprint=summary.fingerprint,
     )

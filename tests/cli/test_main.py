@@ -100,6 +100,18 @@ def test_train_then_decompose_give_the_contracts_keys(itda: Cli, tiny_folder: Pa
             assert atom["context_before"] + atom["token"] + atom["context_after"] in source
 
 
+def test_decompose_with_positive_coefficients_alone(itda: Cli, trained: Path) -> None:
+    arguments = ["decompose", trained, "--prompt", "The small dog ran.", "--k", 6, "--method", "omp", "--json"]
+    signs = []
+    for more in ([], ["--non-negative"]):
+        code, out, err = itda(*arguments, *more)
+        assert (code, err) == (0, "")
+        told = json.loads(out)
+        assert told["non_negative"] is bool(more)
+        signs.append({atom["coefficient"] > 0 for token in told["tokens"] for atom in token["atoms"]})
+    assert signs == [{True, False}, {True}]
+
+
 def test_train_by_the_papers_rule(itda: Cli, tiny_folder: Path, text: Path, home: Path) -> None:
     options = ["--tokens", 2000, "--selection", "paper", "--threshold", 0.004, "--json"]
     code, out, err = itda(*small_training(tiny_folder, text, *options))

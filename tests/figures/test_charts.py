@@ -68,7 +68,15 @@ def test_one_bar_per_step_with_its_error() -> None:
 
 def test_the_pinned_atom_stands_out() -> None:
     (bars,), _ = drawn(figures_charts.error_by_step(replayed(4), {}, pinned=12))
-    assert [colour == figures_charts.ORANGE for colour in bars["marker"]["color"]] == [False, False, True, False]
+    assert [width > 0 for width in bars["marker"]["line"]["width"]] == [False, False, True, False]
+
+
+def test_orange_says_negative_and_nothing_else() -> None:
+    (bars,), layout = drawn(figures_charts.error_by_step(replayed(4), {12: "dog"}, pinned=12))
+    positive, negative, *others = bars["marker"]["color"]
+    assert positive != negative
+    assert others == [positive, negative]
+    assert layout["xaxis"]["ticktext"][2] == "<b>dog</b>"
 
 
 def test_many_steps_are_numbered_instead_of_named() -> None:

@@ -32,7 +32,7 @@ PLAIN = {
 }
 
 
-def grow(model_folder: Path, target: Path) -> Path:
+def grow(model_folder: Path, target: Path, layer: int = LAYER) -> Path:
     """A dictionary of the model in `model_folder` whose labels are all hostile, saved as `target`."""
     import torch
 
@@ -44,7 +44,7 @@ def grow(model_folder: Path, target: Path) -> Path:
 
     model = load_model(str(model_folder))
     corpus = Corpus.from_documents("made-up", [Document(f"d{i}", text) for i, text in enumerate(generated_text(30))])
-    site = model.site("resid_post", LAYER)
+    site = model.site("resid_post", layer)
     activations, tokens = [], []
     for batch in model.stream(windows(corpus, model.tokenizer, context=model.context), [site]):
         activations.append(batch.activations[site])
@@ -59,7 +59,7 @@ def grow(model_folder: Path, target: Path) -> Path:
         revision=None,
         weights_fingerprint=model.fingerprint,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
-        layer=LAYER,
+        layer=layer,
         site="resid_post",
         d_model=model.d_model,
         corpus=corpus.id,

@@ -224,7 +224,7 @@ def test_pins_belong_to_their_dictionary(studio: Studio) -> None:
     shutil.copytree(studio.dictionary, studio.home / "library" / "other")
     test = studio.open("decompose", dictionary=studio.dictionary.name, prompt=PROMPT, atom="3", k="6")
     assert listed(test)["pinned"] == 3
-    test.selectbox[0].set_value("other").run()
+    test.selectbox(key="shell.dictionary").set_value("other").run()
     assert listed(test)["pinned"] is None
     assert asked_for(test)["k"] == "6"
 

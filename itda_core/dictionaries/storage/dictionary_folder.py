@@ -69,6 +69,7 @@ class DictionarySummary:
     fvu: float | None  # fraction of variance unexplained, see stats["fvu_text"]
     created: str  # ISO 8601, UTC
     bytes: int  # of the three files
+    fingerprint: str  # of the model's weights
     tokens: int | None = None  # of the text that were read, where the dictionary says it
 
 
@@ -217,6 +218,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
         fvu=description["stats"].get("fvu"),
         created=description["created"],
         bytes=sum(file.stat().st_size for file in files if file.is_file()),
+        fingerprint=spec.weights_fingerprint,
         tokens=description["stats"].get("tokens"),
     )
 

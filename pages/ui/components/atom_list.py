@@ -1,12 +1,15 @@
-"""One token's atoms, strongest first, each with the source token in its context."""
+"""One token's atoms, strongest first, each with its source token in its context, or with the tokens of its labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse
+from itda_core.analysis.in_common import named, pattern_of
+from itda_core.analysis.small_shares import SMALL, small_shares
 from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
@@ -23,12 +26,17 @@ def atom_list(
     facts: Callable[[AtomUse], Sequence[str]],
     on_pick: Callable[[int | None], None],
     key: str,
+    note: str = "",
+    unfolded: bool = False,
+    on_unfold: Callable[[bool], None] | None = None,
 ) -> None:
-    """Draws `uses` under `title` and the `token` they explain.
+    """Draws `uses` under `title` and the `token` they explain, and below them the sentence `note`.
 
     A click pins an atom, a second one lets it go: `on_pick` gets its number, or None. `facts`
-    says a few more things about the pinned atom, shown below its full context.
+    says a few more things about the pinned atom, shown below its full context. `small_shares` wait behind "and 5 more"
+    unless `unfolded`; `on_unfold` is told when a reader opens or closes it.
     """
+    hidden = small_shares(uses, pinned)
     data = {
         "label": "Atoms of the token, strongest first",
         "title": title,
@@ -37,29 +45,10 @@ def atom_list(
         "empty": "No atom: this token's activation is zero after centring.",
         "pinned": pinned,
         "top": max((abs(use.coefficient) for use in uses), default=1.0),
-        "atoms": [
-            {
-                "atom": use.atom,
-                "token": visible_token(use.token),
-                "before": visible(use.context_before[-60:]),
-                "after": visible(use.context_after[:60]),
-                "full_before": use.context_before,
-                "full_after": use.context_after,
-                "further": [
-                    {
-                        "token": visible_token(label.token),
-                        "before": visible(label.context_before[-60:]),
-                        "after": visible(label.context_after[:60]),
-                    }
-                    for label in use.further
-                ],
-                "coefficient": use.coefficient,
-                "shown": signed(use.coefficient),
-                "share": f"{use.share:.0%}",
-                "facts": list(facts(use)) if use.atom == pinned else [],
-            }
-            for use in uses
-        ],
+        "atoms": [_row(use, use.atom in hidden, list(facts(use)) if use.atom == pinned else []) for use in uses],
+        "small": f"each with a share below {SMALL:.0%}",
+        "unfolded": unfolded,
+        "note": note,
     }
 
     def picked() -> None:
@@ -67,4 +56,38 @@ def atom_list(
         if hit is not None:
             on_pick(None if hit["atom"] is None else int(hit["atom"]))
 
-    _component(data=data, key=key, on_pick_change=picked)
+    def folded() -> None:
+        hit = st.session_state[key].get("unfold")
+        if hit is not None and on_unfold is not None:
+            on_unfold(bool(hit["open"]))
+
+    _component(data=data, key=key, on_pick_change=picked, on_unfold_change=folded)
+
+
+def _row(use: AtomUse, small: bool, facts: list[str]) -> dict[str, Any]:
+    """What the browser draws of one atom."""
+    names = named([place.token for place in use.places])
+    return {
+        "atom": use.atom,
+        "token": visible_token(use.token),
+        "before": visible(use.context_before[-60:]),
+        "after": visible(use.context_after[:60]),
+        "full_before": use.context_before,
+        "full_after": use.context_after,
+        "further": [
+            {
+                "token": visible_token(label.token),
+                "before": visible(label.context_before[-60:]),
+                "after": visible(label.context_after[:60]),
+            }
+            for label in use.further
+        ],
+        "tokens": list(names.tokens) if use.further else [],
+        "more": names.more,
+        "pattern": pattern_of(use),
+        "coefficient": use.coefficient,
+        "shown": signed(use.coefficient),
+        "share": f"{use.share:.0%}",
+        "small": small,
+        "facts": facts,
+    }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from itda_core.analysis.decompose import AtomUse
+from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.analysis.replay import Prediction, Replay
 from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
@@ -15,17 +16,20 @@ _component = component("pursuit_replay")
 
 
 def pursuit_replay(replay: Replay, labels: Mapping[int, AtomUse], *, pinned: int | None, key: str) -> None:
-    """Draws `replay`; `labels` gives each atom's source token and context."""
+    """Draws `replay`; `labels` gives each atom's source tokens and context."""
     steps = []
     for step in replay.steps:
         label = labels.get(step.atom)
+        several = label is not None and bool(label.further)
         steps.append(
             {
                 "step": step.step,
                 "atom": step.atom,
-                "before": visible(label.context_before[-32:]) if label else "",
-                "token": visible_token(label.token) if label else f"atom {step.atom}",
-                "after": visible(label.context_after[:32]) if label else "",
+                "before": visible(label.context_before[-32:]) if label and not several else "",
+                "token": visible_token(tokens_of(label)) if label else f"atom {step.atom}",
+                "after": visible(label.context_after[:32]) if label and not several else "",
+                "several": several,
+                "pattern": pattern_of(label) if label else "",
                 "coefficient": signed(step.coefficient),
                 "negative": step.coefficient < 0,
                 "error": step.relative_error,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from itda_core.analysis.decompose import TokenDecomposition
+from itda_core.analysis.in_common import tokens_of
 from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import unseen, visible_token
@@ -18,7 +19,9 @@ _component = component("token_row")
 COLOURS = {"error": "Relative error", "atom": "Pinned atom", "strongest": "Strongest atom"}
 
 _POSITIVE, _NEGATIVE = "99, 102, 241", "234, 88, 12"
-_HUES = ("16, 185, 129", "234, 88, 12", "236, 72, 153", "14, 165, 233", "202, 138, 4", "139, 92, 246")
+# None is orange: that colour says that a coefficient is negative.
+_HUES = ("16, 185, 129", "236, 72, 153", "14, 165, 233", "234, 179, 8", "168, 85, 247", "100, 116, 139")
+_NAMED = 3  # of an atom's tokens, where there is little room
 _DEEPEST = 0.55  # a deeper colour would swallow the text on it
 
 
@@ -40,7 +43,10 @@ def token_row(
     key: str,
     label: str = "Tokens of the prompt",
 ) -> None:
-    """Draws `tokens` (those to show, in order). A click or an arrow key calls `on_pick` with the token's index."""
+    """Draws `tokens` (those to show, in order). A click or an arrow key calls `on_pick` with the token's index.
+
+    Those that use the atom `pinned` are underlined, whatever their colour says.
+    """
     shades, legend = shading(tokens, colour, pinned)
     marks = piece_marks(tokens)
     data = {
@@ -59,6 +65,7 @@ def token_row(
                 "rgb": shade.rgb,
                 "alpha": round(shade.alpha, 3),
                 "tip": shade.tip,
+                "pinned": pinned is not None and any(use.atom == pinned for use in token.atoms),
             }
             for token, shade, mark in zip(tokens, shades, marks, strict=True)
         ],
@@ -127,7 +134,7 @@ def _by_atom(tokens: Sequence[TokenDecomposition], atom: int) -> tuple[list[Shad
 
 def _by_strongest(tokens: Sequence[TokenDecomposition]) -> tuple[list[Shade], dict[str, Any]]:
     counts = Counter(t.atoms[0].atom for t in tokens if t.atoms and not t.special)
-    names = {t.atoms[0].atom: t.atoms[0].token for t in tokens if t.atoms}
+    names = {t.atoms[0].atom: tokens_of(t.atoms[0], _NAMED) for t in tokens if t.atoms}
     shared = [atom for atom, count in counts.most_common(len(_HUES)) if count > 1]
     hues = dict(zip(shared, _HUES, strict=False))
     shades = []
@@ -137,7 +144,8 @@ def _by_strongest(tokens: Sequence[TokenDecomposition]) -> tuple[list[Shade], di
             continue
         use = token.atoms[0]
         alpha = 0.1 + (_DEEPEST - 0.1) * use.share
-        tip = f"strongest: atom {use.atom}, from {visible_token(use.token)}, share {use.share:.0%}"
+        source = visible_token(tokens_of(use, _NAMED))
+        tip = f"strongest: atom {use.atom}, from {source}, share {use.share:.0%}{', negative' * (use.coefficient < 0)}"
         shades.append(Shade(hues.get(use.atom, _POSITIVE), alpha, tip))
     entries = [
         {"rgb": hues[atom], "text": visible_token(names[atom]), "note": f"atom {atom} × {counts[atom]}"}

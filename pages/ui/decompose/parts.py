@@ -10,10 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
+from itda_core.analysis.in_common import in_common, pattern_of, tokens_of
 from itda_core.analysis.replay import Replay
+from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
 from itda_core.figures import charts as figures_charts
-from itda_core.figures_as_text import figure, no_minus_zero
+from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
 from itda_core.pursuit.methods import NOTES
 from itda_core.runs.library import LibraryEntry
@@ -34,6 +36,8 @@ EXAMPLES = (
 )
 PROMPT, TOKEN, ATOM = "decompose.prompt", "decompose.token", "decompose.atom"
 _K, _METHOD, _COLOUR, _SPECIAL = "decompose.k", "decompose.method", "decompose.colour", "decompose.special"
+_SIGNS, _POSITIVE, _SMALL = "decompose.signs", "decompose.positive", "decompose.small"
+_SLIDER = 220  # pixels
 _MOST_STEPS = 64  # of the slider; more atoms per token than this explain nothing to a reader
 
 
@@ -42,7 +46,13 @@ class View(NamedTuple):
 
     k: int
     method: str
+    non_negative: bool
     special: bool
+
+    @property
+    def signs(self) -> str | None:
+        """What the address says of the coefficients' signs; None for the default."""
+        return "positive" if self.non_negative else None
 
 
 def submit(text: str) -> None:
@@ -64,34 +74,78 @@ def pick_atom(atom: int | None) -> None:
 
 def controls(entry: LibraryEntry) -> View:
     """k, method and special tokens; the rest of that row is filled by `colour_control`."""
-    most = max(2, min(entry.atoms or _MOST_STEPS, entry.d_model or _MOST_STEPS, _MOST_STEPS))
-    default_k = min(entry.k or 8, most)
-    address.arrive("k", _K, address.whole(1, most), default_k, within=entry.name)
+    most, own_k = most_k(entry), default_k(entry)
+    address.arrive("k", _K, address.whole(1, most), own_k, within=entry.name)
     default_method = entry.method or METHODS[0]
     address.arrive("method", _METHOD, address.one_of(*METHODS), default_method, within=entry.name)
-    row = st.container(horizontal=True, gap="medium")  # what has no room beside the others stands below them
-    row.slider("Atoms per token (k)", 1, most, key=_K, width=200)
-    row.segmented_control(
-        "Pursuit",
-        METHODS,
-        format_func=str.upper,
-        key=_METHOD,
-        required=True,
-        help=f"How the atoms of a token are found. {NOTES}",
-    )
-    st.session_state["decompose.colour.place"] = row.container(width="content")
+    row = st.container(horizontal=True, gap="medium", vertical_alignment="top")  # where it is too narrow, it wraps
+    row.slider("Atoms per token (k)", 1, most, key=_K, width=_SLIDER)
+    method, colour, special = (row.container(width="content", gap="xsmall") for _ in range(3))
+    with method:
+        st.segmented_control(
+            "Pursuit",
+            METHODS,
+            format_func=str.upper,
+            key=_METHOD,
+            required=True,
+            help=f"How the atoms of a token are found. {NOTES}",
+        )
+        non_negative = _only_positive()
+    st.session_state["decompose.colour.place"] = colour
     address.arrive("special", _SPECIAL, address.one_of("hidden", "shown"), "hidden")
-    row.segmented_control(
+    special.segmented_control(
         "Special tokens",
         ["hidden", "shown"],
         required=True,
         key=_SPECIAL,
         help="Special tokens, for example at the start of a text, have activations unlike all others.",
     )
-    address.leave("k", _K, st.session_state[_K], default_k)
+    address.leave("k", _K, st.session_state[_K], own_k)
     address.leave("method", _METHOD, st.session_state[_METHOD], default_method)
     address.leave("special", _SPECIAL, st.session_state[_SPECIAL], "hidden")
-    return View(st.session_state[_K], st.session_state[_METHOD], st.session_state[_SPECIAL] == "shown")
+    special_shown = st.session_state[_SPECIAL] == "shown"
+    return View(st.session_state[_K], st.session_state[_METHOD], non_negative, special_shown)
+
+
+def default_k(entry: LibraryEntry) -> int:
+    """The atoms per token that the page begins with for that dictionary."""
+    return min(entry.k or 8, most_k(entry))
+
+
+def most_k(entry: LibraryEntry) -> int:
+    """The most atoms per token that the page offers for that dictionary."""
+    return max(2, min(entry.atoms or _MOST_STEPS, entry.d_model or _MOST_STEPS, _MOST_STEPS))
+
+
+def _only_positive() -> bool:
+    """Whether the pursuit is to be non-negative."""
+    signs = address.arrive("signs", _SIGNS, address.one_of("any", "positive"), "any")
+    st.session_state[_POSITIVE] = signs == "positive"
+
+    def switched() -> None:
+        st.session_state[_SIGNS] = "positive" if st.session_state[_POSITIVE] else "any"
+
+    st.toggle(
+        "Only positive",
+        key=_POSITIVE,
+        on_change=switched,
+        help="Non-negative pursuit: an atom may be added, never subtracted. "
+        "It errs more, and every atom says what is there.",
+    )
+    address.leave("signs", _SIGNS, signs, "any")
+    return signs == "positive"
+
+
+def unfolded() -> bool:
+    """Whether the atoms with small shares are shown."""
+    small = address.arrive("small", _SMALL, address.one_of("hidden", "shown"), "hidden")
+    address.leave("small", _SMALL, small, "hidden")
+    return small == "shown"
+
+
+def unfold(opened: bool) -> None:
+    """The atoms with small shares were opened, or closed."""
+    st.session_state[_SMALL] = "shown" if opened else "hidden"
 
 
 def colour_control(pinned: int | None) -> str:
@@ -129,30 +183,34 @@ def arrive_atom(key: engine.DictionaryKey) -> int | None:
     return atom
 
 
-def atoms(key: engine.DictionaryKey, shown: Decomposition, token: TokenDecomposition, pinned: int | None) -> None:
+def facts_of(key: engine.DictionaryKey, shown: Decomposition, use: AtomUse) -> Sequence[str]:
+    """A few more things about an atom that `shown` uses."""
+    users = sum(any(u.atom == use.atom for u in t.atoms) for t in shown.tokens if not t.special)
+    dictionary = engine.dictionary(key)
+    error = dictionary.label(use.atom).error
+    sized = dictionary.config.rule.sized
+    return (
+        f"document {visible(use.document)}, characters {use.char_start:,} to {use.char_end:,}",
+        f"relative error {error:.2f} without this atom" if sized else f"became an atom at relative error {error:.2f}",
+        f"used by {users} of this prompt's {sum(not t.special for t in shown.tokens)} tokens",
+    )
+
+
+def atoms(
+    key: engine.DictionaryKey, shown: Decomposition, token: TokenDecomposition, pinned: int | None, *, unfolded: bool
+) -> None:
     """The chosen token's atoms, strongest first."""
-
-    def facts(use: AtomUse) -> Sequence[str]:
-        users = sum(any(u.atom == use.atom for u in t.atoms) for t in shown.tokens if not t.special)
-        dictionary = engine.dictionary(key)
-        error = dictionary.label(use.atom).error
-        sized = dictionary.config.rule.sized
-        return (
-            f"document {visible(use.document)}, characters {use.char_start:,} to {use.char_end:,}",
-            f"relative error {error:.2f} without this atom"
-            if sized
-            else f"became an atom at relative error {error:.2f}",
-            f"used by {users} of this prompt's {sum(not t.special for t in shown.tokens)} tokens",
-        )
-
     atom_list(
         token.atoms,
         title=f"Atoms of token {token.index}",
         token=visible_token(token.text),
         pinned=pinned,
-        facts=facts,
+        facts=lambda use: facts_of(key, shown, use),
         on_pick=pick_atom,
         key="decompose.atoms",
+        note=why_fewer(token, shown.k, shown.method, non_negative=shown.non_negative),
+        unfolded=unfolded,
+        on_unfold=unfold,
     )
 
 
@@ -160,28 +218,36 @@ def pinned_elsewhere(key: engine.DictionaryKey, token: TokenDecomposition, pinne
     """The pinned atom where the chosen token does not use it: its label stays in sight."""
     if pinned is None or any(use.atom == pinned for use in token.atoms):
         return
-    label = engine.dictionary(key).label(pinned)
+    places = engine.dictionary(key).labels(pinned)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Atom {pinned} is pinned; this token does not use it.", width="stretch")
         st.button("Unpin", type="tertiary", on_click=pick_atom, args=(None,), key="decompose.unpin")
-    seen = Accepted(label.token, label.context_before, label.context_after)
-    label_list([seen], empty="", key="decompose.pinned")
+    if shared := "; ".join(map(str, in_common(places))):
+        st.text(shared)
+    seen = [Accepted(label.token, label.context_before, label.context_after) for label in places]
+    label_list(seen, empty="", key="decompose.pinned")
 
 
-def measures(token: TokenDecomposition) -> None:
+def origin(shown: Decomposition) -> str:
+    """What was decomposed, in a line: model, place, k and pursuit."""
+    place = shown.site if shown.layer is None else f"layer {shown.layer}, {shown.site}"
+    signs = ", only positive" if shown.non_negative else ""
+    return visible(f"{shown.model} · {place} · k = {shown.k} · {shown.method.upper()}{signs}")
+
+
+def measures(token: TokenDecomposition, *, key: str) -> None:
     """How well the token is explained."""
-    with st.container(horizontal=True, gap="small"):  # what has no room beside the others stands below them
-        st.metric(
-            "Relative error", f"{token.relative_error:.3f}", border=True,
-            help="The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect.",
-        )  # fmt: skip
-        st.metric("Cosine", figure(token.cosine, ".3f"), border=True, help="Of the activation and its reconstruction.")
-        st.metric("L0", token.l0, border=True)
+    row = st.container(horizontal=True, gap="small", border=True, key=f"measures.{key}")
+    about = "The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect."
+    row.metric("Relative error", f"{token.relative_error:.3f}", help=about, width="content")
+    about = "Of the activation and its reconstruction."
+    row.metric("Cosine", figure(token.cosine, ".3f"), help=about, width="content")
+    row.metric("L0", token.l0, help="Different atoms in the sum.", width="content")
 
 
 def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) -> None:
     """The error after each step of the pursuit."""
-    sources = {use.atom: use.token for use in token.atoms}
+    sources = {use.atom: tokens_of(use, counted=False) for use in token.atoms}
     st.markdown("**The pursuit replayed**: error left after each atom")
     st.plotly_chart(
         figures_charts.error_by_step(replay, sources, pinned=pinned),
@@ -201,68 +267,9 @@ def replay_steps(replay: Replay, token: TokenDecomposition, pinned: int | None) 
     pursuit_replay(replay, {use.atom: use for use in token.atoms}, pinned=pinned, key="decompose.replay.steps")
 
 
-def whole_prompt(shown: Decomposition, pinned: int | None) -> None:
-    """The atoms of all tokens together, ranked."""
-    st.subheader("Over the whole prompt", anchor=False)
-    table = prompt_atoms(shown)
-    st.caption(f"{len(table):,} different atoms. Choose a row to pin its atom; a column's title sorts.")
-    key = f"decompose.prompt.{hash((shown.prompt, shown.k, shown.method, shown.model, shown.layer))}"
-
-    def picked() -> None:
-        rows = st.session_state[key]["selection"]["rows"]
-        pick_atom(int(table["atom"].iloc[rows[0]]) if rows else None)
-
-    st.dataframe(
-        table,
-        key=key,
-        hide_index=True,
-        on_select=picked,
-        selection_mode="single-row",
-        height=min(38 * (len(table) + 1), 380),
-        column_config={
-            "atom": st.column_config.NumberColumn("atom", format="%d", width="small"),
-            "token": st.column_config.TextColumn("source token", width="small"),
-            "context": st.column_config.TextColumn("source context", width="large"),
-            "tokens": st.column_config.NumberColumn("tokens", help="How many tokens use it.", width="small"),
-            "max": st.column_config.NumberColumn("max", help="Its largest coefficient by size.", format="%+.2f"),
-            "sum": st.column_config.ProgressColumn(
-                "sum", help="The sum of the sizes of its coefficients.", format="%.2f", min_value=0.0,
-                max_value=max(table["sum"], default=1.0),
-            ),
-            "where": st.column_config.TextColumn("tokens that use it", width="medium"),
-        },
-    )  # fmt: skip
-
-
-def prompt_atoms(shown: Decomposition) -> pd.DataFrame:
-    """One row per atom used in the prompt's own tokens (special ones left out), most used first."""
-    uses: dict[int, list[tuple[TokenDecomposition, AtomUse]]] = {}
-    for token in shown.tokens:
-        if not token.special:
-            for use in token.atoms:
-                uses.setdefault(use.atom, []).append((token, use))
-    rows = [
-        {
-            "atom": atom,
-            "token": visible_token(found[0][1].token),
-            "context": visible(
-                f"{found[0][1].context_before[-40:]}⟦{found[0][1].token}⟧{found[0][1].context_after[:40]}"
-            ),
-            "tokens": len(found),
-            "max": max((use.coefficient for _, use in found), key=abs),
-            "sum": sum(abs(use.coefficient) for _, use in found),
-            "where": " ".join(visible_token(token.text).strip() for token, _ in found[:12]),
-        }
-        for atom, found in uses.items()
-    ]
-    table = pd.DataFrame(rows, columns=["atom", "token", "context", "tokens", "max", "sum", "where"])
-    table = no_minus_zero(table, 2)
-    return table.sort_values(["tokens", "sum"], ascending=False, ignore_index=True)
-
-
 def exports(entry: LibraryEntry, shown: Decomposition, *, show_special: bool) -> shell.Files:
     """What of this page can be taken along."""
-    stem = f"{entry.name}-k{shown.k}-{shown.method}"
+    stem = f"{entry.name}-k{shown.k}-{shown.method}{'-positive' * shown.non_negative}"
 
     def page() -> str:
         return figures_charts.decomposition_page(shown, dictionary=entry.name, show_special=show_special)
@@ -292,6 +299,8 @@ def csv(shown: Decomposition) -> str:
             "document": use.document,
             "char_start": use.char_start,
             "char_end": use.char_end,
+            "source_tokens": tokens_of(use),
+            "in_common": pattern_of(use),
         }
         for token in shown.tokens
         for rank, use in enumerate(token.atoms, start=1)

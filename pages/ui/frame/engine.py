@@ -144,21 +144,21 @@ def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
 
 
 @st.cache_resource(max_entries=96, show_spinner=False)
-def decomposition(key: DictionaryKey, prompt: str, k: int, method: str) -> Decomposition:
+def decomposition(key: DictionaryKey, prompt: str, k: int, method: str, non_negative: bool = False) -> Decomposition:
     """A prompt decomposed; cached."""
     from itda_core.analysis import decompose_activations
 
-    return decompose_activations(dictionary(key), read_prompt(key, prompt), k, method)
+    return decompose_activations(dictionary(key), read_prompt(key, prompt), k, method, non_negative=non_negative)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str) -> Replay:
+def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str, non_negative: bool = False) -> Replay:
     """The pursuit of one token replayed; cached."""
     from itda_core.analysis import replay as replayed
 
     read = read_prompt(key, prompt)
     with holder().lend(model_spec(key)) as model:
-        return replayed(model, dictionary(key), read, token, k, method)
+        return replayed(model, dictionary(key), read, token, k, method, non_negative=non_negative)
 
 
 class Description(NamedTuple):

@@ -20,7 +20,21 @@ PAGES = {
 }
 GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
 # What a visitor chose on a page goes along wherever a link leads there, unless the link asks for something else.
-_VISITORS = {"Decompose": ("prompt", "token", "k", "method", "special", "atom", "colour")}
+_VISITORS = {
+    "Decompose": (
+        "prompt",
+        "token",
+        "k",
+        "method",
+        "signs",
+        "special",
+        "atom",
+        "colour",
+        "small",
+        "beside",
+        "beside_atom",
+    )
+}
 _SHOWN, _DICTIONARY, _LAST = "navigation.shown", "navigation.dictionary", "navigation.last"
 
 

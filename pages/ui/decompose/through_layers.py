@@ -1,0 +1,42 @@
+"""One prompt through the layers of its model: the same kind of dictionary, one layer up or down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from itda_core.runs.library import LibraryEntry
+from itda_core.runs.through_layers import through_layers
+from pages.ui.components.layer_stepper import layer_stepper
+from pages.ui.decompose.parts import View, default_k
+from pages.ui.frame import address
+
+
+def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> bool:
+    """Draws the layers that have such a dictionary, if there are several; says whether there are."""
+    found = through_layers(entry, listed)
+    if len(found) < 2 or entry.layer is None:
+        return False
+
+    def step(layer: int) -> None:
+        _go_to(found[layer], view)
+
+    names = {layer: one.name for layer, one in found.items()}
+    layer_stepper(names, chosen=entry.layer, on_pick=step, key="decompose.layers")
+    return True
+
+
+def _go_to(entry: LibraryEntry, view: View) -> None:
+    """Another dictionary in this page's address: prompt, token, k and pursuit stay, the pinned atom does not.
+
+    All is written at once: each write is a step for the browser's Back.
+    """
+    values = dict(st.query_params.to_dict())
+    values.pop("atom", None)  # an atom's number means nothing in another dictionary
+    values["dictionary"] = address.writable(entry.name)
+    for name, value, own in (("k", view.k, default_k(entry)), ("method", view.method, entry.method)):
+        values.pop(name, None)
+        if value != own:
+            values[name] = str(value)
+    st.query_params.from_dict(values)
