@@ -14,7 +14,8 @@ from tests import house
 
 ROOT = Path(itda_core.__file__).resolve().parents[1]
 BASE = {  # every room stands on these
-    *("arguments", "errors", "files", "fingerprints", "foreign", "hub", "machine", "printable", "time_left"),
+    *("arguments", "errors", "figures_as_text", "files", "fingerprints", "foreign", "hub", "machine", "printable"),
+    "time_left",
 }
 DIRECTLY: dict[str, set[str]] = {
     "pursuit": set(),

@@ -33,7 +33,7 @@ function numbers(low, high, percent) {
   const span = (high - low) * shown;
   const digits = span >= 4 ? 0 : span >= 0.4 ? 1 : 2;
   return Array.from({ length: TICKS }, (_, i) => low + (high - low) * i / (TICKS - 1))
-    .map(value => [value, `${(value * shown).toFixed(digits)}${percent ? '%' : ''}`]);
+    .map(value => [value, `${(value * shown).toFixed(digits).replace(/^-(?=[0.]+$)/, '')}${percent ? '%' : ''}`]);
 }
 
 // Where everything goes, for a canvas of this width in CSS pixels.
@@ -213,7 +213,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const theme = getComputedStyle(root);
     context.fillStyle = theme.getPropertyValue('--st-background-color') || (data.dark ? '#000' : '#fff');
     context.fillRect(0, 0, at.width, at.height);
-    draw(context, data, at, chosen, theme.color);
+    draw(context, data, at, null, theme.color); // the frame is the cursor's, no part of the figure
     save(printed, data.file);
   };
   if (data.pickable) {

@@ -69,6 +69,13 @@ class Evaluation:
     sinks_left_out: int = 0  # tokens whose norm is above what the dictionary was built from: not among `tokens`
     identity: str | None = field(default=None, metadata=ADDED)  # of the dictionary, whatever its folder is called later
 
+    @property
+    def ce_rise(self) -> float | None:
+        """ce_reconstructed - ce_original, nats per prediction: what the score, a share of what zeros cost, may hide."""
+        if self.ce_reconstructed is None or self.ce_original is None:
+            return None
+        return self.ce_reconstructed - self.ce_original
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values by the fields' names."""
         return asdict(self)

@@ -48,7 +48,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
         typer.echo("The library is empty; train a dictionary with itda train or add one with itda library import.")
         return
     print_table(
-        ("name", "model", "layer", "site", "selection", "atoms", "k", "FVU", "MiB", "created"),
+        ("name", "model", "layer", "site", "selection", "tokens", "atoms", "k", "FVU", "MiB", "created"),
         [
             (
                 entry.name + (" (damaged)" if entry.problem else " (bundled)" if entry.bundled else ""),
@@ -56,6 +56,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
                 entry.layer,
                 entry.site,
                 with_purpose(entry.selection),
+                None if entry.tokens is None else f"{entry.tokens:,}",
                 entry.atoms,
                 entry.k,
                 None if entry.fvu is None else f"{entry.fvu:.3f}",
@@ -64,7 +65,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
             )
             for entry in entries
         ],
-        numbers=("layer", "atoms", "k", "FVU", "MiB"),
+        numbers=("layer", "tokens", "atoms", "k", "FVU", "MiB"),
     )
     for entry in entries:
         if entry.problem:
@@ -80,6 +81,7 @@ def show(dictionary: Reference, library: LibraryFolder = None, as_json: AsJson =
     """What a dictionary was grown from, how, and how well it does."""
     from itda_core.dictionaries.storage.description import read_description
     from itda_core.dictionaries.storage.dictionary_folder import read_summary
+    from itda_core.runs.evaluation.measured_loss import loss_words
 
     path = Library(library).find(dictionary)
     summary = read_summary(path)
@@ -93,6 +95,7 @@ def show(dictionary: Reference, library: LibraryFolder = None, as_json: AsJson =
             rows += [(f"{name}.{inner}", item) for inner, item in value.items()]
         else:
             rows.append((name, value))
+    rows += [(f"loss.{name}", word) for name, word in loss_words(path).items()]
     print_table(("", ""), rows)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from itda_core import printable
+from itda_core.figures_as_text import figure
 from itda_core.files import finite
 from itda_core.runs.training.words import stage_words, step_words, time_left_words
 from itda_core.runs.transfer.run import TransferProgress
@@ -77,7 +78,7 @@ def print_decomposition(result: Decomposition) -> None:
                     f"'{token.text}'" if first else None,
                     f"{token.relative_error:.3f}" if first else None,
                     atom and atom.atom,
-                    atom and f"{atom.coefficient:+.2f}",
+                    atom and figure(atom.coefficient, "+.2f"),
                     atom and _seen_at(atom),
                 )
             )
@@ -91,16 +92,25 @@ def print_decomposition(result: Decomposition) -> None:
 def print_evaluations(results: Sequence[Evaluation]) -> None:
     """One row per dictionary, k and method; the columns of predictions only where a model makes some."""
     headed = any(result.ce_original is not None for result in results)
-    predicted = ("CE score", "CE", "CE reconstructed", "CE zero", "KL") if headed else ()
+    predicted = ("CE score", "CE rise", "KL", "CE", "CE reconstructed", "CE zero") if headed else ()
     numbers = ("k", "tokens", "FVU", "error", "cosine", "L0", "dead", *predicted)
     rows = []
     for result in results:
         figures = (result.fvu, result.relative_error, result.cosine, result.l0, result.dead_fraction)
-        ce = (result.ce_score, result.ce_original, result.ce_reconstructed, result.ce_zero, result.kl)
-        shown = [None if figure is None else f"{figure:.3f}" for figure in (*figures, *(ce if headed else ()))]
+        ce = (
+            *(result.ce_score, result.ce_rise, result.kl),
+            *(result.ce_original, result.ce_reconstructed, result.ce_zero),
+        )
+        shown = [None if value is None else figure(value, ".3f") for value in (*figures, *(ce if headed else ()))]
         name = Path(result.dictionary).name
         rows.append((name, result.k, result.method, result.text, f"{result.tokens:,}", *shown))
     print_table(("dictionary", "k", "method", "text", *numbers[1:]), rows, numbers=numbers)
+    if headed:
+        typer.echo(
+            "CE and KL are in nats per prediction. CE rise: by how much the loss grows with the reconstruction in the "
+            "activation's place. CE score: what is kept, as a share of what zeros there would cost.",
+            err=True,
+        )
 
 
 def print_jaccard(matrix: JaccardMatrix) -> None:
@@ -156,7 +166,7 @@ def print_transfer(table: TransferTable) -> None:
     rows = []
     for cell in table.cells:
         figures = (cell.fvu, cell.own_fvu, cell.random_fvu, cell.random_sd, cell.gain, cell.l0)
-        shown = [None if figure is None else f"{figure:.3f}" for figure in figures]
+        shown = [None if value is None else figure(value, ".3f") for value in figures]
         rows.append((cell.labels, cell.layer, cell.k, f"{cell.atoms:,}", f"{cell.comparable:.0%}", *shown))
     print_table(("labels of", *numbers), rows, numbers=numbers)
     typer.echo(

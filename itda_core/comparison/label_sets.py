@@ -71,6 +71,11 @@ class LabelSet:
         """(n_labels,) int64, by the set's own tokenizer."""
         return self.frame["token_id"].to_numpy(np.int64)[self.row]
 
+    @cached_property
+    def n_atoms(self) -> int | None:
+        """How many atoms the labels belong to; None for a union, whose atoms may have the same number."""
+        return int(self.frame["atom"].iloc[self.row].nunique()) if len(self.specs) == 1 else None
+
     @classmethod
     def of(cls, dictionary: Labelled, name: str | None = None) -> LabelSet:
         """All labels of `dictionary` (an AtomDictionary or a LabelsOnly); each label of a consensus atom counts.

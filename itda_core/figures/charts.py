@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.analysis.small_shares import SMALL, small_shares
+from itda_core.figures_as_text import figure as figure_of
+from itda_core.figures_as_text import signed
 from itda_core.printable import visible, visible_token
 from itda_core.pursuit.methods import NAMES
 
@@ -53,9 +55,9 @@ def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | N
                 "line": {"color": _PINNED, "width": [3 if one else 0 for one in chosen]},
                 "cornerradius": 3,
             },
-            customdata=[[step.atom, name, step.coefficient] for step, name in zip(steps, names, strict=True)],
+            customdata=[[step.atom, name, signed(step.coefficient)] for step, name in zip(steps, names, strict=True)],
             hovertemplate=(
-                "step %{x}: atom %{customdata[0]}, from %{customdata[1]}<br>coefficient %{customdata[2]:+.2f}<br>"
+                "step %{x}: atom %{customdata[0]}, from %{customdata[1]}<br>coefficient %{customdata[2]}<br>"
                 "error left %{y:.4f}<extra></extra>"
             ),
         )
@@ -157,13 +159,10 @@ def evaluations(
             mode="lines+markers" if len(set(xs)) == len(xs) else "markers",  # two at one place: no line leads on
             line={"color": colour, "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
             marker={"size": 7},
-            customdata=[
-                [escape(_part(result, "dictionary")), result.k, result.method.upper(), f"{result.tokens:,}"]
-                for result in members
-            ],
+            customdata=[_told(result, quantity) for result in members],
             hovertemplate=(
                 "%{customdata[0]}<br>k = %{customdata[1]}, %{customdata[2]}, %{customdata[3]} tokens<br>"
-                "%{y:.4f}<extra></extra>"
+                "%{y:.4f}%{customdata[4]}<extra></extra>"
             ),
         )
     rows = (len(lines) - 1) // _NAMES_PER_ROW if differing else 0
@@ -178,6 +177,18 @@ def evaluations(
     if quantity == "fvu":
         figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+def _told(result: Evaluation, quantity: str) -> list[object]:
+    """What hovering says of one result, and of a CE score what it costs."""
+    cost = _cost(result) if quantity == "ce_score" else ""
+    return [escape(_part(result, "dictionary")), result.k, result.method.upper(), f"{result.tokens:,}", cost]
+
+
+def _cost(result: Evaluation) -> str:
+    """What a CE score may hide, for the hover: the rise of the loss, and KL."""
+    rise = "" if result.ce_rise is None else f"<br>loss {signed(result.ce_rise, '+.4f')} nats"
+    return rise if result.kl is None else f"{rise}<br>KL {figure_of(result.kl, '.4f')} nats"
 
 
 def _part(result: Evaluation, name: str) -> str:
@@ -285,8 +296,9 @@ def _token_section(token: TokenDecomposition, decomposition: Decomposition) -> s
         shown += f"<details><summary>and {small} more, each with a share below {SMALL:.0%}</summary>"
         shown += f"{_atom_table(rows[len(rows) - small :])}</details>"
     why = why_fewer(token, decomposition.k, decomposition.method, non_negative=decomposition.non_negative)
+    cosine = figure_of(token.cosine, ".4f")
     return f"""<section id="t{token.index}"><h2>Token {token.index}: <bdi>{escape(token.text)}</bdi></h2>
-<div class="muted">relative error {token.relative_error:.4f} · cosine {token.cosine:.4f} · {token.l0} atoms</div>
+<div class="muted">relative error {token.relative_error:.4f} · cosine {cosine} · {token.l0} atoms</div>
 {shown}
 <div class="muted">{escape(why)}</div></section>"""
 
@@ -308,9 +320,9 @@ def _atom_row(rank: int, use: AtomUse) -> str:
         )
     else:
         context = f"<bdi>{context}</bdi>"
-    sign = ' class="negative"' if use.coefficient < 0 else ""
+    sign, coefficient = ' class="negative"' if use.coefficient < 0 else "", signed(use.coefficient, "+.3f")
     return (
-        f'<tr{sign}><td class="num">{rank}</td><td>{context}</td><td class="num">{use.coefficient:+.3f}</td>'
+        f'<tr{sign}><td class="num">{rank}</td><td>{context}</td><td class="num">{coefficient}</td>'
         f'<td class="num">{use.share:.1%}</td><td class="num">{use.atom}</td>'
         f"<td><bdi>{escape(use.document)}</bdi></td></tr>"
     )

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itda_core.figures.page import page
+from itda_core.figures_as_text import figure
+
 if TYPE_CHECKING:
     from itda_core.comparison import JaccardMatrix
 
@@ -54,8 +57,8 @@ def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Seq
     elif colours == "z":
         low, high = min(0.0, float(between.min(initial=0.0))), float(between.max(initial=1.0))
     digits = 1 if n <= 8 else 0
-    form = f"{{:.{digits}%}}" if percent else "{:.0f}"
-    written = [["" if np.isnan(value) else form.format(value).rstrip("%") for value in row] for row in values]
+    form = f".{digits}%" if percent else ".0f"
+    written = [["" if np.isnan(value) else figure(value, form).rstrip("%") for value in row] for row in values]
     hover = [[hover_of(matrix, i, j) for j in range(n)] for i in range(n)]
     title = {"fixed": "Jaccard", "chance": "Jaccard", "z": "z above chance"}[colours]
     both, names = tuple(groups), matrix.labels
@@ -70,7 +73,7 @@ def hover_of(matrix: JaccardMatrix, i: int, j: int) -> str:
     if i != j and matrix.low is not None and matrix.high is not None and matrix.level is not None:
         lines.append(f"{matrix.level:.0%} interval {matrix.low[i, j]:.1%} to {matrix.high[i, j]:.1%}")
     if i != j and not np.isnan(matrix.null_jaccard[i, j]):
-        z = "" if np.isnan(matrix.z[i, j]) else f", z = {matrix.z[i, j]:.1f}"
+        z = "" if np.isnan(matrix.z[i, j]) else f", z = {figure(matrix.z[i, j], '.1f')}"
         lines.append(f"chance {matrix.null_jaccard[i, j]:.2%}{z}")
     lines.append(f"{matrix.intersection[i, j]:,} shared of {sizes[i, j]:,} and {sizes[j, i]:,}")
     if not np.isnan(matrix.comparable_fraction[i, j]):
@@ -84,23 +87,6 @@ def short(name: str) -> str:
         return name
     half = (_LONGEST_NAME - 1) // 2
     return f"{name[: _LONGEST_NAME - 1 - half]}…{name[-half:]}"
-
-
-_PAGE_STYLE = """
-:root{color-scheme:light dark;--ink:#25252e;--muted:#6b6b78;--line:#e3e3ea;--ground:#fff}
-@media (prefers-color-scheme:dark){:root{--ink:#e9e9ef;--muted:#9d9dab;--line:#33333e;--ground:#15151a}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);margin:2rem auto;padding:0 1rem;
-  max-width:90rem}
-h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}.muted{color:var(--muted)}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem;font-variant-numeric:tabular-nums}
-th{font-weight:500;color:var(--muted);text-align:left;padding:1px 6px;white-space:nowrap}
-th.top{writing-mode:vertical-rl;transform:rotate(180deg)}td{padding:3px 5px;text-align:center;min-width:1.7rem}
-.edge{border-left:2px solid #80808c}tr.edge td,tr.edge th{border-left-width:0;border-top:2px solid #80808c}
-tr.edge td.edge{border-left-width:2px}
-ol{padding-left:3rem}li{margin:.15rem 0}
-bdi{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
-mark{background:rgba(99,102,241,.28);color:inherit;border-radius:3px}
-"""
 
 
 @dataclass(frozen=True)
@@ -117,25 +103,17 @@ def comparison_page(cells: Cells, *, title: str, facts: Sequence[str], passages:
 
     It holds no script and may load nothing (its content security policy says so); all text is escaped.
     """
+    return page(title, facts, [matrix(cells), *map(_passages, passages)])
+
+
+def matrix(cells: Cells) -> str:
+    """The cells as an HTML table, each with its value and what hovering tells of it."""
     columns = "".join(
         f'<th class="top{_edge(cells.column_groups, j)}">{escape(short(name))}</th>'
         for j, name in enumerate(cells.columns)
     )
     rows = "\n".join(_row(cells, i) for i in range(len(cells.rows)))
-    written_facts = "".join(f'<div class="muted">{escape(fact)}</div>' for fact in facts)
-    lists = "\n".join(_passages(part) for part in passages)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title><style>{_PAGE_STYLE}</style></head><body>
-<h1>{escape(title)}</h1>
-{written_facts}
-<div class="wide"><table><tr><th></th>{columns}</tr>
-{rows}</table></div>
-{lists}
-</body></html>
-"""
+    return f'<div class="wide"><table><tr><th></th>{columns}</tr>\n{rows}</table></div>'
 
 
 def _row(cells: Cells, i: int) -> str:
@@ -150,9 +128,8 @@ def _cell(cells: Cells, i: int, j: int) -> str:
     kind = f' class="{edge}"' if edge else ""
     if np.isnan(value):
         return f"<td{kind}></td>"
-    alpha = float(np.clip((value - cells.low) / max(cells.high - cells.low, 1e-9), 0, 1))
-    # A tint of at most 0.55 leaves the page's own ink readable on it, light or dark.
-    style = f"background:rgba(99,102,241,{0.55 * alpha:.3f})"
+    share = float(np.clip((value - cells.low) / max(cells.high - cells.low, 1e-9), 0, 1))
+    style = f"--share:{share:.3f}"  # of the deepest tint, which the page chooses so that its ink stays readable on it
     return f'<td{kind} style="{style}" title="{escape(cells.hover[i][j])}">{escape(cells.written[i][j])}</td>'
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from itda_core.figures.charts import INDIGO, ORANGE, style
 from itda_core.figures.heatmaps import Cells
+from itda_core.figures_as_text import figure as figure_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -129,7 +130,7 @@ def cells(table: TransferTable, k: int, figure: Literal["below_random", "gain", 
 
 
 def _percent(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.0%}"  # no minus before a zero
+    return figure_of(value, ".0%")
 
 
 def _hover(cell: Transfer) -> str:
@@ -148,5 +149,5 @@ def _plain(cell: Transfer) -> str:
         spread = "" if cell.random_sd is None else f" ± {cell.random_sd:.4f}"
         lines.append(f"random places {cell.random_fvu:.4f}{spread}")
     if cell.gain is not None:
-        lines.append(f"{cell.gain:.0%} of the way from random to its own")
+        lines.append(f"{figure_of(cell.gain, '.0%')} of the way from random to its own")
     return "\n".join(lines)

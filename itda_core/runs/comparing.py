@@ -71,6 +71,7 @@ def compare(
     from itda_core.comparison import LabelSet, jaccard_matrix
     from itda_core.comparison.overlap.chance import check_null
     from itda_core.comparison.overlap.comparability import comparability
+    from itda_core.comparison.overlap.jaccard_report import labels_and_atoms
     from itda_core.comparison.overlap.refusals import check
 
     check_null(null)
@@ -82,7 +83,7 @@ def compare(
         sets = by_model(sets)
     check(sets)
     on_step("reading the corpus")
-    notes: list[str] = []
+    notes = list(filter(None, [labels_and_atoms(sets)]))
     text = tokenizers = None
     try:
         text = corpus_of_labels(sets, corpus)

@@ -51,6 +51,7 @@ class LibraryEntry:
     method: str | None = None
     corpus: str | None = None
     fvu: float | None = None
+    tokens: int | None = None  # of the text that were read
     created: str | None = None  # ISO 8601, UTC
     bytes: int | None = None
     identity: str | None = None  # hexadecimal sha256 of what it is; a rename does not change it
@@ -164,7 +165,7 @@ class Library:
         text = str(source).strip()
         path = Path(os.path.expanduser(text))
         if not os.path.lexists(path):
-            if not _HUB_ID.fullmatch(text):
+            if not is_hub_id(text):
                 raise UserError(
                     f"{shown(repr(text))} is no folder, no zip file and no Hub id (owner/name); check the path."
                 )
@@ -259,6 +260,11 @@ class Library:
         return "the library is empty: train a dictionary (itda train) or import one (itda library import)."
 
 
+def is_hub_id(text: str) -> bool:
+    """Whether `text` can be the name of a repository on the Hub: owner/name."""
+    return _HUB_ID.fullmatch(text) is not None
+
+
 def _is_plain(name: str) -> bool:
     """Whether `name` can only mean something directly inside a folder."""
     return bool(name) and name not in (".", "..") and not name.startswith(PARTIAL) and not re.search(r"[/\\\0]", name)
@@ -315,6 +321,7 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
         method=summary.method,
         corpus=summary.corpus,
         fvu=summary.fvu,
+        tokens=summary.tokens,
         created=summary.created,
         bytes=summary.bytes,
         identity=summary.identity,

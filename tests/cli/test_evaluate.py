@@ -77,6 +77,8 @@ def test_for_people(itda: Cli, layers: list[Path], text: Path) -> None:
     assert "left out" in err
     header, *rows = out.splitlines()
     assert "CE score" in header
+    assert "CE rise" in header
+    assert "CE rise: by how much the loss grows" in err
     assert [row.split()[:4] for row in rows] == [[path.name, "4", "mp", "held-out"] for path in layers]
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from itda_core import AtomDictionary, UserError
 from itda_core.comparison import LabelSet
 from itda_core.comparison.label_sets import packed
+from itda_core.comparison.overlap.jaccard_report import labels_and_atoms
 from itda_core.dictionaries import TrainConfig
 from itda_core.dictionaries.provenance import AtomLabel, to_frame
 from itda_core.runs import BUNDLED
@@ -50,6 +51,13 @@ def test_all_labels_of_a_consensus_atom_count() -> None:
     assert made.name == "model L0 resid_post"
     assert made.tokens == 9
     assert made.spec == spec_of()
+    assert (len(made), made.n_atoms) == (3, 1)
+    assert LabelSet.union([made, made], "both").n_atoms is None
+    single = set_of([("a", 0, 1), ("a", 0, 2)])
+    assert labels_and_atoms([single]) == ""
+    assert labels_and_atoms([single, made]) == (
+        "Every label counts, also where an atom has several: model L0 resid_post has 3 labels of 1 atoms."
+    )
 
 
 def test_a_folder_read_without_its_atoms_says_the_same_as_the_dictionary() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from itda_core.comparison import LabelSet
+from itda_core.comparison.overlap.differences import differences
 from itda_core.runs.library import BUNDLED
 from tests.e2e.conftest import PATIENCE, Visit
 
@@ -29,7 +32,17 @@ def click_cell(visit: Visit, row: int, column: int) -> None:
 
 
 def shared(one: str, other: str) -> list[str]:
-    """The first labels both bundled dictionaries have, in the first one's order, from their files alone."""
+    """The tokens of the labels both bundled dictionaries have, the most surprising first."""
+    found = differences((LabelSet.load(BUNDLED / one), LabelSet.load(BUNDLED / other)))
+    ranked = found.most_surprising()["token"].tolist()
+    in_order = shared_in_order(one, other)
+    assert Counter(ranked) == Counter(in_order)
+    assert ranked[:10] != in_order[:10]
+    return ranked
+
+
+def shared_in_order(one: str, other: str) -> list[str]:
+    """The same in the first one's order, from their files alone."""
     columns = ["document", "window_start", "char_end"]
     frames = [
         pd.read_parquet(BUNDLED / name / "provenance.parquet").sort_values("order").drop_duplicates(columns)
@@ -150,7 +163,12 @@ def test_the_heatmap_is_told_on_hover_walked_by_keys_and_saved(visit: Visit, tmp
         assert picture.size == (3 * int(box["width"]), 3 * round(box["height"]))
         # Each cell has a colour of its own: the diagonal's is the darkest of the scale.
         at = (round(3 * (left + 0.5 * width)), round(3 * (top + 0.15 * height)))
-        assert picture.convert("RGB").getpixel(at) == (0x2E, 0x2A, 0x78)
+        drawn = picture.convert("RGB")
+        assert drawn.getpixel(at) == (0x2E, 0x2A, 0x78)
+        # The last cell is chosen, and has its frame on the page alone.
+        edge = (round(3 * (left + 2.5 * width)), round(3 * (top + 2 * height)) + 3)
+        assert drawn.getpixel(edge) == (0x2E, 0x2A, 0x78)
+        assert (0xF9, 0x73, 0x16) not in {colour for _, colour in drawn.getcolors(2**24) or []}
     visit.assert_stayed_here()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from itda_core.runs.matching.status import MatchStatus
 from pages.ui.compare import matrix as compare_matrix
 from pages.ui.compare import over_training as compare_over_training
 from pages.ui.compare.matching import results as matching_results
+from pages.ui.components.printable import visible
 from pages.ui.frame.engine import TrainingMoment
 from tests.pages.conftest import HOSTILE, N_ATOMS, Studio, asked_for, components, notices, parsed_text, startable
 
@@ -202,6 +204,34 @@ def test_comparability_is_said_first(studio: Studio, three: dict[str, set[Any]])
     least, most = (extreme(map(len, three.values())) for extreme in (min, max))
     assert line.startswith(f"3 dictionaries of the corpus made-up, {least} to {most} labels each; one tokenizer")
     assert "Comparable: 100.0%" in line
+
+
+def test_what_is_counted_of_atoms_with_several_labels_is_said(studio: Studio, three: dict[str, set[Any]]) -> None:
+    test = studio.open("compare", cell=f"{FIRST}~{SECOND}")
+    assert "Every label counts" not in notices(test)[0]
+    assert "Atoms" not in facts(test)
+    path = studio.home / "library" / FIRST / "provenance.parquet"
+    frame = pd.read_parquet(path)
+    again = frame.assign(char_end=frame["char_end"] + 5000, order=frame["order"] + len(frame))
+    pd.concat([frame, again], ignore_index=True).to_parquet(path)
+    os.utime(path.with_name("dictionary.json"))  # as if it had been written anew
+    test = studio.open("compare", cell=f"{FIRST}~{SECOND}")
+    n, others = len(three[FIRST]), len(three[SECOND])  # places, each once
+    said = f"also where an atom has several: {FIRST} has {2 * n} labels of {n} atoms."
+    assert said in notices(test)[0]
+    assert facts(test)["Labels"].startswith(f"{2 * n} and ")
+    assert facts(test)["Atoms"] == f"{n} and {others}; every label of an atom counts"
+
+
+def test_shared_labels_come_by_their_surprise(studio: Studio, three: dict[str, set[Any]]) -> None:
+    from itda_core.comparison import LabelSet
+    from itda_core.comparison.overlap.differences import differences
+
+    library = studio.home / "library"
+    found = differences((LabelSet.load(library / FIRST), LabelSet.load(library / THIRD)))
+    ranked = found.most_surprising()["context_before"].tolist()
+    test = studio.open("compare", cell=f"{FIRST}~{THIRD}")
+    assert [label["before"] for label in listed(test)] == [visible(context[-70:]) for context in ranked[:10]]
 
 
 def test_what_cannot_be_compared_is_refused_with_the_reason(studio: Studio, three: dict[str, set[Any]]) -> None:

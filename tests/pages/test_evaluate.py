@@ -240,11 +240,28 @@ def test_a_finished_evaluation_shows_every_figure(studio: Studio) -> None:
     assert "evaluate.resume" not in keys
 
 
+def test_the_score_stands_beside_what_it_costs_in_nats(studio: Studio) -> None:
+    results = (*RESULTS[:3], replace(RESULTS[3], ce_reconstructed=2.99999, kl=0.4, cosine=-0.00001))
+    test = studio.open("evaluate", job=job_of(studio, REQUEST, replace(DONE, results=results)).id)
+    table = table_of(test)
+    columns = list(table)
+    assert columns[columns.index("CE score") + 1 :][:2] == ["rise of CE (nats)", "KL (nats)"]
+    assert list(table["rise of CE (nats)"]) == [0.5, 0.5, 0.5, 0.0]  # the browser would write -0.00001 as -0.0000
+    assert list(table["cosine"]) == [0.9, 0.9, 0.9, 0.0]
+    said = next(caption.value for caption in test.caption if "nats" in caption.value)
+    assert said == (
+        "In nats per predicted token: the loss changes by 0.000 to +0.500, KL is 0.100 to 0.400; zeros in the "
+        "activation's place cost +6.00, the scale of the CE score."
+    )
+    assert charts(test)[1]["data"][0]["customdata"][0][4] == "<br>loss +0.5000 nats<br>KL 0.1000 nats"
+
+
 def test_an_encoder_has_no_columns_and_no_charts_of_predictions(studio: Studio) -> None:
     none = dict.fromkeys(("ce_original", "ce_reconstructed", "ce_zero", "ce_score", "kl"))
     job = job_of(studio, REQUEST, replace(DONE, results=tuple(replace(result, **none) for result in RESULTS)))
     test = studio.open("evaluate", job=job.id)
-    assert not {"CE score", "KL (nats)"} & set(table_of(test))
+    assert not {"CE score", "KL (nats)", "rise of CE (nats)"} & set(table_of(test))
+    assert not any("nats" in caption.value for caption in test.caption)
     assert len(charts(test)) == 2
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from itda_core.bench.exponent import exponent
 from itda_core.bench.streaming.results import Read, StreamBench
+from itda_core.figures_as_text import figure
 
 COLUMNS = ("case", "tokens", "seconds", "speedup", "GB asked", "GB from disk", "peak MB", "of checkpoint", "differs")
 NUMBERS = COLUMNS[1:]
@@ -79,7 +80,7 @@ def growth_rows(bench: StreamBench) -> Iterator[tuple[object, ...]]:
             f"{point.tokens:,}",
             f"{point.seconds:.2f}",
             f"{point.planned_seconds:.2f}",
-            f"{point.off:+.0%}",
+            figure(point.off, "+.0%"),
             _gigabytes(point.bytes_read),
             _gigabytes(point.planned_bytes),
         )

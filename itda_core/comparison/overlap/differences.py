@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from itda_core.comparison.label_sets import LabelSet, packed, together
 from itda_core.comparison.overlap.crop import first_of
 from itda_core.comparison.overlap.refusals import check
+from itda_core.comparison.overlap.surprise import surprise
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class Differences:
 
     `shared`, `only_one` and `only_two` have a row per prefix, in order of entering, with the columns SHOWN, `char_end`
     and `kind` (of passage; of corpora other than the bundled one the document); `shared` also has `atom_two` and
-    `order_two`, and is in the first one's order.
+    `order_two`, and `surprise` in bits (module surprise), and is in the first one's order.
 
     `by_token` and `by_kind` count them: per token text, or kind, the columns COUNTED (`one` and `two` are how many
     labels each dictionary has there in all) and `difference`, two's count less one's; largest differences first.
@@ -42,6 +44,11 @@ class Differences:
     by_kind: pd.DataFrame
     not_comparable: tuple[int, int]  # labels of each that were left out
     cropped: tuple[int, int] = (0, 0)  # comparable ones of each that were left out because the other has fewer
+
+    def most_surprising(self) -> pd.DataFrame:
+        """`shared`, the most surprising first, and of equals the one that entered first."""
+        by_surprise = self.shared.sort_values("surprise", ascending=False, kind="stable")
+        return by_surprise.reset_index(drop=True)
 
     def labels(self) -> pd.DataFrame:
         """All of them, `shared`, `only_one` and `only_two` one after the other; `part` says which of these."""
@@ -89,6 +96,7 @@ def differences(
     frames = [_shown(each) for each in parts]
     shared, other = _rows(frames[0], np.flatnonzero(hit)), frames[1].iloc[partner]
     shared = shared.assign(atom_two=other["atom"].to_numpy(), order_two=other["order"].to_numpy())
+    shared = shared.assign(surprise=_surprise(frames, np.flatnonzero(hit), partner))
     only = _rows(frames[0], np.flatnonzero(~hit)), _rows(frames[1], np.flatnonzero(alone))
     return Differences(
         one=sets[0].name,
@@ -101,6 +109,17 @@ def differences(
         not_comparable=(left_out[0], left_out[1]),
         cropped=(sizes[0] - len(parts[0]), sizes[1] - len(parts[1])),
     )
+
+
+def _surprise(frames: Sequence[pd.DataFrame], first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Of every shared label, which stands in row `first` of one frame and row `second` of the other (n_shared,)."""
+    import pandas as pd
+
+    tokens, _ = pd.factorize(pd.concat([frame["token"] for frame in frames], ignore_index=True))
+    token = tokens[first]
+    n_tokens = int(tokens.max(initial=-1)) + 1
+    labelled = np.bincount(tokens, minlength=n_tokens) - np.bincount(token, minlength=n_tokens)
+    return surprise((first, second), (len(frames[0]), len(frames[1])), token, labelled)
 
 
 def kind_of(document: str, corpus: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from itda_core.comparison.label_sets import LabelSet
 from itda_core.comparison.overlap.jaccard import JaccardMatrix
+from itda_core.figures_as_text import figure
 
 CELL_COLUMNS = (
     *("one", "two", "jaccard", "low", "high", "intersection", "union", "size_one", "size_two", "comparable_one"),
@@ -48,7 +50,7 @@ def sentences(matrix: JaccardMatrix) -> Iterator[str]:
         change = matrix.jaccard[pairs] - matrix.uncropped.jaccard[pairs]
         yield (
             "Each pair counts as many labels as its smaller set has, the first that entered; that changes Jaccard "
-            f"by {change.min() * 100:+.1f} to {change.max() * 100:+.1f} points."
+            f"by {figure(change.min() * 100, '+.1f')} to {figure(change.max() * 100, '+.1f')} points."
         )
     if matrix.bootstrap is not None and matrix.level is not None:
         assert matrix.low is not None, "they come together"
@@ -59,6 +61,16 @@ def sentences(matrix: JaccardMatrix) -> Iterator[str]:
             f"{width.max() * 100:.1f} points wide."
         )
         yield from alike(matrix)
+
+
+def labels_and_atoms(sets: Sequence[LabelSet]) -> str:
+    """What is counted of dictionaries whose atoms have several labels, in a sentence; "" where there are none."""
+    several = [
+        f"{one.name} has {len(one):,} labels of {one.n_atoms:,} atoms"
+        for one in sets
+        if one.n_atoms is not None and len(one) > one.n_atoms
+    ]
+    return f"Every label counts, also where an atom has several: {', '.join(several)}." if several else ""
 
 
 def alike(matrix: JaccardMatrix) -> Iterator[str]:
@@ -90,7 +102,7 @@ def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
     which = "any prefix as likely as another" if matrix.null == "uniform" else "given how often each holds each token"
     if not len(expected):
         return "The Jaccard expected by chance is unknown without the corpus."
-    ends = list(dict.fromkeys(f"{value:,.0f}" for value in (z.min(), z.max()))) if len(z) else []
+    ends = list(dict.fromkeys(figure(value, ",.0f") for value in (z.min(), z.max()))) if len(z) else []
     above = f"; the values found are {' to '.join(ends)} standard deviations from that" if ends else ""
     return f"By chance ({which}) Jaccard would be {percent_range(expected)}{above}."
 

@@ -72,6 +72,7 @@ class DictionarySummary:
     bytes: int  # of the three files
     identity: str  # hexadecimal sha256 of what dictionary.json says; it stays when the folder is renamed
     fingerprint: str  # of the model's weights
+    tokens: int | None = None  # of the text that were read, where the dictionary says it
 
 
 class Parts(NamedTuple):
@@ -232,6 +233,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
         bytes=sum(file.stat().st_size for file in files if file.is_file()),
         identity=identity_of(description),
         fingerprint=spec.weights_fingerprint,
+        tokens=description["stats"].get("tokens"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from itda_core.comparison.matching.accuracy import same_layers
+from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import csv_text
 from itda_core.runs.costs.model_figures import model_figures
 from itda_core.runs.home import checkpoints_folder
@@ -65,7 +66,7 @@ def rows(table: MatchTable) -> list[tuple[str, str, str | None, str | None, str]
                 measure.name,
                 f"{accuracy.all_pairs:.3f}",
                 None if different is None else f"{different:.3f}",
-                None if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}",
+                None if interval is None else f"{figure(interval[0], '.2f')} to {figure(interval[1], '.2f')}",
                 f"{measure.seconds:.1f}",
             )
         )

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.figures_as_text import figure
 
 if TYPE_CHECKING:
     from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable
@@ -35,7 +36,7 @@ def _gain_sentence(cells: Sequence[Transfer], model: str) -> str:
     if not gains:
         return f"{model}'s own dictionaries do no better than random places here, so they set no scale."
     where = "" if len(cells) == 1 else f" ({_layers(len(gains), len(cells))} where its own beats random places)"
-    share = f"{fmean(gains):.0%} of the way"
+    share = f"{figure(fmean(gains), '.0%')} of the way"
     return f"The labels come {share} from random places (0%) to {model}'s own dictionary (100%){where}."
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from itda_core.figures.heatmaps import Passages
+from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
 from pages.ui.compare.matrix import Compared
 from pages.ui.components.label_list import label_list
@@ -50,12 +51,16 @@ def figures(found: Compared, cell: tuple[int, int]) -> None:
     if i != j and matrix.low is not None and matrix.high is not None and matrix.level is not None:
         facts[f"{matrix.level:.0%} interval"] = f"{matrix.low[i, j]:.1%} to {matrix.high[i, j]:.1%}"
     if i != j and not np.isnan(matrix.null_jaccard[i, j]):
-        z = "" if np.isnan(matrix.z[i, j]) else f", z = {matrix.z[i, j]:.1f}"
+        z = "" if np.isnan(matrix.z[i, j]) else f", z = {figure(matrix.z[i, j], '.1f')}"
         kind = "given the tokens" if matrix.null == "token" else "any token"
         facts["By chance"] = f"{matrix.null_jaccard[i, j]:.2%} ({kind}){z}"
     sizes = matrix.comparable_sizes
     facts["Shared labels"] = f"{matrix.intersection[i, j]:,} of {matrix.union[i, j]:,} that either has"
     facts["Labels"] = f"{sizes[i, j]:,} and {sizes[j, i]:,}"
+    counted = [found.sets[place].n_atoms for place in cell]
+    if any(n is not None and len(found.sets[place]) > n for n, place in zip(counted, cell, strict=True)):
+        atoms = " and ".join("?" if n is None else f"{n:,}" for n in counted)
+        facts["Atoms"] = f"{atoms}; every label of an atom counts"
     if matrix.uncropped is not None:
         facts["Without cropping"] = f"{matrix.uncropped.jaccard[i, j]:.2%}"
     if i != j and (likened := alike(found, cell)) is not None:
@@ -104,12 +109,14 @@ def places(found: Compared, cell: tuple[int, int], parts: Differences) -> None:
             "counted": "Counted",
         },
         key="compare.part",
-        help="Counted shows how many labels there are of each token, and in each kind of passage.",
+        help="Shared labels: the most surprising first, those that entered when the two shared few others, or whose "
+        "tokens' labels they seldom share. Counted shows how many labels there are of each token, and in each kind of "
+        "passage.",
     )
     if part == "counted":
         _counts(parts)
         return
-    frame = {"shared": parts.shared, "first": parts.only_one, "second": parts.only_two}[part]
+    frame = {"shared": parts.most_surprising(), "first": parts.only_one, "second": parts.only_two}[part]
     empty = {
         "shared": "They have no label in common.",
         "first": "Every comparable label of the first is one of the second.",
@@ -180,7 +187,7 @@ def passages(found: Compared, cell: tuple[int, int], parts: Differences) -> list
     """The cell's labels for the page that Export makes."""
     one, two = (found.matrix.labels[i] for i in cell)
     headings = (
-        (f"{one} ~ {two}: {len(parts.shared):,} shared labels", parts.shared),
+        (f"{one} ~ {two}: {len(parts.shared):,} shared labels, the most surprising first", parts.most_surprising()),
         (f"Only in {one}: {len(parts.only_one):,}", parts.only_one),
         (f"Only in {two}: {len(parts.only_two):,}", parts.only_two),
     )

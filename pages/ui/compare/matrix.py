@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from itda_core.comparison import JaccardMatrix, LabelSet
-from itda_core.comparison.overlap.jaccard_report import CELL_COLUMNS, sentences
+from itda_core.comparison.overlap.jaccard_report import CELL_COLUMNS, labels_and_atoms, sentences
 from itda_core.comparison.overlap.jaccard_report import cells as rows_of
 from itda_core.errors import UserError
 from itda_core.figures import heatmaps
@@ -72,7 +72,7 @@ def comparability_line(found: Compared) -> str:
         f"{'one tokenizer' if tokenizers == 1 else f'{tokenizers} tokenizers'}, {', '.join(spans)}."
     )
     of_all = 2 + (matrix.uncropped is not None)  # what follows is told of the cell
-    return " ".join([words, *islice(sentences(matrix), of_all)])
+    return " ".join(filter(None, [words, labels_and_atoms(sets), *islice(sentences(matrix), of_all)]))
 
 
 def arrive_cell(found: Compared, asked: str | None) -> tuple[int, int]:

@@ -15,10 +15,13 @@ from itda_core.comparison.over_training.convergence_report import sentences, to_
 from itda_core.comparison.over_training.demo_checkpoints import CHECKPOINTS, LIST
 from itda_core.errors import UserError
 from itda_core.figures import heatmaps
+from itda_core.figures_as_text import figure
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.library import LibraryEntry
 from pages.ui.compare import choice as compare_choice
 from pages.ui.components.heatmap import heatmap
 from pages.ui.components.plain_text import notice, problem
+from pages.ui.components.printable import visible
 from pages.ui.forms import dictionary_choice
 from pages.ui.forms.dictionary_choice import Listed
 from pages.ui.frame import engine, shell
@@ -67,11 +70,19 @@ def page(frame: shell.Shell) -> None:
             "Convergence (JSON)": (
                 "convergence.json",
                 "application/json",
-                lambda: json.dumps(shown.found.to_dict(), indent=2),
+                lambda: json.dumps(without_paths(shown.found.to_dict()), indent=2),
             ),
-            "Convergence (CSV)": ("convergence.csv", "text/csv", lambda: to_csv(shown.found)),
+            "Convergence (CSV)": ("convergence.csv", "text/csv", lambda: without_paths(to_csv(shown.found))),
+            "Web page (works offline)": ("convergence.html", "text/html", lambda: without_paths(web_page(shown))),
         }
     )
+
+
+def web_page(shown: _Course) -> str:
+    """The course of a training as a page that opens without network."""
+    facts = [*shown.said, *sentences(shown.found)]
+    title = "Jaccard with the last checkpoint's dictionary of the same layer, percent"
+    return heatmaps.comparison_page(cells(shown.found, shown.moments), title=title, facts=list(map(visible, facts)))
 
 
 def _bundled() -> _Course:
@@ -165,7 +176,7 @@ def _told(found: Convergence, moments: Mapping[int, engine.TrainingMoment], row:
         if found.low is not None and found.high is not None:
             lines.append(f"95% interval {found.low[row, column]:.1%} to {found.high[row, column]:.1%}")
         if not np.isnan(found.null_jaccard[row, column]):
-            z = "" if np.isnan(found.z[row, column]) else f", z = {found.z[row, column]:.1f}"
+            z = "" if np.isnan(found.z[row, column]) else f", z = {figure(found.z[row, column], '.1f')}"
             lines.append(f"chance {found.null_jaccard[row, column]:.2%}{z}")
     if (moment := moments.get(found.checkpoints[row])) is not None:
         lines.append(f"held-out loss {moment.held_out_loss:.3f} nats per token")

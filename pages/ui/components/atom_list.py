@@ -10,6 +10,7 @@ import streamlit as st
 from itda_core.analysis.decompose import AtomUse
 from itda_core.analysis.in_common import named, pattern_of
 from itda_core.analysis.small_shares import SMALL, small_shares
+from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
 
@@ -85,7 +86,7 @@ def _row(use: AtomUse, small: bool, facts: list[str]) -> dict[str, Any]:
         "more": names.more,
         "pattern": pattern_of(use),
         "coefficient": use.coefficient,
-        "shown": f"{use.coefficient:+.2f}".replace("-", "−"),
+        "shown": signed(use.coefficient),
         "share": f"{use.share:.0%}",
         "small": small,
         "facts": facts,

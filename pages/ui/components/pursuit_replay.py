@@ -8,6 +8,7 @@ from typing import Any
 from itda_core.analysis.decompose import AtomUse
 from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.analysis.replay import Prediction, Replay
+from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
 
@@ -29,7 +30,7 @@ def pursuit_replay(replay: Replay, labels: Mapping[int, AtomUse], *, pinned: int
                 "after": visible(label.context_after[:32]) if label and not several else "",
                 "several": several,
                 "pattern": pattern_of(label) if label else "",
-                "coefficient": f"{step.coefficient:+.2f}".replace("-", "−"),
+                "coefficient": signed(step.coefficient),
                 "negative": step.coefficient < 0,
                 "error": step.relative_error,
                 "error_shown": f"{step.relative_error:.3f}",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from itda_core.analysis.decompose import Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import tokens_of
+from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import unseen, visible_token
 
@@ -128,7 +129,7 @@ def _by_atom(tokens: Sequence[TokenDecomposition], atom: int) -> tuple[list[Shad
         Shade(
             _POSITIVE if weight >= 0 else _NEGATIVE,
             _DEEPEST * min(1.0, abs(weight) / top),
-            f"coefficient of atom {atom}: {weight:+.2f}" if weight else f"atom {atom} is not used here",
+            f"coefficient of atom {atom}: {signed(weight)}" if weight else f"atom {atom} is not used here",
         )
         for weight in weights
     ]

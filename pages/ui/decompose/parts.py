@@ -15,6 +15,7 @@ from itda_core.analysis.replay import Replay
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
 from itda_core.figures import charts as figures_charts
+from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
 from itda_core.pursuit.methods import NOTES
 from itda_core.runs.library import LibraryEntry
@@ -238,7 +239,7 @@ def measures(token: TokenDecomposition, *, key: str) -> None:
     about = "The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect."
     row.metric("Relative error", f"{token.relative_error:.3f}", help=about, width="content")
     about = "Of the activation and its reconstruction."
-    row.metric("Cosine", f"{token.cosine:.3f}", help=about, width="content")
+    row.metric("Cosine", figure(token.cosine, ".3f"), help=about, width="content")
     row.metric("L0", token.l0, help="Different atoms in the sum.", width="content")
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import pattern_of, tokens_of
+from itda_core.figures_as_text import no_minus_zero
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.decompose.parts import pick_atom
 from pages.ui.frame import engine
@@ -90,4 +91,5 @@ def prompt_atoms(shown: Decomposition) -> pd.DataFrame:
         for atom, found in uses.items()
     ]
     table = pd.DataFrame(rows, columns=["atom", "token", "common", "context", "tokens", "max", "sum", "where"])
+    table = no_minus_zero(table, 2)
     return table.sort_values(["tokens", "sum"], ascending=False, ignore_index=True)

@@ -11,9 +11,13 @@ import streamlit as st
 
 from itda_core.analysis.evaluate import Evaluation
 from itda_core.figures import charts as figures_charts
+from itda_core.figures_as_text import no_minus_zero, signed
 from itda_core.files.csv_export import frame_csv
 from pages.ui.components.charts import chart_config
 from pages.ui.components.printable import visible
+
+Over = Literal["k", "layer", "atoms"]
+Quantity = Literal["fvu", "ce_score"]
 
 
 class _Column(NamedTuple):
@@ -46,17 +50,24 @@ _NUMBERS = (
         "How much of the model's prediction survives when the reconstruction takes the activation's place: "
         "(CE zeros − CE reconstructed) / (CE zeros − CE). 1: nothing lost; 0: as bad as zeros.",
     ),
-    _Column("ce_original", "CE (nats)", "%.4f", "Cross-entropy of the model left alone, per predicted token."),
-    _Column("ce_reconstructed", "CE recon. (nats)", "%.4f", "The same with the reconstruction at the site."),
-    _Column("ce_zero", "CE zeros (nats)", "%.4f", "The same with zeros at the site."),
+    _Column(
+        "ce_rise",
+        "rise of CE (nats)",
+        "%.4f",
+        "By how much the model's loss per predicted token grows with the reconstruction in the activation's place. A "
+        "high CE score can hide a large rise where zeros cost much.",
+    ),
     _Column(
         "kl",
         "KL (nats)",
         "%.4f",
         "Mean divergence of the next token's distribution with the reconstruction from the model's own.",
     ),
+    _Column("ce_original", "CE (nats)", "%.4f", "Cross-entropy of the model left alone, per predicted token."),
+    _Column("ce_reconstructed", "CE recon. (nats)", "%.4f", "The same with the reconstruction at the site."),
+    _Column("ce_zero", "CE zeros (nats)", "%.4f", "The same with zeros at the site."),
 )
-_PREDICTED = {"ce_score", "ce_original", "ce_reconstructed", "ce_zero", "kl"}
+_PREDICTED = {"ce_score", "ce_rise", "ce_original", "ce_reconstructed", "ce_zero", "kl"}
 _SHORT_TABLE = 10  # rows shown without a scroll bar
 
 
@@ -75,13 +86,24 @@ def frame_of(results: Sequence[Evaluation]) -> pd.DataFrame:
             dead = column.field == "dead_percent"
             row[column.label] = 100 * result.dead_fraction if dead else getattr(result, column.field)
         rows.append({**row, "tokens": result.tokens, "text": result.text, "corpus": visible(result.corpus)})
-    return pd.DataFrame(rows)
+    return no_minus_zero(pd.DataFrame(rows), 4)
 
 
 def _columns(results: Sequence[Evaluation]) -> list[_Column]:
     """Those of predictions only where a model makes some."""
     headed = any(result.ce_original is not None for result in results)
     return [column for column in _NUMBERS if headed or column.field not in _PREDICTED]
+
+
+def written(results: Sequence[Evaluation]) -> tuple[list[str], list[list[str]]]:
+    """The table as text: its columns, and its rows as the page writes them."""
+    frame = frame_of(results)
+    forms = {column.label: column.format for column in _columns(results)}
+    rows = [
+        ["" if pd.isna(value) else forms.get(str(name), "%s") % value for name, value in row.items()]
+        for row in frame.astype(object).to_dict(orient="records")
+    ]
+    return [str(name) for name in frame], rows
 
 
 def csv(results: Sequence[Evaluation]) -> str:
@@ -118,12 +140,9 @@ def table(results: Sequence[Evaluation]) -> None:
 
 
 def charts(results: Sequence[Evaluation]) -> None:
-    """FVU and CE score against whatever varies: k, layer, size."""
+    """FVU and CE score against whatever varies: k, layer, size; and what the score costs in nats."""
     headed = any(result.ce_score is not None for result in results)
-    titles: dict[Literal["k", "layer", "atoms"], str] = {"k": "over k", "layer": "by layer", "atoms": "over size"}
-    for over, words in titles.items():
-        if len({getattr(result, over) for result in results} - {None}) < 2:
-            continue
+    for over, words in varying(results).items():
         left, right = st.columns(2, gap="medium")
         with left:
             st.markdown(f"**FVU** {words}: lower is better")
@@ -132,11 +151,40 @@ def charts(results: Sequence[Evaluation]) -> None:
             with right:
                 st.markdown(f"**CE score** {words}: higher is better")
                 _chart(results, "ce_score", over)
+    if cost := cost_in_nats(results):
+        st.caption(cost)
 
 
-def _chart(
-    results: Sequence[Evaluation], quantity: Literal["fvu", "ce_score"], over: Literal["k", "layer", "atoms"]
-) -> None:
+def varying(results: Sequence[Evaluation]) -> dict[Over, str]:
+    """Against what the figures are drawn, and the words for it: whatever differs between the results."""
+    titles: dict[Over, str] = {"k": "over k", "layer": "by layer", "atoms": "over size"}
+    return {
+        over: words for over, words in titles.items() if len({getattr(result, over) for result in results} - {None}) > 1
+    }
+
+
+def cost_in_nats(results: Sequence[Evaluation]) -> str:
+    """What the reconstructions cost the model, in a sentence; "" where it predicts nothing."""
+    known = [
+        (result.ce_rise, result.kl, result.ce_zero - result.ce_original)
+        for result in results
+        if result.ce_rise is not None and result.ce_zero is not None and result.ce_original is not None
+    ]
+    if not known:
+        return ""
+    rises, divergences, zeros = zip(*known, strict=True)
+    words = f"In nats per predicted token: the loss changes by {_span(rises, '+.3f')}"
+    if all(kl is not None for kl in divergences):
+        words += f", KL is {_span([kl for kl in divergences if kl is not None], '.3f')}"
+    return f"{words}; zeros in the activation's place cost {_span(zeros, '+.2f')}, the scale of the CE score."
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    ends = dict.fromkeys(signed(value, form) for value in (min(values), max(values)))
+    return " to ".join(ends)
+
+
+def _chart(results: Sequence[Evaluation], quantity: Quantity, over: Over) -> None:
     st.plotly_chart(
         figures_charts.evaluations(results, quantity, over),
         key=f"evaluate.{quantity}.{over}",

@@ -18,9 +18,11 @@ import streamlit as st
 from itda_core.analysis.example import PROMPT as EXAMPLE
 from itda_core.dictionaries.selections import READING, is_for
 from itda_core.errors import UserError
+from itda_core.figures_as_text import figure
 from itda_core.files import read_json
 from itda_core.fingerprints import short
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
+from itda_core.runs.evaluation.measured_loss import loss_words
 from itda_core.runs.library import Library, LibraryEntry
 from pages.ui.components.printable import visible
 from pages.ui.frame import slow_imports
@@ -191,7 +193,8 @@ def description(key: DictionaryKey) -> Description:
     parts = [said.get(name) if isinstance(said, dict) else None for name in ("spec", "config", "stats")]
     if not all(isinstance(part, dict) for part in parts):
         raise UserError(f"{key.path} is damaged; restore it from a copy or train anew.")
-    return Description(*(_words(part) for part in parts if part is not None))
+    origin, settings, measured = (_words(part) for part in parts if part is not None)
+    return Description(origin, settings, {**measured, **loss_words(Path(key.path))})
 
 
 def _words(part: dict[str, object]) -> dict[str, str]:
@@ -221,7 +224,7 @@ def _word(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else figure(value, ".4g")
     if isinstance(value, int):
         return f"{value:,}"
     return "—" if value is None else visible(str(value))

@@ -9,6 +9,7 @@ import streamlit as st
 from itda_core.dictionaries.config import METHODS
 from itda_core.dictionaries.selections import READING, is_for, with_purpose
 from itda_core.errors import UserError
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
@@ -23,6 +24,7 @@ from pages.ui.frame.engine import EXAMPLE
 from pages.ui.jobs import job_watch
 
 _STRONGEST = 4
+_FOLDERS = ("Library", "Model cache")  # of this machine's facts those that never leave it
 _LOOK_AGAIN = 1.0  # seconds; more often would hold up what is waited for
 _TOKEN, _OPENED, _WAITED = "home.token", "home.opened", "home.waited"
 
@@ -153,9 +155,11 @@ def machine_facts() -> dict[str, str]:
 def exports(frame: shell.Shell) -> shell.Files:
     """What a bug report or a colleague needs to know of this place."""
 
-    def overview() -> str:
+    def as_json() -> str:
         told = ("name", "bundled", "problem", "identity")
         names = [{name: getattr(entry, name) for name in told} for entry in frame.entries]
-        return json.dumps({"machine": machine_facts(), "dictionaries": names}, indent=2, ensure_ascii=False)
+        facts = {name: word for name, word in machine_facts().items() if name not in _FOLDERS}
+        overview = {"machine": facts, "dictionaries": without_paths(names)}
+        return json.dumps(overview, indent=2, ensure_ascii=False)
 
-    return {"This machine and library (JSON)": ("itda-studio.json", "application/json", overview)}
+    return {"This machine and library (JSON)": ("itda-studio.json", "application/json", as_json)}

@@ -12,6 +12,7 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.files import finite
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.jobs.job_folder import DamagedJob
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import JobKind, R, S
@@ -49,6 +50,14 @@ def standing_line(job: Job, status: JobStatus) -> str:
 def subject(job: Job) -> str:
     """What a job is about. It may quote anyone's text: only for elements that parse none."""
     return job.request.about()
+
+
+def asked_words(job: Job) -> str:
+    """What sets a job apart from others of its subject: how atoms are selected, how much text is asked for."""
+    config = getattr(job.request, "config", None)
+    selection = getattr(config, "selection", "")
+    tokens = getattr(config, "tokens", None) or getattr(job.request, "tokens", None)
+    return " · ".join(filter(None, [selection, f"{tokens:,} tokens asked for" if tokens else ""]))
 
 
 @dataclass(frozen=True)
@@ -109,29 +118,40 @@ def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None
 
 
 def table_files(
-    job: Job[R, S], table: T | None, name: str, csvs: Mapping[str, tuple[str, Callable[[T], str]]]
+    job: Job[R, S],
+    table: T | None,
+    name: str,
+    csvs: Mapping[str, tuple[str, Callable[[T], str]]],
+    page: Callable[[T], str] | None = None,
 ) -> shell.Files:
     """The files of the Export button for a job whose outcome is one table.
 
-    name: what their names begin with; csvs: label -> (what the file's name goes on with, how it is made of the table).
+    name: what their names begin with; csvs: label -> (what the file's name goes on with, how it is made of the table);
+    page: the table as a page that opens without network.
     """
     files: dict[str, tuple[str, str, Callable[[], str]]] = {}
     if table is not None:
         for label, (more, made) in csvs.items():
-            files[label] = (f"{name}{more}.csv", "text/csv", partial(made, table))
+            files[label] = (f"{name}{more}.csv", "text/csv", partial(_made, made, table))
+        if page is not None:
+            files["Web page (works offline)"] = (f"{name}.html", "text/html", partial(_made, page, table))
         files["Figures (JSON)"] = (f"{name}.json", "application/json", partial(_table_json, table))
     files["All of it (JSON)"] = (f"{name}-all.json", "application/json", lambda: everything(job))
     return files
 
 
+def _made(make: Callable[[T], str], table: T) -> str:
+    return without_paths(make(table))
+
+
 def _table_json(table: Table) -> str:
-    return json.dumps(finite(table.to_dict()), indent=2, ensure_ascii=False)
+    return json.dumps(without_paths(finite(table.to_dict())), indent=2, ensure_ascii=False)
 
 
 def everything(job: Job) -> str:
-    """What was asked for and what came of it, as JSON."""
+    """What was asked for and what came of it, as JSON; files and folders by their names alone."""
     asked_for = {"request": job.request.to_dict(), "identities": job.identities}
-    return json.dumps({**asked_for, "status": job.status.to_dict()}, indent=2, ensure_ascii=False)
+    return json.dumps(without_paths({**asked_for, "status": job.status.to_dict()}), indent=2, ensure_ascii=False)
 
 
 def all_jobs(kind: JobKind) -> None:
@@ -206,6 +226,8 @@ def listed(jobs: Sequence[Job], damaged: Sequence[DamagedJob] = ()) -> None:
         status = job.status
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(f"{moment(job.created)}   {subject(job)}", width="stretch")
+            if asked := asked_words(job):
+                st.caption(asked)
             st.caption("Stopping…" if job.cancelling and not status.ended else standing_line(job, status))
             navigation.way(job.kind.page, "Open", ":material/monitoring:", {"job": job.id}, key=f"open.{job.id}")
     for broken in damaged[:_MOST_LISTED]:

@@ -12,17 +12,21 @@ from pathlib import Path, PurePath
 import pandas as pd
 import streamlit as st
 
+from itda_core.dictionaries.labels_only import SUFFIX, write_labels
 from itda_core.dictionaries.selections import with_purpose
 from itda_core.errors import UserError
 from itda_core.files.csv_export import frame_csv
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.archive import write_zip
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.rebuilding import labels_in
 from itda_core.runs.units import size
 from itda_core.runs.verify import Verification
 from pages.ui.components.moments import moment
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.components.printable import visible
 from pages.ui.frame import engine, meaning, navigation, shell
+from pages.ui.library import hub
 from pages.ui.train import further as train_further
 
 _SELECTED = "library.selected"
@@ -42,6 +46,7 @@ def frame_of(entries: Sequence[LibraryEntry]) -> pd.DataFrame:
                 "layer": entry.layer,
                 "site": visible(entry.site or ""),
                 "selection": with_purpose(entry.selection),
+                "tokens": entry.tokens,
                 "atoms": entry.atoms,
                 "k": entry.k,
                 "threshold": entry.threshold,
@@ -81,6 +86,7 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
             "selection": st.column_config.TextColumn(
                 help="By which rule its atoms were selected, and what such a dictionary is for."
             ),
+            "tokens": st.column_config.NumberColumn(format="localized", help="Tokens of text that were read for it."),
             "atoms": st.column_config.NumberColumn(format="localized"),
             "k": st.column_config.NumberColumn(format="%d", width="small"),
             "threshold": st.column_config.NumberColumn(format="%.3g", width="small"),
@@ -117,12 +123,13 @@ def importing() -> None:
             )
             if st.button("Import", icon=":material/upload:", disabled=not source.strip(), key="library.import.do"):
                 _import(source)
+    hub.fetching(_import)
 
 
-def _import(source: str | Path) -> None:
+def _import(source: str | Path, revision: str | None = None) -> None:
     try:
         with st.spinner("Checking and copying…"):
-            path = engine.library().import_(source)
+            path = engine.library().import_(source, revision=revision)
     except UserError as error:
         problem(error, key="library.import.problem")
         return
@@ -167,6 +174,7 @@ def details(entry: LibraryEntry) -> None:
         with column:
             fact_table(facts, title=title, key=f"library.facts.{number}")
     _verifying(entry)
+    hub.pushing(entry)
 
 
 def _actions(entry: LibraryEntry) -> None:
@@ -182,6 +190,17 @@ def _actions(entry: LibraryEntry) -> None:
             icon=":material/download:",
             on_click="ignore",
             key="library.zip",
+        )
+        st.download_button(
+            "Labels only",
+            lambda: labels_only(entry.path),
+            f"{entry.name}{SUFFIX}",
+            "application/gzip",
+            icon=":material/label:",
+            on_click="ignore",
+            key="library.labels",
+            help="A few kilobytes, without text and without vectors: anyone with the model and the text can build the "
+            "dictionary from it again (itda library rebuild).",
         )
     if entry.bundled:
         return
@@ -205,6 +224,12 @@ def zipped(path: Path) -> bytes:
     buffer = io.BytesIO()
     write_zip(path, buffer)
     return buffer.getvalue()
+
+
+def labels_only(path: Path) -> bytes:
+    """The labels of a dictionary without its atoms, as `itda library export --labels-only` writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        return write_labels(labels_in(path), Path(folder) / f"dictionary{SUFFIX}").read_bytes()
 
 
 @st.dialog("Delete this dictionary?")
@@ -297,19 +322,21 @@ def _verified(result: Verification) -> None:
     )
 
 
+def _shared(entries: Sequence[LibraryEntry]) -> pd.DataFrame:
+    """The table without where anything lies on this machine: a model may be a folder."""
+    table = frame_of(entries)
+    return table.assign(model=[without_paths(model) for model in table["model"]]) if len(table) else table
+
+
 def exports(entries: Sequence[LibraryEntry]) -> shell.Files:
     """The list itself, to take along."""
     return {
-        "CSV": ("itda-library.csv", "text/csv", lambda: frame_csv(frame_of(entries))),
-        "JSON": (
-            "itda-library.json",
-            "application/json",
-            lambda: _listed_json(entries),
-        ),
+        "CSV": ("itda-library.csv", "text/csv", lambda: frame_csv(_shared(entries))),
+        "JSON": ("itda-library.json", "application/json", lambda: _listed_json(entries)),
     }
 
 
 def _listed_json(entries: Sequence[LibraryEntry]) -> str:
-    rows = frame_of(entries).to_dict(orient="records")
+    rows = _shared(entries).to_dict(orient="records")
     told = [{**row, "identity": entry.identity} for row, entry in zip(rows, entries, strict=True)]
     return json.dumps(told, indent=2, ensure_ascii=False, default=str)

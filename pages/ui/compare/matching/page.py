@@ -12,6 +12,7 @@ from itda_core.runs.matching.run import similarities_csv
 from itda_core.runs.matching.status import MatchStatus
 from pages.ui.compare.matching import form as matching_form
 from pages.ui.compare.matching import results as matching_results
+from pages.ui.compare.matching.web_page import web_page
 from pages.ui.components.printable import visible
 from pages.ui.forms import job_form
 from pages.ui.forms.places import Places
@@ -54,7 +55,7 @@ def _files(job: Job[MatchRequest, MatchStatus]) -> shell.Files:
         "Table (CSV)": ("", matching_results.csv),
         "Every similarity (CSV)": ("-similarities", similarities_csv),
     }
-    return job_watch.table_files(job, job.status.table, f"layer-matching-{job.id}", csvs)
+    return job_watch.table_files(job, job.status.table, f"layer-matching-{job.id}", csvs, web_page)
 
 
 VIEW = job_watch.View(MATCHING, _under, _figures, _files, ("cells",))

@@ -9,6 +9,7 @@ import streamlit as st
 from itda_core.comparison.matching.table import MatchTable, MeasureResult
 from itda_core.comparison.measures.table import measure_named
 from itda_core.figures import heatmaps
+from itda_core.figures_as_text import figure, no_minus_zero
 from itda_core.files.csv_export import frame_csv
 from itda_core.runs.matching.run import remarks
 from pages.ui.components.heatmap import heatmap
@@ -39,7 +40,7 @@ def frame_of(table: MatchTable) -> pd.DataFrame:
                 "seconds": measure.seconds,
             }
         )
-    return pd.DataFrame(rows)
+    return no_minus_zero(pd.DataFrame(rows), 4)
 
 
 def show(table: MatchTable) -> None:
@@ -110,9 +111,9 @@ def cells(table: MatchTable, measure: MeasureResult, mean: bool) -> heatmaps.Cel
         groups = tuple(model for model in table.models for _ in layers)
         told_of = named(measure.name)
     apart = shown[~np.eye(len(shown), dtype=bool)] if not mean else shown
-    written = [[f"{value:.2f}" for value in row] for row in shown]
+    written = [[figure(value, ".2f") for value in row] for row in shown]
     told = [
-        [f"{one} ~ {other}\n{told_of} {value:.3f}" for other, value in zip(names, row, strict=True)]
+        [f"{one} ~ {other}\n{told_of} {figure(value, '.3f')}" for other, value in zip(names, row, strict=True)]
         for one, row in zip(names, shown, strict=True)
     ]
     if mean:

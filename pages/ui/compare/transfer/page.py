@@ -11,6 +11,7 @@ from itda_core.runs.transfer.status import TransferStatus
 from pages.ui.compare import choice as compare_choice
 from pages.ui.compare.transfer import form as transfer_form
 from pages.ui.compare.transfer import results as transfer_results
+from pages.ui.compare.transfer.web_page import web_page
 from pages.ui.components.plain_text import notice
 from pages.ui.forms import job_form
 from pages.ui.forms.places import Places
@@ -55,7 +56,7 @@ def _under(request: TransferRequest) -> str:
 
 def _files(job: Job[TransferRequest, TransferStatus]) -> shell.Files:
     csvs = {"Table (CSV)": ("", transfer_results.csv)}
-    return job_watch.table_files(job, job.status.table, f"transfer-{job.id}", csvs)
+    return job_watch.table_files(job, job.status.table, f"transfer-{job.id}", csvs, web_page)
 
 
 VIEW = job_watch.View(TRANSFER, _under, _figures, _files, ("k", "cells"))

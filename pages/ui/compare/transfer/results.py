@@ -10,6 +10,7 @@ import streamlit as st
 from itda_core.comparison.label_transfer.transfer import TransferTable
 from itda_core.errors import UserError
 from itda_core.figures import transfers
+from itda_core.figures_as_text import no_minus_zero
 from itda_core.files.csv_export import frame_csv
 from itda_core.runs.transfer.words import verdict
 from pages.ui.components.charts import chart_config
@@ -32,14 +33,14 @@ def show(table: TransferTable) -> None:
         problem(error, key="transfer.verdict.problem")
         return
     _chart(table, k)
-    if _matrix(table):
+    if has_matrix(table):
         _heatmap(table, k)
     _whole_table(table)
 
 
-def frame_of(table: TransferTable) -> pd.DataFrame:
+def frame_of(found: TransferTable) -> pd.DataFrame:
     """One row per dictionary's labels, layer and k."""
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [
             {
                 "labels of": visible(cell.labels),
@@ -56,9 +57,10 @@ def frame_of(table: TransferTable) -> pd.DataFrame:
                 "atoms": cell.atoms,
                 "own atoms": cell.own_atoms,
             }
-            for cell in table.cells
+            for cell in found.cells
         ]
     )
+    return no_minus_zero(table, 4)
 
 
 def csv(table: TransferTable) -> str:
@@ -67,7 +69,7 @@ def csv(table: TransferTable) -> str:
     return frame_csv(pd.DataFrame([{**cell.to_dict(), **alike} for cell in table.cells]))
 
 
-def _matrix(table: TransferTable) -> bool:
+def has_matrix(table: TransferTable) -> bool:
     """Whether there are several dictionaries' labels, and several layers they went into."""
     rows, columns = table.matrix("fvu", table.ks[0]).shape
     return rows > 1 and columns > 1
@@ -83,7 +85,8 @@ def _chart(table: TransferTable, k: int) -> None:
         whose = f"{whose}, or, where there are none, those that explain it best" if any(alike) else "labels"
     words = [
         f"Fraction of variance unexplained, of {table.tokens:,} held-out tokens: lower is better. Left: {whose}, "
-        "rebuilt from the other model's activations" + ("; circles: labels of other layers." if _matrix(table) else ".")
+        "rebuilt from the other model's activations"
+        + ("; circles: labels of other layers." if has_matrix(table) else ".")
     ]
     if any(cell.own_fvu is not None for cell in cells):
         words.append("Middle: the other model's own dictionary.")
@@ -97,13 +100,11 @@ def _chart(table: TransferTable, k: int) -> None:
     st.caption(" ".join(words))
 
 
-_CELLS: dict[str, str] = {"below_random": "Below random", "gain": "Way to its own", "fvu": "FVU"}
+CELLS: dict[str, str] = {"below_random": "Below random", "gain": "Way to its own", "fvu": "FVU"}
 
 
 def _heatmap(table: TransferTable, k: int) -> None:
-    known = {
-        name: word for name, word in _CELLS.items() if any(getattr(cell, name) is not None for cell in table.at(k))
-    }
+    known = {name: word for name, word in CELLS.items() if any(getattr(cell, name) is not None for cell in table.at(k))}
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         st.subheader("Labels of every layer in every layer", anchor=False)
@@ -119,14 +120,15 @@ def _heatmap(table: TransferTable, k: int) -> None:
             "no better than random places.",
         )
     heatmap(
-        transfers.cells(table, k, _named(figure)),
+        transfers.cells(table, k, named_figure(figure)),
         key="transfer.heatmap",
         file=f"transfer-{figure}-k{k}",
         height=420,
     )
 
 
-def _named(figure: str) -> Literal["below_random", "gain", "fvu"]:
+def named_figure(figure: str) -> Literal["below_random", "gain", "fvu"]:
+    """The figure of that name; the first one for any other."""
     return "gain" if figure == "gain" else "fvu" if figure == "fvu" else "below_random"
 
 
