@@ -17,6 +17,7 @@ from itda_core.analysis import Evaluation
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.replay import Replay, ReplayStep
 from itda_core.figures import charts as figures_charts
+from itda_core.figures import replay as figures_replay
 
 SCRIPT, PICTURE = "<script>alert(1)</script>", "![](http://example.com/x.png)"
 
@@ -59,7 +60,7 @@ def drawn(figure: go.Figure) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
 
 def test_one_bar_per_step_with_its_error() -> None:
-    (bars,), layout = drawn(figures_charts.error_by_step(replayed(5), {10: " dog", 11: "\n"}))
+    (bars,), layout = drawn(figures_replay.error_by_step(replayed(5), {10: " dog", 11: "\n"}))
     assert bars["x"] == [1, 2, 3, 4, 5]
     assert bars["y"] == pytest.approx([1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6])
     assert [row[0] for row in bars["customdata"]] == [10, 11, 12, 13, 14]
@@ -67,12 +68,12 @@ def test_one_bar_per_step_with_its_error() -> None:
 
 
 def test_the_pinned_atom_stands_out() -> None:
-    (bars,), _ = drawn(figures_charts.error_by_step(replayed(4), {}, pinned=12))
+    (bars,), _ = drawn(figures_replay.error_by_step(replayed(4), {}, pinned=12))
     assert [width > 0 for width in bars["marker"]["line"]["width"]] == [False, False, True, False]
 
 
 def test_orange_says_negative_and_nothing_else() -> None:
-    (bars,), layout = drawn(figures_charts.error_by_step(replayed(4), {12: "dog"}, pinned=12))
+    (bars,), layout = drawn(figures_replay.error_by_step(replayed(4), {12: "dog"}, pinned=12))
     positive, negative, *others = bars["marker"]["color"]
     assert positive != negative
     assert others == [positive, negative]
@@ -80,11 +81,11 @@ def test_orange_says_negative_and_nothing_else() -> None:
 
 
 def test_many_steps_are_numbered_instead_of_named() -> None:
-    assert "ticktext" not in drawn(figures_charts.error_by_step(replayed(40), {}))[1]["xaxis"]
+    assert "ticktext" not in drawn(figures_replay.error_by_step(replayed(40), {}))[1]["xaxis"]
 
 
 def test_source_tokens_are_no_html_for_plotly() -> None:
-    (bars,), layout = drawn(figures_charts.error_by_step(replayed(1), {10: "<a href=x>"}))
+    (bars,), layout = drawn(figures_replay.error_by_step(replayed(1), {10: "<a href=x>"}))
     assert bars["customdata"][0][1] == layout["xaxis"]["ticktext"][0] == "&lt;a href=x&gt;"
 
 
@@ -98,7 +99,7 @@ def test_curves_hold_every_line() -> None:
 
 
 def test_figures_leave_the_ground_to_their_page() -> None:
-    for figure in (figures_charts.error_by_step(replayed(2), {}), figures_charts.curves([1], {"a": [1]}, y_title="y")):
+    for figure in (figures_replay.error_by_step(replayed(2), {}), figures_charts.curves([1], {"a": [1]}, y_title="y")):
         layout = drawn(figure)[1]
         assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
 

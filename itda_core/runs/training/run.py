@@ -268,12 +268,12 @@ def _teller(opened: _Opened, reports: Reports) -> Teller:
 
 
 def _follow(
-    events: Generator[TrainProgress], teller: Teller, should_stop: Callable[[], bool]
+    events: Generator[TrainProgress], on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]
 ) -> tuple[AtomDictionary, ...]:
     """Follow a training to its dictionaries. Raises Interrupted, after its state is saved, when it should stop."""
     with closing(events):  # a training that is closed early saves its state
         for progress in events:
-            teller.tell(progress)
+            on_progress(progress)
             if progress.done:
                 return progress.dictionaries
             if should_stop():
@@ -287,7 +287,7 @@ def _each_to_save(
     training: Generator[TrainProgress], teller: Teller, should_stop: Callable[[], bool]
 ) -> Iterator[AtomDictionary]:
     """The dictionaries at the end of a training, one after the other."""
-    dictionaries = _follow(training, teller, should_stop)
+    dictionaries = _follow(training, teller.tell, should_stop)
     teller.reports.on_step("saving")
     return teller.each_saved(dictionaries)
 

@@ -15,6 +15,7 @@ from itda_core.analysis.replay import Replay
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
 from itda_core.figures import charts as figures_charts
+from itda_core.figures import replay as figures_replay
 from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
 from itda_core.pursuit.methods import NOTES
@@ -248,7 +249,7 @@ def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) 
     sources = {use.atom: tokens_of(use, counted=False) for use in token.atoms}
     st.markdown("**The pursuit replayed**: error left after each atom")
     st.plotly_chart(
-        figures_charts.error_by_step(replay, sources, pinned=pinned),
+        figures_replay.error_by_step(replay, sources, pinned=pinned),
         key="decompose.replay.chart",
         config=chart_config(f"pursuit-token-{token.index}"),
     )
