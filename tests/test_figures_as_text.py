@@ -55,7 +55,7 @@ def test_tables_hold_no_figure_that_is_written_as_minus_zero() -> None:
     assert [format(x, ".4f") for x in found["x"]] == ["0.0000", "-0.2000", "nan"]
     assert list(found["n"]) == [-1, 0, 1]
     assert list(found["name"]) == ["-0", "a", "b"]
-    assert list(frame["x"])[0] == -0.00001
+    assert next(iter(frame["x"])) == -0.00001
 
 
 def test_no_figure_with_a_sign_goes_round_this_way() -> None:

@@ -182,7 +182,7 @@ def test_activations_that_do_not_fit_are_refused_before_any_work(
     guess = estimate(big)
     assert guess.activations == 2200 * 2 * 32 * 4
     assert guess.fits_disk() is False
-    with pytest.raises(UserError, match=r"takes about 0\.0 GB, and 0\.0 GB are free .* leave out --keep-activations"):
+    with pytest.raises(UserError, match=r"takes about 563 kB, and 500 kB are free .* do not keep them"):
         run(big)
     assert not activations_folder().exists()
     assert not Library().folder.exists() or list(Library().folder.iterdir()) == []
