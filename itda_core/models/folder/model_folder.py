@@ -210,8 +210,8 @@ def _fetched(spec: ModelSpec) -> ModelFolder:
 
 def _not_here(spec: ModelSpec) -> UserError:
     return UserError(
-        f"Model {spec.name} is not on this machine and offline was asked for; load it once with a network, or name a "
-        "local folder or demo:0."
+        f"Model {spec.name} is not on this machine, and offline is set; load it once with a network, or name a local "
+        "folder or demo:0."
     )
 
 
