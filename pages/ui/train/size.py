@@ -16,7 +16,6 @@ def most_atoms(key: str, value: int | None = None, *, disabled: bool = False) ->
     st.session_state.setdefault(key, value)  # as a default of its own, it would come back where the field is emptied
     most = st.number_input(
         "Maximum atoms (empty: no limit)",
-        min_value=1,
         value=None,
         disabled=disabled,
         step=500,
