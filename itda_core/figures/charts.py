@@ -225,16 +225,16 @@ bdi,.row a{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap
 .row a{color:inherit;text-decoration:none;border-radius:4px;padding:1px 2px;margin-right:1px;unicode-bidi:isolate}
 .row a:hover{outline:2px solid #6366f1}
 section{border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;margin:.8rem 0}
-section.chosen{border-color:#7875f5}.row a.chosen{outline:2px solid #7875f5}
+.muted a{color:inherit}section.chosen{border-color:#7875f5}.row a.chosen{outline:2px solid #7875f5}
 h3{font-size:.9rem;margin:.9rem 0 .3rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--panel);
   border-radius:8px;padding:.5rem .8rem;font-size:.82rem}
 .left{min-width:9rem;position:relative}.left i{position:absolute;left:0;bottom:1px;height:3px;background:#6366f1}
-.negative .left i{background:#ea580c}span.negative{color:#c2410c}
+.negative .left i{background:#ea580c}mark.negative{background:rgba(234,88,12,.28)}
 .positive td.num:nth-child(3){color:#4f46e5}
 section:target{border-color:#6366f1;box-shadow:0 0 0 1px #6366f1}
 table{border-collapse:collapse;width:100%;font-size:.87rem}
 .negative td.num:nth-child(3){color:#c2410c}.negative mark{background:rgba(234,88,12,.28)}
-@media (prefers-color-scheme:dark){.negative td.num:nth-child(3),span.negative{color:#fb923c}
+@media (prefers-color-scheme:dark){.negative td.num:nth-child(3){color:#fb923c}
 .positive td.num:nth-child(3){color:#a5b4fc}}
 summary{cursor:pointer;color:var(--muted)}
 details div{margin:.3rem 0;padding-left:.6rem;border-left:2px solid var(--line)}
@@ -283,7 +283,7 @@ def decomposition_page(
 {f"<pre>{escape(command)}</pre>" if command else ""}
 <div class="row">{row}</div>
 <div class="muted">Deeper colour: larger relative error (0 to {top:.3f}). Click a token to read its atoms.
-<span class="negative">Orange</span>: a negative coefficient; indigo: a positive one.
+<mark class="negative">Orange</mark>: a negative coefficient; <mark>indigo</mark>: a positive one.
 {_chosen_words(tokens, chosen)}</div>
 {sections}
 </body></html>
