@@ -14,7 +14,7 @@ expect.set_options(timeout=PATIENCE)
 def test_decomposes_page_is_taken_along_and_opens_in_the_dark(visit: Visit, browser: Browser, tmp_path: Path) -> None:
     page = visit.page
     visit.open("decompose?dictionary=demo-0-L3&prompt=The little dog ran to the park.&token=8")
-    expect(page.get_by_text("of 256 tokens; a longer prompt is refused")).to_be_visible()
+    expect(page.get_by_text("10 of 256 tokens (1 special); a longer prompt is refused")).to_be_visible()
     visit.settle()
     page.get_by_role("button", name="Export").first.click()
     with page.expect_download() as saved:

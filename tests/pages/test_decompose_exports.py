@@ -30,11 +30,11 @@ def test_tokens_are_counted_against_the_models_context(studio: Studio, model_of:
     context = model_of("gpt2").context
     test = studio.open("decompose", prompt="The little dog")
     [row] = components(test, "token_row")
-    said = [caption for caption in captions(test) if "tokens;" in caption]
+    said = [caption for caption in captions(test) if "a longer prompt" in caption]
     n = len(row["tokens"])
     assert said == [f"{n:,} of {context:,} tokens; a longer prompt is refused, nothing is cut off."]
     long = studio.open("decompose", prompt="dog " * (context + 5))
-    assert not [caption for caption in captions(long) if "tokens;" in caption]
+    assert not [caption for caption in captions(long) if "a longer prompt" in caption]
     assert any(f"more than the context of {context}" in data["text"] for data in components(long, "notice"))
 
 

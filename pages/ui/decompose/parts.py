@@ -250,10 +250,11 @@ def measures(token: TokenDecomposition, *, key: str) -> None:
 
 def counted(shown: Decomposition, context: int | None) -> str:
     """How many tokens the prompt has, of those that the model takes at once."""
-    n = len(shown.tokens)
+    n, n_special = len(shown.tokens), sum(token.special for token in shown.tokens)
+    special = f" ({n_special} special)" if n_special else ""
     if context is None:
-        return f"{n:,} token{'' if n == 1 else 's'}"
-    return f"{n:,} of {context:,} tokens; a longer prompt is refused, nothing is cut off."
+        return f"{n:,} token{'' if n == 1 else 's'}{special}"
+    return f"{n:,} of {context:,} tokens{special}; a longer prompt is refused, nothing is cut off."
 
 
 def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) -> None:
