@@ -54,7 +54,7 @@ def test_tables_hold_no_figure_that_is_written_as_minus_zero() -> None:
     found = no_minus_zero(frame, 4)
     assert [format(x, ".4f") for x in found["x"]] == ["0.0000", "-0.2000", "nan"]
     assert found[["n", "name"]].equals(frame[["n", "name"]])
-    assert frame["x"][0] == -0.00001
+    assert frame["x"].tolist()[0] == -0.00001
 
 
 def test_no_figure_with_a_sign_goes_round_this_way() -> None:

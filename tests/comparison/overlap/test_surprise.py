@@ -59,7 +59,7 @@ def test_it_is_what_a_plain_loop_says(one: list[int], two: list[int]) -> None:
     ranked = found.most_surprising()
     assert sorted(ranked["atom"]) == sorted(found.shared["atom"])
     assert ranked["surprise"].is_monotonic_decreasing
-    other_way = differences(sets[::-1]).shared.sort_values("atom_two")
+    other_way = differences((sets[1], sets[0])).shared.sort_values("atom_two")
     np.testing.assert_allclose(other_way["surprise"], expected, rtol=1e-9, atol=1e-9)
 
 
@@ -86,7 +86,7 @@ def test_what_comes_first_is_not_the_beginning_of_the_text() -> None:
     found = differences(sets)
     assert found.shared["token"].tolist()[:5] == ["Dear", " Br", "un", "o", ","]
     first = found.most_surprising().head(20)
-    assert first["order"].median() > 600
+    assert np.median(first["order"].to_numpy()) > 600
     assert not {"Dear", " Br", "un", "o", ","} & set(first["token"])
     none = differences((sets[0].only(np.arange(5)), sets[1].only(np.arange(500, 510))))
     assert len(none.most_surprising()) == 0
