@@ -258,7 +258,7 @@ def test_a_damaged_dictionary_is_one_line(itda: Cli, trained: Path, tmp_path: Pa
     raw = (trained / "atoms.safetensors").read_bytes()
     (tmp_path / "torn" / "atoms.safetensors").write_bytes(raw[:200])
     expect_error(itda("decompose", tmp_path / "torn", "--prompt", "x"), "damaged")
-    expect_error(itda("decompose", tmp_path, "--prompt", "x"), "no dictionary.json")
+    expect_error(itda("decompose", tmp_path, "--prompt", "x"), "without a dictionary.json")
 
 
 def test_another_models_dictionary_is_one_line(

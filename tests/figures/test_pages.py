@@ -134,7 +134,7 @@ def test_a_matrix_is_told_by_tints_that_leave_its_ink_readable_light_or_dark() -
         "--share:1.000",
     ]
     text = heatmaps.comparison_page(cells, title="t", facts=[])
-    deepest: dict[str, tuple[Any, ...]] = {"light": ((99, 102, 241), 0.55, (255,) * 3, (0x25, 0x25, 0x2E))}
+    deepest: dict[str, Any] = {"light": ((99, 102, 241), 0.55, (255,) * 3, (0x25, 0x25, 0x2E))}
     deepest["dark"] = ((129, 140, 248), 0.62, (0x15, 0x15, 0x1A), (255,) * 3)
     assert "rgb(99 102 241 / calc(.55*var(--share)))" in text
     assert "rgb(129 140 248 / calc(.06 + .56*var(--share)));color:#fff" in text
