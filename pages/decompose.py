@@ -22,6 +22,7 @@ with frame.actions:
 
 prompt = address.arrive("prompt", parts.PROMPT, str, parts.EXAMPLES[0])
 prompt_box(prompt, examples=parts.EXAMPLES, on_submit=parts.submit, key="decompose.box")
+count = st.empty()
 address.leave("prompt", parts.PROMPT, prompt, parts.EXAMPLES[0])
 view = parts.controls(entry)
 layers, other = st.columns([5, 3], gap="medium", vertical_alignment="center")
@@ -42,6 +43,7 @@ except UserError as error:
     frame.share({"dictionary": entry.name, "prompt": prompt, "k": view.k, "method": view.method, "signs": view.signs})
     st.stop()
 
+count.caption(parts.counted(shown, None))
 token = parts.arrive_token(shown)
 pinned = parts.arrive_atom(key)
 colour = parts.colour_control(pinned)
@@ -95,8 +97,7 @@ frame.share(
         "small": "shown" if unfolded else None,
     }
 )
-frame.export(parts.exports(entry, shown, show_special=view.special))
-
+replayed = None
 try:
     replayed = engine.replay(key, prompt, token.index, view.k, view.method, view.non_negative)
 except UserError as error:
@@ -107,3 +108,5 @@ else:
         parts.replay_chart(replayed, token, pinned)
     with steps:
         parts.replay_steps(replayed, token, pinned)
+    count.caption(parts.counted(shown, engine.context(key)))
+frame.export(parts.exports(entry, shown, show_special=view.special, chosen=token.index, replay=replayed))

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.analysis.small_shares import SMALL, small_shares
+from itda_core.figures.replay_table import replay_table
 from itda_core.figures_as_text import figure as figure_of
 from itda_core.figures_as_text import signed
-from itda_core.printable import visible
+from itda_core.printable import visible, visible_token
 from itda_core.pursuit.methods import NAMES
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from itda_core.analysis import Evaluation
     from itda_core.analysis.decompose import AtomUse, Decomposition, SourceLabel, TokenDecomposition
+    from itda_core.analysis.replay import Replay
 
 INDIGO, ORANGE = "#6366f1", "#f97316"
 LINES = (INDIGO, ORANGE, "#10b981", "#ec4899", "#0ea5e9", "#eab308", "#8b5cf6", "#64748b")
@@ -179,10 +181,17 @@ bdi,.row a{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap
 .row a{color:inherit;text-decoration:none;border-radius:4px;padding:1px 2px;margin-right:1px;unicode-bidi:isolate}
 .row a:hover{outline:2px solid #6366f1}
 section{border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;margin:.8rem 0}
+.muted a{color:inherit}section.chosen{border-color:#7875f5}.row a.chosen{outline:2px solid #7875f5}
+h3{font-size:.9rem;margin:.9rem 0 .3rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--panel);
+  border-radius:8px;padding:.5rem .8rem;font-size:.82rem}
+.left{min-width:9rem;position:relative}.left i{position:absolute;left:0;bottom:1px;height:3px;background:#6366f1}
+.negative .left i{background:#ea580c}mark.negative{background:rgba(234,88,12,.28)}
+.positive td.num:nth-child(3){color:#4f46e5}
 section:target{border-color:#6366f1;box-shadow:0 0 0 1px #6366f1}
 table{border-collapse:collapse;width:100%;font-size:.87rem}
 .negative td.num:nth-child(3){color:#c2410c}.negative mark{background:rgba(234,88,12,.28)}
-@media (prefers-color-scheme:dark){.negative td.num:nth-child(3){color:#fb923c}}
+@media (prefers-color-scheme:dark){.negative td.num:nth-child(3){color:#fb923c}
+.positive td.num:nth-child(3){color:#a5b4fc}}
 summary{cursor:pointer;color:var(--muted)}
 details div{margin:.3rem 0;padding-left:.6rem;border-left:2px solid var(--line)}
 td,th{text-align:left;padding:3px 10px 3px 0;vertical-align:top}
@@ -191,12 +200,20 @@ tr+tr td{border-top:1px solid var(--line)}mark{background:rgba(99,102,241,.28);c
 """
 
 
-def decomposition_page(decomposition: Decomposition, *, dictionary: str, show_special: bool = False) -> str:
+def decomposition_page(
+    decomposition: Decomposition,
+    *,
+    dictionary: str,
+    show_special: bool = False,
+    chosen: int | None = None,
+    replay: Replay | None = None,
+    command: str = "",
+) -> str:
     """A whole HTML page: the prompt coloured by relative error, and each token's atoms with their source contexts.
 
     It holds no script and may load nothing (its content security policy says so); all text is escaped.
     """
-    tokens = [token for token in decomposition.tokens if show_special or not token.special]
+    tokens = [token for token in decomposition.tokens if show_special or not token.special or token.index == chosen]
     top = max((token.relative_error for token in tokens if not token.special), default=0.0) or 1.0
     facts = " · ".join(
         [
@@ -207,8 +224,11 @@ def decomposition_page(decomposition: Decomposition, *, dictionary: str, show_sp
             *(["only positive coefficients"] if decomposition.non_negative else []),
         ]
     )
-    row = "".join(_linked_token(token, top) for token in tokens)
-    sections = "\n".join(_token_section(token, decomposition) for token in tokens)
+    row = "".join(_linked_token(token, top, token.index == chosen) for token in tokens)
+    sections = "\n".join(
+        _token_section(token, decomposition, _replayed(replay, token) if token.index == chosen else None)
+        for token in tokens
+    )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -216,9 +236,11 @@ def decomposition_page(decomposition: Decomposition, *, dictionary: str, show_sp
 <title>{escape(dictionary)}: a prompt decomposed</title><style>{_PAGE_STYLE}</style></head><body>
 <h1>{escape(dictionary)}</h1>
 <div class="muted">{escape(facts)}</div>
+{f"<pre>{escape(command)}</pre>" if command else ""}
 <div class="row">{row}</div>
 <div class="muted">Deeper colour: larger relative error (0 to {top:.3f}). Click a token to read its atoms.
-Orange: a negative coefficient.</div>
+<mark class="negative">Orange</mark>: a negative coefficient; <mark>indigo</mark>: a positive one.
+{_chosen_words(tokens, chosen)}</div>
 {sections}
 </body></html>
 """
@@ -228,16 +250,33 @@ def _place(decomposition: Decomposition) -> str:
     return decomposition.site if decomposition.layer is None else f"layer {decomposition.layer}, {decomposition.site}"
 
 
-def _linked_token(token: TokenDecomposition, top: float) -> str:
+def _linked_token(token: TokenDecomposition, top: float, chosen: bool) -> str:
     alpha = 0.55 * min(1.0, token.relative_error / top)
     shown = visible(token.text) if token.text else "∅"
     line_end = "<br>" if token.text.endswith("\n") else ""
     style = f"background:rgba(99,102,241,{alpha:.3f})"
     title = f"relative error {token.relative_error:.4f}"
-    return f'<a href="#t{token.index}" style="{style}" title="{title}">{escape(shown)}</a>{line_end}'
+    kind = ' class="chosen"' if chosen else ""
+    return f'<a href="#t{token.index}"{kind} style="{style}" title="{title}">{escape(shown)}</a>{line_end}'
 
 
-def _token_section(token: TokenDecomposition, decomposition: Decomposition) -> str:
+def _chosen_words(tokens: Sequence[TokenDecomposition], chosen: int | None) -> str:
+    """Which token was chosen, with the way to it."""
+    text = next((token.text for token in tokens if token.index == chosen), None)
+    if text is None:
+        return ""
+    return f' Chosen: <a href="#t{chosen}"><bdi>{escape(visible_token(text))}</bdi></a>, with the pursuit replayed.'
+
+
+def _replayed(replay: Replay | None, token: TokenDecomposition) -> str:
+    """The pursuit of the chosen token, step by step."""
+    if replay is None:
+        return ""
+    sources = {use.atom: tokens_of(use) for use in token.atoms}
+    return f"<h3>The pursuit replayed: error left after each atom</h3>\n{replay_table(replay, sources)}"
+
+
+def _token_section(token: TokenDecomposition, decomposition: Decomposition, replayed: str | None) -> str:
     rows = [_atom_row(rank, use) for rank, use in enumerate(token.atoms, start=1)]
     small = len(small_shares(token.atoms))  # they come last: the strongest are the first
     shown = _atom_table(rows[: len(rows) - small])
@@ -246,10 +285,11 @@ def _token_section(token: TokenDecomposition, decomposition: Decomposition) -> s
         shown += f"{_atom_table(rows[len(rows) - small :])}</details>"
     why = why_fewer(token, decomposition.k, decomposition.method, non_negative=decomposition.non_negative)
     cosine = figure_of(token.cosine, ".4f")
-    return f"""<section id="t{token.index}"><h2>Token {token.index}: <bdi>{escape(token.text)}</bdi></h2>
+    kind = "" if replayed is None else ' class="chosen"'
+    return f"""<section id="t{token.index}"{kind}><h2>Token {token.index}: <bdi>{escape(token.text)}</bdi></h2>
 <div class="muted">relative error {token.relative_error:.4f} · cosine {cosine} · {token.l0} atoms</div>
 {shown}
-<div class="muted">{escape(why)}</div></section>"""
+<div class="muted">{escape(why)}</div>{replayed or ""}</section>"""
 
 
 def _atom_table(rows: Sequence[str]) -> str:
@@ -269,7 +309,7 @@ def _atom_row(rank: int, use: AtomUse) -> str:
         )
     else:
         context = f"<bdi>{context}</bdi>"
-    sign, coefficient = ' class="negative"' if use.coefficient < 0 else "", signed(use.coefficient, "+.3f")
+    sign, coefficient = f' class="{"negative" if use.coefficient < 0 else "positive"}"', signed(use.coefficient, "+.3f")
     return (
         f'<tr{sign}><td class="num">{rank}</td><td>{context}</td><td class="num">{coefficient}</td>'
         f'<td class="num">{use.share:.1%}</td><td class="num">{use.atom}</td>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,9 +12,13 @@ import pytest
 
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.library import Library
+from pages.ui.compare import cell as compare_cell
+from pages.ui.compare import matrix as compare_matrix
 from pages.ui.compare.matching.page import VIEW as MATCHING
+from pages.ui.compare.options import Options
 from pages.ui.compare.transfer.page import VIEW as TRANSFER
 from pages.ui.evaluate.watch import VIEW as EVALUATION
+from pages.ui.forms import job_form
 from pages.ui.frame import shell
 from pages.ui.home import parts as home
 from pages.ui.library import parts as library
@@ -91,6 +96,29 @@ def test_home_and_the_library(studio: Studio, page: str) -> None:
         }
     else:
         assert "mine" in dict(contents(files))["CSV"]
+
+
+def test_a_comparison_of_models_that_are_folders(studio: Studio) -> None:
+    for number, name in enumerate(("one", "other")):
+        folder = studio.home / "library" / f"copy-{name}"
+        shutil.copytree(studio.dictionary, folder)
+        said = json.loads((folder / "dictionary.json").read_text())
+        said["spec"] |= {"model": f"{studio.home}/{name}/mine", "weights_fingerprint": str(number) * 64}
+        (folder / "dictionary.json").write_text(json.dumps(said))
+    entries = [entry for entry in Library().entries() if entry.name.startswith("copy")]
+    found = compare_matrix.compared(entries, Options("model", "uniform", False, False, False))
+    assert all(str(studio.home) in label for label in found.matrix.labels)
+    parts = compare_cell.differences(found, (0, 1))
+    assert_none(studio, compare_matrix.exports(found, lambda: compare_cell.passages(found, (0, 1), parts)))
+    assert "mine (1)" in dict(contents(compare_matrix.exports(found, lambda: ())))["Matrix (CSV)"]
+
+
+def test_the_settings_of_a_form(studio: Studio) -> None:
+    request = EvaluateRequest((str(studio.dictionary),), f"{studio.home}/text.txt")
+    files = job_form.exports(request)
+    settings = dict(contents(files))["Settings (JSON)"]
+    assert str(studio.home) not in settings
+    assert json.loads(settings)["corpus"] == "text.txt"
 
 
 def test_a_list_of_jobs_says_selection_and_tokens(studio: Studio) -> None:

@@ -5,8 +5,8 @@ The chance is estimated from the labels themselves, each time without the label 
 it. When it entered: what is read first is nearly all labelled by every dictionary, later labels seldom coincide; so the
 share of the labels that entered about when it did and are shared, in both dictionaries (geometric mean). And its token:
 of the labels of that token that either has, the share that both have, beside the share among all labels. The two shares
-are taken as independent of each other (naive Bayes), and each counts the share among all as one label more (additive
-smoothing), without which a single label would decide.
+are taken as independent of each other (naive Bayes, in odds), and each counts the share among all as one label more
+(additive smoothing), without which a single label would decide.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def surprise(
     stage = np.sqrt(_nearby(shared[0], sizes[0]) * _nearby(shared[1], sizes[1]))
     of_token = np.bincount(token, minlength=len(labelled))[token]
     by_token = (of_token - 1 + jaccard) / labelled[token]
-    return -np.log2(np.minimum(stage * by_token / jaccard, 1.0)) + 0.0
+    yes, no = stage * by_token / jaccard, (1 - stage) * (1 - by_token) / max(1 - jaccard, np.finfo(float).tiny)
+    return -np.log2(yes / (yes + no)) + 0.0
 
 
 def _nearby(shared: np.ndarray, size: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import streamlit as st
 from itda_core.figures.heatmaps import Passages
 from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
+from itda_core.files.without_paths import without_paths
 from pages.ui.compare.matrix import Compared
 from pages.ui.components.label_list import label_list
 from pages.ui.components.plain_text import fact_table, heading
@@ -185,7 +186,7 @@ def _counted(frame: pd.DataFrame, column: str, shown: Any) -> None:
 
 def passages(found: Compared, cell: tuple[int, int], parts: Differences) -> list[Passages]:
     """The cell's labels for the page that Export makes."""
-    one, two = (found.matrix.labels[i] for i in cell)
+    one, two = (without_paths(found.matrix.labels[i]) for i in cell)
     headings = (
         (f"{one} ~ {two}: {len(parts.shared):,} shared labels, the most surprising first", parts.most_surprising()),
         (f"Only in {one}: {len(parts.only_one):,}", parts.only_one),

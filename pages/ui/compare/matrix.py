@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -17,6 +17,7 @@ from itda_core.comparison.overlap.jaccard_report import cells as rows_of
 from itda_core.errors import UserError
 from itda_core.figures import heatmaps
 from itda_core.files.csv_export import frame_csv
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.library import LibraryEntry
 from pages.ui.compare.options import MOST_WITH_INTERVAL, Options
 from pages.ui.components.heatmap import heatmap as heatmap_of
@@ -141,20 +142,29 @@ def cells(found: Compared, colours: str = "chance") -> heatmaps.Cells:
 def exports(found: Compared, passages: Callable[[], Sequence[heatmaps.Passages]]) -> shell.Files:
     """The matrix, to take along; `passages` are the labels of the chosen cell."""
 
+    told = _shared(found)
+
     def page() -> str:
         return heatmaps.comparison_page(
-            cells(found),
+            cells(told),
             title="Dictionaries compared by their labels (Jaccard, percent)",
-            facts=[comparability_line(found)],
+            facts=[without_paths(comparability_line(told))],
             passages=passages(),
         )
 
     return {
-        "Matrix (CSV)": ("jaccard.csv", "text/csv", lambda: csv(found.matrix)),
-        "Every pair (CSV)": ("jaccard-pairs.csv", "text/csv", lambda: pairs_csv(found.matrix)),
-        "All figures (JSON)": ("jaccard.json", "application/json", lambda: figures_json(found.matrix, found.entries)),
+        "Matrix (CSV)": ("jaccard.csv", "text/csv", lambda: csv(told.matrix)),
+        "Every pair (CSV)": ("jaccard-pairs.csv", "text/csv", lambda: pairs_csv(told.matrix)),
+        "All figures (JSON)": ("jaccard.json", "application/json", lambda: figures_json(told.matrix, told.entries)),
         "Web page (works offline)": ("jaccard.html", "text/html", page),
     }
+
+
+def _shared(found: Compared) -> Compared:
+    """The same without where anything lies on this machine: what is compared may be called after a model's folder."""
+    names = [without_paths(name) for name in found.matrix.labels]
+    apart = (name if names.count(name) == 1 else f"{name} ({i + 1})" for i, name in enumerate(names))
+    return replace(found, matrix=replace(found.matrix, labels=tuple(apart)))
 
 
 def csv(matrix: JaccardMatrix) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -18,6 +20,7 @@ from itda_core.figures import charts as figures_charts
 from itda_core.figures import replay as figures_replay
 from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
+from itda_core.files.without_paths import without_paths
 from itda_core.pursuit.methods import NOTES
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.training.status import Accepted
@@ -244,6 +247,15 @@ def measures(token: TokenDecomposition, *, key: str) -> None:
     row.metric("L0", token.l0, help="Different atoms in the sum.", width="content")
 
 
+def counted(shown: Decomposition, context: int | None) -> str:
+    """How many tokens the prompt has, of those that the model takes at once."""
+    n, n_special = len(shown.tokens), sum(token.special for token in shown.tokens)
+    special = f" ({n_special} special)" if n_special else ""
+    if context is None:
+        return f"{n:,} token{'' if n == 1 else 's'}{special}"
+    return f"{n:,} of {context:,} tokens{special}; a longer prompt is refused, nothing is cut off."
+
+
 def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) -> None:
     """The error after each step of the pursuit."""
     sources = {use.atom: tokens_of(use, counted=False) for use in token.atoms}
@@ -266,16 +278,34 @@ def replay_steps(replay: Replay, token: TokenDecomposition, pinned: int | None) 
     pursuit_replay(replay, {use.atom: use for use in token.atoms}, pinned=pinned, key="decompose.replay.steps")
 
 
-def exports(entry: LibraryEntry, shown: Decomposition, *, show_special: bool) -> shell.Files:
-    """What of this page can be taken along."""
+def command_of(entry: LibraryEntry, shown: Decomposition) -> str:
+    """The same decomposition as a line for a terminal."""
+    asked = [entry.name, "--prompt", shown.prompt, "--k", str(shown.k), "--method", shown.method]
+    return shlex.join(["itda", "decompose", *asked, *(["--non-negative"] if shown.non_negative else [])])
+
+
+def exports(
+    entry: LibraryEntry,
+    shown: Decomposition,
+    *,
+    show_special: bool,
+    chosen: int | None = None,
+    replay: Replay | None = None,
+) -> shell.Files:
+    """What of this page can be taken along; `replay` is that of the chosen token, where there is one."""
     stem = f"{entry.name}-k{shown.k}-{shown.method}{'-positive' * shown.non_negative}"
 
+    told = replace(shown, model=without_paths(shown.model))  # a model may be a folder of this machine
+    command = command_of(entry, shown)
+
     def all_of_it() -> str:
-        of = {"dictionary": entry.name, "identity": entry.identity}
-        return json.dumps({**of, **shown.to_dict()}, indent=2, ensure_ascii=False)
+        of = {"dictionary": entry.name, "identity": entry.identity, "command": command}
+        return json.dumps({**of, **told.to_dict()}, indent=2, ensure_ascii=False)
 
     def page() -> str:
-        return figures_charts.decomposition_page(shown, dictionary=entry.name, show_special=show_special)
+        return figures_charts.decomposition_page(
+            told, dictionary=entry.name, show_special=show_special, chosen=chosen, replay=replay, command=command
+        )
 
     return {
         "JSON": (f"{stem}.json", "application/json", all_of_it),

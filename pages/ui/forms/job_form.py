@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.files.without_paths import without_paths
 from itda_core.runs.faults import Faults
 from itda_core.runs.jobs.jobs import Jobs, command_of
 from itda_core.runs.jobs.kinds import JobKind, JobRequest, kind_of
@@ -73,13 +74,13 @@ def terminal(request: JobRequest, *, further: bool = False) -> None:
 
 
 def exports(request: JobRequest, *, further: bool = False) -> shell.Files:
-    """The settings, to take along."""
+    """The settings, to take along; only the command, which is for this machine, says where things lie here."""
     name = f"itda-{kind_of(request).noun}"
     return {
         "Settings (JSON)": (
             f"{name}.json",
             "application/json",
-            lambda: json.dumps(request.to_dict(), indent=2, ensure_ascii=False),
+            lambda: json.dumps(without_paths(request.to_dict()), indent=2, ensure_ascii=False),
         ),
         "Command (shell script)": (
             f"{name}.sh",

@@ -179,6 +179,13 @@ def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str, non
         return replayed(model, dictionary(key), read, token, k, method, non_negative=non_negative)
 
 
+@st.cache_resource(max_entries=256, show_spinner=False)
+def context(key: DictionaryKey) -> int:
+    """How many tokens the dictionary's model takes at once, special ones included."""
+    with holder().lend(model_spec(key)) as model:
+        return model.context
+
+
 class Description(NamedTuple):
     """What is known of a dictionary, in words for three small tables."""
 

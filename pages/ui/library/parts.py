@@ -82,14 +82,14 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         height="content" if len(entries) <= _SHORT_LIST else 400,
         column_config={
             "name": st.column_config.TextColumn(width="medium"),
-            "layer": st.column_config.NumberColumn(format="%d", width="small"),
+            "layer": st.column_config.NumberColumn(format="%d", width=58),
             "selection": st.column_config.TextColumn(
                 help="By which rule its atoms were selected, and what such a dictionary is for."
             ),
             "tokens": st.column_config.NumberColumn(format="localized", help="Tokens of text that were read for it."),
             "atoms": st.column_config.NumberColumn(format="localized"),
-            "k": st.column_config.NumberColumn(format="%d", width="small"),
-            "threshold": st.column_config.NumberColumn(format="%.3g", width="small"),
+            "k": st.column_config.NumberColumn(format="%d", width=45),
+            "threshold": st.column_config.NumberColumn(format="%.3g", width=80),
             "FVU": st.column_config.NumberColumn(
                 format="%.3f",
                 width="small",

@@ -37,8 +37,12 @@ def plainly(one: list[int], two: list[int]) -> list[float]:
     for i in both:
         same = [j for j in either if TOKENS[j].text == TOKENS[i].text and j != i]
         by_token = (sum(j in both for j in same) + jaccard) / (len(same) + 1)
-        chance = math.sqrt(nearby(i, one, two) * nearby(i, two, one)) * by_token / jaccard
-        found.append(max(0.0, -math.log2(chance)))
+        stage = math.sqrt(nearby(i, one, two) * nearby(i, two, one))
+        if jaccard == 1:
+            found.append(0.0)
+            continue
+        odds = stage / (1 - stage) * by_token / (1 - by_token) / (jaccard / (1 - jaccard))
+        found.append(-math.log2(odds / (1 + odds)))
     return found
 
 
@@ -83,7 +87,6 @@ def test_what_comes_first_is_not_the_beginning_of_the_text() -> None:
     assert found.shared["token"].tolist()[:5] == ["Dear", " Br", "un", "o", ","]
     first = found.most_surprising().head(20)
     assert float(np.median(first["order"])) > 600
-    assert not {"Dear", " Br", "un"} & set(first["token"])
-    assert "," in set(first["token"])  # the two have 60 labels of commas and share four
+    assert not {"Dear", " Br", "un", "o", ","} & set(first["token"])
     none = differences((sets[0].only(np.arange(5)), sets[1].only(np.arange(500, 510))))
     assert len(none.most_surprising()) == 0

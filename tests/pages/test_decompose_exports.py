@@ -1,0 +1,102 @@
+"""What the decompose page gives to take along, and what it says of the prompt's length."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from itda_core.analysis.replay import Prediction, Replay, ReplayStep
+from itda_core.figures.charts import decomposition_page
+from itda_core.runs.library import Library
+from pages.ui.decompose import parts
+from tests.conftest import Cli
+from tests.figures.test_charts import decomposition
+from tests.figures.test_pages import Read
+from tests.pages.conftest import SCRIPT, K, Studio, components
+
+PROMPT = 'The little dog\'s\n park -- "so" $HOME.'
+
+
+def captions(test: object) -> list[str]:
+    return [caption.value for caption in test.caption]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_tokens_are_counted_against_the_models_context(studio: Studio, model_of: Callable) -> None:
+    context = model_of("gpt2").context
+    test = studio.open("decompose", prompt="The little dog")
+    [row] = components(test, "token_row")
+    said = [caption for caption in captions(test) if "a longer prompt" in caption]
+    n = len(row["tokens"])
+    assert said == [f"{n:,} of {context:,} tokens; a longer prompt is refused, nothing is cut off."]
+    long = studio.open("decompose", prompt="dog " * (context + 5))
+    assert not [caption for caption in captions(long) if "a longer prompt" in caption]
+    assert any(f"more than the context of {context}" in data["text"] for data in components(long, "notice"))
+
+
+def test_the_json_names_the_dictionary_and_its_command_makes_it_again(
+    studio: Studio, itda: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pages.ui.frame import engine
+
+    monkeypatch.setenv("ITDA_HOME", str(studio.home))
+    (entry,) = Library().entries()
+    shown = engine.decomposition(engine.key_of(entry.path), PROMPT, K - 1, "omp", True)
+    _, mime, made = parts.exports(entry, shown, show_special=False)["JSON"]
+    content = made()
+    read = json.loads(content)
+    assert mime == "application/json"
+    assert read["dictionary"] == entry.name
+    assert Path(shown.model).is_absolute()
+    assert read["model"] == Path(shown.model).name
+    assert str(Path(shown.model).parent) not in str(content)
+    assert read["prompt"] == PROMPT
+    program, *arguments = shlex.split(read["command"])
+    assert program == "itda"
+    code, out, _ = itda(*arguments, "--json", "--device", "cpu")
+    assert code == 0
+    again = json.loads(out)
+    assert [[use["atom"] for use in token["atoms"]] for token in again["tokens"]] == [
+        [use["atom"] for use in token["atoms"]] for token in read["tokens"]
+    ]
+    assert (again["k"], again["method"], again["prompt"]) == (K - 1, "omp", PROMPT)
+
+
+def test_the_page_has_the_chosen_token_its_replay_and_the_colours_of_signs() -> None:
+    shown = decomposition("<s>", " dog", " <b>", special=frozenset({0}))
+    use = replace(shown.tokens[1].atoms[0], coefficient=1.5)
+    shown = replace(shown, tokens=(shown.tokens[0], replace(shown.tokens[1], atoms=(use,)), shown.tokens[2]))
+    steps = (
+        ReplayStep(1, use.atom, 1.25, 0.5, (Prediction(SCRIPT, 0.6),)),
+        ReplayStep(2, 77, -0.0001, 0.25, (Prediction("cat", 0.7),)),
+        ReplayStep(3, 78, -2.0, 0.125, ()),
+    )
+    replayed = Replay(1, "mp", steps, (Prediction("cat", 0.8),))
+    text = decomposition_page(shown, dictionary="mine", chosen=1, replay=replayed, command=f"itda '{SCRIPT}'")
+    read = Read(text)
+    assert "script" not in read.tags
+    assert read.text.count(SCRIPT) >= 2
+    assert text.count('class="chosen"') == 2  # in the row, and its section
+    assert '<section id="t1" class="chosen">' in text
+    assert "The pursuit replayed" in read.text.partition("Token 2")[0]
+    assert "The pursuit replayed" not in read.text.partition("Token 2")[2]
+    for word in ("+1.250", "−2.000", "0.5000", "0.2500", "0.1250", "cat 70%", "the activation itself"):
+        assert word in read.text
+    assert "-0.000" not in read.text
+    assert "−0.000" not in read.text
+    assert text.count('<tr class="negative">') == 3  # two steps, and the other token's atom
+    assert text.count('<tr class="positive">') == 2
+    assert "<b><bdi>cat</bdi> 70%</b>" in text
+    assert "Orange: a negative coefficient; indigo: a positive one." in read.text.replace("\n", " ")
+
+
+def test_a_special_token_that_was_chosen_is_there_and_nothing_need_be_chosen() -> None:
+    shown = decomposition("<s>", " dog", special=frozenset({0}))
+    assert 'id="t0"' in decomposition_page(shown, dictionary="d", chosen=0)
+    plain = decomposition_page(shown, dictionary="d")
+    assert 'id="t0"' not in plain
+    assert 'class="chosen"' not in plain
