@@ -148,5 +148,5 @@ def _plain(cell: Transfer) -> str:
         spread = "" if cell.random_sd is None else f" ± {cell.random_sd:.4f}"
         lines.append(f"random places {cell.random_fvu:.4f}{spread}")
     if cell.gain is not None:
-        lines.append(f"{cell.gain:.0%} of the way from random to its own")
+        lines.append(f"{cell.gain:.0%} of its own gain over random places")
     return "\n".join(lines)

@@ -129,7 +129,7 @@ def _only_positive() -> bool:
         key=_POSITIVE,
         on_change=switched,
         help="Non-negative pursuit: an atom may be added, never subtracted. "
-        "It errs more, and every atom says what is there.",
+        "The error is larger, and every atom says what is there.",
     )
     address.leave("signs", _SIGNS, signs, "any")
     return signs == "positive"

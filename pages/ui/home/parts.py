@@ -139,7 +139,9 @@ def machine_facts() -> dict[str, str]:
         "Device": f"{here.device} ({here.device_name})",
         "Cores": str(here.cores),
         "Memory": f"{size(here.memory_free)} free of {size(here.memory)}",
-        "Network": "forbidden by the environment" if here.offline else "asked only for what you name from the Hub",
+        "Network": "forbidden by the environment"
+        if here.offline
+        else "used only for Hub models and data sets that you name",
         "Library": str(engine.library().folder),
         "Model cache": str(here.model_cache),
     }
