@@ -119,7 +119,8 @@ def most_k(entry: LibraryEntry) -> int:
 def _only_positive() -> bool:
     """Whether the pursuit is to be non-negative."""
     signs = address.arrive("signs", _SIGNS, address.one_of("any", "positive"), "any")
-    st.session_state[_POSITIVE] = signs == "positive"
+    if st.session_state.get(_POSITIVE) != (signs == "positive"):  # what is set anew overrides a click on the way
+        st.session_state[_POSITIVE] = signs == "positive"
 
     def switched() -> None:
         st.session_state[_SIGNS] = "positive" if st.session_state[_POSITIVE] else "any"
