@@ -23,7 +23,7 @@ _GREY = "#8b93a3"
 _WIDTH = 0.26  # of a bar, where layers are 1 apart
 _TITLES = {
     "below_random": "FVU below random places",
-    "gain": "way from random to its own",
+    "gain": "gain recovered",
     "fvu": "FVU (lower is better)",
 }
 

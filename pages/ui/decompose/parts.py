@@ -264,7 +264,8 @@ def replay_steps(replay: Replay, token: TokenDecomposition, pinned: int | None) 
             "Each row puts the reconstruction from the atoms so far in the activation's place and lets the model "
             "go on. Green is the token that the model itself finds likeliest."
         )
-    pursuit_replay(replay, {use.atom: use for use in token.atoms}, pinned=pinned, key="decompose.replay.steps")
+    uses = {use.atom: use for use in token.atoms}
+    pursuit_replay(replay, uses, pinned=pinned, on_pick=pick_atom, key="decompose.replay.steps")
 
 
 def exports(entry: LibraryEntry, shown: Decomposition, *, show_special: bool) -> shell.Files:

@@ -42,7 +42,9 @@ def cards(frame: shell.Shell) -> None:
             f"All dictionaries on this machine ({len(frame.entries)}). Import, export, verify, share.",
         ),
     )
-    for column, (page, label, text) in zip(st.columns(len(texts)), texts, strict=True):
+    with st.container(key="wrapping.home.cards"):
+        columns = st.columns(len(texts))
+    for column, (page, label, text) in zip(columns, texts, strict=True):
         with column.container(border=True, height="stretch"):
             given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else {}
             navigation.link(page, given, label=f"**{label}**")

@@ -74,7 +74,7 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         selection_mode="single-row",
         height="content" if len(entries) <= _SHORT_LIST else 400,
         column_config={
-            "name": st.column_config.TextColumn(width="medium"),
+            "name": st.column_config.TextColumn(width="medium", pinned=True),
             "layer": st.column_config.NumberColumn(format="%d", width="small"),
             "atoms": st.column_config.NumberColumn(format="localized"),
             "k": st.column_config.NumberColumn(format="%d", width="small"),
@@ -158,7 +158,9 @@ def details(entry: LibraryEntry) -> None:
         problem(error, key="library.details.problem")
         return
     titles = ("Where it came from", "How it was grown", "How well it does")
-    for number, (column, title, facts) in enumerate(zip(st.columns(3, gap="large"), titles, known, strict=True)):
+    with st.container(key="wrapping.library.facts"):
+        columns = st.columns(3, gap="large")
+    for number, (column, title, facts) in enumerate(zip(columns, titles, known, strict=True)):
         with column:
             fact_table(facts, title=title, key=f"library.facts.{number}")
     _verifying(entry)
