@@ -130,8 +130,8 @@ def evaluations(
 ) -> go.Figure:
     """A figure of several evaluations against k, layer or size; a line joins those that differ in nothing else.
 
-    Lines are named by what tells them apart; a pursuit has its own dashes, all else its own colour and marks. Results without the figure, or without a
-    layer, are left out.
+    Lines are named by what tells them apart; a pursuit has its own dashes, all else its own colour and marks. Results
+    without the figure, or without a layer, are left out.
     """
     import plotly.graph_objects as go
 

@@ -2,8 +2,9 @@
 
 A value in the address counts when a page is come to, and when it differs from the one last seen (a link, an edit,
 Back); otherwise what the page already holds stands. So does what the visitor changed since: a browser sends the address
-it has, which lags behind when keys or clicks come faster than the server's answers. Both are kept in the session under keys of their own. A value that
-is the default, or that came from the address, is never written: each write is a step for the browser's Back.
+it has, which lags behind when keys or clicks come faster than the server's answers. Both are kept in the session under
+keys of their own. A value that is the default, or that came from the address, is never written: each write is a step
+for the browser's Back.
 """
 
 from __future__ import annotations

@@ -74,14 +74,16 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         selection_mode="single-row",
         height="content" if len(entries) <= _SHORT_LIST else 400,
         column_config={
-            "name": st.column_config.TextColumn(width="medium", pinned=True),
-            "layer": st.column_config.NumberColumn(format="%d", width="small"),
-            "atoms": st.column_config.NumberColumn(format="localized"),
-            "k": st.column_config.NumberColumn(format="%d", width="small"),
-            "threshold": st.column_config.NumberColumn(format="%.3g", width="small"),
+            "name": st.column_config.TextColumn(width=150, pinned=True),  # to the FVU they fit into 700 pixels
+            "model": st.column_config.TextColumn(width=75),
+            "site": st.column_config.TextColumn(width=85),
+            "layer": st.column_config.NumberColumn(format="%d", width=55),
+            "atoms": st.column_config.NumberColumn(format="localized", width=65),
+            "k": st.column_config.NumberColumn(format="%d", width=50),
+            "threshold": st.column_config.NumberColumn(format="%.3g", width=80),
             "FVU": st.column_config.NumberColumn(
                 format="%.3f",
-                width="small",
+                width=65,
                 help="Fraction of variance unexplained, on text held out where there was any.",
             ),
             "size": st.column_config.NumberColumn("size (MB)", format="%.1f", width="small"),
