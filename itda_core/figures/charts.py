@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 INDIGO, ORANGE = "#6366f1", "#f97316"
 LINES = (INDIGO, ORANGE, "#10b981", "#ec4899", "#0ea5e9", "#eab308", "#8b5cf6", "#64748b")
+# A line is told from the others without its colour as well: by its dashes, or by the marks on it.
+_STROKES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon", "triangle-down")
 _GRID = "rgba(128, 128, 140, 0.22)"
 _MOST_NAMED_STEPS = 10  # more tick labels than that would overlap
 
@@ -53,7 +56,8 @@ def curves(
             y=list(values),
             name=escape(name),
             mode="lines" if len(tokens) > 1 else "markers",
-            line={"color": LINES[number % len(LINES)], "width": 2},
+            line={"color": LINES[number % len(LINES)], "width": 2, "dash": _STROKES[number % len(_STROKES)]},
+            marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)]},
             hovertemplate=f"%{{y:,.{decimals}f}}",
         )
     style(figure, y_title=y_title, height=height)
@@ -78,7 +82,7 @@ _LINES_OF = {
     "atoms": ("model", "layer", "site", "k", "method"),
 }
 _LEGEND_ROW, _NAMES_PER_ROW = 20, 3  # pixels; in a chart of half a page
-_DASHES = dict(zip(NAMES, cycle(("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")), strict=False))
+_DASHES = dict(zip(NAMES, cycle(_STROKES), strict=False))
 
 
 def evaluations(
@@ -90,8 +94,8 @@ def evaluations(
 ) -> go.Figure:
     """A figure of several evaluations against k, layer or size; a line joins those that differ in nothing else.
 
-    Lines are named by what tells them apart; a pursuit has its own dashes. Results without the figure, or without a
-    layer, are left out.
+    Lines are named by what tells them apart; a pursuit has its own dashes, all else its own colour and marks. Results
+    without the figure, or without a layer, are left out.
     """
     import plotly.graph_objects as go
 
@@ -102,19 +106,19 @@ def evaluations(
             lines.setdefault(tuple(_part(result, part) for part in parts), []).append(result)
     differing = [i for i in range(len(parts)) if len({name[i] for name in lines}) > 1]
     coloured = [i for i in differing if parts[i] != "method"]
-    colours: dict[tuple[str, ...], str] = {}
+    numbers: dict[tuple[str, ...], int] = {}
     figure = go.Figure()
     for name, members in lines.items():
         members = sorted(members, key=lambda result: (getattr(result, over), getattr(result, quantity)))
         xs = [getattr(result, over) for result in members]
-        colour = colours.setdefault(tuple(name[i] for i in coloured), LINES[len(colours) % len(LINES)])
+        number = numbers.setdefault(tuple(name[i] for i in coloured), len(numbers))
         figure.add_scatter(
             x=xs,
             y=[getattr(result, quantity) for result in members],
             name=" · ".join(escape(name[i]) for i in differing),
             mode="lines+markers" if len(set(xs)) == len(xs) else "markers",  # two at one place: no line leads on
-            line={"color": colour, "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
-            marker={"size": 7},
+            line={"color": LINES[number % len(LINES)], "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
+            marker={"size": 8, "symbol": _SYMBOLS[number % len(_SYMBOLS)]},
             customdata=[_told(result, quantity) for result in members],
             hovertemplate=(
                 "%{customdata[0]}<br>k = %{customdata[1]}, %{customdata[2]}, %{customdata[3]} tokens<br>"

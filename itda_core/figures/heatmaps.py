@@ -77,7 +77,7 @@ def hover_of(matrix: JaccardMatrix, i: int, j: int) -> str:
         lines.append(f"chance {matrix.null_jaccard[i, j]:.2%}{z}")
     lines.append(f"{matrix.intersection[i, j]:,} shared of {sizes[i, j]:,} and {sizes[j, i]:,}")
     if not np.isnan(matrix.comparable_fraction[i, j]):
-        lines.append(f"comparable: {matrix.comparable_fraction[i, j]:.0%} of what was read")
+        lines.append(f"{matrix.comparable_fraction[i, j]:.0%} of their text is shared")
     return "\n".join(lines)
 
 

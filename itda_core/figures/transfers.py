@@ -24,7 +24,7 @@ _GREY = "#8b93a3"
 _WIDTH = 0.26  # of a bar, where layers are 1 apart
 _TITLES = {
     "below_random": "FVU below random places",
-    "gain": "way from random to its own",
+    "gain": "gain recovered",
     "fvu": "FVU (lower is better)",
 }
 
@@ -149,5 +149,5 @@ def _plain(cell: Transfer) -> str:
         spread = "" if cell.random_sd is None else f" ± {cell.random_sd:.4f}"
         lines.append(f"random places {cell.random_fvu:.4f}{spread}")
     if cell.gain is not None:
-        lines.append(f"{figure_of(cell.gain, '.0%')} of the way from random to its own")
+        lines.append(f"{figure_of(cell.gain, '.0%')} of its own gain over random places")
     return "\n".join(lines)

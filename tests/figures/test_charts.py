@@ -166,6 +166,15 @@ def test_evaluations_over_k_are_one_line_per_dictionary_and_method() -> None:
     assert layout["xaxis"]["tickvals"] == [10, 20]
 
 
+def test_lines_are_told_apart_without_their_colours() -> None:
+    results = [evaluation(layer, k, method) for layer in range(8) for k in (10, 20) for method in ("mp", "omp")]
+    lines, _ = drawn(figures_charts.evaluations(results, "fvu", "k"))
+    assert len({(line["line"]["dash"], line["marker"]["symbol"]) for line in lines}) == len(lines) == 16
+    named = {f"layer {layer}": [1.0, 2.0] for layer in range(6)}
+    lines, _ = drawn(figures_charts.curves([1, 2], named, y_title="atoms"))
+    assert len({line["line"]["dash"] for line in lines}) == 6
+
+
 def test_evaluations_by_layer_are_one_line_per_k() -> None:
     results = [evaluation(layer, k) for layer in (2, 0, 1) for k in (10, 20)]
     lines, layout = drawn(figures_charts.evaluations(results, "ce_score", "layer"))

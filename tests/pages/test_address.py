@@ -54,6 +54,19 @@ def test_going_back_sets_the_widget_again() -> None:
     assert value(test.run()) == 7
 
 
+def test_an_address_that_lags_behind_the_keys_takes_nothing_back() -> None:
+    """A press of a key sends the address from before the answer to the one before it."""
+    test = opened()
+    for pressed in (5, 6, 7):
+        test.number_input[0].set_value(pressed)
+        test.query_params.pop("k", None)
+        test.run()
+        assert value(test) == pressed
+        assert asked_for(test) == {"k": str(pressed)}
+    test.query_params["k"] = "5"
+    assert value(test.run()) == 5  # Back, once the keys rest
+
+
 def test_bad_values_are_named_once_ignored_and_left_for_back() -> None:
     for bad, reason in (("abc", "not a whole number"), ("10", "not between 1 and 9"), ("", "not a whole number")):
         test = opened(k=bad)

@@ -106,7 +106,7 @@ def test_a_cell_shows_the_labels_behind_it(studio: Studio, three: dict[str, set[
     shared, either = three[FIRST] & three[SECOND], three[FIRST] | three[SECOND]
     shown = facts(test)
     assert shown["Jaccard"] == f"{len(shared) / len(either):.2%}"
-    assert shown["Shared labels"] == f"{len(shared):,} of {len(either):,} that either has"
+    assert shown["Shared labels"] == f"{len(shared):,} shared of {len(either):,} in total"
     assert "95% interval" in shown
     [options] = [group.options for group in test.segmented_control if group.label == "Labels"]
     assert options == [
@@ -137,7 +137,7 @@ def test_the_labels_behind_a_cropped_cell_are_the_cropped_ones(studio: Studio, t
     assert fewer < len(entered[0])
     one, two = (set(places[:fewer]) for places in entered)
     test = studio.open("compare", cell=f"{FIRST}~{SECOND}", crop="yes")
-    assert facts(test)["Shared labels"] == f"{len(one & two):,} of {len(one | two):,} that either has"
+    assert facts(test)["Shared labels"] == f"{len(one & two):,} shared of {len(one | two):,} in total"
     [options] = [group.options for group in test.segmented_control if group.label == "Labels"]
     assert options == [
         f"Shared ({len(one & two)})",
@@ -203,7 +203,7 @@ def test_comparability_is_said_first(studio: Studio, three: dict[str, set[Any]])
     line = notices(studio.open("compare"))[0]
     least, most = (extreme(map(len, three.values())) for extreme in (min, max))
     assert line.startswith(f"3 dictionaries of the corpus made-up, {least} to {most} labels each; one tokenizer")
-    assert "Comparable: 100.0%" in line
+    assert "Each pair shares 100% of its text (estimated)." in line
 
 
 def test_what_is_counted_of_atoms_with_several_labels_is_said(studio: Studio, three: dict[str, set[Any]]) -> None:

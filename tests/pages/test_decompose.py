@@ -80,6 +80,15 @@ def test_the_replay_is_the_engines(studio: Studio) -> None:
     assert shown["own"][0]["probability"] == f"{expected.predictions[0].probability:.0%}"
 
 
+def test_a_step_of_the_replay_pins_its_atom(studio: Studio) -> None:
+    test = studio.open("decompose", prompt=PROMPT, token="1")
+    atom = components(test, "pursuit_replay")[0]["steps"][1]["atom"]
+    test.session_state["decompose.atom"] = atom  # what the replay's callback does
+    test.run()
+    assert asked_for(test)["atom"] == str(atom)
+    assert components(test, "pursuit_replay")[0]["pinned"] == atom
+
+
 def test_a_click_on_a_token_and_on_an_atom(studio: Studio) -> None:
     test = studio.open("decompose", prompt=PROMPT)
     test.session_state["decompose.token"] = 1  # what the token row's callback does

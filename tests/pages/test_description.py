@@ -15,9 +15,24 @@ def test_figures_are_written_out_for_people() -> None:
     said = json.loads((folder / "dictionary.json").read_text())
     shown = engine.description(engine.key_of(folder))
     assert float(shown.measured["tokens per second"].replace(",", "")) == round(said["stats"]["tokens_per_second"])
-    assert shown.measured["fvu"] == f"{said['stats']['fvu']:.4g}"
+    assert shown.measured["FVU"] == f"{said['stats']['fvu']:.4g}"
     assert shown.settings["threshold"] == "0.315"
-    assert shown.settings["centre"] == "no"
+    assert shown.settings["mean removed"] == "no"
+    assert shown.measured["FVU measured on"] == "held-out text"
+
+
+def test_what_has_no_value_is_not_shown(tmp_path: Path) -> None:
+    file = Path(shutil.copy(BUNDLED / "demo-0-L3" / "dictionary.json", tmp_path))
+    said = json.loads(file.read_text())
+    said["config"]["threshold"] = None
+    said["stats"] |= {"norm_median": 12.5, "stages": []}
+    file.write_text(json.dumps(said))
+    shown = engine.description(engine.key_of(tmp_path))
+    assert said["spec"]["revision"] is None
+    assert "revision" not in shown.origin
+    assert "threshold" not in shown.settings
+    assert "stages" not in shown.measured
+    assert shown.measured["median norm"] == "12.5"
 
 
 def test_two_configs_of_the_same_weights_are_told_apart(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_the_own_text_of_a_file_must_be_found(studio: Studio, text: str) -> None
     test = studio.open("evaluate")
     assert any("built on the file made-up" in said for said in notices(test))
     assert not startable(test)
-    assert any("behind at least its first 300 tokens" in said for said in notices(test))
+    assert any("Held-out text: made-up after token 300." in said for said in notices(test))
     test.text_input(key="evaluate.text.where.made-up").set_value(text).run()
     assert f"--corpus {text}" in test.code[-1].value
 
@@ -273,7 +273,7 @@ def test_sizes_are_drawn_where_they_differ(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("training", "built from, and flatter it"), ("other corpus", "another text than")]
+    ("kind", "said"), [("training", "look better than on other text"), ("other corpus", "another text than")]
 )
 def test_figures_that_are_not_of_held_out_text_say_so(studio: Studio, kind: str, said: str) -> None:
     results = (RESULTS[0], replace(RESULTS[1], text=kind))

@@ -44,7 +44,7 @@ def test_strongest_gives_tokens_of_one_atom_one_hue() -> None:
     assert shades[3].alpha == 0
     assert [entry["note"] for entry in legend["entries"]] == [
         "atom 5 × 2",
-        "an atom that leads only here; deeper: a larger share",
+        "Strongest for this token only. Deeper colour: larger share.",
     ]
 
 

@@ -50,11 +50,11 @@ TABLE = (
     ),
     Measure(
         name="itda_codes",
-        title="ITDA codes (ours)",
+        title="Soft codes (ours)",
         asks="how alike every other token is coded in the atoms of both dictionaries",
         source=None,
         needs="dictionaries",
-        step="codes over the atoms' tokens",
+        step="soft codes",
         compute=f"{_HERE}.soft_codes:soft_codes",
         anchored=True,
     ),

@@ -21,7 +21,7 @@ def sentences(found: Convergence) -> Iterator[str]:
         values[:-1][~np.isnan(values[:-1])] for values in (found.comparable_fraction, found.null_jaccard)
     )
     if len(fraction):
-        yield f"Comparable: {percent_range(fraction)} of the prefixes that either of two has read."
+        yield f"Each checkpoint shares {percent_range(fraction)} of its text with the last one (estimated)."
     else:
         yield "The number of comparable prefixes is unknown without the corpus; every label counts."
     if len(expected):

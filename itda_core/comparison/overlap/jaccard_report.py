@@ -42,7 +42,7 @@ def cells(matrix: JaccardMatrix) -> Iterator[tuple[object, ...]]:
 
 
 def sentences(matrix: JaccardMatrix) -> Iterator[str]:
-    """The notes for every figure of the matrix: how much is comparable, chance, which cells cannot be told apart."""
+    """The notes for every figure of the matrix: how much is comparable, chance, which cells are tied."""
     pairs = np.triu_indices(len(matrix.labels), 1)
     yield _comparability(matrix, pairs)
     yield _chance(matrix, pairs)
@@ -74,15 +74,15 @@ def labels_and_atoms(sets: Sequence[LabelSet]) -> str:
 
 
 def alike(matrix: JaccardMatrix) -> Iterator[str]:
-    """For each row, a sentence on the cells that cannot be told from its largest, where there are any."""
+    """For each row, a sentence on the cells that are statistically tied with its largest, where there are any."""
     n = len(matrix.labels)
     for i in range(n if n > 2 else 0):
         if same := matrix.told_apart(i):
             best = max((j for j in range(n) if j != i), key=lambda j: matrix.jaccard[i, j])
             named = ", ".join(matrix.labels[j] for j in same)
             yield (
-                f"{matrix.labels[i]} is most like {matrix.labels[best]} ({matrix.jaccard[i, best]:.1%}), from which "
-                f"{named} cannot be told at {matrix.level:.0%}."
+                f"{matrix.labels[i]} is most like {matrix.labels[best]} ({matrix.jaccard[i, best]:.1%}), statistically "
+                f"tied with {named} ({matrix.level:.0%} intervals)."
             )
 
 
@@ -91,9 +91,9 @@ def _comparability(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
     known = fraction[~np.isnan(fraction)]
     if not len(known):
         return "The number of comparable prefixes is unknown without the corpus; every label counts."
-    unknown = "" if len(known) == len(fraction) else f" ({len(fraction) - len(known)} pairs: not known)"
-    how = "counted in the text" if matrix.exact else "as far as the trainings say; every label counts"
-    return f"Comparable: {percent_range(known)} of the prefixes that either of two has read{unknown}, {how}."
+    unknown = "" if len(known) == len(fraction) else f"; {len(fraction) - len(known)} pairs: not known"
+    share = "The two share {} of their text" if len(fraction) == 1 else "Each pair shares {} of its text"
+    return f"{share.format(percent_range(known))} ({'counted' if matrix.exact else 'estimated'}{unknown})."
 
 
 def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
@@ -103,13 +103,14 @@ def _chance(matrix: JaccardMatrix, pairs: tuple[np.ndarray, ...]) -> str:
     if not len(expected):
         return "The Jaccard expected by chance is unknown without the corpus."
     ends = list(dict.fromkeys(figure(value, ",.0f") for value in (z.min(), z.max()))) if len(z) else []
-    above = f"; the values found are {' to '.join(ends)} standard deviations from that" if ends else ""
-    return f"By chance ({which}) Jaccard would be {percent_range(expected)}{above}."
+    side = "above" if len(z) and z.min() >= 0 else "from"  # a minus sign says which are below
+    observed = f"; observed: {' to '.join(ends)} standard deviations {side} chance" if ends else ""
+    return f"By chance ({which}) Jaccard would be {percent_range(expected)}{observed}."
 
 
 def percent_range(values: np.ndarray) -> str:
     """From the smallest to the largest percentage; one figure where both are equal. values: any shape, not empty."""
-    low, high = f"{values.min():.1%}", f"{values.max():.1%}"
+    low, high = (f"{value:.1%}".replace("100.0%", "100%") for value in (values.min(), values.max()))
     return low if low == high else f"{low} to {high}"
 
 

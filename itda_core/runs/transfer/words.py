@@ -36,8 +36,8 @@ def _gain_sentence(cells: Sequence[Transfer], model: str) -> str:
     if not gains:
         return f"{model}'s own dictionaries do no better than random places here, so they set no scale."
     where = "" if len(cells) == 1 else f" ({_layers(len(gains), len(cells))} where its own beats random places)"
-    share = f"{figure(fmean(gains), '.0%')} of the way"
-    return f"The labels come {share} from random places (0%) to {model}'s own dictionary (100%){where}."
+    share = f"{figure(fmean(gains), '.0%')} of the gain over random places"
+    return f"Transferred labels recover {share} (100%: {model}'s own dictionary){where}."
 
 
 def _against_random(cells: Sequence[Transfer]) -> str:

@@ -44,7 +44,7 @@ def differences(found: Compared, cell: tuple[int, int]) -> Differences:
 
 
 def figures(found: Compared, cell: tuple[int, int]) -> None:
-    """The cell's figures, and what it cannot be told apart from."""
+    """The cell's figures, and what it is statistically tied with."""
     matrix = found.matrix
     i, j = cell
     heading(f"{matrix.labels[i]} ~ {matrix.labels[j]}", under=_under(found, cell), key="compare.cell.name")
@@ -56,7 +56,7 @@ def figures(found: Compared, cell: tuple[int, int]) -> None:
         kind = "given the tokens" if matrix.null == "token" else "any token"
         facts["By chance"] = f"{matrix.null_jaccard[i, j]:.2%} ({kind}){z}"
     sizes = matrix.comparable_sizes
-    facts["Shared labels"] = f"{matrix.intersection[i, j]:,} of {matrix.union[i, j]:,} that either has"
+    facts["Shared labels"] = f"{matrix.intersection[i, j]:,} shared of {matrix.union[i, j]:,} in total"
     facts["Labels"] = f"{sizes[i, j]:,} and {sizes[j, i]:,}"
     counted = [found.sets[place].n_atoms for place in cell]
     if any(n is not None and len(found.sets[place]) > n for n, place in zip(counted, cell, strict=True)):
@@ -65,7 +65,7 @@ def figures(found: Compared, cell: tuple[int, int]) -> None:
     if matrix.uncropped is not None:
         facts["Without cropping"] = f"{matrix.uncropped.jaccard[i, j]:.2%}"
     if i != j and (likened := alike(found, cell)) is not None:
-        facts["Not to be told apart from"] = likened
+        facts["Statistically tied with"] = likened
     fact_table(facts, key="compare.cell.facts")
 
 

@@ -62,8 +62,8 @@ def options(n_sets: int) -> Options:
             "interval",
             {"yes": "On", "no": "Off"},
             key="compare.interval",
-            help="95%, by a bootstrap of 1,000 resamples over documents. They also say which cells cannot be told "
-            "apart.",
+            help="95%, by a bootstrap of 1,000 resamples over documents. They also say which cells are "
+            "statistically tied.",
         )
     return Options(
         by,

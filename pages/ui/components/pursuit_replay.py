@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse
 from itda_core.analysis.in_common import pattern_of, tokens_of
@@ -15,8 +17,19 @@ from pages.ui.components.printable import visible, visible_token
 _component = component("pursuit_replay")
 
 
-def pursuit_replay(replay: Replay, labels: Mapping[int, AtomUse], *, pinned: int | None, key: str) -> None:
-    """Draws `replay`; `labels` gives each atom's source tokens and context."""
+def pursuit_replay(
+    replay: Replay,
+    labels: Mapping[int, AtomUse],
+    *,
+    pinned: int | None,
+    on_pick: Callable[[int | None], None],
+    key: str,
+) -> None:
+    """Draws `replay`; `labels` gives each atom's source tokens and context.
+
+    The arrow keys lead from step to step; a click or Enter pins the step's atom, a second one lets it go: `on_pick`
+    gets its number, or None.
+    """
     steps = []
     for step in replay.steps:
         label = labels.get(step.atom)
@@ -37,7 +50,19 @@ def pursuit_replay(replay: Replay, labels: Mapping[int, AtomUse], *, pinned: int
                 "guesses": _guesses(step.predictions),
             }
         )
-    _component(data={"steps": steps, "own": _guesses(replay.predictions), "pinned": pinned}, key=key)
+    data = {
+        "label": "Steps of the pursuit",
+        "steps": steps,
+        "own": _guesses(replay.predictions),
+        "pinned": pinned,
+    }
+
+    def picked() -> None:
+        hit = st.session_state[key].get("pick")
+        if hit is not None:
+            on_pick(None if hit["atom"] is None else int(hit["atom"]))
+
+    _component(data=data, key=key, on_pick_change=picked)
 
 
 def _guesses(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:

@@ -158,5 +158,7 @@ def _by_strongest(tokens: Sequence[TokenDecomposition]) -> tuple[list[Shade], di
         {"rgb": hues[atom], "text": visible_token(names[atom]), "note": f"atom {atom} × {counts[atom]}"}
         for atom in shared
     ]
-    entries.append({"rgb": _POSITIVE, "text": "", "note": "an atom that leads only here; deeper: a larger share"})
+    entries.append(
+        {"rgb": _POSITIVE, "text": "", "note": "Strongest for this token only. Deeper colour: larger share."}
+    )
     return shades, {"title": "", "entries": entries}

@@ -125,7 +125,8 @@ def most_k(entry: LibraryEntry) -> int:
 def _only_positive() -> bool:
     """Whether the pursuit is to be non-negative."""
     signs = address.arrive("signs", _SIGNS, address.one_of("any", "positive"), "any")
-    st.session_state[_POSITIVE] = signs == "positive"
+    if st.session_state.get(_POSITIVE) != (signs == "positive"):  # what is set anew overrides a click on the way
+        st.session_state[_POSITIVE] = signs == "positive"
 
     def switched() -> None:
         st.session_state[_SIGNS] = "positive" if st.session_state[_POSITIVE] else "any"
@@ -135,7 +136,7 @@ def _only_positive() -> bool:
         key=_POSITIVE,
         on_change=switched,
         help="Non-negative pursuit: an atom may be added, never subtracted. "
-        "It errs more, and every atom says what is there.",
+        "The error is larger, and every atom says what is there.",
     )
     address.leave("signs", _SIGNS, signs, "any")
     return signs == "positive"
@@ -275,7 +276,8 @@ def replay_steps(replay: Replay, token: TokenDecomposition, pinned: int | None) 
             "Each row puts the reconstruction from the atoms so far in the activation's place and lets the model "
             "go on. Green is the token that the model itself finds likeliest."
         )
-    pursuit_replay(replay, {use.atom: use for use in token.atoms}, pinned=pinned, key="decompose.replay.steps")
+    uses = {use.atom: use for use in token.atoms}
+    pursuit_replay(replay, uses, pinned=pinned, on_pick=pick_atom, key="decompose.replay.steps")
 
 
 def command_of(entry: LibraryEntry, shown: Decomposition) -> str:

@@ -105,20 +105,17 @@ def _say_held_out(entries: Sequence[LibraryEntry]) -> None:
     if unknown:
         notice(
             f"{unknown[0]} does not say how much of its text it was built from: its figures would be of training text, "
-            "and flatter.",
+            "and look better than on other text.",
             step="Choose another text to measure it on text it has never read.",
             kind="warning",
             key="evaluate.text.unknown",
         )
     elif read:
-        most = max(tokens for tokens in read.values() if tokens is not None)
-        which = "this dictionary was" if len(read) == 1 else "the dictionaries were"
-        names = ", ".join(dict.fromkeys(entry.corpus or "" for entry in entries))
-        notice(
-            f"Measured on {names}, behind at least its first {most:,} tokens: {which} built from those, and nothing of "
-            "what follows was used.",
-            key="evaluate.text.held",
-        )
+        most: dict[str, int] = {}
+        for entry in entries:
+            most[entry.corpus or ""] = max(most.get(entry.corpus or "", 0), read[entry.name] or 0)
+        places = "; ".join(f"{corpus} after token {tokens:,}" for corpus, tokens in most.items())
+        notice(f"Held-out text: {places}.", key="evaluate.text.held")
 
 
 def _tokens_read(entry: LibraryEntry) -> int | None:

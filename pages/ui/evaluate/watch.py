@@ -64,7 +64,8 @@ def _what_text(status: EvaluationStatus) -> None:
     kinds = {result.text for result in status.results}
     if "training" in kinds:
         notice(
-            "Some figures are of text that the dictionary was built from, and flatter it (text: training).",
+            "Some figures are measured on text that the dictionary was built from; they look better than on other text "
+            "(text: training).",
             step="Measure on another text, or on a longer one.",
             kind="warning",
             key="evaluate.text.training",

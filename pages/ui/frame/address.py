@@ -1,8 +1,10 @@
 """What a page shows is in its address: read before the widgets are drawn, written after them.
 
 A value in the address counts when a page is come to, and when it differs from the one last seen (a link, an edit,
-Back); otherwise what the page already holds stands. Both are kept in the session under keys of their own. A value that
-is the default, or that came from the address, is never written: each write is a step for the browser's Back.
+Back); otherwise what the page already holds stands. So does what the visitor changed since: a browser sends the address
+it has, which lags behind when keys or clicks come faster than the server's answers. Both are kept in the session under
+keys of their own. A value that is the default, or that came from the address, is never written: each write is a step
+for the browser's Back.
 """
 
 from __future__ import annotations
@@ -60,7 +62,11 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     given = st.query_params.get(name)
     visit = st.session_state.get(_VISIT, 0)
     seen: _Seen | None = st.session_state.get(f"address.{key}")
-    if key not in st.session_state or seen is None or (seen.given, seen.within, seen.visit) != (given, within, visit):
+    here = seen is not None and key in st.session_state and (seen.within, seen.visit) == (within, visit)
+    if here and seen.given != given and st.session_state[key] != seen.value:
+        # Back or an edit changes the address alone, so this is an earlier address, sent with a newer value.
+        st.session_state[f"address.{key}"] = seen._replace(given=given)
+    elif not here or seen.given != given:
         value = default
         if given is not None:
             try:

@@ -204,15 +204,32 @@ def description(key: DictionaryKey) -> Description:
     return Description(origin, settings, {**measured, **loss_words(Path(key.path))})
 
 
+_NAMES = {
+    "d_model": "d_model",
+    "k": "k",
+    "fvu": "FVU",
+    "fvu_text": "FVU measured on",
+    "fvu_tokens": "FVU: tokens",
+    "fvu_sinks_left_out": "FVU: attention sinks left out",
+    "norm_median": "median norm",
+    "sinks_left_out": "attention sinks left out",
+    "centre": "mean removed",
+}  # what the field calls them; the other names are those of the file, in words
+_TEXTS = {"held-out": "held-out text", "training": "training text"}
+
+
 def _words(part: dict[str, object]) -> dict[str, str]:
+    """The entries that have a value, by the names that people read."""
     words = {}
     for name, value in part.items():
-        if isinstance(value, dict):  # what only a later training reads
+        if value is None or value == [] or isinstance(value, dict):  # a dict: what only a later training reads
             continue
         word = _stages(value) if isinstance(value, list) else _word(value)
         if name.endswith("fingerprint"):
             word = short(word)
-        words[name.replace("_", " ")] = word
+        if name == "fvu_text":
+            word = _TEXTS.get(word, word)
+        words[_NAMES.get(name, name.replace("_", " "))] = word
     return words
 
 

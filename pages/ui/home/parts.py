@@ -47,7 +47,9 @@ def cards(frame: shell.Shell) -> None:
             f"All dictionaries on this machine ({len(frame.entries)}). Import, export, verify, share.",
         ),
     )
-    for column, (page, label, text) in zip(st.columns(len(texts)), texts, strict=True):
+    with st.container(key="wrapping.home.cards"):
+        columns = st.columns(len(texts))
+    for column, (page, label, text) in zip(columns, texts, strict=True):
         with column.container(border=True, height="stretch"):
             given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else {}
             navigation.link(page, given, label=f"**{label}**")
@@ -146,7 +148,9 @@ def machine_facts() -> dict[str, str]:
         "Device": f"{here.device} ({here.device_name})",
         "Cores": str(here.cores),
         "Memory": f"{size(here.memory_free)} free of {size(here.memory)}",
-        "Network": "forbidden by the environment" if here.offline else "asked only for what you name from the Hub",
+        "Network": "forbidden by the environment"
+        if here.offline
+        else "used only for Hub models and data sets that you name",
         "Library": str(engine.library().folder),
         "Model cache": str(here.model_cache),
     }

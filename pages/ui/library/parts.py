@@ -81,18 +81,22 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         selection_mode="single-row",
         height="content" if len(entries) <= _SHORT_LIST else 400,
         column_config={
-            "name": st.column_config.TextColumn(width="medium"),
-            "layer": st.column_config.NumberColumn(format="%d", width=58),
+            "name": st.column_config.TextColumn(width=165, pinned=True),  # all columns fit into 1,080 pixels
+            "model": st.column_config.TextColumn(width=75),
+            "site": st.column_config.TextColumn(width=85),
+            "layer": st.column_config.NumberColumn(format="%d", width=55),
             "selection": st.column_config.TextColumn(
-                help="By which rule its atoms were selected, and what such a dictionary is for."
+                width=155, help="By which rule its atoms were selected, and what such a dictionary is for."
             ),
-            "tokens": st.column_config.NumberColumn(format="localized", help="Tokens of text that were read for it."),
-            "atoms": st.column_config.NumberColumn(format="localized"),
+            "tokens": st.column_config.NumberColumn(
+                format="localized", width=75, help="Tokens of text that were read for it."
+            ),
+            "atoms": st.column_config.NumberColumn(format="localized", width=65),
             "k": st.column_config.NumberColumn(format="%d", width=45),
             "threshold": st.column_config.NumberColumn(format="%.3g", width=80),
             "FVU": st.column_config.NumberColumn(
                 format="%.3f",
-                width="small",
+                width=65,
                 help="Fraction of variance unexplained, on text held out where there was any.",
             ),
             "size": st.column_config.NumberColumn("size (MB)", format="%.1f", width="small"),
@@ -170,7 +174,9 @@ def details(entry: LibraryEntry) -> None:
         problem(error, key="library.details.problem")
         return
     titles = ("Where it came from", "How it was grown", "How well it does")
-    for number, (column, title, facts) in enumerate(zip(st.columns(3, gap="large"), titles, known, strict=True)):
+    with st.container(key="wrapping.library.facts"):
+        columns = st.columns(3, gap="large")
+    for number, (column, title, facts) in enumerate(zip(columns, titles, known, strict=True)):
         with column:
             fact_table(facts, title=title, key=f"library.facts.{number}")
     _verifying(entry)

@@ -47,7 +47,7 @@ def _ways(request: TrainRequest) -> None:
         help="The whole model in memory, streamed block by block, or offloaded: time, memory and disk of each. The "
         "first time, this machine's speed is measured for some seconds.",
     ):
-        with st.spinner("Measuring this machine and planning"):
+        with st.spinner("Measuring this machine…"):
             planned = request, _plan_sentences(request)
         st.session_state[_PLANNED] = planned
     if planned is not None and planned[0] == request:

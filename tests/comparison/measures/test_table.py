@@ -222,7 +222,7 @@ def test_every_measure_has_words_for_people_and_one_step_of_a_study() -> None:
     assert all(measure.title and measure.asks in measure.caption for measure in TABLE)
     assert [step for step, _ in steps()] == [
         "Jaccard of the dictionaries",
-        "codes over the atoms' tokens",
+        "soft codes",
         "covariances",
         "relative representations",
     ]

@@ -50,7 +50,7 @@ def test_names_stand_for_steps_and_empty_cells_say_nothing_about_settling() -> N
     assert convergence(SETS).names == ("step 1", "step 10", "step 100", "step 1,000")
     expected = found.null_jaccard[:-1][~np.isnan(found.null_jaccard[:-1])]
     assert list(sentences(found))[1:] == [
-        "Comparable: 100.0% of the prefixes that either of two has read.",
+        "Each checkpoint shares 100% of its text with the last one (estimated).",
         f"By chance Jaccard would be {expected.min():.1%}.",
     ]
     rows = list(csv.DictReader(io.StringIO(to_csv(found))))

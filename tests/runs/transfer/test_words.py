@@ -33,7 +33,7 @@ def table_of(*figures: tuple[float | None, float | None, float | None, float | N
     return TransferTable("other", "demo", "demo", 100, 3, cells)
 
 
-_TO_OWN = " from random places (0%) to other's own dictionary (100%)."
+_OF_OWN = " of the gain over random places (100%: other's own dictionary)."
 
 
 def test_the_way_is_the_mean_where_there_is_one() -> None:
@@ -41,8 +41,7 @@ def test_the_way_is_the_mean_where_there_is_one() -> None:
     table = table_of((0.25, 0.2, 0.4, 0.01), (0.35, 0.2, 0.4, 0.03), (0.5, 0.39, 0.4, 0.01))
     said = verdict(table, 3)
     assert (
-        "labels come 50% of the way from random places (0%) to other's own dictionary (100%) (mean over the 2 of 3"
-        in said
+        "labels recover 50% of the gain over random places (100%: other's own dictionary) (mean over the 2 of 3" in said
     )
     assert "better than random places in 1 of 3 layers and worse in 1" in said
     assert said.endswith("Mean FVU at k = 3: the labels 0.367, its own 0.263, random 0.400.")
@@ -51,13 +50,13 @@ def test_the_way_is_the_mean_where_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("figures", "says", "not_"),
     [
-        ((0.25, 0.2, 0.4, 0.01), "come 75% of the way" + _TO_OWN + " They explain better than random", "layers"),
-        ((0.4, 0.2, 0.4, 0.01), "come 0% of the way" + _TO_OWN + " They explain as well as random", "layers"),
-        ((0.5, 0.2, 0.4, 0.01), "come -50% of the way" + _TO_OWN + " They explain worse than random", "layers"),
-        ((0.25, 0.39, 0.4, 0.01), "no better than random places here", "of the way"),
+        ((0.25, 0.2, 0.4, 0.01), "recover 75%" + _OF_OWN + " They explain better than random", "layers"),
+        ((0.4, 0.2, 0.4, 0.01), "recover 0%" + _OF_OWN + " They explain as well as random", "layers"),
+        ((0.5, 0.2, 0.4, 0.01), "recover -50%" + _OF_OWN + " They explain worse than random", "layers"),
+        ((0.25, 0.39, 0.4, 0.01), "no better than random places here", "recover"),
         ((0.25, None, 0.4, 0.01), "other has no known dictionary of this text", "its own"),
         ((0.25, 0.2, None, None), "FVU at k = 3: the labels 0.250, its own 0.200.", "random"),
-        ((0.25, 0.2, 0.4, None), "come 75% of the way" + _TO_OWN + " FVU", "explain"),
+        ((0.25, 0.2, 0.4, None), "recover 75%" + _OF_OWN + " FVU", "explain"),
     ],
 )
 def test_nothing_is_said_that_is_not_known(figures: tuple, says: str, not_: str) -> None:

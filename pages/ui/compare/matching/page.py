@@ -26,7 +26,7 @@ def page(frame: shell.Shell) -> None:
     """Draw a new study of layer matching, and those there have been."""
     st.caption(
         f"The layers of several models compared on the same tokens by each measure ({_MEASURES}), and how often each "
-        "finds a layer's like in another model."
+        "finds the same layer of another model."
     )
     form, cost = st.columns([5, 3], gap="large")
     with form:

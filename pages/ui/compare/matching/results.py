@@ -63,7 +63,7 @@ def show(table: MatchTable) -> None:
             "high": share("to", format="percent"),
             "all pairs": share(
                 format="percent",
-                help="As published: each model is matched with itself too, always rightly.",
+                help="As published: each model is matched with itself too, always correctly.",
             ),
             "seconds": share(format="%.1f", help="The measure alone; the time to run the models is not counted."),
         },

@@ -100,7 +100,7 @@ def _chart(table: TransferTable, k: int) -> None:
     st.caption(" ".join(words))
 
 
-CELLS: dict[str, str] = {"below_random": "Below random", "gain": "Way to its own", "fvu": "FVU"}
+CELLS: dict[str, str] = {"below_random": "Below random", "gain": "Gain recovered", "fvu": "FVU"}
 
 
 def _heatmap(table: TransferTable, k: int) -> None:
@@ -115,9 +115,9 @@ def _heatmap(table: TransferTable, k: int) -> None:
             "cells",
             known,
             key="transfer.cells",
-            help="Below random: the share that the labels explain of what random places leave unexplained. Way to its "
-            "own: from random places (0%) to the model's own dictionary (100%); it is empty where that dictionary is "
-            "no better than random places.",
+            help="Below random: the share that the labels explain of what random places leave unexplained. Gain "
+            "recovered: of what the model's own dictionary gains over random places, the share that the labels gain; "
+            "it is empty where that dictionary gains nothing.",
         )
     heatmap(
         transfers.cells(table, k, named_figure(figure)),
@@ -148,7 +148,7 @@ def _whole_table(table: TransferTable) -> None:
             "random FVU": number(format="%.4f", help="Of as many places drawn at random, mean over the draws."),
             "sd": number(format="%.4f", help="Standard deviation of the draws."),
             "gain": number(
-                "way to its own", format="percent", help="From random places (0%) to the model's own dictionary (100%)."
+                "gain recovered", format="percent", help="0%: as random places; 100%: as the model's own dictionary."
             ),
             "relative error": number(format="%.4f", help="Mean over the tokens of |x − x̂|² / |x|², 0 to 1."),
             "L0": number("L0 (atoms)", format="%.2f", help="Mean number of different atoms a token uses."),

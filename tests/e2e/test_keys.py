@@ -1,0 +1,41 @@
+"""Decompose by the keyboard: keys faster than the server, and the steps of the replayed pursuit."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import PATIENCE, Visit
+
+expect.set_options(timeout=PATIENCE)
+BETWEEN = (60, 0, 150)  # milliseconds between two keys: as a key that is held down repeats, at once, as one types
+
+
+def test_fast_keys_on_the_slider_all_count(visit: Visit) -> None:
+    visit.open("decompose?dictionary=demo-0-L2&k=4")
+    expect(visit.page.locator(".row .t").first).to_be_visible()
+    visit.settle()
+    slider = visit.page.get_by_role("slider")
+    for round, pause in enumerate(BETWEEN):
+        slider.focus()
+        for _ in range(8):
+            visit.page.keyboard.press("ArrowRight" if round % 2 == 0 else "ArrowLeft")
+            visit.page.wait_for_timeout(pause)
+        expected = "12" if round % 2 == 0 else "4"
+        visit.expect_in_address("k", expected)
+        visit.settle()
+        expect(slider).to_have_value(expected)
+
+
+def test_the_steps_of_the_pursuit_are_reached_by_keys_and_mark_their_bar(visit: Visit) -> None:
+    visit.open("decompose?dictionary=demo-0-L2&k=4")
+    steps = visit.page.get_by_role("listbox", name="Steps of the pursuit").get_by_role("option")
+    expect(steps).to_have_count(4)
+    visit.settle()
+    steps.first.focus()
+    visit.page.keyboard.press("ArrowDown")
+    expect(steps.nth(1)).to_be_focused()
+    assert "error left" in (steps.nth(1).get_attribute("aria-label") or "")
+    visit.page.keyboard.press("Enter")
+    expect(steps.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(visit.page.locator(".xtick text[style*='bold'], .xtick tspan[style*='bold']")).to_have_count(1)
+    expect(steps.nth(1)).to_be_focused()
