@@ -62,11 +62,12 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     given = st.query_params.get(name)
     visit = st.session_state.get(_VISIT, 0)
     seen: _Seen | None = st.session_state.get(f"address.{key}")
-    here = seen is not None and key in st.session_state and (seen.within, seen.visit) == (within, visit)
-    if here and seen.given != given and st.session_state[key] != seen.value:
+    if key not in st.session_state or (seen is not None and (seen.within, seen.visit) != (within, visit)):
+        seen = None
+    if seen is not None and seen.given != given and st.session_state[key] != seen.value:
         # Back or an edit changes the address alone, so this is an earlier address, sent with a newer value.
         st.session_state[f"address.{key}"] = seen._replace(given=given)
-    elif not here or seen.given != given:
+    elif seen is None or seen.given != given:
         value = default
         if given is not None:
             try:
