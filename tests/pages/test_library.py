@@ -19,7 +19,7 @@ def test_table_and_details(studio: Studio) -> None:
     facts = {name: value for table in components(test, "fact_table") for name, value in table["facts"]}
     assert facts["corpus"] == "made-up"
     assert facts["threshold"] == "0.3"
-    assert facts["fvu"] == "0.25"
+    assert facts["FVU"] == "0.25"
 
 
 def test_a_damaged_folder_is_listed_and_explained(studio: Studio) -> None:

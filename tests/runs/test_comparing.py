@@ -95,7 +95,7 @@ def test_bundled_dictionaries_as_a_table_with_what_belongs_to_it(itda: Cli, tmp_
     code, out, err = itda("compare", *names, "--crop", "--null", "token", "--csv", file)
     assert (code, err) == (0, "")
     assert out.splitlines()[0].split() == ["#", "Jaccard,", "percent", "labels", "1", "2", "3"]
-    assert "counted in the text" in out
+    assert "of its text (counted)" in out
     assert "By chance (given how often each holds each token)" in out
     assert "the first that entered" in out
     assert "95% intervals" in out
