@@ -62,11 +62,7 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     given = st.query_params.get(name)
     visit = st.session_state.get(_VISIT, 0)
     seen: _Seen | None = st.session_state.get(f"address.{key}")
-<<<<<<< HEAD
-    if seen is not None and (key not in st.session_state or (seen.within, seen.visit) != (within, visit)):
-=======
     if key not in st.session_state or (seen is not None and (seen.within, seen.visit) != (within, visit)):
->>>>>>> w-look
         seen = None
     if seen is not None and seen.given != given and st.session_state[key] != seen.value:
         # Back or an edit changes the address alone, so this is an earlier address, sent with a newer value.
