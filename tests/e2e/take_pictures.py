@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -61,7 +62,8 @@ def training(home: str) -> Iterator[str]:
 
 def take(browser: Browser, address: str, name: str, path: str) -> None:
     """One page in both themes."""
-    for scheme, suffix in (("light", ""), ("dark", "_dark")):
+    schemes: dict[str, Literal["light", "dark"]] = {"": "light", "_dark": "dark"}
+    for suffix, scheme in schemes.items():
         height = 850 if name == "home" else 900  # below it are folders of this machine
         context = browser.new_context(viewport={"width": 1440, "height": height}, color_scheme=scheme)
         context.set_default_timeout(PATIENCE)
