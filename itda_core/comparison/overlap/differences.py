@@ -117,6 +117,7 @@ def _surprise(frames: Sequence[pd.DataFrame], first: np.ndarray, second: np.ndar
 
     tokens, _ = pd.factorize(pd.concat([frame["token"] for frame in frames], ignore_index=True))
     token = tokens[first]
+    tokens[len(frames[0]) + second] = token  # a letter of several tokens may be cut differently in the other dictionary
     n_tokens = int(tokens.max(initial=-1)) + 1
     labelled = np.bincount(tokens, minlength=n_tokens) - np.bincount(token, minlength=n_tokens)
     return surprise((first, second), (len(frames[0]), len(frames[1])), token, labelled)

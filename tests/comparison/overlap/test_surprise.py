@@ -90,3 +90,12 @@ def test_what_comes_first_is_not_the_beginning_of_the_text() -> None:
     assert not {"Dear", " Br", "un", "o", ","} & set(first["token"])
     none = differences((sets[0].only(np.arange(5)), sets[1].only(np.arange(500, 510))))
     assert len(none.most_surprising()) == 0
+
+
+def test_a_label_whose_token_is_written_differently_in_the_other_dictionary_is_one_token() -> None:
+    """As a letter that several tokens make up: its count of places was zero, and its surprise no number."""
+    sets = LabelSet.load(BUNDLED / "demo-0-L0"), LabelSet.load(BUNDLED / "demo-0-L3")
+    with np.errstate(all="raise"):
+        found = differences(sets).shared
+    assert np.isfinite(found["surprise"]).all()
+    assert "crè" in set(found["token"])
