@@ -69,11 +69,9 @@ class TrainingStatus(JobStatus):
 
     @property
     def fraction(self) -> float | None:
-        """How much of the stage at hand is done, 0 to 1; None while that is not known. When all is done: 1."""
-        if self.state == "done":
-            return 1.0
+        """How much of the stage at hand is done, 0 to 1; None while that is not known. The last one may not be told."""
         if self.stage is not None:
-            return self.stage.share
+            return 1.0 if self.state == "done" else self.stage.share
         read_all = self.total is not None and self.tokens >= self.total
         return None if read_all and self.state == "running" else super().fraction
 
