@@ -24,7 +24,7 @@ if from_run is not None:
     train_further.page(frame, from_run)
     st.stop()
 
-frame.share({})
+frame.share({}, about="This address opens an empty form. What you chose is under Export, and in the command:")
 form, cost = st.columns([5, 3], gap="large")
 with form:
     places = Places("train")

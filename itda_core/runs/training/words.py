@@ -38,7 +38,12 @@ def step_words(step: str) -> str:
 
 
 def time_left_words(seconds: float, *, rough: bool) -> str:
-    """`about 3 min 20 s left`; `about` where a guess is in it."""
+    """`about 3 min 20 s left`; `about` where a guess is in it; nothing where it is a guess of less than a second.
+
+    Such a guess is made before the first round, which waits for the pursuit to be compiled.
+    """
+    if rough and seconds < 1:
+        return ""
     return f"{'about ' if rough else ''}{duration(seconds)} left"
 
 

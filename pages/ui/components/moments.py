@@ -58,8 +58,8 @@ def _training_parts(status: TrainingStatus) -> list[str]:
         parts = [step_words(status.step)]
     if status.ended:
         return parts if status.tokens or stage is not None else []
-    if status.eta is not None:
-        parts.append(time_left_words(status.eta, rough=status.rough))
+    if status.eta is not None and (left := time_left_words(status.eta, rough=status.rough)):
+        parts.append(left)
     return parts
 
 

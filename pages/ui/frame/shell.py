@@ -42,13 +42,13 @@ class Shell:
         """What the dictionary is called now that the address asks for; None where it asks for none."""
         return self.chosen.name if self.chosen is not None and "dictionary" in st.query_params else self.unknown
 
-    def share(self, values: Mapping[str, object]) -> None:
+    def share(self, values: Mapping[str, object], *, about: str = "This address shows what you see now:") -> None:
         """The Share button with the permalink of what is shown; also what the sidebar's link comes back to."""
         _, path, _ = PAGES[self.name]
         navigation.remember(self.name, values)
         values = meaning.with_identities(values, engine.usable(self.entries))
         with self.actions.popover("Share", icon=":material/link:"):
-            st.caption("This address shows what you see now:")
+            st.caption(about)
             st.code(address.link(path, values), language=None, wrap_lines=True)
 
     def export(self, files: Files) -> None:

@@ -20,7 +20,7 @@ from itda_core.runs.jobs.status import JobStatus, Table
 from itda_core.runs.training.status import TrainingStatus
 from pages.ui.components.moments import moment, progress_line
 from pages.ui.components.plain_text import heading, notice, problem
-from pages.ui.components.printable import visible
+from pages.ui.components.printable import escaped, visible
 from pages.ui.frame import address, navigation, shell
 
 T = TypeVar("T", bound=Table)
@@ -53,11 +53,12 @@ def subject(job: Job) -> str:
 
 
 def asked_words(job: Job) -> str:
-    """What sets a job apart from others of its subject: how atoms are selected, how much text is asked for."""
+    """What sets a job apart from others of its subject: name, selection of atoms, how much text; as Markdown."""
     config = getattr(job.request, "config", None)
     selection = getattr(config, "selection", "")
     tokens = getattr(config, "tokens", None) or getattr(job.request, "tokens", None)
-    return " · ".join(filter(None, [selection, f"{tokens:,} tokens asked for" if tokens else ""]))
+    name = escaped(getattr(job.request, "name", None) or "")
+    return " · ".join(filter(None, [name, selection, f"{tokens:,} tokens asked for" if tokens else ""]))
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             under = f"{view.under(job.request)}, started {moment(job.created)}"
-            heading(view.title(job), under=under, key=f"{name}.job.name")
+            given = getattr(job.request, "name", None)
+            heading(f"{given} · {view.title(job)}" if given else view.title(job), under=under, key=f"{name}.job.name")
         new(view.kind)
     if status.ended:  # no fragment: a choice among the figures is to be in the shared link as well
         _standing_and_figures(id, view, True)

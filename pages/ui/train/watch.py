@@ -64,9 +64,9 @@ def _numbers(status: TrainingStatus, *, sized: bool) -> None:
         metrics.append(_metric("Tokens per second", f"{status.tokens_per_second:,.0f}"))
     if status.ended:
         metrics.append(_metric("Took", duration(status.seconds)))
-    elif status.eta is not None:
-        left = time_left_words(status.eta, rough=status.rough).removesuffix(" left")
-        metrics.append(_metric("Time left", left, help="Of the whole training, as far as it is known."))
+    elif status.eta is not None and (left := time_left_words(status.eta, rough=status.rough)):
+        about = "Of the whole training, as far as it is known."
+        metrics.append(_metric("Time left", left.removesuffix(" left"), help=about))
     if n_atoms := sum(layer.atoms for layer in status.layers):
         metrics.append(
             _metric(

@@ -39,3 +39,4 @@ def test_steps_and_times() -> None:
     assert step_words("loading the model") == "Loading the model"
     assert time_left_words(200, rough=False) == "3 min 20 s left"
     assert time_left_words(200, rough=True) == "about 3 min 20 s left"
+    assert time_left_words(0.2, rough=True) == ""  # before the first round
