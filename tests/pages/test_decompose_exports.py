@@ -97,12 +97,12 @@ def test_the_page_has_the_chosen_token_its_replay_and_the_colours_of_signs() -> 
 
 def test_the_replay_has_the_label_of_an_atom_that_left_again() -> None:
     shown = decomposition(" dog")
-    gone = AtomUse(77, 0.0, 0.0, " cat", f"near {SCRIPT} the", " sat", "d", 0, 3)
+    gone = AtomUse(77, 0.0, 0.0, " cat", f"{SCRIPT} the", " sat", "d", 0, 3)
     steps = (ReplayStep(1, 77, 0.5, 0.5, ()), ReplayStep(2, 77, 0.0, 0.5, ()))
     uses = {77: gone}
     read = Read(decomposition_page(shown, dictionary="d", chosen=0, replay=Replay(0, "omp", steps, ()), uses=uses))
     assert "script" not in read.tags
-    assert f"near {SCRIPT} the cat sat atom 77, left again later" in read.text
+    assert f"{SCRIPT} the cat sat atom 77, left again later" in read.text
     assert "cat sat atom 77, left again at once" in read.text
 
 

@@ -82,10 +82,11 @@ def test_only_positive_coefficients(studio: Studio) -> None:
 
 def test_a_step_whose_atom_left_again_has_its_label_and_says_so(studio: Studio) -> None:
     dictionary = AtomDictionary.load(studio.dictionary)
-    read = decompose(load_model(dictionary.spec.model), dictionary, PROMPT, 30, "omp", non_negative=True)
+    prompt = "The little dog's park so HOME 12 apples"
+    read = decompose(load_model(dictionary.spec.model), dictionary, prompt, 9, "omp", non_negative=True)
     index = next(token.index for token in read.tokens if None in token.taken)
     stayed = {use.atom for use in read.tokens[index].atoms}
-    asked = {"prompt": PROMPT, "token": str(index), "k": "30", "method": "omp", "signs": "positive"}
+    asked = {"prompt": prompt, "token": str(index), "k": "9", "method": "omp", "signs": "positive"}
     steps = components(studio.open("decompose", **asked), "pursuit_replay")[0]["steps"]
     gone = [step for step in steps if step["atom"] not in stayed]
     assert gone
