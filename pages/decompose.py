@@ -97,16 +97,17 @@ frame.share(
         "small": "shown" if unfolded else None,
     }
 )
-replayed = None
+replayed = uses = None
 try:
     replayed = engine.replay(key, prompt, token.index, view.k, view.method, view.non_negative)
 except UserError as error:
     with steps:
         shell.failed(error, key="decompose.replay.problem")
 else:
+    uses = parts.uses_of(key, replayed, token)
     with chart:
-        parts.replay_chart(replayed, token, pinned)
+        parts.replay_chart(replayed, token, uses, pinned)
     with steps:
-        parts.replay_steps(replayed, token, pinned)
+        parts.replay_steps(replayed, token, uses, pinned)
     count.caption(parts.counted(shown, engine.context(key)))
-frame.export(parts.exports(entry, shown, show_special=view.special, chosen=token.index, replay=replayed))
+frame.export(parts.exports(entry, shown, show_special=view.special, chosen=token.index, replay=replayed, uses=uses))

@@ -35,7 +35,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const reach = (row, step, pinned, i) => {
     row.setAttribute('role', 'option');
     row.setAttribute('aria-selected', String(pinned));
-    row.setAttribute('aria-label', `step ${step.step} of ${data.steps.length}: atom ${step.atom}, from ${step.token}, coefficient ${step.coefficient}, error left ${step.error_shown}`);
+    row.setAttribute('aria-label', `step ${step.step} of ${data.steps.length}: atom ${step.atom}, from ${step.token}, coefficient ${step.coefficient}, error left ${step.error_shown}${step.left ? `; ${step.left}` : ''}`);
     row.dataset.step = step.step;
     row.tabIndex = i === 0 ? 0 : -1;
     const choose = () => setTriggerValue('pick', { atom: pinned ? null : step.atom, at: Date.now() });
@@ -56,13 +56,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (step.several) source.append(element('bdi', 'hit', step.token), element('bdi', 'pattern', step.pattern));
     else source.append(before, element('bdi', 'hit', step.token), element('bdi', 'after', step.after));
     source.title = `atom ${step.atom}${pinned ? ', pinned' : ''}${step.pattern ? `; ${step.pattern}` : ''}`;
+    const label = element('div', 'label');
+    label.append(source);
+    if (step.left) label.append(element('span', 'left', step.left));
     const error = element('div', 'error');
     const gauge = element('span', 'gauge');
     const level = element('span');
     level.style.width = `${Math.min(100, 100 * step.error / top)}%`;
     gauge.append(level);
     error.append(gauge, element('span', 'num', step.error_shown));
-    row.append(element('span', 'count', String(step.step)), source, element('span', 'num', step.coefficient), error);
+    row.append(element('span', 'count', String(step.step)), label, element('span', 'num', step.coefficient), error);
     if (predicts) row.append(drawGuesses(step.guesses, best));
     rows.push(row);
     steps.append(row);

@@ -70,6 +70,12 @@ class AtomUse:
         """All its labels, the first one first."""
         return (SourceLabel(**{field.name: getattr(self, field.name) for field in fields(SourceLabel)}), *self.further)
 
+    @classmethod
+    def of(cls, atom: int, coefficient: float, share: float, labels: Sequence[AtomLabel]) -> AtomUse:
+        """The use of `atom`, which has these `labels`."""
+        first, *further = map(SourceLabel.of, labels)
+        return cls(atom, coefficient, share, **asdict(first), further=tuple(further))
+
 
 @dataclass(frozen=True)
 class TokenDecomposition:
@@ -183,13 +189,7 @@ def _uses(
     """One token's merged code, its unused slots left out, with the labels of its atoms."""
     total = sum(map(abs, coefficients))
     return tuple(
-        AtomUse(
-            atom=atom,
-            coefficient=coefficient,
-            share=abs(coefficient) / total,
-            **asdict(SourceLabel.of(labels[atom][0])),
-            further=tuple(SourceLabel.of(label) for label in labels[atom][1:]),
-        )
+        AtomUse.of(atom, coefficient, abs(coefficient) / total, labels[atom])
         for atom, coefficient in zip(atoms, coefficients, strict=True)
         if coefficient != 0.0
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itda_core.analysis.decompose import PromptActivations, check_model, defaults
+from itda_core.analysis.decompose import AtomUse, PromptActivations, TokenDecomposition, check_model, defaults
 from itda_core.errors import UserError
 from itda_core.pursuit.methods import method_named
 
 if TYPE_CHECKING:
     import torch
 
-    from itda_core.dictionaries import AtomDictionary
+    from itda_core.dictionaries import AtomDictionary, AtomLabel
     from itda_core.models import LanguageModel
 
 
@@ -77,6 +78,27 @@ def replay(
         error = (x - partial[step - 1]).square().sum().item()
         steps.append(ReplayStep(step, atom, coefficient, error / energy if energy else 0.0, predictions[step]))
     return Replay(token, method, tuple(steps), predictions[0])
+
+
+def step_uses(
+    replay: Replay, token: TokenDecomposition, labels: Callable[[int], Sequence[AtomLabel]]
+) -> dict[int, AtomUse]:
+    """The atoms of all steps, by number; `labels` gives those of an atom, as a dictionary's `labels` does.
+
+    An atom that a step took and a later one dropped is none of the token's: its coefficient and its share are 0.
+    """
+    stayed = {use.atom: use for use in token.atoms}
+    return {
+        step.atom: stayed[step.atom] if step.atom in stayed else AtomUse.of(step.atom, 0.0, 0.0, labels(step.atom))
+        for step in replay.steps
+    }
+
+
+def left_again(step: ReplayStep, token: TokenDecomposition) -> str:
+    """What is said of a step whose atom did not stay in the token's sum; "" where it did."""
+    if any(use.atom == step.atom for use in token.atoms):
+        return ""
+    return "left again later" if step.coefficient else "left again at once"
 
 
 def _partial_reconstructions(

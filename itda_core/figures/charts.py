@@ -211,11 +211,14 @@ def decomposition_page(
     show_special: bool = False,
     chosen: int | None = None,
     replay: Replay | None = None,
+    uses: Mapping[int, AtomUse] | None = None,
     command: str = "",
 ) -> str:
     """A whole HTML page: the prompt coloured by relative error, and each token's atoms with their source contexts.
 
     It holds no script and may load nothing (its content security policy says so); all text is escaped.
+
+    uses: the atoms of the replay's steps, as `step_uses` gives them; without them, those of the chosen token's sum.
     """
     tokens = [token for token in decomposition.tokens if show_special or not token.special or token.index == chosen]
     top = max((token.relative_error for token in tokens if not token.special), default=0.0) or 1.0
@@ -230,7 +233,7 @@ def decomposition_page(
     )
     row = "".join(_linked_token(token, top, token.index == chosen) for token in tokens)
     sections = "\n".join(
-        _token_section(token, decomposition, _replayed(replay, token) if token.index == chosen else None)
+        _token_section(token, decomposition, _replayed(replay, token, uses) if token.index == chosen else None)
         for token in tokens
     )
     return f"""<!doctype html>
@@ -272,12 +275,12 @@ def _chosen_words(tokens: Sequence[TokenDecomposition], chosen: int | None) -> s
     return f' Chosen: <a href="#t{chosen}"><bdi>{escape(visible_token(text))}</bdi></a>, with the pursuit replayed.'
 
 
-def _replayed(replay: Replay | None, token: TokenDecomposition) -> str:
+def _replayed(replay: Replay | None, token: TokenDecomposition, uses: Mapping[int, AtomUse] | None) -> str:
     """The pursuit of the chosen token, step by step."""
     if replay is None:
         return ""
-    sources = {use.atom: tokens_of(use) for use in token.atoms}
-    return f"<h3>The pursuit replayed: error left after each atom</h3>\n{replay_table(replay, sources)}"
+    uses = {use.atom: use for use in token.atoms} if uses is None else uses
+    return f"<h3>The pursuit replayed: error left after each atom</h3>\n{replay_table(replay, token, uses)}"
 
 
 def _token_section(token: TokenDecomposition, decomposition: Decomposition, replayed: str | None) -> str:

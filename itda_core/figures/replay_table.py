@@ -6,23 +6,30 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from itda_core.analysis.in_common import pattern_of, tokens_of
+from itda_core.analysis.replay import left_again
 from itda_core.figures_as_text import signed
-from itda_core.printable import visible_token
+from itda_core.printable import visible, visible_token
 
 if TYPE_CHECKING:
-    from itda_core.analysis.replay import Prediction, Replay
+    from itda_core.analysis.decompose import AtomUse, TokenDecomposition
+    from itda_core.analysis.replay import Prediction, Replay, ReplayStep
 
 _MOST_PREDICTIONS = 3
+_CONTEXT = 32  # characters at each side of an atom's token
 
 
-def replay_table(replay: Replay, sources: Mapping[int, str]) -> str:
-    """One row per step; `sources` names atoms by their source tokens. A negative coefficient's row is `negative`."""
+def replay_table(replay: Replay, token: TokenDecomposition, uses: Mapping[int, AtomUse]) -> str:
+    """One row per step of `token`'s pursuit; `uses` has the steps' atoms. A negative coefficient's row is `negative`.
+
+    An atom that was dropped later is none of the token's, so its label is nowhere else on the page.
+    """
     predicted = bool(replay.predictions)
     likeliest = replay.predictions[0].token if predicted else None
     head = '<th class="num">step</th><th>atom from</th><th class="num">coefficient</th><th>error left</th>'
     rows = "\n".join(
         f'<tr{_sign(step.coefficient)}><td class="num">{step.step}</td>'
-        f"<td><mark>{escape(visible_token(sources.get(step.atom, '')))}</mark> atom {step.atom}</td>"
+        f"<td>{_source(step, token, uses.get(step.atom))}</td>"
         f'<td class="num">{signed(step.coefficient, "+.3f")}</td>'
         f'<td class="left"><i style="width:{100 * min(1.0, step.relative_error):.1f}%"></i>'
         f"{step.relative_error:.4f}</td>"
@@ -35,6 +42,18 @@ def replay_table(replay: Replay, sources: Mapping[int, str]) -> str:
         own = _predicted(replay.predictions, likeliest)
         rows += f"\n<tr><td></td><td>the activation itself</td><td></td><td></td><td>{own}</td></tr>"
     return f'<table class="replay"><tr>{head}</tr>\n{rows}</table>'
+
+
+def _source(step: ReplayStep, token: TokenDecomposition, use: AtomUse | None) -> str:
+    """The label of the step's atom in its context, and whether it left again."""
+    label = ""
+    if use is not None and use.further:
+        label = f"<mark>{escape(tokens_of(use))}</mark> {escape(pattern_of(use))} "
+    elif use is not None:
+        before, after = visible(use.context_before[-_CONTEXT:]), visible(use.context_after[:_CONTEXT])
+        label = f"<bdi>{escape(before)}<mark>{escape(visible_token(use.token))}</mark>{escape(after)}</bdi> "
+    left = left_again(step, token)
+    return f'{label}<span class="muted">atom {step.atom}{f", {left}" if left else ""}</span>'
 
 
 def _sign(coefficient: float) -> str:

@@ -39,3 +39,14 @@ def test_the_steps_of_the_pursuit_are_reached_by_keys_and_mark_their_bar(visit: 
     expect(steps.nth(1)).to_have_attribute("aria-selected", "true")
     expect(visit.page.locator(".xtick text[style*='bold'], .xtick tspan[style*='bold']")).to_have_count(1)
     expect(steps.nth(1)).to_be_focused()
+
+
+def test_the_steps_of_the_pursuit_scroll_in_their_frame_on_a_narrow_screen(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 900})
+    visit.open("decompose?dictionary=demo-0-L2&k=4")
+    steps = visit.page.get_by_role("listbox", name="Steps of the pursuit")
+    expect(steps.get_by_role("option")).to_have_count(4)
+    assert steps.evaluate("frame => frame.scrollWidth") >= 640 > steps.evaluate("frame => frame.clientWidth")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    cut = "frame => [...frame.querySelectorAll('.next')].filter(of => of.scrollWidth > of.clientWidth + 1).length"
+    assert steps.evaluate(cut) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from itda_core.analysis.decompose import AtomUse
 from itda_core.analysis.replay import Prediction, Replay, ReplayStep
 from itda_core.figures.charts import decomposition_page
 from itda_core.runs.library import Library
@@ -92,6 +93,17 @@ def test_the_page_has_the_chosen_token_its_replay_and_the_colours_of_signs() -> 
     assert text.count('<tr class="positive">') == 2
     assert "<b><bdi>cat</bdi> 70%</b>" in text
     assert "Orange: a negative coefficient; indigo: a positive one." in read.text.replace("\n", " ")
+
+
+def test_the_replay_has_the_label_of_an_atom_that_left_again() -> None:
+    shown = decomposition(" dog")
+    gone = AtomUse(77, 0.0, 0.0, " cat", f"{SCRIPT} the", " sat", "d", 0, 3)
+    steps = (ReplayStep(1, 77, 0.5, 0.5, ()), ReplayStep(2, 77, 0.0, 0.5, ()))
+    uses = {77: gone}
+    read = Read(decomposition_page(shown, dictionary="d", chosen=0, replay=Replay(0, "omp", steps, ()), uses=uses))
+    assert "script" not in read.tags
+    assert f"{SCRIPT} the cat sat atom 77, left again later" in read.text
+    assert "cat sat atom 77, left again at once" in read.text
 
 
 def test_a_special_token_that_was_chosen_is_there_and_nothing_need_be_chosen() -> None:

@@ -14,6 +14,7 @@ from itda_core.analysis import decompose, read_prompt, replay
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries import AtomDictionary
 from itda_core.models import load_model
+from itda_core.printable import visible, visible_token
 from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, asked_for, components, grow, notices, page_links
 
 PROMPT = "Bade kilo murasen, the torvi."
@@ -77,6 +78,24 @@ def test_only_positive_coefficients(studio: Studio) -> None:
         assert not any(step["negative"] for step in steps)
     test.toggle(key="decompose.positive").set_value(False).run()
     assert "signs" not in asked_for(test)
+
+
+def test_a_step_whose_atom_left_again_has_its_label_and_says_so(studio: Studio) -> None:
+    dictionary = AtomDictionary.load(studio.dictionary)
+    prompt = "The little dog's park so HOME 12 apples"
+    read = decompose(load_model(dictionary.spec.model), dictionary, prompt, 9, "omp", non_negative=True)
+    index = next(token.index for token in read.tokens if None in token.taken)
+    stayed = {use.atom for use in read.tokens[index].atoms}
+    asked = {"prompt": prompt, "token": str(index), "k": "9", "method": "omp", "signs": "positive"}
+    steps = components(studio.open("decompose", **asked), "pursuit_replay")[0]["steps"]
+    gone = [step for step in steps if step["atom"] not in stayed]
+    assert gone
+    for step in steps:
+        label = dictionary.label(step["atom"])
+        assert step["token"] == visible_token(label.token)
+        assert step["before"] == visible(label.context_before[-32:])
+        assert step["after"] == visible(label.context_after[:32])
+        assert step["left"].startswith("left again") is (step in gone)
 
 
 def test_small_shares_are_folded_away_but_for_the_pinned_one(studio: Studio) -> None:

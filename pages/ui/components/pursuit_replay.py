@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from itda_core.analysis.decompose import AtomUse
+from itda_core.analysis.decompose import AtomUse, TokenDecomposition
 from itda_core.analysis.in_common import pattern_of, tokens_of
-from itda_core.analysis.replay import Prediction, Replay
+from itda_core.analysis.replay import Prediction, Replay, left_again
 from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
@@ -19,13 +19,14 @@ _component = component("pursuit_replay")
 
 def pursuit_replay(
     replay: Replay,
+    token: TokenDecomposition,
     labels: Mapping[int, AtomUse],
     *,
     pinned: int | None,
     on_pick: Callable[[int | None], None],
     key: str,
 ) -> None:
-    """Draws `replay`; `labels` gives each atom's source tokens and context.
+    """Draws `replay`, the pursuit of `token`; `labels` gives each atom's source tokens and context.
 
     The arrow keys lead from step to step; a click or Enter pins the step's atom, a second one lets it go: `on_pick`
     gets its number, or None.
@@ -43,6 +44,7 @@ def pursuit_replay(
                 "after": visible(label.context_after[:32]) if label and not several else "",
                 "several": several,
                 "pattern": pattern_of(label) if label else "",
+                "left": left_again(step, token),
                 "coefficient": signed(step.coefficient),
                 "negative": step.coefficient < 0,
                 "error": step.relative_error,

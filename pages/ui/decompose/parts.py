@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import in_common, pattern_of, tokens_of
-from itda_core.analysis.replay import Replay
+from itda_core.analysis.replay import Replay, step_uses
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
 from itda_core.figures import charts as figures_charts
@@ -257,9 +257,14 @@ def counted(shown: Decomposition, context: int | None) -> str:
     return f"{n:,} of {context:,} tokens{special}; a longer prompt is refused, nothing is cut off."
 
 
-def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) -> None:
+def uses_of(key: engine.DictionaryKey, replay: Replay, token: TokenDecomposition) -> dict[int, AtomUse]:
+    """The atoms of the replay's steps with their labels, those that left again among them."""
+    return step_uses(replay, token, engine.dictionary(key).labels)
+
+
+def replay_chart(replay: Replay, token: TokenDecomposition, uses: Mapping[int, AtomUse], pinned: int | None) -> None:
     """The error after each step of the pursuit."""
-    sources = {use.atom: tokens_of(use, counted=False) for use in token.atoms}
+    sources = {atom: tokens_of(use, counted=False) for atom, use in uses.items()}
     st.markdown("**The pursuit replayed**: error left after each atom")
     st.plotly_chart(
         figures_replay.error_by_step(replay, sources, pinned=pinned),
@@ -268,7 +273,7 @@ def replay_chart(replay: Replay, token: TokenDecomposition, pinned: int | None) 
     )
 
 
-def replay_steps(replay: Replay, token: TokenDecomposition, pinned: int | None) -> None:
+def replay_steps(replay: Replay, token: TokenDecomposition, uses: Mapping[int, AtomUse], pinned: int | None) -> None:
     """Every step of the pursuit, with what the model predicts from the partial reconstruction."""
     st.subheader("Step by step", anchor=False)
     if replay.predictions:
@@ -276,8 +281,7 @@ def replay_steps(replay: Replay, token: TokenDecomposition, pinned: int | None) 
             "Each row puts the reconstruction from the atoms so far in the activation's place and lets the model "
             "go on. Green is the token that the model itself finds likeliest."
         )
-    uses = {use.atom: use for use in token.atoms}
-    pursuit_replay(replay, uses, pinned=pinned, on_pick=pick_atom, key="decompose.replay.steps")
+    pursuit_replay(replay, token, uses, pinned=pinned, on_pick=pick_atom, key="decompose.replay.steps")
 
 
 def command_of(entry: LibraryEntry, shown: Decomposition) -> str:
@@ -293,8 +297,9 @@ def exports(
     show_special: bool,
     chosen: int | None = None,
     replay: Replay | None = None,
+    uses: Mapping[int, AtomUse] | None = None,
 ) -> shell.Files:
-    """What of this page can be taken along; `replay` is that of the chosen token, where there is one."""
+    """What of this page can be taken along; `replay` is that of the chosen token, `uses` has the atoms of its steps."""
     stem = f"{entry.name}-k{shown.k}-{shown.method}{'-positive' * shown.non_negative}"
 
     told = replace(shown, model=without_paths(shown.model))  # a model may be a folder of this machine
@@ -306,7 +311,13 @@ def exports(
 
     def page() -> str:
         return figures_charts.decomposition_page(
-            told, dictionary=entry.name, show_special=show_special, chosen=chosen, replay=replay, command=command
+            told,
+            dictionary=entry.name,
+            show_special=show_special,
+            chosen=chosen,
+            replay=replay,
+            uses=uses,
+            command=command,
         )
 
     return {
