@@ -3,6 +3,7 @@
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.runs.identities import beginning
 from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
@@ -95,6 +96,7 @@ frame.share(
         "colour": colour if colour == "strongest" else None,
         "special": "shown" if view.special else None,
         "small": "shown" if unfolded else None,
+        "beside_id": None if second is None else beginning(second.identity),
     }
 )
 replayed = None
