@@ -15,6 +15,7 @@ frame = shell.page("Decompose")
 if frame.chosen is None:
     if frame.unknown is None:
         notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="decompose.none")
+    address.not_drawn(*parts.WIDGETS, *beside.WIDGETS)
     st.stop()
 entry = frame.chosen
 with frame.actions:
@@ -39,6 +40,7 @@ try:
         engine.dictionary(key)  # a damaged one is refused, also where its decomposition is kept
         shown = engine.decomposition(key, prompt, view.k, view.method, view.non_negative)
 except UserError as error:
+    address.not_drawn(*parts.AFTER_READING)
     shell.complain()
     shell.failed(error, key="decompose.problem", back=("Decompose", "Back to the example", {"dictionary": entry.name}))
     frame.share({"dictionary": entry.name, "prompt": prompt, "k": view.k, "method": view.method, "signs": view.signs})

@@ -19,6 +19,7 @@ from pages.ui.decompose import parts
 from pages.ui.frame import address, engine, meaning, shell
 
 _BESIDE, _ID, _ATOM = "decompose.beside", "decompose.beside_id", "decompose.beside_atom"
+WIDGETS = (_BESIDE,)
 
 
 def choose(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
