@@ -3,6 +3,7 @@
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.runs.identities import beginning
 from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
@@ -14,6 +15,7 @@ frame = shell.page("Decompose")
 if frame.chosen is None:
     if frame.unknown is None:
         notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="decompose.none")
+    address.not_drawn(*parts.WIDGETS, *beside.WIDGETS)
     st.stop()
 entry = frame.chosen
 with frame.actions:
@@ -38,6 +40,7 @@ try:
         engine.dictionary(key)  # a damaged one is refused, also where its decomposition is kept
         shown = engine.decomposition(key, prompt, view.k, view.method, view.non_negative)
 except UserError as error:
+    address.not_drawn(*parts.AFTER_READING)
     shell.complain()
     shell.failed(error, key="decompose.problem", back=("Decompose", "Back to the example", {"dictionary": entry.name}))
     frame.share({"dictionary": entry.name, "prompt": prompt, "k": view.k, "method": view.method, "signs": view.signs})
@@ -95,6 +98,7 @@ frame.share(
         "colour": colour if colour == "strongest" else None,
         "special": "shown" if view.special else None,
         "small": "shown" if unfolded else None,
+        "beside_id": None if second is None else beginning(second.identity),
     }
 )
 replayed = uses = None

@@ -229,3 +229,38 @@ def test_the_standalone_page_and_the_table_say_the_same(studio: Studio) -> None:
     )
     assert "deer ×2 · park · school" in csv(told)
     shutil.rmtree(path)
+
+
+def widgets(test: AppTest) -> dict[str, Any]:
+    """The page's fields by key, as they reach the browser."""
+    kinds = ("button_group", "slider", "toggle", "selectbox")
+    return {str(one.key): one for kind in kinds for one in test.get(kind)}
+
+
+def test_the_colour_is_marked_again_after_a_prompt_that_was_refused(studio: Studio) -> None:
+    test = studio.open("decompose", prompt=PROMPT, colour="strongest")
+    test.session_state["decompose.prompt"] = "word " * 300
+    test.run()
+    assert "more than the context" in notices(test)[0]
+    assert "decompose.colour" not in widgets(test)
+    test.session_state["decompose.prompt"] = PROMPT
+    test.run()
+    colour = widgets(test)["decompose.colour"]
+    assert colour.value == "strongest"
+    assert colour.proto.set_value  # a field that was not drawn in the run before shows only what is set
+    assert not widgets(test.run())["decompose.colour"].proto.set_value  # it would undo a click on the way
+
+
+def test_all_choices_are_marked_again_after_a_dictionary_that_is_none(studio: Studio) -> None:
+    chosen = {"k": "3", "method": "omp", "signs": "positive", "special": "shown", "colour": "strongest"}
+    name = studio.dictionary.name
+    test = studio.open("decompose", dictionary=name, prompt=PROMPT, beside=name, **chosen)
+    before = {key: one.value for key, one in widgets(test).items() if key.startswith("decompose.")}
+    assert len(before) == 6
+    test.query_params["dictionary"] = "none-of-that-name"
+    test.run()
+    assert not any(key.startswith("decompose.") for key in widgets(test))
+    test.query_params["dictionary"] = name
+    again = widgets(test.run())
+    assert {key: again[key].value for key in before} == before
+    assert all(again[key].proto.set_value for key in before)

@@ -212,3 +212,42 @@ def test_going_further_from_a_dictionary_that_was_renamed(studio: Studio, identi
     Library().remove(NEW)
     test = studio.open("train", further=OLD, dictionary=OLD, id=identity[:8])
     assert any("is not in the library any more" in sentence for sentence in notices(test))
+
+
+def test_a_second_dictionary_that_was_renamed_is_beside_the_first(studio: Studio) -> None:
+    copy_changed(studio.dictionary, studio.dictionary.parent / "second")
+    identity = read_summary(studio.dictionary.parent / "second").identity[:8]
+    link = shared(studio.open("decompose", dictionary=OLD, beside="second"))
+    assert (link["beside"], link["beside_id"]) == ("second", identity)
+    Library().rename("second", NEW)
+    shutil.copytree(studio.dictionary, studio.dictionary.parent / "second")
+    test = studio.open("decompose", **link)
+    assert test.selectbox(key="decompose.beside").value == NEW
+    assert any(f"second is called {NEW} now." in sentence for sentence in notices(test))
+    assert asked_for(test) == link
+    assert (shared(test)["beside"], shared(test)["beside_id"]) == (NEW, identity)
+    test.selectbox(key="decompose.beside").set_value("second").run()
+    assert "beside_id" not in asked_for(test)
+    assert test.run().selectbox(key="decompose.beside").value == "second"
+
+
+def test_another_of_the_second_ones_name_is_not_put_beside_the_first(studio: Studio) -> None:
+    copy_changed(studio.dictionary, studio.dictionary.parent / "second")
+    test = studio.open("decompose", dictionary=OLD, beside="second")
+    link = shared(test)
+    test.switch_page("pages/library.py").run()
+    way = page_links(test)["Decompose"]
+    assert f"beside_id={link['beside_id']}" in way.split("&")
+    Library().remove("second")
+    shutil.copytree(studio.dictionary, studio.dictionary.parent / "second")
+    test = studio.open("decompose", **link)
+    assert test.selectbox(key="decompose.beside").value is None
+    assert any("beside=second, which means another dictionary than the one" in sentence for sentence in notices(test))
+    test.selectbox(key="decompose.beside").set_value("second").run()
+    assert "beside_id" not in asked_for(test)
+    assert test.selectbox(key="decompose.beside").value == "second"
+
+
+def test_nonsense_in_place_of_the_second_ones_identity_is_named(studio: Studio) -> None:
+    test = studio.open("decompose", dictionary=OLD, beside=OLD, beside_id="<b>x")
+    assert any("beside_id=<b>x, which is not the identity of a dictionary" in sentence for sentence in notices(test))

@@ -10,30 +10,41 @@ from itda_core.analysis.beside import counterpart
 from itda_core.analysis.decompose import Decomposition, TokenDecomposition
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.errors import UserError
+from itda_core.runs.identities import Whereabouts
 from itda_core.runs.library import LibraryEntry
 from pages.ui.components.atom_list import atom_list
 from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.decompose import parts
-from pages.ui.frame import address, engine, shell
+from pages.ui.frame import address, engine, meaning, shell
 
-_BESIDE, _ATOM = "decompose.beside", "decompose.beside_atom"
+_BESIDE, _ID, _ATOM = "decompose.beside", "decompose.beside_id", "decompose.beside_atom"
+WIDGETS = (_BESIDE,)
 
 
 def choose(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
-    """The dictionary of `?beside=`, and a field to choose one."""
-    by_name = {one.name: one for one in reversed(engine.usable(listed))}
+    """The dictionary of `?beside=`, whatever it is called now, and a field to choose one."""
+    usable = engine.usable(listed)
+    by_name = {one.name: one for one in reversed(usable)}
+    identity = address.arrive(meaning.BESIDE_ID, _ID, meaning.identity, None)
+    asked = st.query_params.get(meaning.BESIDE)
+    found = None if asked is None else meaning.of(asked, identity, usable)
 
-    def parse(text: str) -> str:
-        if text not in by_name:
-            near = engine.nearest(text, list(by_name.values()))
-            raise address.Refused(f"is no dictionary of the library{f' (the nearest is {near[0].name})' * bool(near)}")
-        return text
+    def parse(_: str) -> str | None:
+        if found is None:
+            return None
+        if found.entry is None:
+            raise address.Refused(_why_none(found, usable))
+        if found.change:
+            address.complain(found.change)
+        return found.entry.name
 
-    name = address.arrive("beside", _BESIDE, parse, None, within=tuple(by_name))
+    known = tuple((one.name, one.identity) for one in by_name.values())
+    within = (known, st.query_params.get(meaning.BESIDE_ID))  # a name that was given again is read again
+    address.arrive(meaning.BESIDE, _BESIDE, parse, None, within=within)
     st.selectbox(
         "Beside it",
-        [one.name for one in engine.usable(listed)],
+        [one.name for one in usable],
         key=_BESIDE,
         index=None,
         format_func=visible,
@@ -41,8 +52,22 @@ def choose(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
         label_visibility="collapsed",
     )
     name = st.session_state[_BESIDE]
-    address.leave("beside", _BESIDE, name, None)
-    return None if name is None else by_name[name]
+    second = None if name is None else by_name[name]
+    if address.leave(meaning.BESIDE, _BESIDE, name, None):
+        meaning.choose_second(second)
+    return second
+
+
+def _why_none(gone: Whereabouts, usable: Sequence[LibraryEntry]) -> str:
+    """Why nothing is put beside it, as half a sentence: never another dictionary that has its name now."""
+    if gone.taken:
+        return (
+            "means another dictionary than the one that is called so now: it was deleted, or it is on another machine "
+            "(choose the one that is called so now if you mean it)"
+        )
+    near = engine.nearest(gone.name, list(usable))
+    hint = f" (the nearest is {near[0].name})" if near else ""
+    return f"is no dictionary of the library{hint}"
 
 
 def column(

@@ -42,6 +42,8 @@ EXAMPLES = (
 PROMPT, TOKEN, ATOM = "decompose.prompt", "decompose.token", "decompose.atom"
 _K, _METHOD, _COLOUR, _SPECIAL = "decompose.k", "decompose.method", "decompose.colour", "decompose.special"
 _SIGNS, _POSITIVE, _SMALL = "decompose.signs", "decompose.positive", "decompose.small"
+WIDGETS = (_K, _METHOD, _COLOUR, _SPECIAL, _POSITIVE)  # what Streamlit draws; all else is set by the page in every run
+AFTER_READING = (_COLOUR,)  # of these, what is drawn once the prompt was read
 _SLIDER = 220  # pixels
 _MOST_STEPS = 64  # of the slider; more atoms per token than this explain nothing to a reader
 

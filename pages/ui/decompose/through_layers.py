@@ -10,7 +10,7 @@ from itda_core.runs.library import LibraryEntry
 from itda_core.runs.through_layers import through_layers
 from pages.ui.components.layer_stepper import layer_stepper
 from pages.ui.decompose.parts import View, default_k
-from pages.ui.frame import address
+from pages.ui.frame import address, meaning
 
 
 def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> bool:
@@ -34,6 +34,7 @@ def _go_to(entry: LibraryEntry, view: View) -> None:
     """
     values = dict(st.query_params.to_dict())
     values.pop("atom", None)  # an atom's number means nothing in another dictionary
+    values.pop(meaning.ID, None)  # of the dictionary that one leaves: beside the new name it would lead back to it
     values["dictionary"] = address.writable(entry.name)
     for name, value, own in (("k", view.k, default_k(entry)), ("method", view.method, entry.method)):
         values.pop(name, None)

@@ -96,6 +96,16 @@ def leave(name: str, key: str, value: object, default: object) -> bool:
     return True
 
 
+def not_drawn(*keys: str) -> None:
+    """The page ends before the widgets of these keys: when they come back, what they hold is set anew.
+
+    The session keeps the value of a widget that a run did not draw, but the browser draws that widget afresh, and shows
+    only what is set.
+    """
+    for key in keys:
+        st.session_state.pop(key, None)
+
+
 def kept_choice(label: str, name: str, choices: Mapping[str, str], *, key: str, help: str = "") -> str:
     """One of `choices` (what the address calls it -> what the reader does); the first is the default."""
     default = next(iter(choices))

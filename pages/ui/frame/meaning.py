@@ -1,6 +1,7 @@
 """Which dictionary a name means: names are given again, so a link may hold the beginning of an identity beside each.
 
-`?dictionary=NAME&id=1a2b3c4d` is one dictionary, `?dictionaries=A~B&ids=1a2b3c4d~5e6f7a8b` are several. What a name
+`?dictionary=NAME&id=1a2b3c4d` is one dictionary, `?dictionaries=A~B&ids=1a2b3c4d~5e6f7a8b` are several, and
+`?beside=C&beside_id=9a8b7c6d` is the second one of a page. What a name
 without an identity means is what it meant when this tab last drew a page: what was renamed in another tab is found, and
 what has its name since is not taken for it. A tab that has drawn nothing yet goes by the name alone.
 """
@@ -17,6 +18,7 @@ from pages.ui.frame import address
 from pages.ui.frame.address import MARK, Listed
 
 ID, IDS = "id", "ids"  # of `?dictionary=`, and of each in a list
+BESIDE, BESIDE_ID = "beside", "beside_id"  # a second dictionary, and its identity
 _LISTS = ("dictionaries", "labels")  # values of an address that name several dictionaries
 _BEFORE, _NOW, _RENAMED = "meaning.before", "meaning.now", "meaning.renamed"
 
@@ -75,6 +77,13 @@ def choose_several(entries: Sequence[LibraryEntry] = ()) -> None:
     """A list in the address means these from now on: the identities that stand beside it are of what was there."""
     st.session_state.setdefault(_NOW, {}).update({entry.name: entry.identity for entry in entries})
     st.query_params.pop(IDS, None)
+
+
+def choose_second(entry: LibraryEntry | None) -> None:
+    """`?beside=` means this one from now on: the identity that stands beside it is of what was there."""
+    if entry is not None:
+        st.session_state.setdefault(_NOW, {})[entry.name] = entry.identity
+    st.query_params.pop(BESIDE_ID, None)
 
 
 def with_identities(values: Mapping[str, object], usable: Sequence[LibraryEntry]) -> dict[str, object]:

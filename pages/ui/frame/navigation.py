@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import streamlit as st
@@ -32,6 +32,7 @@ _VISITORS = {
         "colour",
         "small",
         "beside",
+        "beside_id",
         "beside_atom",
     )
 }
@@ -50,10 +51,16 @@ def choose(dictionary: str | None, *, default: bool) -> None:
     st.session_state[_DICTIONARY] = None if default else dictionary
 
 
-def remember(name: str, values: Iterable[str]) -> None:
-    """Keeps what of `values` the address of the page `name` asks for now, and the dictionary it is about."""
+def remember(name: str, values: Mapping[str, object]) -> None:
+    """Keeps what of `values` the address of the page `name` asks for now, and the dictionary it is about.
+
+    The identity of a second dictionary is kept also where the address does not say it: by the time of a way back, its
+    name may mean another one.
+    """
     which = ("dictionary", "id")  # said anew by every link
     asked_for = {value: text for value, text in st.query_params.items() if value in values and value not in which}
+    if "beside" in asked_for and values.get("beside_id") is not None:
+        asked_for["beside_id"] = str(values["beside_id"])
     st.session_state.setdefault(_LAST, {})[name] = (st.session_state.get(_DICTIONARY), asked_for)
 
 
