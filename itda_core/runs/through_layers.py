@@ -10,20 +10,22 @@ from itda_core.fingerprints import same_model
 from itda_core.runs.library import LibraryEntry
 
 
-def through_layers(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> dict[int, LibraryEntry]:
+def through_layers(
+    entry: LibraryEntry, listed: Sequence[LibraryEntry], seen: Sequence[LibraryEntry] = ()
+) -> dict[int, LibraryEntry]:
     """Layer -> the dictionary of `listed` for the same weights, site and selection, ascending; `entry` at its own.
 
-    Of several at one layer the one whose name differs in the layer alone is taken, then the one of the same settings
-    and nearly the same size. Empty where `entry` has no layer.
+    Of several at one layer one of `seen` is taken, those that one came from; then the one whose name differs in the
+    layer alone, then the one of the same settings and nearly the same size. Empty where `entry` has no layer.
     """
     if entry.layer is None or entry.fingerprint is None:
         return {}
     found: dict[int, LibraryEntry] = {}
-    for other in listed:
+    for other in [*seen, *listed]:
         if _is_kin(entry, other):
             assert other.layer is not None
             best = found.get(other.layer)
-            if best is None or _likeness(entry, other) > _likeness(entry, best):
+            if best is None or (best not in seen and _likeness(entry, other) > _likeness(entry, best)):
                 found[other.layer] = other
     found[entry.layer] = entry
     return dict(sorted(found.items()))

@@ -13,8 +13,10 @@ from streamlit.testing.v1 import AppTest
 from itda_core.analysis import decompose, read_prompt, replay
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries import AtomDictionary
+from itda_core.dictionaries.storage.dictionary_folder import read_summary
 from itda_core.models import load_model
 from itda_core.printable import visible, visible_token
+from pages.ui.decompose import through_layers
 from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, asked_for, components, grow, notices, page_links
 
 PROMPT = "Bade kilo murasen, the torvi."
@@ -264,3 +266,31 @@ def test_all_choices_are_marked_again_after_a_dictionary_that_is_none(studio: St
     again = widgets(test.run())
     assert {key: again[key].value for key in before} == before
     assert all(again[key].proto.set_value for key in before)
+
+
+def test_a_step_back_through_the_layers_returns_to_the_dictionary_that_was_left(
+    studio: Studio, model_folder_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[Any] = []  # AppTest cannot press our component: a run presses what stands here
+    for layer in (1, 2):
+        grow(model_folder_of("gpt2"), studio.home / "library" / f"family-L{layer}", layer)
+    drawn = through_layers.layer_stepper
+
+    def pressing(names: Any, *, chosen: int, on_pick: Any, key: str) -> None:
+        drawn(names, chosen=chosen, on_pick=on_pick, key=key)
+        if steps:
+            on_pick(steps.pop())
+
+    monkeypatch.setattr(through_layers, "layer_stepper", pressing)
+    name = studio.dictionary.name
+    identity = read_summary(studio.dictionary).identity[:8]
+    mine = {"dictionary": name, "id": identity, "prompt": PROMPT}
+    test = studio.open("decompose", **mine)
+    for layer, expected in ((2, "family-L2"), (1, name)):
+        steps.append(layer)
+        test.run()
+        assert asked_for(test)["dictionary"] == expected
+        assert "id" not in asked_for(test)  # it is of the dictionary that was left
+        test.run()
+        assert test.selectbox(key="shell.dictionary").value == expected
+        assert not notices(test)

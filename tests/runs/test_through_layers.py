@@ -60,3 +60,17 @@ def test_the_bundled_ones_go_through_all_their_layers() -> None:
     listed = [one for one in Library().entries() if one.bundled]
     here = next(one for one in listed if one.name == "demo-0-L2")
     assert names(through_layers(here, listed)) == {layer: f"demo-0-L{layer}" for layer in range(6)}
+
+
+def test_a_step_back_leads_to_the_one_that_was_left() -> None:
+    mine, family = entry("mine", 2, k=40), [entry(f"demo-0-L{layer}", layer) for layer in range(4)]
+    listed = [mine, *family]
+    assert names(through_layers(family[3], listed))[2] == "demo-0-L2"
+    assert names(through_layers(family[3], listed, [mine])) == {
+        0: "demo-0-L0",
+        1: "demo-0-L1",
+        2: "mine",
+        3: "demo-0-L3",
+    }
+    stranger = entry("stranger", 2, fingerprint="c" * 64)
+    assert names(through_layers(family[3], listed, [stranger]))[2] == "demo-0-L2"

@@ -12,19 +12,34 @@ from pages.ui.components.layer_stepper import layer_stepper
 from pages.ui.decompose.parts import View, default_k
 from pages.ui.frame import address, meaning
 
+_TRAIL = "decompose.trail"  # the paths of the dictionaries that steps led through, the one that is shown last
+
 
 def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> bool:
     """Draws the layers that have such a dictionary, if there are several; says whether there are."""
-    found = through_layers(entry, listed)
+    found = through_layers(entry, listed, _seen(entry, listed))
     if len(found) < 2 or entry.layer is None:
         return False
 
     def step(layer: int) -> None:
+        passed = [one.path for one in (*_seen(entry, listed), entry) if one.layer != layer]
+        st.session_state[_TRAIL] = [*passed, found[layer].path]
         _go_to(found[layer], view)
 
     names = {layer: one.name for layer, one in found.items()}
     layer_stepper(names, chosen=entry.layer, on_pick=step, key="decompose.layers")
     return True
+
+
+def _seen(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    """The dictionaries that steps led through to `entry`: a step back leads to them, not to others of their layers.
+
+    Where `entry` was come to otherwise, there are none.
+    """
+    trail = st.session_state.get(_TRAIL, [])
+    if not trail or trail[-1] != entry.path:
+        return []
+    return [one for one in listed if one.path in trail]
 
 
 def _go_to(entry: LibraryEntry, view: View) -> None:
