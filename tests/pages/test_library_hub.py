@@ -56,7 +56,7 @@ def test_labels_alone_are_what_the_engine_writes(studio: Studio) -> None:
 
 def test_selection_and_tokens_are_columns(studio: Studio) -> None:
     row = studio.open("library").dataframe[0].value.iloc[0]
-    assert (row["selection"], row["tokens"]) == ("sequential", 300)
+    assert (row["selection"], row["tokens"]) == ("sequential · for comparing", 300)
     assert frame_of(Library().entries())["tokens"].tolist() == [300]
 
 
