@@ -5,7 +5,7 @@ import streamlit as st
 from pages.ui.evaluate import form as parts
 from pages.ui.evaluate.watch import VIEW
 from pages.ui.forms import job_form
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 
@@ -19,10 +19,10 @@ if job_id is not None:
 
 form, cost = st.columns([5, 3], gap="large")
 with form:
-    places = Places("evaluate")
-    asked = parts.form(frame, places)
+    field_faults = FieldFaults("evaluate")
+    asked = parts.form(frame, field_faults)
 shell.complain()
 frame.share(parts.permalink(frame, asked))
 with cost:
-    job_form.finish(frame, VIEW.kind, asked, places, parts.cost)
+    job_form.finish(frame, VIEW.kind, asked, field_faults, parts.cost)
 job_watch.all_jobs(VIEW.kind)

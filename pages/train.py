@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui.forms import job_form
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import cost as train_cost
@@ -27,8 +27,8 @@ if from_run is not None:
 frame.share({}, about="This address opens an empty form. What you chose is under Export, and in the command:")
 form, cost = st.columns([5, 3], gap="large")
 with form:
-    places = Places("train")
-    asked = parts.form(frame.entries, places)
+    field_faults = FieldFaults("train")
+    asked = parts.form(frame.entries, field_faults)
 with cost:
-    job_form.finish(frame, VIEW.kind, asked, places, train_cost.new_cost)
+    job_form.finish(frame, VIEW.kind, asked, field_faults, train_cost.new_cost)
 job_watch.all_jobs(VIEW.kind)

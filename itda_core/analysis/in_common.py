@@ -30,8 +30,8 @@ _UNSPACED = re.compile(
 )
 
 
-class Place(Protocol):
-    """Where an atom was seen."""
+class Seen(Protocol):
+    """A token with the text around it."""
 
     @property
     def token(self) -> str: ...
@@ -84,7 +84,7 @@ def pattern_of(use: AtomUse) -> str:
     return "; ".join(map(str, in_common(use.places))) if use.further else ""
 
 
-def in_common(places: Sequence[Place]) -> tuple[Shared, ...]:
+def in_common(places: Sequence[Seen]) -> tuple[Shared, ...]:
     """What at least three quarters of `places` share, what most of them do first, at most two things; () for one place.
 
     Upper and lower case are the same, and so are the ways to write an accent.

@@ -37,6 +37,17 @@ def said_below(test: AppTest, key: str) -> str:
     return ""
 
 
+def assert_held_back(test: AppTest, wrong: Step, key: str, said: str, mend: Step) -> None:
+    """`wrong` is said below the field `key`, without a Start or a command meanwhile; `mend` brings both back."""
+    assert startable(test), notices(test)
+    wrong(test)
+    assert said in said_below(test, key), notices(test)
+    assert not startable(test)
+    assert not [code for code in test.code if "itda" in code.value]
+    mend(test)
+    assert startable(test), notices(test)
+
+
 def number(key: str, value: float) -> Step:
     return lambda test: test.number_input(key=key).set_value(value).run()
 
@@ -289,13 +300,7 @@ def test_the_dictionary_has_a_name_before_it_is_trained(studio: Studio, monkeypa
 )
 def test_an_evaluation(studio: Studio, wrong: Step, key: str, said: str, mend: Step) -> None:
     test = studio.open("evaluate", text="demo")
-    assert startable(test), notices(test)
-    wrong(test)
-    assert said in said_below(test, key), notices(test)
-    assert not startable(test)
-    assert not [code for code in test.code if "itda" in code.value]
-    mend(test)
-    assert startable(test), notices(test)
+    assert_held_back(test, wrong, key, said, mend)
 
 
 MATCH = {"show": "measures", "models": "demo:0~demo:1"}
@@ -314,12 +319,7 @@ MATCH = {"show": "measures", "models": "demo:0~demo:1"}
 )
 def test_a_study_of_matching(studio: Studio, wrong: Step, key: str, said: str, mend: Step) -> None:
     test = studio.open("compare", **MATCH)
-    assert startable(test), notices(test)
-    wrong(test)
-    assert said in said_below(test, key), notices(test)
-    assert not startable(test)
-    mend(test)
-    assert startable(test), notices(test)
+    assert_held_back(test, wrong, key, said, mend)
 
 
 def test_models_that_cannot_be_matched(studio: Studio) -> None:
@@ -345,12 +345,7 @@ def test_a_transfer(studio: Studio, wrong: Step, key: str, said: str, mend: Step
     path = studio.dictionary / "dictionary.json"
     path.write_text(path.read_text().replace('"made-up"', '"demo"'))
     test = studio.open("compare", show="transfer", into="demo:0", layers="1")
-    assert startable(test), notices(test)
-    wrong(test)
-    assert said in said_below(test, key), notices(test)
-    assert not startable(test)
-    mend(test)
-    assert startable(test), notices(test)
+    assert_held_back(test, wrong, key, said, mend)
 
 
 def test_the_text_of_labels_has_to_be_found(studio: Studio) -> None:

@@ -44,8 +44,7 @@ def folder_here(spec: ModelSpec) -> ModelFolder | None:
     with about("model"):
         found = _local(spec)
         if found is None and (path := _cached(spec)) is not None:
-            _check(path, spec.name)
-            found = ModelFolder(path, path.name if _COMMIT.fullmatch(path.name) else None)
+            found = _checked(path, spec)
         if found is None:
             if spec.offline:
                 raise _not_here(spec)
@@ -204,6 +203,11 @@ def _fetched(spec: ModelSpec) -> ModelFolder:
         path = _cached(spec)
         if path is None:
             raise _not_here(spec)
+    return _checked(path, spec)
+
+
+def _checked(path: Path, spec: ModelSpec) -> ModelFolder:
+    """A folder of the Hub's cache, which is named for its commit. Raises UserError where it holds no model."""
     _check(path, spec.name)
     return ModelFolder(path, path.name if _COMMIT.fullmatch(path.name) else None)
 

@@ -121,17 +121,18 @@ def find_shortage(request: TrainRequest, expected: Estimate, here: Machine, faul
     """
     with faults.caught("keep_activations"):
         expected.check_disk()
+    kept = faults.remarks if expected.assumed else faults.errors
     if expected.fits(here) is False:
         lacking = UserError(
             f"About {size(expected.memory or 0)} of memory would be needed, {size(here.memory_free)} are free; choose "
             "fewer layers, fewer tokens or a lower limit of atoms, or let the weights stream, one block at a time.",
             field="memory",
         )
-        (faults.remarks if expected.assumed else faults.errors).append(lacking)
+        kept.append(lacking)
     if expected.fits_library() is False:
         lacking = UserError(
             f"About {size(expected.disk or 0)} of disk would be needed, {size(expected.library_free or 0)} are free; "
             "choose fewer layers or fewer atoms, or free some space.",
             field="disk",
         )
-        (faults.remarks if expected.assumed else faults.errors).append(lacking)
+        kept.append(lacking)

@@ -11,8 +11,8 @@ from itda_core.dictionaries.selections import COMPARING, is_for
 from itda_core.runs.library import LibraryEntry
 from pages.ui.components.printable import visible
 from pages.ui.forms import dictionary_choice
-from pages.ui.forms.dictionary_choice import Listed
 from pages.ui.frame import shell
+from pages.ui.frame.address import Listed
 
 _DICTIONARIES = "compare.dictionaries"
 OPEN = "compare.choose"

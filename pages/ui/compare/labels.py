@@ -13,8 +13,8 @@ from pages.ui.compare import choice as compare_choice
 from pages.ui.compare import matrix as compare_matrix
 from pages.ui.compare import options as compare_options
 from pages.ui.components.plain_text import problem
-from pages.ui.forms.dictionary_choice import Listed
 from pages.ui.frame import address, shell
+from pages.ui.frame.address import Listed
 
 
 def page(frame: shell.Shell) -> None:

@@ -22,9 +22,8 @@ from itda_core.runs.library import LibraryEntry
 from pages.ui.compare.options import MOST_WITH_INTERVAL, Options
 from pages.ui.components.heatmap import heatmap as heatmap_of
 from pages.ui.components.plain_text import notice
-from pages.ui.forms.dictionary_choice import MARK, Listed
 from pages.ui.frame import address, engine, meaning, shell
-from pages.ui.frame.address import kept_choice
+from pages.ui.frame.address import MARK, Listed, kept_choice
 
 _CELL = "compare.cell"
 _CHART = "compare.heatmap"

@@ -23,9 +23,8 @@ from pages.ui.components.heatmap import heatmap
 from pages.ui.components.plain_text import notice, problem
 from pages.ui.components.printable import visible
 from pages.ui.forms import dictionary_choice
-from pages.ui.forms.dictionary_choice import Listed
 from pages.ui.frame import engine, shell
-from pages.ui.frame.address import kept_choice
+from pages.ui.frame.address import Listed, kept_choice
 
 _DICTIONARIES = "compare.training.dictionaries"
 

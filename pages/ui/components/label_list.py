@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import streamlit as st
 
+from itda_core.analysis.in_common import Seen
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
 
 _component = component("label_list")
-
-
-class Seen(Protocol):
-    """A token with the text around it."""
-
-    @property
-    def token(self) -> str: ...
-    @property
-    def context_before(self) -> str: ...
-    @property
-    def context_after(self) -> str: ...
 
 
 def label_list(

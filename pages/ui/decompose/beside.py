@@ -65,9 +65,7 @@ def _why_none(gone: Whereabouts, usable: Sequence[LibraryEntry]) -> str:
             "means another dictionary than the one that is called so now: it was deleted, or it is on another machine "
             "(choose the one that is called so now if you mean it)"
         )
-    near = engine.nearest(gone.name, list(usable))
-    hint = f" (the nearest is {near[0].name})" if near else ""
-    return f"is no dictionary of the library{hint}"
+    return f"is no dictionary of the library{engine.nearest_hint(gone.name, usable)}"
 
 
 def column(

@@ -15,20 +15,20 @@ from pages.ui.frame import address, meaning
 _TRAIL = "decompose.trail"  # the paths of the dictionaries that steps led through, the one that is shown last
 
 
-def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> bool:
-    """Draws the layers that have such a dictionary, if there are several; says whether there are."""
-    found = through_layers(entry, listed, _seen(entry, listed))
+def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> None:
+    """Draws the layers that have such a dictionary, if there are several."""
+    seen = _seen(entry, listed)
+    found = through_layers(entry, listed, seen)
     if len(found) < 2 or entry.layer is None:
-        return False
+        return
 
     def step(layer: int) -> None:
-        passed = [one.path for one in (*_seen(entry, listed), entry) if one.layer != layer]
+        passed = [one.path for one in (*seen, entry) if one.layer != layer]
         st.session_state[_TRAIL] = [*passed, found[layer].path]
         _go_to(found[layer], view)
 
     names = {layer: one.name for layer, one in found.items()}
     layer_stepper(names, chosen=entry.layer, on_pick=step, key="decompose.layers")
-    return True
 
 
 def _seen(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:

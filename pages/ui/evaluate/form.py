@@ -19,10 +19,10 @@ from itda_core.runs.faults import Faults
 from itda_core.runs.library import LibraryEntry
 from pages.ui.evaluate import text as evaluate_text
 from pages.ui.forms import dictionary_choice, job_form, model_settings
-from pages.ui.forms.dictionary_choice import MARK, Listed
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
-from pages.ui.forms.places import Places
 from pages.ui.frame import address, beforehand, shell
+from pages.ui.frame.address import MARK, Listed
 
 _KS = (10, 20, 40)
 _MOST_TOKENS = 10**9
@@ -79,12 +79,12 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def form(frame: shell.Shell, places: Places) -> Asked:
+def form(frame: shell.Shell, field_faults: FieldFaults) -> Asked:
     """Draws the form. What it holds is in the address, and comes back with it."""
     by_name = dictionary_choice.by_names(frame.entries)
     st.subheader("Dictionaries", anchor=False)
     names = _dictionaries(frame, by_name)
-    places.beside("dictionaries")
+    field_faults.beside("dictionaries")
     chosen = [by_name[name] for name in names]
     left, right = st.columns(2)
     with left:
@@ -92,9 +92,9 @@ def form(frame: shell.Shell, places: Places) -> Asked:
         ks = _kept_text("k", f"evaluate.k.{default_ks}", default_ks)
     with right:
         methods = _pursuits()
-    places.beside("k", "method")
+    field_faults.beside("k", "method")
     st.subheader("Text", anchor=False)
-    text = evaluate_text.choose(chosen, places, offline=model_settings.is_offline("evaluate"))
+    text = evaluate_text.choose(chosen, field_faults, offline=model_settings.is_offline("evaluate"))
     address.arrive("tokens", _TOKENS, address.whole(1, _MOST_TOKENS), TOKENS)
     tokens = st.number_input(
         "Tokens to measure on",
@@ -105,7 +105,7 @@ def form(frame: shell.Shell, places: Places) -> Asked:
         "in the third digit.",
     )
     address.leave("tokens", _TOKENS, int(tokens), TOKENS)
-    places.beside("tokens")
+    field_faults.beside("tokens")
     with st.expander("More settings", icon=":material/tune:"):
         model = st.text_input(
             "Where the model is now",
@@ -115,7 +115,7 @@ def form(frame: shell.Shell, places: Places) -> Asked:
             help="A folder or a Hugging Face id, if the model has moved; its weights must be the same.",
         )
         how = model_settings.loading("evaluate")
-    places.beside("model", *model_settings.FIELDS)
+    field_faults.beside("model", *model_settings.FIELDS)
     return Asked(names, ks, methods, text, int(tokens), model.strip(), how)
 
 

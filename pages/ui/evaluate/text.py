@@ -13,7 +13,7 @@ from itda_core.runs.library import LibraryEntry
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.plain_text import notice
 from pages.ui.forms import columns_of_text, corpus_location
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import address, beforehand
 
 _OWN, _OTHER = "Their own text", "Another text"
@@ -49,7 +49,7 @@ class Text:
                 raise problem
 
 
-def choose(entries: Sequence[LibraryEntry], places: Places, *, offline: bool) -> Text:
+def choose(entries: Sequence[LibraryEntry], field_faults: FieldFaults, *, offline: bool) -> Text:
     """Draws the choice, and says what the text is to the dictionaries. offline: the Hub may not be asked."""
     other = address.arrive("text", _TEXT, str, "")
     source = st.segmented_control(
@@ -71,7 +71,7 @@ def choose(entries: Sequence[LibraryEntry], places: Places, *, offline: bool) ->
         ).strip()
         address.leave("text", _TEXT, given, "")
         given = columns_of_text.choose(given, "evaluate.text")
-        places.beside("corpus")
+        field_faults.beside("corpus")
         if given != "demo":
             columns_of_text.first_rows(given, "evaluate.text", offline=offline)
         st.caption(
@@ -81,19 +81,19 @@ def choose(entries: Sequence[LibraryEntry], places: Places, *, offline: bool) ->
         return Text(False, given, (), False)
     st.session_state[_TEXT] = ""
     address.leave("text", _TEXT, "", "")
-    return _own(entries, places)
+    return _own(entries, field_faults)
 
 
-def _own(entries: Sequence[LibraryEntry], places: Places) -> Text:
+def _own(entries: Sequence[LibraryEntry], field_faults: FieldFaults) -> Text:
     corpora = tuple(dict.fromkeys(entry.corpus or "" for entry in entries))
     missing = tuple(name for name in corpora if not corpus_location.findable(name))
     if missing and len(corpora) > 1:
-        places.beside("corpus")
+        field_faults.beside("corpus")
         return Text(True, "", missing, True)
     given = ""
     if missing:
         given = corpus_location.where_now(missing[0], _WHERE)
-    places.beside("corpus")
+    field_faults.beside("corpus")
     _say_held_out(entries)
     return Text(True, given, missing, False, tuple(name for name in corpora if name not in missing))
 

@@ -10,9 +10,7 @@ from itda_core.runs.identities import Whereabouts
 from itda_core.runs.library import LibraryEntry
 from pages.ui.components.printable import visible
 from pages.ui.frame import address, engine, meaning
-from pages.ui.frame.address import MARK, Listed
-
-__all__ = ["MARK", "Listed", "asked", "by_names", "choose"]
+from pages.ui.frame.address import Listed
 
 
 def by_names(entries: Sequence[LibraryEntry]) -> dict[str, LibraryEntry]:
@@ -65,6 +63,5 @@ def _missing(one: Whereabouts, by_name: Mapping[str, LibraryEntry]) -> str:
             f"The link means another {one.name[:60]!r} than the one that is called so now; it is not in this library "
             "(deleted, or on another machine) and was left out. Choose the other one if you mean it."
         )
-    near = engine.nearest(one.name, list(by_name.values()))
-    hint = f" (the nearest is {near[0].name})" if near else ""
+    hint = engine.nearest_hint(one.name, list(by_name.values()))
     return f"The library has no dictionary called {one.name[:60]!r}{hint}; it was left out."

@@ -15,7 +15,7 @@ from itda_core.runs.jobs.jobs import Jobs, command_of
 from itda_core.runs.jobs.kinds import JobKind, JobRequest, kind_of
 from itda_core.runs.units import duration
 from pages.ui.components.plain_text import problem
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import navigation, shell
 
 R = TypeVar("R", bound=JobRequest)
@@ -34,7 +34,11 @@ class Asked(Protocol[Made]):
 
 
 def finish(
-    frame: shell.Shell, kind: JobKind, asked: Asked[R], places: Places, told_cost: Callable[[R, Faults], None]
+    frame: shell.Shell,
+    kind: JobKind,
+    asked: Asked[R],
+    field_faults: FieldFaults,
+    told_cost: Callable[[R, Faults], None],
 ) -> None:
     """What a new job will cost, its command and its Start button; what is wrong with the form beside its fields.
 
@@ -50,7 +54,7 @@ def finish(
         if request is not None and not faults:
             terminal(request)
             frame.export(exports(request))
-        places.show(faults)
+        field_faults.show(faults)
         if faults:
             st.caption("The cost and the command are shown here once everything marked red is mended.")
         if start_button(kind, held_back=MEND if faults else "") and request is not None:

@@ -18,7 +18,7 @@ from itda_core.runs.jobs.request_fields import JobRequest, Setting, from_texts, 
 from itda_core.runs.jobs.request_options import LIBRARY, SETTINGS
 from pages.ui.components.printable import escaped
 from pages.ui.forms import job_form, model_settings
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import address
 
 _MORE = MappingProxyType(
@@ -48,12 +48,12 @@ class Asked(Generic[R]):
         return None
 
 
-def form(kind: JobKind[R, Any], places: Places) -> Asked[R]:
+def form(kind: JobKind[R, Any], field_faults: FieldFaults) -> Asked[R]:
     """Draws the form. What it holds, but for how a model is loaded, is in the address, and comes back with it."""
     given: dict[str, str | bool] = {}
     for name, setting in _questions(kind):
         given[name] = _answer(f"{kind.name}.{name}", name, setting)
-        places.beside(name)
+        field_faults.beside(name)
     more = [name for name in _MORE if name in settings(kind.request)]
     if more:
         with st.expander("More settings", icon=":material/tune:"):

@@ -7,7 +7,6 @@ remembered like everything else: a network that does not answer would hold up ev
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -81,7 +80,7 @@ def outline(spec: ModelSpec) -> LanguageModel:
     """As loading.load_outline, which it raises the errors of."""
     found = folder_here(spec)
     stamps = () if found is None else tuple(stamp(found.path / name) for name in _STAMPED)
-    outlined = _outline(spec, "" if found is None else str(Path(found.path)), stamps)
+    outlined = _outline(spec, "" if found is None else str(found.path), stamps)
     if outlined.problem is not None:
         raise outlined.problem
     assert outlined.model is not None, "it is one of the two"

@@ -99,6 +99,12 @@ def nearest(name: str, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
     return [] if default is None else [default]
 
 
+def nearest_hint(name: str, listed: Sequence[LibraryEntry]) -> str:
+    """` (the nearest is demo-0-L2)`, to stand behind a name that the library lacks; "" where nothing is near."""
+    near = nearest(name, listed)
+    return f" (the nearest is {near[0].name})" if near else ""
+
+
 def key_of(path: Path) -> DictionaryKey:
     """Raises UserError when the folder is gone."""
     try:
@@ -359,8 +365,8 @@ def warm_up(key: DictionaryKey) -> threading.Thread:
 
         try:
             read_by = dictionary(key)
-            # Also where a decomposition is kept: whoever types a prompt waits less.
-            decompose_activations(read_by, read_prompt(key, EXAMPLE))
+            if example(key) is not None:  # nothing is computed for it, and whoever types a prompt would wait longer
+                decompose_activations(read_by, read_prompt(key, EXAMPLE))
             decomposition(key, EXAMPLE, read_by.config.k, read_by.config.method)
         except UserError:
             return  # whoever opens the dictionary is told; here nobody asked yet

@@ -89,8 +89,7 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             under = f"{view.under(job.request)}, started {moment(job.created)}"
-            given = getattr(job.request, "name", None)
-            heading(f"{given} · {view.title(job)}" if given else view.title(job), under=under, key=f"{name}.job.name")
+            heading(view.title(job), under=under, key=f"{name}.job.name")
         new(view.kind)
     if status.ended:  # no fragment: a choice among the figures is to be in the shared link as well
         _standing_and_figures(id, view, True)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from itda_core.runs.jobs.kinds import JobKind
 from pages.ui.forms import job_form, request_form
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 
@@ -17,10 +17,10 @@ def page(frame: shell.Shell, kind: JobKind[Any, Any]) -> None:
     """Draw a new job of this kind, and those there have been."""
     form, cost = st.columns([5, 3], gap="large")
     with form:
-        places = Places(kind.name)
-        asked = request_form.form(kind, places)
+        field_faults = FieldFaults(kind.name)
+        asked = request_form.form(kind, field_faults)
     shell.complain()
     frame.share({**kind.form, **request_form.in_address(kind)})
     with cost:
-        job_form.finish(frame, kind, asked, places, request_form.cost)
+        job_form.finish(frame, kind, asked, field_faults, request_form.cost)
     job_watch.all_jobs(kind)

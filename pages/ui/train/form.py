@@ -20,7 +20,7 @@ from itda_core.runs.training.checks import find_faults
 from itda_core.runs.training.naming import usual_name
 from itda_core.runs.training.request import TrainRequest
 from pages.ui.forms import model_settings
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import beforehand, engine
 from pages.ui.train import site as train_site
 from pages.ui.train import size as train_size
@@ -101,25 +101,25 @@ class Asked:
 _OF_CONFIG = tuple(field.name for field in fields(TrainConfig))
 
 
-def form(entries: Sequence[LibraryEntry], places: Places) -> Asked:
+def form(entries: Sequence[LibraryEntry], field_faults: FieldFaults) -> Asked:
     """Draws the form. Its values outlive a visit to another page."""
     st.subheader("Model", anchor=False)
     model, revision, bundled = train_site.choose_model()
-    places.beside("model", "revision")
+    field_faults.beside("model", "revision")
     site = train_site.choose_site()
-    places.beside("site")
+    field_faults.beside("site")
     layers = train_site.choose_layers(model)
-    places.beside("layers")
+    field_faults.beside("layers")
     st.subheader("Text", anchor=False)
-    text = _text(places, offline=not bundled and model_settings.is_offline("train"))
+    text = _text(field_faults, offline=not bundled and model_settings.is_offline("train"))
     st.subheader("Dictionary", anchor=False)
     dictionary = _dictionary(entries, model, site, bundled=bundled)
-    places.beside("selection", "k", "threshold", "atoms")
+    field_faults.beside("selection", "k", "threshold", "atoms")
     naming = st.container()
-    places.beside("name")
+    field_faults.beside("name")
     with st.expander("More settings", icon=":material/tune:"):
         more = _more(selection_named(dictionary["selection"]), bundled=bundled)
-    places.beside("method", "windows", "seed", "sinks", "centre", "keep_activations", *model_settings.FIELDS)
+    field_faults.beside("method", "windows", "seed", "sinks", "centre", "keep_activations", *model_settings.FIELDS)
     asked = Asked(name="", model=model, revision=revision, layers=layers, site=site, **text, **dictionary, **more)
     with naming:
         return replace(asked, name=_name(asked))
@@ -144,9 +144,9 @@ def _name(asked: Asked) -> str:
     return given.strip() or usual
 
 
-def _text(places: Places, *, offline: bool) -> dict[str, Any]:
+def _text(field_faults: FieldFaults, *, offline: bool) -> dict[str, Any]:
     """What is read, and in which pieces: fields of Asked."""
-    corpus = train_text.choose(places, offline=offline)
+    corpus = train_text.choose(field_faults, offline=offline)
     left, right = st.columns(2)
     tokens = left.number_input(
         "Tokens to read",
@@ -163,7 +163,7 @@ def _text(places: Places, *, offline: bool) -> dict[str, Any]:
         persist_state="session",
         help="Documents are read in windows of at most this many tokens.",
     )
-    places.beside("tokens", "context")
+    field_faults.beside("tokens", "context")
     return {"corpus": corpus, "tokens": int(tokens) or None, "context": int(context)}
 
 

@@ -18,7 +18,7 @@ from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.results_now import results_now
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.forms import corpus_location, job_form
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import beforehand, navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import cost as train_cost
@@ -70,9 +70,9 @@ def page(frame: shell.Shell, name: str) -> None:
             key="further.gone",
         )
     form, cost = st.columns([5, 3], gap="large")
-    places, faults = Places("further"), Faults()
+    field_faults, faults = FieldFaults("further"), Faults()
     with form:
-        limits = _limits(run.request, name, places)
+        limits = _limits(run.request, name, field_faults)
     with cost, st.container(border=True):
         try:
             request = limits.of(run.request)
@@ -90,7 +90,7 @@ def page(frame: shell.Shell, name: str) -> None:
                 job_form.start(request, further=True)
         except UserError as error:
             faults.add(error)
-        places.show(faults)
+        field_faults.show(faults)
         if faults:
             job_form.start_button(TRAINING, further=True, held_back=job_form.MEND)
 
@@ -136,14 +136,14 @@ class _Limits:
         return replace(request, corpus=self.corpus)
 
 
-def _limits(request: TrainRequest, name: str, places: Places) -> _Limits:
+def _limits(request: TrainRequest, name: str, field_faults: FieldFaults) -> _Limits:
     """Draws what stays as it was and what may change; at first, all as it was. What has no limit cannot be raised."""
     config = request.config
     fact_table(_settled(request), title="What stays as it was", key="further.settled")
     corpus = request.corpus
     if not corpus_location.findable(corpus) and not Path(corpus.partition("#")[0]).is_absolute():
         corpus = corpus_location.where_now(corpus, "further.corpus")
-    places.beside("corpus")
+    field_faults.beside("corpus")
     st.subheader("How far", anchor=False)
     left, middle, right = st.columns(3)
     with left:
@@ -157,7 +157,7 @@ def _limits(request: TrainRequest, name: str, places: Places) -> _Limits:
             threshold = train_size.threshold(key, config.threshold)
     with right:
         atoms = train_size.most_atoms(f"further.atoms.{name}", config.atoms, disabled=config.atoms is None)
-    places.beside("tokens", "threshold", "atoms")
+    field_faults.beside("tokens", "threshold", "atoms")
     known = figures_of(request.model.name) if request.site in KINDS else None
     return _Limits(corpus, tokens, threshold, atoms, None if known is None else known.d_model)
 

@@ -11,19 +11,19 @@ from itda_core.runs.units import size
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.plain_text import problem
 from pages.ui.forms import columns_of_text, uploads
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 
 _SOURCES = ("Bundled", "Upload", "Path", "Hugging Face")
 
 
-def choose(places: Places, *, offline: bool) -> str:
+def choose(field_faults: FieldFaults, *, offline: bool) -> str:
     """Draws the choice: what Corpus.open takes, "" where nothing was chosen yet. offline: the Hub may not be asked."""
     corpus = _named()
     if corpus in ("", "demo"):
-        places.beside("corpus")
+        field_faults.beside("corpus")
         return corpus
     corpus = columns_of_text.choose(corpus, "train.text")
-    places.beside("corpus")
+    field_faults.beside("corpus")
     columns_of_text.first_rows(corpus, "train.text", offline=offline)
     return corpus
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from itda_core.figures import charts as figures_charts
 from itda_core.runs.identities import beginning
@@ -59,46 +58,31 @@ def _changed(status: TrainingStatus) -> None:
 
 def _numbers(status: TrainingStatus, *, sized: bool) -> None:
     """What is known in the stage that a training is at: a figure that is not known yet has no place."""
-    metrics: list[Callable[[DeltaGenerator], object]] = []
+    row = st.container(horizontal=True)
+    metric = partial(row.metric, delta_color="off", delta_arrow="off", border=True, height="stretch")
     if status.tokens and (status.ended or status.stage is None or status.stage.name == "reading"):
-        metrics.append(_metric("Tokens per second", f"{status.tokens_per_second:,.0f}"))
+        metric("Tokens per second", f"{status.tokens_per_second:,.0f}")
     if status.ended:
-        metrics.append(_metric("Took", duration(status.seconds)))
+        metric("Took", duration(status.seconds))
     elif status.eta is not None and (left := time_left_words(status.eta, rough=status.rough)):
         about = "Of the whole training, as far as it is known."
-        metrics.append(_metric("Time left", left.removesuffix(" left"), help=about))
+        metric("Time left", left.removesuffix(" left"), help=about)
     if n_atoms := sum(layer.atoms for layer in status.layers):
-        metrics.append(
-            _metric(
-                "Atoms",
-                f"{n_atoms:,}",
-                delta=expected_atoms(status),
-                help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
-            )
+        metric(
+            "Atoms",
+            f"{n_atoms:,}",
+            expected_atoms(status),
+            help="Of all layers; below it how many there will be in the end, going by how they came in so far.",
         )
     elif status.tokens and (sinks := expected_atoms(status)):
-        metrics.append(_metric("Tokens", f"{status.tokens:,}", delta=sinks, help="Read so far."))
+        metric("Tokens", f"{status.tokens:,}", sinks, help="Read so far.")
     if (error := _error(status, sized=sized)) is not None:
         of = (
             "Of the activations that the last round of choosing looked at; in the end, the mean of the layers."
             if sized
             else "Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers."
         )
-        metrics.append(_metric("Relative error", f"{error:.3f}", help=of))
-    row = st.container(horizontal=True)
-    for draw in metrics:
-        draw(row)
-
-
-def _metric(label: str, value: str, *, delta: str | None = None, help: str | None = None) -> Callable[..., object]:
-    """What draws a figure into a row."""
-
-    def draw(row: DeltaGenerator) -> object:
-        return row.metric(
-            label, value, delta, delta_color="off", delta_arrow="off", border=True, height="stretch", help=help
-        )
-
-    return draw
+        metric("Relative error", f"{error:.3f}", help=of)
 
 
 def _error(status: TrainingStatus, *, sized: bool) -> float | None:
@@ -196,7 +180,8 @@ def _name(site: str, layer: int | None) -> str:
 
 
 def _title(job: Job[TrainRequest, TrainingStatus]) -> str:
-    return job.request.model.name
+    request = job.request
+    return request.model.name if request.name is None else f"{request.name} · {request.model.name}"
 
 
 def _under(request: TrainRequest) -> str:

@@ -19,10 +19,10 @@ from itda_core.runs.matching.request import DICTIONARIES, TOKENS, MatchRequest
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.forms import columns_of_text, job_form, model_settings
-from pages.ui.forms.dictionary_choice import MARK, Listed
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
-from pages.ui.forms.places import Places
 from pages.ui.frame import address, beforehand
+from pages.ui.frame.address import MARK, Listed
 
 _MODELS, _CORPUS, _TOKENS, _LAYERS = "match.models", "match.corpus", "match.tokens", "match.layers"
 _MOST_TOKENS = 10**8
@@ -65,7 +65,7 @@ class Asked:
         return request
 
 
-def form(entries: Iterable[LibraryEntry], places: Places) -> Asked:
+def form(entries: Iterable[LibraryEntry], field_faults: FieldFaults) -> Asked:
     """Draws the form. What it holds is in the address, and comes back with it."""
     default = Listed(DEMO_MODELS)
     known = list(dict.fromkeys([*DEMO_MODELS, *(entry.model for entry in entries if entry.model)]))
@@ -87,7 +87,7 @@ def form(entries: Iterable[LibraryEntry], places: Places) -> Asked:
         )
     )
     address.leave("models", _MODELS, models, default)
-    places.beside("models")
+    field_faults.beside("models")
     left, middle, right = st.columns([3, 2, 2])
     with left:
         address.arrive("text", _CORPUS, str, "demo")
@@ -101,7 +101,7 @@ def form(entries: Iterable[LibraryEntry], places: Places) -> Asked:
         address.arrive("layers", _LAYERS, _layers, "all")
         layers = st.text_input("Layers", key=_LAYERS, help="all, or numbers and ranges such as 0,2-4").strip()
         address.leave("layers", _LAYERS, layers, "all")
-    places.beside("corpus", "tokens", "layers")
+    field_faults.beside("corpus", "tokens", "layers")
     if corpus != "demo":
         named = columns_of_text.choose(corpus, "match.text")
         columns_of_text.first_rows(named, "match.text", offline=model_settings.is_offline("match"))
@@ -116,7 +116,7 @@ def form(entries: Iterable[LibraryEntry], places: Places) -> Asked:
             help="Atoms per token while they grow.",
         )
         how = model_settings.loading("match")
-    places.beside("k", *model_settings.FIELDS)
+    field_faults.beside("k", *model_settings.FIELDS)
     return Asked(models, corpus, tokens, layers, int(k), how)
 
 

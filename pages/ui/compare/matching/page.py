@@ -15,7 +15,7 @@ from pages.ui.compare.matching import results as matching_results
 from pages.ui.compare.matching.web_page import web_page
 from pages.ui.components.printable import visible
 from pages.ui.forms import job_form
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import address, shell
 from pages.ui.jobs import job_watch
 
@@ -30,12 +30,12 @@ def page(frame: shell.Shell) -> None:
     )
     form, cost = st.columns([5, 3], gap="large")
     with form:
-        places = Places("match")
-        asked = matching_form.form(frame.entries, places)
+        field_faults = FieldFaults("match")
+        asked = matching_form.form(frame.entries, field_faults)
     shell.complain()
     frame.share({"show": "measures", **address.held(matching_form.ADDRESS)})
     with cost:
-        job_form.finish(frame, MATCHING, asked, places, matching_form.cost)
+        job_form.finish(frame, MATCHING, asked, field_faults, matching_form.cost)
     job_watch.all_jobs(MATCHING)
 
 

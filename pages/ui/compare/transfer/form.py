@@ -22,10 +22,10 @@ from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.evaluate.form import whole_numbers
 from pages.ui.forms import dictionary_choice, job_form, model_settings
-from pages.ui.forms.dictionary_choice import Listed
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
-from pages.ui.forms.places import Places
 from pages.ui.frame import address, beforehand, meaning
+from pages.ui.frame.address import Listed
 
 ADDRESS = ("from", "labels", "into", "layers", "k", "tokens", "draws")
 _FROM, _INTO = "transfer.from", "transfer.into"
@@ -89,7 +89,7 @@ def _request(k: tuple[int, ...] = (), **others: Any) -> TransferRequest:
     return TransferRequest(ks=k, **others)
 
 
-def form(usable: Sequence[LibraryEntry], places: Places) -> Asked:
+def form(usable: Sequence[LibraryEntry], field_faults: FieldFaults) -> Asked:
     """Draws the form for `usable` dictionaries, at least one. What it holds is in the address, and comes back with it.
 
     They come in the order in which they are to be offered; of several of a layer the first is proposed.
@@ -102,7 +102,7 @@ def form(usable: Sequence[LibraryEntry], places: Places) -> Asked:
         address.leave("from", _FROM, source, models[0])
     with right:
         into = _into(source, models)
-    places.beside("model")
+    field_faults.beside("model")
     by_name = {entry.name: entry for entry in usable if entry.model == source}
     labels = dictionary_choice.choose(
         "Dictionaries whose labels are transferred",
@@ -112,7 +112,7 @@ def form(usable: Sequence[LibraryEntry], places: Places) -> Asked:
         name="labels",
         help="All of one text and one site. Each is rebuilt in every layer of the other model that is asked for.",
     )
-    places.beside("labels")
+    field_faults.beside("labels")
     left, right = st.columns(2)
     with left:
         ks = _text("k", "Atoms per token (k)", "their own", "One or several, separated by commas.")
@@ -135,10 +135,10 @@ def form(usable: Sequence[LibraryEntry], places: Places) -> Asked:
             "Dictionaries of as many places drawn at random, to compare with; from two on they also tell how much "
             "chance moves them.",
         )
-    places.beside("k", "layers", "tokens", "draws")
+    field_faults.beside("k", "layers", "tokens", "draws")
     with st.expander("More settings", icon=":material/tune:"):
         more = _more_settings()
-    places.beside("corpus", "held_out", "method", *model_settings.FIELDS)
+    field_faults.beside("corpus", "held_out", "method", *model_settings.FIELDS)
     return Asked(labels, into, layers, ks, tokens, draws, more)
 
 

@@ -14,7 +14,7 @@ from pages.ui.compare.transfer import results as transfer_results
 from pages.ui.compare.transfer.web_page import web_page
 from pages.ui.components.plain_text import notice
 from pages.ui.forms import job_form
-from pages.ui.forms.places import Places
+from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import address, engine, shell
 from pages.ui.jobs import job_watch
 
@@ -36,12 +36,12 @@ def page(frame: shell.Shell) -> None:
         return
     form, cost = st.columns([5, 3], gap="large")
     with form:
-        places = Places("transfer")
-        asked = transfer_form.form(usable, places)
+        field_faults = FieldFaults("transfer")
+        asked = transfer_form.form(usable, field_faults)
     shell.complain()
     frame.share({"show": "transfer", **address.held(transfer_form.ADDRESS), "into": asked.into})
     with cost:
-        job_form.finish(frame, TRANSFER, asked, places, transfer_form.cost)
+        job_form.finish(frame, TRANSFER, asked, field_faults, transfer_form.cost)
     job_watch.all_jobs(TRANSFER)
 
 

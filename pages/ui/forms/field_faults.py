@@ -10,7 +10,7 @@ from itda_core.runs.faults import Faults
 from pages.ui.components.plain_text import problem
 
 
-class Places:
+class FieldFaults:
     """Where in a form each of its faults is said."""
 
     def __init__(self, form: str) -> None:
