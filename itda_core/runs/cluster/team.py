@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,7 @@ class _Group:
     layers: tuple[int, ...]
     request: TrainRequest
     checkpoints: CheckpointFolder
+    order: str = ""  # Order.id of what its worker was last asked for
     slot: Slot | None = None
     outcome: Any = None  # Ray's reference, while a worker trains
     polled: Any = None  # Ray's reference to a report
@@ -192,7 +194,9 @@ class Team:
 
     def _train(self, group: _Group, slot: Slot) -> None:
         newest = newest_in(group.checkpoints.state)
+        group.order = uuid.uuid4().hex
         order = Order(
+            id=group.order,
             request=group.request.to_dict(),
             checkpoint=None if newest is None else Parcel.of(newest),
             checkpoint_seconds=self._checkpoint_seconds,
@@ -214,8 +218,10 @@ class Team:
             if group.polled is None:
                 group.polled = slot.actor.poll.remote()
             elif self._there(group.polled):
-                self._reported(group, self._ray.get(group.polled))
+                report: Report = self._ray.get(group.polled)
                 group.polled = None
+                if report.order == group.order:  # a worker of several threads may answer before it has begun
+                    self._reported(group, report)
             self._fetch_checkpoint(group, slot)
         except self._ray.exceptions.RayActorError:
             group.slot = group.outcome = None

@@ -31,6 +31,7 @@ _STATE = "state"  # of a CheckpointFolder
 class Order:
     """What a worker is to train."""
 
+    id: str  # no two orders have the same
     request: dict[str, Any]  # TrainRequest.to_dict()
     checkpoint: Parcel | None  # where to go on from
     checkpoint_seconds: float
@@ -41,6 +42,7 @@ class Order:
 class Report:
     """Where a training stands."""
 
+    order: str = ""  # its Order.id; "" before the first
     step: str = ""
     notes: tuple[str, ...] = ()  # all so far
     progress: TrainProgress | None = None
@@ -79,7 +81,7 @@ class Worker:
 
         self._one_thread_per_core()
         self._stop.clear()
-        self._report = Report()
+        self._report = Report(order.id)
         scratch = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
         self._checkpoints = checkpoints = scratch / "work"
         try:
@@ -138,7 +140,7 @@ class Worker:
         return load_model(ModelSpec(**model)).n_layers
 
     def poll(self) -> Report:
-        """The state of the training."""
+        """The state of the training; of the one before (see `order`) until the worker has begun with its new order."""
         checkpoints = self._checkpoints
         newest = None if checkpoints is None else newest_in(checkpoints / _STATE)
         return replace(self._report, checkpoint=newest and newest.name)

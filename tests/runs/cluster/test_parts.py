@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 import zipfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -29,6 +31,12 @@ from itda_core.runs.cluster.exchange import Exchange, Key
 from itda_core.runs.cluster.groups import groups_of
 from itda_core.runs.cluster.parcels import Parcel, keep_newest, newest_in
 from itda_core.runs.cluster.progress import merged
+from itda_core.runs.cluster.team import Team
+from itda_core.runs.cluster.worker import Order, Outcome, Report
+from itda_core.runs.training.checkpoint_folder import CheckpointFolder
+
+if TYPE_CHECKING:
+    from itda_core.runs.cluster.workers import Slot
 
 
 def acted(scene: Coroutine[Any, Any, None]) -> None:
@@ -233,3 +241,79 @@ def test_the_command_line_takes_an_address_or_none(
         main(["train", *request_.arguments(), *given])
     assert ended.value.code == 0
     assert asked == [(request_, address)]
+
+
+class Method:
+    """A method of an actor: it gives Ray's reference to its result, here the list that will hold it."""
+
+    def __init__(self, answers: Callable[..., list[Any]]) -> None:
+        self.remote = answers
+
+
+class Actor:
+    """A worker whose answers the test gives: a training ends when its result is put into `outcome`."""
+
+    def __init__(self) -> None:
+        self.report = Report()  # of its latest answer
+        self.orders: list[Order] = []
+        self.outcome: list[Outcome] = []
+        self.train, self.poll = Method(self._train), Method(lambda: [self.report])
+
+    def _train(self, order: Order) -> list[Outcome]:
+        self.orders.append(order)
+        self.outcome = []
+        return self.outcome
+
+
+class FakeRay:
+    """References are lists, empty as long as there is no result."""
+
+    exceptions = SimpleNamespace(RayActorError=ConnectionError)
+
+    @staticmethod
+    def wait(references: list[list[Any]], timeout: float) -> tuple[list[list[Any]], list[list[Any]]]:
+        return [one for one in references if one], [one for one in references if not one]
+
+    @staticmethod
+    def get(reference: list[Any]) -> Any:
+        return reference[0]
+
+
+def test_a_report_of_a_workers_last_group_is_not_taken_for_its_next_ones(tmp_path: Path) -> None:
+    """A worker of several threads may answer before it has begun with what it was asked for."""
+
+    def at(order: Order, *layers: int) -> Report:
+        parts = tuple(LayerProgress("resid_post", layer, 9, 0.5, 0.1, ()) for layer in layers)
+        return Report(order.id, "training", progress=TrainProgress(500, 1000, 1.0, 500.0, 1.0, parts))
+
+    actor = Actor()
+    slot = SimpleNamespace(actor=actor, name="one", where="here", started=lambda: True)
+    request = TrainRequest(ModelSpec("demo:0"), (0, 2, 3), "demo", TrainConfig(k=4, tokens=1000))
+
+    @contextmanager
+    def folder(own: TrainRequest) -> Iterator[CheckpointFolder]:
+        yield CheckpointFolder(tmp_path / str(own.layers))
+
+    team = Team(
+        *(FakeRay, request, ((3,), (0, 2)), [cast("Slot", slot)], folder),
+        most=1,
+        checkpoint_seconds=60.0,
+        on_note=lambda note: None,
+    )
+    (first,) = actor.orders
+    actor.report = at(first, 3)
+    for _ in range(4):
+        team.step()
+    assert (progress := team.progress()) is not None
+    assert [layer.layer for layer in progress.layers] == [0, 2, 3]
+    actor.outcome.append(Outcome(actor.report, dictionaries=(b"saved",)))
+    for _ in range(4):  # the next group is asked for, and the worker still reports the one before
+        team.step()
+        if progress := team.progress():
+            assert [layer.layer for layer in progress.layers] == [0, 2, 3]
+    _, second = actor.orders
+    actor.report = at(second, 0, 2)
+    for _ in range(4):
+        team.step()
+    assert (progress := team.progress()) is not None
+    assert [(layer.layer, layer.atoms) for layer in progress.layers] == [(0, 9), (2, 9), (3, 9)]
