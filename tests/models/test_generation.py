@@ -102,9 +102,9 @@ def test_it_ends_with_the_context(model_of: Callable[[str], LanguageModel]) -> N
 def test_what_cannot_be_written_is_refused(model_of: Callable[[str], LanguageModel]) -> None:
     model = model_of("gpt2")
     window = prompt_window(PROMPT, model.tokenizer, context=model.context)
-    for options, told in (({"temperature": float("nan")}, "temperature"), ({"temperature": -1.0}, "temperature")):
-        with pytest.raises(UserError, match=told):
-            generate(model, window, 3, **options)
+    for temperature in (float("nan"), -1.0):
+        with pytest.raises(UserError, match="temperature"):
+            generate(model, window, 3, temperature=temperature)
     with pytest.raises(UserError, match="cannot be written"):
         generate(model, window, -1)
     site = model.site("resid_post", 1)

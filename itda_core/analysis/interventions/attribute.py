@@ -65,7 +65,7 @@ class LayerAttribution:
     error: tuple[float, ...]  # per token: the effect of what the dictionary does not explain
     mean: tuple[float, ...]  # per token: the effect of the dictionary's mean
     sum: float  # of all of these: x . gradient, over all tokens
-    checked: tuple[Checked, ...] = ()  # the strongest parts; empty where nothing was removed
+    checked: tuple[Checked, ...] = ()  # the strongest parts that have an effect; empty where nothing was removed
     rank_correlation: float | None = None  # Spearman's, of predicted and measured
 
     @property
@@ -256,7 +256,8 @@ def _layer(
         (Part(t, int(code.atoms[t, s]), float(code.coefficients[t, s]), float(effects[t, s])) for t, s in used),
         key=lambda part: (-abs(part.effect), part.token, part.atom),
     )
-    checked = _removed(model, dictionary, window, site, target, read.value, parts[:check])
+    felt = [part for part in parts if part.effect]  # in the last block, other tokens' atoms do nothing
+    checked = _removed(model, dictionary, window, site, target, felt[:check])
     spec = dictionary.spec
     return LayerAttribution(
         dictionary=dictionary.path.name if dictionary.path else f"{spec.model} {site.name}",
@@ -278,7 +279,6 @@ def _removed(
     window: Window,
     site: Site,
     target: Target,
-    value: float,
     parts: Sequence[Part],
 ) -> tuple[Checked, ...]:
     """Each of `parts` taken from its activation in turn, all else as it is."""
