@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis import decompose, read_prompt, replay
@@ -271,26 +272,42 @@ def test_all_choices_are_marked_again_after_a_dictionary_that_is_none(studio: St
 def test_a_step_back_through_the_layers_returns_to_the_dictionary_that_was_left(
     studio: Studio, model_folder_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[Any] = []  # AppTest cannot press our component: a run presses what stands here
     for layer in (1, 2):
         grow(model_folder_of("gpt2"), studio.home / "library" / f"family-L{layer}", layer)
-    drawn = through_layers.layer_stepper
-
-    def pressing(names: Any, *, chosen: int, on_pick: Any, key: str) -> None:
-        drawn(names, chosen=chosen, on_pick=on_pick, key=key)
-        if steps:
-            on_pick(steps.pop())
-
-    monkeypatch.setattr(through_layers, "layer_stepper", pressing)
+    pressable(monkeypatch)
     name = studio.dictionary.name
     identity = read_summary(studio.dictionary).identity[:8]
     mine = {"dictionary": name, "id": identity, "prompt": PROMPT}
     test = studio.open("decompose", **mine)
     for layer, expected in ((2, "family-L2"), (1, name)):
-        steps.append(layer)
-        test.run()
+        test.button(key=f"press.{layer}").click().run()
         assert asked_for(test)["dictionary"] == expected
         assert "id" not in asked_for(test)  # it is of the dictionary that was left
-        test.run()
         assert test.selectbox(key="shell.dictionary").value == expected
         assert not notices(test)
+
+
+def test_a_step_counts_over_what_the_browsers_chooser_still_held(
+    studio: Studio, model_folder_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for layer in (0, 1, 2):
+        grow(model_folder_of("gpt2"), studio.home / "library" / f"family-L{layer}", layer)
+    pressable(monkeypatch)
+    test = studio.open("decompose", dictionary="family-L1", prompt=PROMPT)
+    test.selectbox(key="shell.dictionary").set_value("family-L0")  # sent along by a browser that has no newer answer
+    test.button(key="press.2").click().run()
+    assert test.selectbox(key="shell.dictionary").value == "family-L2"
+    assert asked_for(test)["dictionary"] == "family-L2"
+    assert not notices(test)
+
+
+def pressable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest cannot press our component: buttons stand beside it."""
+    drawn = through_layers.layer_stepper
+
+    def pressing(names: Any, *, chosen: int, on_pick: Any, key: str) -> None:
+        drawn(names, chosen=chosen, on_pick=on_pick, key=key)
+        for layer in names:
+            st.button(f"press {layer}", key=f"press.{layer}", on_click=on_pick, args=(layer,))
+
+    monkeypatch.setattr(through_layers, "layer_stepper", pressing)
