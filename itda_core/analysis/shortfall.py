@@ -20,7 +20,10 @@ def why_fewer(token: TokenDecomposition, k: int, method: str, *, non_negative: b
     if token.l0 >= k:
         return ""
     keeps = method_named(method).keeps_steps  # otherwise each atom of the sum is that of one step
-    reasons = [*(_again(token) if keeps else _left(token, method, non_negative)), *_ended(token, k, method, non_negative)]
+    reasons = [
+        *(_again(token) if keeps else _left(token, method, non_negative)),
+        *_ended(token, k, method, non_negative),
+    ]
     if not reasons:
         return f"L0 is {token.l0}, not {k}: coefficients of an atom cancelled out."
     return f"L0 is {token.l0}, not {k}: {'; '.join(reasons)}."

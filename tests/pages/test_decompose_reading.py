@@ -209,13 +209,13 @@ def test_a_k_that_the_second_dictionary_has_not_leaves_the_first_as_it_is(studio
 
 def test_the_standalone_page_and_the_table_say_the_same(studio: Studio) -> None:
     from itda_core.runs.library import Library
-    from pages.ui.decompose.parts import csv, exports
+    from pages.ui.decompose.exports import Read, csv, exports
 
     path = several(studio)
     entry = next(one for one in Library().entries() if one.path == path)
     own = AtomDictionary.load(path)
     told = decompose(load_model(own.spec.model), own, PROMPT, 30, "mp", non_negative=True)
-    files = exports(entry, told, show_special=False)
+    files = exports(Read(entry, told), show_special=False)
     name, _, page = files["Web page (works offline)"]
     assert name == "several-k30-mp-positive.html"
     shown = str(page())
@@ -227,10 +227,12 @@ def test_the_standalone_page_and_the_table_say_the_same(studio: Studio) -> None:
     negative = sum(use.coefficient < 0 for token in signed.tokens for use in token.atoms)
     assert negative
     assert (
-        str(exports(entry, signed, show_special=True)["Web page (works offline)"][2]()).count('<tr class="negative">')
+        str(exports(Read(entry, signed), show_special=True)["Web page (works offline)"][2]()).count(
+            '<tr class="negative">'
+        )
         == negative
     )
-    assert "deer ×2 · park · school" in csv(told)
+    assert "deer ×2 · park · school" in csv(Read(entry, told))
     shutil.rmtree(path)
 
 
