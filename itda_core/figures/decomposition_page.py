@@ -33,7 +33,8 @@ _PAGE_STYLE = """
 @media (prefers-color-scheme:dark){:root{--ink:#e9e9ef;--muted:#9d9dab;--line:#33333e;--ground:#15151a;--panel:#212129}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:70rem;
   margin:2rem auto;padding:0 1rem}
-h1{font-size:1.4rem;margin:0}h1.beside{font-size:1.1rem;margin-top:.6rem}h2{font-size:1rem;margin:0 0 .4rem}.muted{color:var(--muted)}
+h1{font-size:1.4rem;margin:0}h1.beside{font-size:1.1rem;margin-top:.6rem}
+h2{font-size:1rem;margin:0 0 .4rem}.muted{color:var(--muted)}
 bdi,.row a{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 .row{padding:1rem;border:1px solid var(--line);border-radius:8px;margin:1rem 0;line-height:1.9}
 .row a{color:inherit;text-decoration:none;border-radius:4px;padding:1px 2px;margin-right:1px;unicode-bidi:isolate}

@@ -27,7 +27,7 @@ def test_fast_keys_on_the_slider_all_count(visit: Visit) -> None:
         expect(slider).to_have_value(expected)
 
 
-@pytest.mark.parametrize("pause", (150, 220, 300))  # milliseconds: the server's answer to a key comes between the next
+@pytest.mark.parametrize("pause", [150, 220, 300])  # milliseconds: the server's answer to a key comes between the next
 def test_keys_through_the_layers_all_count(visit: Visit, pause: int) -> None:
     page = visit.page
     visit.open("decompose?dictionary=demo-0-L1&k=4")
@@ -44,7 +44,7 @@ def test_keys_through_the_layers_all_count(visit: Visit, pause: int) -> None:
     visit.expect_in_address("dictionary", "demo-0-L1")
 
 
-@pytest.mark.parametrize("pause", (150, 220, 300))
+@pytest.mark.parametrize("pause", [150, 220, 300])
 def test_keys_through_the_tokens_all_count(visit: Visit, pause: int) -> None:
     page = visit.page
     visit.open("decompose?dictionary=demo-0-L1&k=4&token=1")
