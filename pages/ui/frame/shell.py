@@ -206,6 +206,15 @@ def _asked_for(usable: list[LibraryEntry]) -> Whereabouts | None:
     return None if name is None else meaning.of(name, identity, usable)
 
 
+def chosen_elsewhere(name: str) -> None:
+    """A callback of the page chose the dictionary `name`: the chooser holds it from now on.
+
+    A browser sends with every choice what its chooser held then. Of choices faster than the server's answers that is an
+    earlier dictionary, which would otherwise count as chosen by hand.
+    """
+    st.session_state[_CHOSEN] = name
+
+
 def _chosen_by_hand() -> None:
     """The address says so at once: it is read before the field is drawn."""
     name = st.session_state[_CHOSEN]
