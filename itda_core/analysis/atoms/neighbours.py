@@ -43,7 +43,9 @@ def neighbours(atoms: torch.Tensor, atom: int, n: int = NEIGHBOURS) -> Neighbour
     cosines[atom] = 0  # neither near itself nor opposite
 
     def first(values: torch.Tensor) -> tuple[Neighbour, ...]:
-        order = torch.argsort(values, descending=True, stable=True)[:n]
+        least = values.topk(min(n, len(values))).values[-1:]  # among equal ones topk chooses as it likes
+        likely = (values >= least).nonzero()[:, 0]
+        order = likely[torch.argsort(values[likely], descending=True, stable=True)[:n]]
         found = zip(order.tolist(), values[order].tolist(), cosines[order].tolist(), strict=True)
         return tuple(Neighbour(other, cosine) for other, value, cosine in found if value > 0)
 
