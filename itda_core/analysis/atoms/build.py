@@ -152,6 +152,8 @@ class _Making:
             self._clock.go_on(writer.reached.seconds)
             finding = evaluation_text(self._model, [self._dictionary], self._corpus, self._tokens)
             while isinstance(found := next(finding), int):
+                if not found:  # it was built from another text
+                    continue
                 yield self._now(f"skipping the text that the dictionary was built from: {found:,} tokens", 0.0, 0)
             self._notes += [found.note] if found.note else []
             yield from self._read(writer, found, keep=keep)

@@ -7,7 +7,7 @@ the segments are put together in the end. They also are what a process that was 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
@@ -132,7 +132,7 @@ class IndexWriter:
         self._pending = []
         self._entries.clear()
 
-    def finish(self, folder: Path, description: IndexDescription) -> Iterator[float]:
+    def finish(self, folder: Path, description: IndexDescription) -> Generator[float]:
         """Write the index `folder` in one rename and remove the work; yields which share is done, 0 to 1.
 
         description: what index.json is to say. Raises UserError when the folder exists or the disk is full; the work
