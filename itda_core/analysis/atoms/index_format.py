@@ -33,6 +33,8 @@ ENTRIES, TOKENS, WINDOWS, ATOMS = "entries.parquet", "tokens.parquet", "windows.
 CODES = "codes.npy"
 ROWS_PER_GROUP = 122_880  # of entries and tokens: DuckDB reads in multiples of 2,048 of these at a time
 
+WINDOWS_PER_GROUP = 512  # rows of a row group of windows.parquet, the least that is read to show one of them
+
 ENTRY_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
         "atom": "int32",
