@@ -28,6 +28,7 @@ from itda_core.analysis.atoms.index_format import (
     TOKENS,
     WINDOW_COLUMNS,
     WINDOWS,
+    WINDOWS_PER_GROUP,
     IndexDescription,
     no_atom,
     schema,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ENTRIES_PER_SEGMENT, TOKENS_PER_SEGMENT = 2**22, 2**20
-WINDOWS_PER_GROUP = 2_048  # about a megabyte of text: an example's is found without reading much more
 _TEXT_LEVEL = 9  # of zstd, for the windows: a fifth smaller than level 1, and there is little of it
 _SHARE_OF_ENTRIES = 0.9  # of the work of putting segments together
 

@@ -16,6 +16,7 @@ import torch
 
 from itda_core import AtomDictionary, Corpus, TrainConfig, UserError, train
 from itda_core.analysis.atoms.build import IndexProgress, index_atoms
+from itda_core.analysis.atoms.index import AtomIndex
 from itda_core.analysis.atoms.index_format import ENTRY_COLUMNS
 from itda_core.models import LanguageModel
 from itda_core.text import Document, Window, windows
@@ -148,7 +149,7 @@ def check(folder: Path, wanted: dict[str, list[dict[str, Any]]], n_atoms: int) -
         values = [entry["coefficient"] for entry in own]
         assert row["positive"] + row["negative"] == len(own)
         assert row["first"] == sum(entry["step"] == 0 for entry in own)
-        assert row["sum"] == pytest.approx(sum(values), rel=1e-12)
+        assert row["sum"] == pytest.approx(sum(values), rel=1e-12, abs=1e-12)
         assert row["sum_share"] == pytest.approx(sum(abs(e["coefficient"]) / norms[e["token"]] for e in own), rel=1e-12)
         assert (row["largest"], row["smallest"]) == (max(values, default=0), min(values, default=0))
 
@@ -165,9 +166,7 @@ def up_to(corpus: Corpus, model: LanguageModel, tokens: int) -> list[Window]:
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])
-@pytest.mark.parametrize(
-    "settings", [{}, MEANS], ids=["own", "means"]
-)
+@pytest.mark.parametrize("settings", [{}, MEANS], ids=["own", "means"])
 def test_every_file_is_that_of_a_loop(
     model_of: Callable[[str], LanguageModel],
     grown: Callable[..., AtomDictionary],
@@ -184,6 +183,7 @@ def test_every_file_is_that_of_a_loop(
     check(tmp_path / "index", wanted, len(dictionary))
     said = last.description
     assert said is not None
+    assert AtomIndex.open(tmp_path / "index").description == said
     assert (said.tokens, said.windows, said.entries) == (len(wanted["tokens"]), len(read), len(wanted["entries"]))
     assert (said.dictionary, said.text, said.k, said.method) == (dictionary.identity, "other corpus", 4, "mp")
     assert said.energy == pytest.approx(sum(row["norm"] ** 2 for row in wanted["tokens"]), rel=1e-6)
