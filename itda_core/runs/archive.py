@@ -20,7 +20,7 @@ from itda_core.dictionaries.storage.dictionary_folder import check_digests, read
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, foreign_file, open_regular, shown, sync_folder
 from itda_core.files.reading import parse_json, read_bytes
-from itda_core.runs.notes import Notes, parsed, read_notes, to_json
+from itda_core.runs.atoms.notes import Notes, parsed, read_notes, to_json
 
 DICTIONARY_FILES = ("dictionary.json", "atoms.safetensors", "provenance.parquet")
 NOTES_FILE = "notes.json"

@@ -19,7 +19,7 @@ from itda_core.files.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, archived_notes, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
 from itda_core.runs.names import MOST_BYTES, check_name, cleaned
-from itda_core.runs.notes import add_notes
+from itda_core.runs.atoms.notes import add_notes
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary

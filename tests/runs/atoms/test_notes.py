@@ -11,9 +11,9 @@ import pytest
 
 from itda_core.errors import UserError
 from itda_core.files import writing
-from itda_core.runs import notes
+from itda_core.runs.atoms import notes
 from itda_core.runs.library import Library
-from itda_core.runs.notes import Note, Notes, keep_note, path_of, read_notes
+from itda_core.runs.atoms.notes import Note, Notes, keep_note, path_of, read_notes
 from tests.runs.samples import make_dictionary
 
 IDENTITY = "ab" * 32
