@@ -4,6 +4,7 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from pages.ui.atoms import chosen
+from pages.ui.atoms.all_atoms import all_atoms
 from pages.ui.atoms.one import one_atom
 from pages.ui.components.plain_text import notice
 from pages.ui.frame import atoms_engine, engine, shell
@@ -26,3 +27,5 @@ index_of = atoms_engine.index_key(entry.identity)
 atom = chosen.arrive(key, len(dictionary))
 if atom is not None:
     one_atom(frame, entry, key, index_of, atom)
+else:
+    all_atoms(frame, entry, key, index_of)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEGATIVE = "#ea580c"  # of coefficients, as in the rows of tokens
 GREY = "#8b93a3"
 _LONGEST = 22  # characters of a kind's name beside its bar
-_MOST_HOVERED = 8_000  # points; what more of them say on hover would be megabytes
+MOST_HOVERED = 8_000  # points; what more of them say on hover would be megabytes
 _HEIGHT = 220
 
 
@@ -118,14 +118,14 @@ def atom_map(
     figure = go.Figure()
     for i, name in enumerate(classes):
         rows = np.flatnonzero(number == i)
-        hover = [escape(names[row]) for row in rows.tolist()] if len(places) <= _MOST_HOVERED else None
+        hover = [escape(names[row]) for row in rows.tolist()] if len(places) <= MOST_HOVERED else None
         figure.add_scattergl(
             x=places[rows, 0].round(4).tolist(),
             y=places[rows, 1].round(4).tolist(),
             mode="markers",
             name=f"{escape(visible(name))} ({len(rows):,})",
             marker={
-                "size": 6 if len(places) <= _MOST_HOVERED else 3,
+                "size": 6 if len(places) <= MOST_HOVERED else 3,
                 "color": COLOURS[i] if i < len(COLOURS) else GREY,
                 "symbol": _SYMBOLS[i % len(_SYMBOLS)],
                 "opacity": 0.8,
