@@ -15,10 +15,11 @@ PAGES = {
     "Train": ("pages/train.py", "train", ":material/model_training:"),
     "Library": ("pages/library.py", "library", ":material/folder_open:"),
     "Decompose": ("pages/decompose.py", "decompose", ":material/account_tree:"),
+    "Atoms": ("pages/atoms.py", "atoms", ":material/scatter_plot:"),
     "Compare": ("pages/compare.py", "compare", ":material/compare_arrows:"),
     "Evaluate": ("pages/evaluate.py", "evaluate", ":material/query_stats:"),
 }
-GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Compare", "Evaluate")))
+GROUPS = (("", ("Home",)), ("Build", ("Train", "Library")), ("Explore", ("Decompose", "Atoms", "Compare", "Evaluate")))
 # What a visitor chose on a page goes along wherever a link leads there, unless the link asks for something else.
 _VISITORS = {
     "Decompose": (
