@@ -194,5 +194,5 @@ def cost(request: EvaluateRequest, faults: Faults) -> None:
     """What it would take. Raises UserError for a k that cannot be."""
     expected = estimate_evaluation(request)
     count = f"{expected.results} result{'' if expected.results == 1 else 's'}"
-    told = f"{count}, {expected.passes} passes over {expected.tokens:,} tokens, to the end of the last one's window"
+    told = f"{count}, {expected.passes} passes over {expected.tokens:,} tokens (windows are read whole)"
     job_form.cost(told, expected.seconds, "the model has been fetched")
