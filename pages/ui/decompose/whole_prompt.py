@@ -10,7 +10,7 @@ import streamlit as st
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.figures_as_text import no_minus_zero
-from pages.ui.components.printable import visible, visible_token
+from pages.ui.components.printable import NONE, visible, visible_token
 from pages.ui.decompose.parts import pick_atom
 from pages.ui.frame import engine
 
@@ -39,6 +39,7 @@ def whole_prompt(dictionary: engine.DictionaryKey, shown: Decomposition, pinned:
         _coloured(table, pinned),
         key=key,
         hide_index=True,
+        placeholder=NONE,
         on_select=picked,
         selection_mode="single-row",
         height=min(38 * (len(table) + 1), 380),

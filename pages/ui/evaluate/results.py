@@ -14,7 +14,7 @@ from itda_core.figures import charts as figures_charts
 from itda_core.figures_as_text import no_minus_zero, signed
 from itda_core.files.csv_export import frame_csv
 from pages.ui.components.charts import chart_config
-from pages.ui.components.printable import visible
+from pages.ui.components.printable import NONE, visible
 
 Over = Literal["k", "layer", "atoms"]
 Quantity = Literal["fvu", "ce_score"]
@@ -133,6 +133,7 @@ def table(results: Sequence[Evaluation]) -> None:
     st.dataframe(
         frame_of(results),
         hide_index=True,
+        placeholder=NONE,
         key="evaluate.table",
         height="content" if len(results) <= _SHORT_TABLE else 387,
         column_config=config,
