@@ -40,6 +40,13 @@ def test_what_has_no_value_is_not_shown(tmp_path: Path) -> None:
     assert shown.measured["median norm"] == "12.5"
 
 
+def test_a_stage_without_a_threshold_names_none() -> None:
+    shown = description(BUNDLED / "demo-0-L3-consensus")
+    assert shown.measured["stages"] == "200,000 tokens: 1,024 atoms"
+    assert next(iter(shown.measured)) == "FVU"
+    assert "—" not in "".join(word for part in shown for word in part.values())
+
+
 def test_two_configs_of_the_same_weights_are_told_apart(tmp_path: Path) -> None:
     weights, configs = "0123456789abcdef" * 4, ("a" * 16, "b" * 16)
     shown: list[str] = []

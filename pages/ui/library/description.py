@@ -30,7 +30,7 @@ def description(path: Path) -> Description:
     spec, config, stats = (part or {} for part in parts)
     text = str(stats.get("fvu_text") or "")
     read = {**_READ, "relative_error": f"relative error, {_TEXTS.get(text, text)}"} if text else _READ
-    origin, settings, measured = _words(spec, {}), _words(config, _ASKED), _words(stats, read)
+    origin, settings, measured = _words(spec, {}), _words(config, _ASKED), _words(_sorted(stats), read)
     return Description(origin, settings, {**measured, **loss_words(path)})
 
 
@@ -51,6 +51,7 @@ _NAMES = {
     "centre": "mean removed",
     "passes": "passes over the text",
 }
+_FIRST = ("fvu", "fvu_text", "fvu_tokens", "relative_error", "mean_relative_error")  # what a reader asks for
 _ASKED = {
     "tokens": "tokens asked for",
     "atoms": "atoms asked for",
@@ -59,6 +60,10 @@ _ASKED = {
 }
 _READ = {"tokens": "tokens read"}
 _TEXTS = {"held-out": "held-out text", "training": "training text"}
+
+
+def _sorted(stats: dict[str, object]) -> dict[str, object]:
+    return {**{name: stats[name] for name in _FIRST if name in stats}, **stats}
 
 
 def _words(part: dict[str, object], own_names: dict[str, str]) -> dict[str, str]:
@@ -79,12 +84,16 @@ def _words(part: dict[str, object], own_names: dict[str, str]) -> dict[str, str]
 def _stages(value: list[object]) -> str:
     """The parts of a training that went further than it was first asked to."""
     parts = [
-        f"{_word(stage.get('tokens_read'))} tokens at threshold {_word(stage.get('threshold'))}: "
-        f"{_word(stage.get('atoms_added'))} atoms"
+        f"{_word(stage.get('tokens_read'))} tokens{_threshold(stage)}: {_word(stage.get('atoms_added'))} atoms"
         for stage in value
         if isinstance(stage, dict)
     ]
     return "; ".join(parts) or "—"
+
+
+def _threshold(stage: dict[str, object]) -> str:
+    given = stage.get("threshold")
+    return "" if given is None else f" at threshold {_word(given)}"
 
 
 def _word(value: object) -> str:

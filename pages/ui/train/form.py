@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, TrainConfig
+from itda_core.dictionaries.config import SELECTIONS, SINKS, TrainConfig
 from itda_core.dictionaries.selections import COMPARING, Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.errors import UserError
@@ -21,6 +21,7 @@ from itda_core.runs.training.naming import usual_name
 from itda_core.runs.training.request import TrainRequest
 from pages.ui.forms import model_settings
 from pages.ui.forms.field_faults import FieldFaults
+from pages.ui.forms.pursuit_choice import pursuit
 from pages.ui.frame import beforehand, engine
 from pages.ui.train import site as train_site
 from pages.ui.train import size as train_size
@@ -198,7 +199,8 @@ def _dictionary(entries: Sequence[LibraryEntry], model: str, site: str, *, bundl
 def _more(rule: Selection, *, bundled: bool) -> dict[str, Any]:
     """What most trainings leave as it is: fields of Asked."""
     left, middle, right = st.columns(3)
-    method = left.selectbox("Pursuit", METHODS, format_func=str.upper, key="train.method", persist_state="session")
+    with left:
+        method = pursuit("train.method", persist="session")
     windows = middle.selectbox("Windows of a document", ("all", "first"), key="train.windows", persist_state="session")
     seed = middle.number_input("Seed", value=0, key="train.seed", persist_state="session")
     with right:
