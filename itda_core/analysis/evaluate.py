@@ -222,6 +222,8 @@ def _evaluate(
                 yield now("measuring", number * tokens + min(tokens, before + step.share * size))
         if run.tokens < tokens:
             notes.append(f"The text ended after {run.tokens:,} of {tokens:,} tokens.")
+        elif run.tokens > tokens:
+            notes.append(f"{tokens:,} tokens were asked for and {run.tokens:,} read: windows are read whole.")
         for one in measured:
             if one.sinks:
                 notes.append(f"{one.name}: {one.sinks:,} attention sinks left out, as they were when it was built.")

@@ -1,7 +1,11 @@
-"""A dictionary as one zip file: written whole, and read as something a stranger may have made."""
+"""A dictionary as one zip file: written whole, and read as something a stranger may have made.
+
+One's own notes on its atoms go along as a further file, notes.json, and are read from there.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -12,14 +16,18 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from itda_core.dictionaries.storage.dictionary_folder import check_digests
+from itda_core.dictionaries.storage.dictionary_folder import check_digests, read_summary
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, foreign_file, open_regular, shown, sync_folder
+from itda_core.files.reading import parse_json, read_bytes
+from itda_core.runs.atoms.notes import Notes, parsed, read_notes, to_json
 
 DICTIONARY_FILES = ("dictionary.json", "atoms.safetensors", "provenance.parquet")
+NOTES_FILE = "notes.json"
 
 MOST_BYTES = 16 * 2**30  # unpacked; 500,000 atoms of 8,192 numbers are just this
 MOST_JSON_BYTES = 64 * 2**20
+MOST_NOTES_BYTES = 16 * 2**20
 _MOST_RATIO = 200  # real atoms and Parquet hardly shrink; JSON shrinks 20 times at most
 _RATIO_COUNTS_FROM = 2**20
 _CHUNK = 2**20
@@ -27,11 +35,13 @@ _ZIP_BEGAN = (1980, 1, 1, 0, 0, 0)  # no entry may be older
 
 
 def write_zip(folder: Path, target: BinaryIO) -> None:
-    """The three files of the dictionary in `folder`, as a zip with one folder of its name.
+    """The three files of the dictionary in `folder`, as a zip with one folder of its name, and the notes on its atoms
+    where there are any.
 
-    Raises UserError when one is missing, or is not what was written.
+    Raises UserError when a file is missing, or is not what was written.
     """
     check_digests(folder, description=False)
+    notes = read_notes(read_summary(folder).identity)
     with ExitStack() as opened:
         # All files are opened first, so that a folder which is renamed or removed meanwhile is written whole.
         files = {name: opened.enter_context(open_regular(folder / name)) for name in DICTIONARY_FILES}
@@ -44,6 +54,32 @@ def write_zip(folder: Path, target: BinaryIO) -> None:
             entry.file_size = os.fstat(file.fileno()).st_size  # zipfile must know it above 2 GiB
             with archive.open(entry, "w") as packed:
                 shutil.copyfileobj(file, packed, _CHUNK)
+        if notes.by_atom:
+            entry = zipfile.ZipInfo(f"{folder.name}/{NOTES_FILE}", max(time.localtime()[:6], _ZIP_BEGAN))
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, json.dumps(to_json(notes), indent=2, ensure_ascii=False))
+
+
+def archived_notes(source: Path) -> Notes:
+    """The notes that came with the dictionary in the folder or zip `source`; none, with its `problem`, where they are
+    damaged: a dictionary is no worse for it.
+    """
+    try:
+        if source.is_dir():
+            file = source / NOTES_FILE
+            return parsed(parse_json(read_bytes(file, MOST_NOTES_BYTES), file)) if file.exists() else Notes()
+        with open_regular(source) as file, _parsed(source), zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                path = PurePosixPath(member.filename)
+                if path.name == NOTES_FILE and len(path.parts) <= 2 and not member.flag_bits & 1:
+                    with archive.open(member) as packed:
+                        content = packed.read(MOST_NOTES_BYTES + 1)
+                    if len(content) > MOST_NOTES_BYTES:
+                        raise UserError(f"{shown(source)}: {NOTES_FILE} is too large; the notes were left out.")
+                    return parsed(parse_json(content, NOTES_FILE))
+    except UserError as error:
+        return Notes(problem=str(error))
+    return Notes()
 
 
 def export_zip(folder: Path, target: Path) -> Path:

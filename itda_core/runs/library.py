@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, stamp, sweep, sync_folder
 from itda_core.files.paths import expanded, storable
-from itda_core.runs.archive import DICTIONARY_FILES, copy_folder, export_zip, extract_zip
+from itda_core.runs.archive import DICTIONARY_FILES, archived_notes, copy_folder, export_zip, extract_zip
 from itda_core.runs.home import library_folder
 from itda_core.runs.indexing.indices import remove_all_of
 from itda_core.runs.names import MOST_BYTES, check_name, cleaned
+from itda_core.runs.atoms.notes import add_notes
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
@@ -160,8 +161,9 @@ class Library:
     def import_(self, source: str | Path, name: str | None = None, *, revision: str | None = None) -> Path:
         """Add a dictionary from a folder, a zip file or a Hugging Face id, checked before it appears.
 
-        Only `dictionary.json`, `atoms.safetensors` and `provenance.parquet` are taken. Raises UserError when the source
-        is none of these, is damaged, or leads outside itself.
+        Only `dictionary.json`, `atoms.safetensors` and `provenance.parquet` are taken, and notes on its atoms
+        (`notes.json`), which are added to one's own. Raises UserError when the source is none of these, is damaged, or
+        leads outside itself.
         """
         from itda_core.dictionaries import AtomDictionary
         from itda_core.dictionaries.storage.dictionary_folder import add_digests
@@ -184,9 +186,11 @@ class Library:
                 AtomDictionary.load(partial)
                 add_digests(partial)
 
-        return self._import(
-            name or (path.absolute().name if os.path.isdir(path) else path.stem), name is not None, copy
-        )
+        stem = path.absolute().name if os.path.isdir(path) else path.stem
+        target = self._import(name or stem, name is not None, copy)
+        if (identity := _entry(target).identity) is not None:
+            add_notes(identity, archived_notes(path))
+        return target
 
     def export(self, reference: str | Path, target: str | Path | None = None, *, labels_only: bool = False) -> Path:
         """Write a dictionary as a zip: to `target`, into the folder `target`, or into the working directory.

@@ -1,0 +1,165 @@
+"""An atom's use over a text as charts: its coefficients, where in the window it comes, in which kinds of document.
+
+As in module charts, every text that is not ours is escaped: Plotly parses a little HTML in labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from itda_core.figures.charts import INDIGO, LINES, style
+from itda_core.printable import visible
+
+if TYPE_CHECKING:
+    import numpy as np
+    import plotly.graph_objects as go
+
+    from itda_core.analysis.atoms.usage import Histogram, Stretch
+
+NEGATIVE = "#ea580c"  # of coefficients, as in the rows of tokens
+GREY = "#8b93a3"
+_LONGEST = 22  # characters of a kind's name beside its bar
+MOST_HOVERED = 8_000  # points; what more of them say on hover would be megabytes
+_HEIGHT = 220
+
+
+def coefficients(histogram: Histogram, *, height: int = _HEIGHT) -> go.Figure:
+    """How many tokens have the atom with a coefficient between two values, by sign; counts on a log scale."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    edges = histogram.edges
+    for name, colour, below in (("negative", NEGATIVE, True), ("positive", INDIGO, False)):
+        bins = [i for i, count in enumerate(histogram.counts) if count and (edges[i + 1] <= 0) == below]
+        if not bins:
+            continue
+        figure.add_bar(
+            name=name,
+            x=[(edges[i] + edges[i + 1]) / 2 for i in bins],
+            y=[histogram.counts[i] for i in bins],
+            width=[(edges[i + 1] - edges[i]) * 0.94 for i in bins],
+            marker={"color": colour},
+            customdata=[[edges[i], edges[i + 1]] for i in bins],
+            hovertemplate="%{customdata[0]:+.2f} to %{customdata[1]:+.2f}<br>%{y:,} tokens<extra></extra>",
+        )
+    style(figure, y_title="tokens (log)", height=height)
+    figure.update_layout(bargap=0, showlegend=False, barmode="overlay")
+    figure.update_xaxes(title="coefficient", showgrid=False)
+    top = max(histogram.counts, default=1)
+    figure.update_yaxes(type="log", range=[-0.3, len(str(top))], dtick=1, tickformat="~s")
+    return figure
+
+
+def positions(stretches: Sequence[Stretch], *, height: int = _HEIGHT) -> go.Figure:
+    """The share of tokens that use the atom, by where in their window they are."""
+    import plotly.graph_objects as go
+
+    names = [stretch.name.replace("-", "–") for stretch in stretches]
+    figure = go.Figure()
+    figure.add_bar(
+        x=list(range(len(stretches))),
+        y=[stretch.share for stretch in stretches],
+        marker={"color": INDIGO},
+        customdata=[
+            [name, f"{one.uses:,}", f"{one.tokens:,}"] for name, one in zip(names, stretches, strict=True)
+        ],
+        hovertemplate="positions %{customdata[0]}<br>%{y:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
+    )
+    style(figure, y_title="share of tokens", height=height)
+    figure.update_xaxes(
+        title="position in the window", showgrid=False, tickvals=list(range(len(names))), ticktext=names
+    )
+    figure.update_yaxes(tickformat="~%", rangemode="tozero")
+    return figure
+
+
+def kinds(stretches: Sequence[Stretch], *, most: int = 12, height: int = _HEIGHT) -> go.Figure:
+    """The share of tokens that use the atom, in each kind of document, the largest share on top."""
+    import plotly.graph_objects as go
+
+    shown = sorted(stretches, key=lambda one: -one.share)[:most][::-1]
+    names = [_cut(visible(one.name)) for one in shown]
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h",
+        y=list(range(len(shown))),
+        x=[one.share for one in shown],
+        marker={"color": INDIGO},
+        customdata=[
+            [escape(visible(one.name)), f"{one.uses:,}", f"{one.tokens:,}"] for one in shown
+        ],
+        hovertemplate="%{customdata[0]}<br>%{x:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
+    )
+    style(figure, y_title="", height=max(height, 20 * len(shown) + 60))
+    figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[escape(name) for name in names], showgrid=False)
+    figure.update_xaxes(title="share of tokens", tickformat="~%", rangemode="tozero", nticks=5)
+    return figure
+
+
+def atom_map(
+    places: np.ndarray,
+    classes: Sequence[str],
+    number: np.ndarray,
+    names: Sequence[str],
+    *,
+    chosen: int | None = None,
+    height: int = 620,
+) -> go.Figure:
+    """Atoms as points (n_atoms, 2), coloured by class; customdata[0] is the atom.
+
+    classes: what the legend says of each class, in its order; the last one is grey where there are more than colours.
+    number: (n_atoms,) the class of each. names: what hovering says of each; left out where there are many atoms.
+    """
+    import numpy as np
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for i, name in enumerate(classes):
+        rows = np.flatnonzero(number == i)
+        hover = [escape(names[row]) for row in rows.tolist()] if len(places) <= MOST_HOVERED else None
+        figure.add_scattergl(
+            x=places[rows, 0].round(4).tolist(),
+            y=places[rows, 1].round(4).tolist(),
+            mode="markers",
+            name=f"{escape(visible(name))} ({len(rows):,})",
+            marker={
+                "size": 6 if len(places) <= MOST_HOVERED else 3,
+                "color": COLOURS[i] if i < len(COLOURS) else GREY,
+                "symbol": _SYMBOLS[i % len(_SYMBOLS)],
+                "opacity": 0.8,
+            },
+            customdata=rows.tolist(),
+            text=hover,
+            hovertemplate="atom %{customdata}" + ("<br>%{text}" if hover is not None else "") + "<extra></extra>",
+        )
+    if chosen is not None:
+        figure.add_scattergl(
+            x=[float(places[chosen, 0])],
+            y=[float(places[chosen, 1])],
+            mode="markers",
+            name=f"atom {chosen}",
+            marker={"size": 15, "color": "rgba(0,0,0,0)", "line": {"width": 2.5, "color": INDIGO}, "symbol": "circle"},
+            customdata=[chosen],
+            hovertemplate="atom %{customdata}<extra></extra>",
+        )
+    style(figure, y_title="", height=height)
+    figure.update_layout(
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0, "xanchor": "left", "itemsizing": "constant"},
+        hovermode="closest",
+        dragmode="lasso",
+        clickmode="event+select",
+    )
+    figure.update_xaxes(visible=False, fixedrange=False)
+    figure.update_yaxes(visible=False, fixedrange=False, scaleanchor="x")
+    return figure
+
+
+COLOURS = (*LINES[:7], "#14b8a6", "#a16207", "#be185d", "#3f6212", GREY)  # at most twelve classes
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

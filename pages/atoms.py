@@ -1,0 +1,31 @@
+"""Atoms: where each fires, what is near it, whether its label can be trusted."""
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from pages.ui.atoms import chosen
+from pages.ui.atoms.all_atoms import all_atoms
+from pages.ui.atoms.one import one_atom
+from pages.ui.components.plain_text import notice
+from pages.ui.frame import atoms_engine, engine, shell
+
+frame = shell.page("Atoms")
+if frame.chosen is None:
+    if frame.unknown is None:
+        notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="atoms.none")
+    st.stop()
+entry = frame.chosen
+try:
+    key = engine.key_of(entry.path)
+    with st.spinner("Reading the dictionary…", show_time=True):
+        dictionary = engine.dictionary(key)
+except UserError as error:
+    shell.complain()
+    shell.failed(error, key="atoms.problem")
+    st.stop()
+index_of = atoms_engine.index_key(entry.identity)
+atom = chosen.arrive(key, len(dictionary))
+if atom is not None:
+    one_atom(frame, entry, key, index_of, atom)
+else:
+    all_atoms(frame, entry, key, index_of)

@@ -1,0 +1,1 @@
+"""The parts of the Atoms page: one atom, all atoms, their map."""

@@ -1,0 +1,55 @@
+"""The page of one atom."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from itda_core.runs.library import LibraryEntry
+from pages.ui.atoms import about, chosen, fires, kept
+from pages.ui.atoms.own_text import own_text
+from pages.ui.components.atom_stepper import atom_stepper
+from pages.ui.frame import atoms_engine, engine, navigation, shell
+from pages.ui.frame.atoms_engine import IndexKey
+from pages.ui.frame.engine import DictionaryKey
+
+
+def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_of: IndexKey | None, atom: int) -> None:
+    """All that is known of `atom`."""
+    dictionary = engine.dictionary(key)
+    labels = dictionary.labels(atom)
+    found = None if index_of is None else atoms_engine.use(key, index_of, atom)
+    notes = kept.notes_of(entry)
+    _ways(entry, atom, len(dictionary), notes)
+    about.title(labels, dictionary, entry.name)
+    shell.complain()
+    with st.container(key="wrapping.atoms.about"):
+        left, right = st.columns([5, 3], gap="large")
+    with left:
+        about.label_in_context(labels)
+        kept.note(entry, atom, notes)
+    if found is not None and index_of is not None:
+        described = atoms_engine.index(index_of, len(dictionary)).description
+        with right:
+            about.figures(found.usage, described)
+        if found.usage.tokens:
+            fires.where_it_fires(key, index_of, len(dictionary), found)
+            about.charts(found.usage)
+        else:
+            about.dead(described)
+    prompt = own_text(key, atom)
+    frame.share({"dictionary": entry.name, "atom": atom, "prompt": prompt, **_view()})
+
+
+def _ways(entry: LibraryEntry, atom: int, count: int, notes: kept.Notes) -> None:
+    """To all atoms, to the next ones, to Decompose; and the star."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button("All atoms", icon=":material/apps:", key="atoms.all", on_click=chosen.choose, args=(None,))
+        with st.container(width="content"):
+            atom_stepper(atom, count, on_pick=chosen.choose, key="atoms.stepper")
+        kept.star(entry, atom, notes)
+        there = {"dictionary": entry.name, "atom": atom}
+        navigation.link("Decompose", there, label="Pin it in Decompose")
+
+
+def _view() -> dict[str, object]:
+    return {name: st.query_params.get(name) for name in fires.ADDRESS}

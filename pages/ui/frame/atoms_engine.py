@@ -1,0 +1,214 @@
+"""What the Atoms page asks of the engine, cached; what engine.py says of caches holds here as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from itda_core.errors import UserError
+from itda_core.files import stamp
+from itda_core.runs.home import home
+from pages.ui.frame import engine
+from pages.ui.frame.engine import DictionaryKey
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from itda_core.analysis import Decomposition
+    from itda_core.analysis.atoms.examples import Example, Examples
+    from itda_core.analysis.atoms.index import AtomIndex
+    from itda_core.analysis.atoms.layout import Layout
+    from itda_core.analysis.atoms.usage import AtomUsage
+    from itda_core.dictionaries import AtomLabel
+
+
+class IndexKey(NamedTuple):
+    """Which index, and as of when."""
+
+    path: str
+    stamp: tuple[int, ...]
+
+
+class Use(NamedTuple):
+    """One atom in an index."""
+
+    usage: AtomUsage
+    examples: Examples
+
+
+def index_key(identity: str | None) -> IndexKey | None:
+    """The index of the dictionary of this identity; None where there is none."""
+    if identity is None:
+        return None
+    folder = home() / "atom-indices" / identity
+    found = stamp(folder / "index.json")
+    return None if found is None else IndexKey(str(folder), found)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def index(key: IndexKey, n_atoms: int) -> AtomIndex:
+    """The index, open. Raises UserError for one of another version, a damaged one, and one of another dictionary."""
+    from itda_core.analysis.atoms.index import AtomIndex
+
+    found = AtomIndex.open(Path(key.path))
+    if found.description.n_atoms != n_atoms:
+        raise UserError(
+            f"The atom index has {found.description.n_atoms:,} atoms, the dictionary {n_atoms:,}; make the index anew."
+        )
+    return found
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def use(key: DictionaryKey, index_of: IndexKey, atom: int) -> Use:
+    """Where and how `atom` is used. Raises UserError for a damaged index."""
+    from itda_core.analysis.atoms.examples import examples_of
+    from itda_core.analysis.atoms.usage import usage_of
+
+    dictionary = engine.dictionary(key)
+    opened = index(index_of, len(dictionary))
+    entries = opened.entries(atom)
+    return Use(usage_of(opened, atom, entries), examples_of(opened, atom, dictionary.labels(atom), entries))
+
+
+def spans_of(index_of: IndexKey, n_atoms: int, example: Example) -> list[tuple[int, int]]:
+    """Where the tokens of an example's window lie in its text, as characters of it."""
+    import numpy as np
+
+    first = example.token - example.at
+    known = index(index_of, n_atoms).tokens(np.arange(first, first + len(example.tokens)))
+    low, high = known.char_start - example.window_start, known.char_end - example.window_start
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+class Place(NamedTuple):
+    """A token of a prompt."""
+
+    prompt: str
+    token: int
+
+
+def in_decompose(key: DictionaryKey, index_of: IndexKey, token: int) -> Place:
+    """The window of the index's token of this number as a prompt, and which of the prompt's tokens it is.
+
+    A window that begins within a text may be cut into other tokens where it is read alone: the one that holds the
+    token's last character is meant. Where it has become too long for the model, it ends with the token.
+    """
+    opened = index(index_of, len(engine.dictionary(key)))
+    if not 0 <= token < opened.description.tokens:
+        raise UserError(f"There is no token {token} in the atom index; choose another example.")
+    known = opened.tokens([token])
+    (window,) = opened.windows(known.window)
+    end = int(known.char_end[0]) - window.window_start
+    for text in (window.text, window.text[:end]):
+        try:
+            spans = engine.read_prompt(key, text).window.spans
+        except UserError as error:
+            problem = error
+            continue
+        holding = [i for i, (start, stop) in enumerate(spans) if start < end <= stop]
+        return Place(text, holding[-1] if holding else len(spans) - 1)
+    raise problem
+
+
+class AtomRows(NamedTuple):
+    """All atoms of a dictionary by columns: their first labels, and how they are used where there is an index."""
+
+    token: Sequence[str]
+    before: Sequence[str]
+    after: Sequence[str]
+    document: Sequence[str]
+    labels: np.ndarray  # (n_atoms,) how many each has
+    order: np.ndarray  # (n_atoms,) when it was added
+    error: np.ndarray  # (n_atoms,) relative squared error when it was
+    used: dict[str, np.ndarray]  # share, first, mean, absolute, largest, norm, energy: (n_atoms,) each; {} without an
+    # index
+
+    def __len__(self) -> int:
+        return len(self.token)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def rows(key: DictionaryKey, index_of: IndexKey | None) -> AtomRows:
+    """All atoms. Raises UserError for a damaged index."""
+    import numpy as np
+
+    dictionary = engine.dictionary(key)
+    frame = dictionary.provenance
+    first = frame.drop_duplicates("atom").sort_values("atom")
+    counts = np.bincount(frame["atom"].to_numpy(), minlength=len(dictionary))
+    texts = (first[name].tolist() for name in ("token", "context_before", "context_after", "document"))
+    used = {} if index_of is None else _used(index(index_of, len(dictionary)))
+    return AtomRows(*texts, counts, first["order"].to_numpy(), first["error"].to_numpy(), used)
+
+
+def _used(opened: AtomIndex) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    sums, about = opened.sums, opened.description
+    n = (sums["positive"] + sums["negative"]).astype(np.float64)
+    least = np.maximum(n, 1)
+    low, high = sums["smallest"].astype(np.float64), sums["largest"].astype(np.float64)
+    return {
+        "share": n / max(about.tokens, 1),
+        "first": sums["first"] / least,
+        "negative": sums["negative"] / least,
+        "mean": sums["sum"] / least,
+        "absolute": sums["sum_absolute"] / least,
+        "largest": np.where(high >= -low, high, low),
+        "norm": sums["sum_share"] / least,
+        "energy": sums["energy"] / (about.energy or 1.0),
+    }
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def folded_labels(key: DictionaryKey) -> tuple[str, ...]:
+    """Per atom its labels with their contexts, without case and accents, to look for words in."""
+    from itda_core.analysis.atoms.examples import folded
+
+    frame = engine.dictionary(key).provenance
+    texts = [""] * len(engine.dictionary(key))
+    columns = (frame[name].tolist() for name in ("atom", "context_before", "token", "context_after"))
+    for atom, before, token, after in zip(*columns, strict=True):
+        texts[atom] += f"{before}{token}{after}\n"
+    return tuple(map(folded, texts))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def pca(key: DictionaryKey) -> Layout:
+    """The map that is there at once."""
+    from itda_core.analysis.atoms.layout import pca as laid_out
+
+    return laid_out(engine.dictionary(key).atoms)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def main_kinds(index_of: IndexKey, n_atoms: int) -> tuple[tuple[str, ...], np.ndarray]:
+    """The kinds of document, and per atom that of the largest share of tokens that use it; -1 where it is not used."""
+    import numpy as np
+
+    opened = index(index_of, n_atoms)
+    names, of_window = opened.kinds
+    if not names:
+        return (), np.full(n_atoms, -1)
+    kinds = of_window[opened.all_tokens.window]
+    sizes = np.maximum(np.bincount(kinds[kinds >= 0], minlength=len(names)), 1)
+    uses = np.zeros((n_atoms, len(names)))
+    for slot in range(opened.codes.shape[1]):
+        atoms = np.asarray(opened.codes[:, slot])
+        known = (atoms < n_atoms) & (kinds >= 0)
+        np.add.at(uses, (atoms[known].astype(np.int64), kinds[known]), 1)
+    return names, np.where(uses.any(1), (uses / sizes).argmax(1), -1)
+
+
+def labels(key: DictionaryKey, atom: int) -> tuple[AtomLabel, ...]:
+    """Where `atom` was seen."""
+    return engine.dictionary(key).labels(atom)
+
+
+def decomposed(key: DictionaryKey, prompt: str) -> Decomposition:
+    """One's own text by the dictionary's k and pursuit. Raises UserError for one that is too long."""
+    config = engine.dictionary(key).config
+    return engine.decomposition(key, prompt, min(config.k, len(engine.dictionary(key))), config.method)
