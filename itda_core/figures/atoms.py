@@ -25,8 +25,13 @@ MOST_HOVERED = 8_000  # points; what more of them say on hover would be megabyte
 _HEIGHT = 220
 
 
-def coefficients(histogram: Histogram, *, height: int = _HEIGHT) -> go.Figure:
-    """How many tokens have the atom with a coefficient between two values, by sign; counts on a log scale."""
+def coefficients(histogram: Histogram, *, still: bool = False, height: int = _HEIGHT) -> go.Figure:
+    """How many tokens have the atom with a coefficient between two values, by sign; counts on a log scale.
+
+    still: for svg.chart, which knows no log scale: the bars are the logarithms themselves.
+    """
+    import math
+
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -38,15 +43,17 @@ def coefficients(histogram: Histogram, *, height: int = _HEIGHT) -> go.Figure:
         figure.add_bar(
             name=name,
             x=[(edges[i] + edges[i + 1]) / 2 for i in bins],
-            y=[histogram.counts[i] for i in bins],
-            width=[(edges[i + 1] - edges[i]) * 0.94 for i in bins],
+            y=[math.log10(1 + histogram.counts[i]) if still else histogram.counts[i] for i in bins],
+            width=(edges[bins[0] + 1] - edges[bins[0]]) * 0.94,  # all of one sign are as wide
             marker={"color": colour},
             customdata=[[edges[i], edges[i + 1]] for i in bins],
             hovertemplate="%{customdata[0]:+.2f} to %{customdata[1]:+.2f}<br>%{y:,} tokens<extra></extra>",
         )
-    style(figure, y_title="tokens (log)", height=height)
+    style(figure, y_title="log10(1 + tokens)" if still else "tokens (log)", height=height)
     figure.update_layout(bargap=0, showlegend=False, barmode="overlay")
     figure.update_xaxes(title="coefficient", showgrid=False)
+    if still:
+        return figure
     top = max(histogram.counts, default=1)
     figure.update_yaxes(type="log", range=[-0.3, len(str(top))], dtick=1, tickformat="~s")
     return figure
@@ -62,10 +69,10 @@ def positions(stretches: Sequence[Stretch], *, height: int = _HEIGHT) -> go.Figu
         x=list(range(len(stretches))),
         y=[stretch.share for stretch in stretches],
         marker={"color": INDIGO},
-        customdata=[
-            [name, f"{one.uses:,}", f"{one.tokens:,}"] for name, one in zip(names, stretches, strict=True)
-        ],
-        hovertemplate="positions %{customdata[0]}<br>%{y:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
+        customdata=[[name, f"{one.uses:,}", f"{one.tokens:,}"] for name, one in zip(names, stretches, strict=True)],
+        hovertemplate=(
+            "positions %{customdata[0]}<br>%{y:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>"
+        ),
     )
     style(figure, y_title="share of tokens", height=height)
     figure.update_xaxes(
@@ -87,9 +94,7 @@ def kinds(stretches: Sequence[Stretch], *, most: int = 12, height: int = _HEIGHT
         y=list(range(len(shown))),
         x=[one.share for one in shown],
         marker={"color": INDIGO},
-        customdata=[
-            [escape(visible(one.name)), f"{one.uses:,}", f"{one.tokens:,}"] for one in shown
-        ],
+        customdata=[[escape(visible(one.name)), f"{one.uses:,}", f"{one.tokens:,}"] for one in shown],
         hovertemplate="%{customdata[0]}<br>%{x:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
     )
     style(figure, y_title="", height=max(height, 20 * len(shown) + 60))

@@ -17,9 +17,9 @@ from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, stamp, sweep, sync_folder
 from itda_core.files.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, archived_notes, copy_folder, export_zip, extract_zip
+from itda_core.runs.atoms.notes import add_notes
 from itda_core.runs.home import library_folder
 from itda_core.runs.names import MOST_BYTES, check_name, cleaned
-from itda_core.runs.atoms.notes import add_notes
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary

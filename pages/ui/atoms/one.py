@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from itda_core.runs.library import LibraryEntry
-from pages.ui.atoms import about, chosen, fires, kept
+from pages.ui.atoms import about, chosen, exports, fires, indexed, kept
 from pages.ui.atoms.own_text import own_text
 from pages.ui.components.atom_stepper import atom_stepper
 from pages.ui.frame import atoms_engine, engine, navigation, shell
@@ -17,7 +17,7 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
     """All that is known of `atom`."""
     dictionary = engine.dictionary(key)
     labels = dictionary.labels(atom)
-    found = None if index_of is None else atoms_engine.use(key, index_of, atom)
+    found = indexed.use_or_reason(key, index_of, atom)
     notes = kept.notes_of(entry)
     _ways(entry, atom, len(dictionary), notes)
     about.title(labels, dictionary, entry.name)
@@ -27,6 +27,7 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
     with left:
         about.label_in_context(labels)
         kept.note(entry, atom, notes)
+    described = None
     if found is not None and index_of is not None:
         described = atoms_engine.index(index_of, len(dictionary)).description
         with right:
@@ -38,6 +39,7 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
             about.dead(described)
     prompt = own_text(key, atom)
     frame.share({"dictionary": entry.name, "atom": atom, "prompt": prompt, **_view()})
+    frame.export(exports.exports(entry, labels, notes.of(atom), found, described, {}))
 
 
 def _ways(entry: LibraryEntry, atom: int, count: int, notes: kept.Notes) -> None:

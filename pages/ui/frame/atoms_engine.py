@@ -102,15 +102,14 @@ def in_decompose(key: DictionaryKey, index_of: IndexKey, token: int) -> Place:
     known = opened.tokens([token])
     (window,) = opened.windows(known.window)
     end = int(known.char_end[0]) - window.window_start
-    for text in (window.text, window.text[:end]):
-        try:
-            spans = engine.read_prompt(key, text).window.spans
-        except UserError as error:
-            problem = error
-            continue
-        holding = [i for i, (start, stop) in enumerate(spans) if start < end <= stop]
-        return Place(text, holding[-1] if holding else len(spans) - 1)
-    raise problem
+    text = window.text
+    try:
+        spans = engine.read_prompt(key, text).window.spans
+    except UserError:
+        text = window.text[:end]
+        spans = engine.read_prompt(key, text).window.spans
+    holding = [i for i, (start, stop) in enumerate(spans) if start < end <= stop]
+    return Place(text, holding[-1] if holding else len(spans) - 1)
 
 
 class AtomRows(NamedTuple):
@@ -139,9 +138,16 @@ def rows(key: DictionaryKey, index_of: IndexKey | None) -> AtomRows:
     frame = dictionary.provenance
     first = frame.drop_duplicates("atom").sort_values("atom")
     counts = np.bincount(frame["atom"].to_numpy(), minlength=len(dictionary))
-    texts = (first[name].tolist() for name in ("token", "context_before", "context_after", "document"))
-    used = {} if index_of is None else _used(index(index_of, len(dictionary)))
-    return AtomRows(*texts, counts, first["order"].to_numpy(), first["error"].to_numpy(), used)
+    return AtomRows(
+        token=first["token"].tolist(),
+        before=first["context_before"].tolist(),
+        after=first["context_after"].tolist(),
+        document=first["document"].tolist(),
+        labels=counts,
+        order=first["order"].to_numpy(),
+        error=first["error"].to_numpy(),
+        used={} if index_of is None else _used(index(index_of, len(dictionary))),
+    )
 
 
 def _used(opened: AtomIndex) -> dict[str, np.ndarray]:
