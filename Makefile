@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
-	$(BIN)/python -c 'from itda_core.dictionaries.growing.compile_ahead import compile_all; compile_all()' # so that no prompt, training or test need wait
+	$(BIN)/python -c 'from itda_core.dictionaries.growing import compile_ahead; from itda_core.analysis.atoms.writing import compile_ahead as indices; compile_ahead.compile_all(); indices.compile_all()' # so that no prompt, training or test need wait
 	@touch $(READY)
 
 app: setup

@@ -7,7 +7,7 @@ from itda_core.runs.identities import beginning
 from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
-from pages.ui.decompose import beside, parts, through_layers
+from pages.ui.decompose import beside, exports, parts, through_layers
 from pages.ui.decompose.whole_prompt import whole_prompt
 from pages.ui.frame import address, engine, navigation, shell
 
@@ -62,7 +62,7 @@ with st.container(border=True):
         key="decompose.tokens",
     )
 
-opened = None
+told = beside.Second(None, None)
 if second is None:
     left, right = st.columns([5, 3], gap="medium")
     with right:
@@ -74,7 +74,7 @@ else:
         heading(entry.name, under=parts.origin(shown), key="decompose.name")
         parts.measures(token, key="chosen")
     with right:
-        opened = beside.column(second, shown, token, view, unfolded=unfolded)
+        told = beside.column(second, shown, token, view, unfolded=unfolded)
     chart = st.container()
 with left:
     parts.atoms(key, shown, token, pinned, unfolded=unfolded)
@@ -94,7 +94,7 @@ frame.share(
         "signs": view.signs,
         "atom": pinned,
         "beside": None if second is None else second.name,
-        "beside_atom": opened,
+        "beside_atom": told.opened,
         "colour": colour if colour == "strongest" else None,
         "special": "shown" if view.special else None,
         "small": "shown" if unfolded else None,
@@ -114,4 +114,13 @@ else:
     with steps:
         parts.replay_steps(replayed, token, uses, pinned)
     count.caption(parts.counted(shown, engine.context(key)))
-frame.export(parts.exports(entry, shown, show_special=view.special, chosen=token.index, replay=replayed, uses=uses))
+frame.export(
+    exports.exports(
+        exports.Read(entry, shown),
+        None if second is None or told.shown is None else exports.Read(second, told.shown),
+        show_special=view.special,
+        chosen=token.index,
+        replay=replayed,
+        uses=uses,
+    )
+)

@@ -17,12 +17,14 @@ if job_id is not None:
     job_watch.one_job(frame, job_id, VIEW)
     st.stop()
 
+complaints = st.container()
 form, cost = st.columns([5, 3], gap="large")
 with form:
     field_faults = FieldFaults("evaluate")
     asked = parts.form(frame, field_faults)
-shell.complain()
-frame.share(parts.permalink(frame, asked))
+with complaints:
+    shell.complain()
+frame.share(parts.permalink(frame, asked), form=VIEW.kind.name)
 with cost:
     job_form.finish(frame, VIEW.kind, asked, field_faults, parts.cost)
 job_watch.all_jobs(VIEW.kind)

@@ -12,11 +12,11 @@ from pages.ui.train import further as train_further
 from pages.ui.train.watch import VIEW
 
 frame = shell.page("Train")
-shell.complain()
 job_id = st.query_params.get("job")
 from_run = st.query_params.get(train_further.ADDRESS)
 
 if job_id is not None:
+    shell.complain()
     job_watch.one_job(frame, job_id, VIEW)
     st.stop()
 
@@ -24,11 +24,13 @@ if from_run is not None:
     train_further.page(frame, from_run)
     st.stop()
 
-frame.share({}, about="This address opens an empty form. What you chose is under Export, and in the command:")
+complaints = st.container()
 form, cost = st.columns([5, 3], gap="large")
 with form:
     field_faults = FieldFaults("train")
-    asked = parts.form(frame.entries, field_faults)
+    asked = parts.form(frame, field_faults)
+with complaints:
+    shell.complain()
 with cost:
     job_form.finish(frame, VIEW.kind, asked, field_faults, train_cost.new_cost)
 job_watch.all_jobs(VIEW.kind)

@@ -20,19 +20,32 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const steps = element('div', 'steps');
   steps.setAttribute('role', 'radiogroup');
   steps.setAttribute('aria-label', data.label);
-  let at = data.layers.findIndex(layer => layer.chosen);
-  let waiting = null;
+  // Where the visitor is on the way to, over every answer of the server until the one to the last step: an answer to an
+  // earlier step would otherwise take the later ones back. {layer, id}; id is null until the step is sent.
+  clearTimeout(root.waiting);
+  root.sent ??= data.answered;
+  if (root.going && root.going.id !== null && root.going.id === data.answered) root.going = null;
   const buttons = [];
+  const place = of => data.layers.findIndex(of);
+  let at = root.going ? place(layer => layer.layer === root.going.layer) : -1;
+  if (at < 0) { root.going = null; at = place(layer => layer.chosen); }
 
+  const send = () => {
+    if (root.sent === data.answered && data.layers[at].chosen) { root.going = null; return; } // back where one was
+    root.sent = root.going.id = `${Date.now()}-${Math.random()}`;
+    setTriggerValue('pick', { layer: root.going.layer, at: root.going.id });
+  };
   const choose = (to, delay) => {
     if (to < 0 || to >= buttons.length) return;
+    if (to === at) return;
     at = to;
+    root.going = { layer: data.layers[at].layer, id: null };
     buttons.forEach((button, i) => { button.setAttribute('aria-checked', String(i === at)); button.tabIndex = i === at ? 0 : -1; });
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      if (!data.layers[at].chosen) setTriggerValue('pick', { layer: data.layers[at].layer, at: Date.now() });
-    }, delay);
+    arrows.forEach(([button, by]) => { button.disabled = !data.layers[at + by]; });
+    clearTimeout(root.waiting);
+    root.waiting = setTimeout(send, delay);
   };
+  const arrows = [];
   const arrow = (text, key, by) => {
     const button = element('button', 'arrow', text);
     button.type = 'button';
@@ -41,16 +54,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.setAttribute('aria-keyshortcuts', key);
     button.disabled = !data.layers[at + by];
     button.onclick = () => choose(at + by, PAUSE);
+    arrows.push([button, by]);
     return button;
   };
   data.layers.forEach((layer, i) => {
     const button = element('button', 'layer', layer.text);
     button.type = 'button';
     button.setAttribute('role', 'radio');
-    button.setAttribute('aria-checked', String(layer.chosen));
+    button.setAttribute('aria-checked', String(i === at));
     button.title = layer.name;
     button.dataset.layer = layer.layer;
-    button.tabIndex = layer.chosen ? 0 : -1;
+    button.tabIndex = i === at ? 0 : -1;
     button.onclick = () => choose(i, 0);
     button.onkeydown = event => {
       const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
@@ -79,5 +93,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (root.pressed) page.removeEventListener('keydown', root.pressed);
   root.pressed = pressed;
   page.addEventListener('keydown', pressed);
-  return () => { clearTimeout(waiting); page.removeEventListener('keydown', pressed); };
+  if (root.going && root.going.id === null) root.waiting = setTimeout(send, PAUSE); // a step that an answer overtook
+  return () => { clearTimeout(root.waiting); page.removeEventListener('keydown', pressed); };
 }

@@ -5,6 +5,7 @@ const element = (tag, className, text) => {
   if (text !== undefined) node.textContent = text;
   return node;
 };
+const PAUSE = 140; // milliseconds: of several quick keys only the last one is asked for
 
 function neighbour(spans, from, direction) {
   const here = spans[from].getBoundingClientRect();
@@ -53,18 +54,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const foot = element('div', 'foot');
   const readout = element('span', 'readout');
   const spans = [];
-  let waiting = null;
+  // Where the visitor is on the way to, over every answer of the server until the one to the last choice: an answer to
+  // an earlier one would otherwise take the later ones back. {index, id}; id is null until the choice is sent.
+  clearTimeout(root.waiting);
+  if (root.going && root.going.id !== null && root.going.id === data.answered) root.going = null;
+  if (root.going && !data.tokens.some(t => t.index === root.going.index)) root.going = null;
+  const at = root.going ? root.going.index : data.selected;
 
   const show = tok => {
     readout.replaceChildren();
     if (!tok) return;
     readout.append(element('span', '', `token ${tok.index}  `), element('bdi', '', tok.name), element('span', '', `  ${tok.tip}`));
   };
-  const chosen = data.tokens.find(t => t.index === data.selected);
+  const chosen = data.tokens.find(t => t.index === at);
+  const send = () => {
+    root.going.id = `${Date.now()}-${Math.random()}`;
+    setTriggerValue('pick', { index: root.going.index, at: root.going.id });
+  };
   const choose = (i, delay) => {
+    root.going = { index: data.tokens[i].index, id: null };
     spans.forEach((s, j) => { s.setAttribute('aria-selected', String(i === j)); s.tabIndex = i === j ? 0 : -1; });
-    clearTimeout(waiting);
-    waiting = setTimeout(() => setTriggerValue('pick', { index: data.tokens[i].index, at: Date.now() }), delay);
+    clearTimeout(root.waiting);
+    root.waiting = setTimeout(send, delay);
   };
 
   data.tokens.forEach((tok, i) => {
@@ -72,7 +83,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     span.append(element('span', tok.unseen ? 'unseen' : '', tok.text));
     if (tok.mark) span.append(element('span', 'mark', tok.mark));
     if (tok.alpha > 0) span.style.background = `rgba(${tok.rgb}, ${tok.alpha})`;
-    const selected = tok.index === data.selected;
+    const selected = tok.index === at;
     span.tabIndex = selected || (!chosen && i === 0) ? 0 : -1;
     span.setAttribute('role', 'option');
     span.setAttribute('aria-selected', String(selected));
@@ -87,7 +98,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
         ?? (event.key === 'ArrowDown' ? neighbour(spans, i, 1) : event.key === 'ArrowUp' ? neighbour(spans, i, -1) : undefined);
       if (to !== undefined) {
         event.preventDefault();
-        if (spans[to]) { spans[to].focus(); choose(to, 140); }
+        if (spans[to]) { spans[to].focus(); choose(to, PAUSE); }
       } else if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(i, 0); }
     };
     spans.push(span);
@@ -101,13 +112,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   show(chosen);
   root.replaceChildren(row, foot);
   row.scrollTop = scroll;
-  const at = spans.findIndex(span => span.getAttribute('aria-selected') === 'true');
-  if (at >= 0) {
-    const inside = spans[at].offsetTop - row.offsetTop;
-    if (inside < row.scrollTop || inside + spans[at].offsetHeight > row.scrollTop + row.clientHeight) {
+  const here = spans.find(span => span.getAttribute('aria-selected') === 'true');
+  if (here) {
+    const inside = here.offsetTop - row.offsetTop;
+    if (inside < row.scrollTop || inside + here.offsetHeight > row.scrollTop + row.clientHeight) {
       row.scrollTop = inside - row.clientHeight / 2;
     }
   }
-  if (hadFocus && at >= 0) spans[at].focus({ preventScroll: true });
-  return () => clearTimeout(waiting);
+  if (hadFocus) here?.focus({ preventScroll: true });
+  if (root.going && root.going.id === null) root.waiting = setTimeout(send, PAUSE); // a choice that an answer overtook
+  return () => clearTimeout(root.waiting);
 }

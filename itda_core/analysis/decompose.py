@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from itda_core.analysis.taken import taken
 from itda_core.arguments import plain
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
@@ -92,7 +93,7 @@ class TokenDecomposition:
     norm: float  # |x| before centring
     atoms: tuple[AtomUse, ...]
     sink: bool = False  # an attention sink: its norm exceeds those the dictionary was built from
-    taken: tuple[int | None, ...] = ()  # the atom of each step of the pursuit; None: a step whose atom did not stay
+    taken: tuple[int, ...] = ()  # the atom of each step, those that left again too, up to the last that stayed
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def decompose_activations(
     norms = x.norm(dim=-1).tolist()
     merged = code.merged()
     all_indices, all_coefficients = merged.indices.tolist(), merged.coefficients.tolist()
-    taken = list(map(_taken, code.indices.tolist(), code.coefficients.tolist()))
+    steps = taken(dictionary, x, code, method, non_negative=non_negative)
     sinks = sinks_in(x, dictionary.sink_norm).tolist()
     labels = {atom: dictionary.labels(atom) for atom in sorted({atom for row in all_indices for atom in row})}
     tokens = []
@@ -176,7 +177,7 @@ def decompose_activations(
                 norm=norms[index],
                 atoms=uses,
                 sink=sinks[index] and not read.window.special[index],
-                taken=taken[index],
+                taken=steps[index],
             )
         )
     spec = dictionary.spec
@@ -193,14 +194,6 @@ def _uses(
         for atom, coefficient in zip(atoms, coefficients, strict=True)
         if coefficient != 0.0
     )
-
-
-def _taken(indices: list[int], coefficients: list[float]) -> tuple[int | None, ...]:
-    """The atoms of a code's slots, up to the last one that is used."""
-    atoms = [atom if coefficient else None for atom, coefficient in zip(indices, coefficients, strict=True)]
-    while atoms and atoms[-1] is None:
-        atoms.pop()
-    return tuple(atoms)
 
 
 def decompose(

@@ -142,13 +142,17 @@ def evaluate(
     if windows_per_batch is not None and windows_per_batch < 1:
         raise UserError(f"windows_per_batch={windows_per_batch} is too small; use 1 or more.")
     for dictionary in chosen:
-        check_model(model, dictionary)
-        if dictionary.spec.tokenizer_fingerprint != model.tokenizer_fingerprint:
-            raise UserError(
-                f"{name_of(dictionary)} was built with another tokenizer than {model.name} has now; load the same "
-                "revision."
-            )
+        check_reads(model, dictionary)
     return _evaluate(model, chosen, encodings, corpus, tokens, windows_per_batch)
+
+
+def check_reads(model: LanguageModel, dictionary: AtomDictionary) -> None:
+    """Raises UserError unless `dictionary` was built on these weights, and from text that was cut into these tokens."""
+    check_model(model, dictionary)
+    if dictionary.spec.tokenizer_fingerprint != model.tokenizer_fingerprint:
+        raise UserError(
+            f"{name_of(dictionary)} was built with another tokenizer than {model.name} has now; load the same revision."
+        )
 
 
 def encodings_of(
@@ -218,6 +222,8 @@ def _evaluate(
                 yield now("measuring", number * tokens + min(tokens, before + step.share * size))
         if run.tokens < tokens:
             notes.append(f"The text ended after {run.tokens:,} of {tokens:,} tokens.")
+        elif run.tokens > tokens:
+            notes.append(f"{tokens:,} tokens were asked for and {run.tokens:,} read: windows are read whole.")
         for one in measured:
             if one.sinks:
                 notes.append(f"{one.name}: {one.sinks:,} attention sinks left out, as they were when it was built.")

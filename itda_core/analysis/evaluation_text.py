@@ -75,8 +75,8 @@ def evaluation_text(
     behind, n_behind = _look_ahead(_with_text(remaining), enough)
     if n_behind >= enough:
         note = (
-            f"The first {n_windows:,} windows of {corpus.id} ({n_tokens:,} tokens) were left out: "
-            f"{'the dictionary was' if len(dictionaries) == 1 else 'dictionaries were'} built from them."
+            f"Held-out text: {corpus.id} after its first {n_windows:,} windows ({n_tokens:,} tokens), which were "
+            f"left out: {'the dictionary was' if len(dictionaries) == 1 else 'dictionaries were'} built from them."
         )
         yield EvaluationText(
             behind, tuple("held-out" if same else "other corpus" for same in here), note if built else None

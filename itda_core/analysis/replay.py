@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itda_core.analysis.decompose import AtomUse, PromptActivations, TokenDecomposition, check_model, defaults
+from itda_core.analysis.taken import strongest
 from itda_core.errors import UserError
 from itda_core.pursuit.methods import method_named
 
@@ -121,8 +122,7 @@ def _partial_reconstructions(
         elif torch.allclose(after, before, rtol=1e-5, atol=1e-6 * float(x.norm())):
             break  # nothing was left to explain, or nothing that this pursuit could: it ended early
         else:  # a step of gradient pursuit that chose an atom it had, or whose atom left again at once
-            strength = dictionary.atoms @ (x[0] - before)
-            atom = int((strength if non_negative else strength.abs()).argmax())
+            (atom,) = strongest(dictionary, x - before, non_negative=non_negative)
         coefficient = code.coefficients[0][(code.indices[0] == atom) & (code.coefficients[0] != 0)].sum().item()
         rows.append(after)
         chosen.append((atom, coefficient))

@@ -6,6 +6,7 @@ from collections import Counter
 
 from itda_core.analysis.decompose import TokenDecomposition
 from itda_core.printable import visible_token
+from itda_core.pursuit.methods import method_named
 
 _NOTHING = 1e-5  # relative squared error, below which float32 sees nothing left to explain
 _MOST_NAMED = 3  # of the atoms that were chosen again
@@ -18,7 +19,11 @@ def why_fewer(token: TokenDecomposition, k: int, method: str, *, non_negative: b
     """
     if token.l0 >= k:
         return ""
-    reasons = [*_again(token), *_left(token, method, non_negative), *_ended(token, k, method, non_negative)]
+    keeps = method_named(method).keeps_steps  # otherwise each atom of the sum is that of one step
+    reasons = [
+        *(_again(token) if keeps else _left(token, method, non_negative)),
+        *_ended(token, k, method, non_negative),
+    ]
     if not reasons:
         return f"L0 is {token.l0}, not {k}: coefficients of an atom cancelled out."
     return f"L0 is {token.l0}, not {k}: {'; '.join(reasons)}."
@@ -39,9 +44,9 @@ def _again(token: TokenDecomposition) -> list[str]:
 
 
 def _left(token: TokenDecomposition, method: str, non_negative: bool) -> list[str]:
-    """Steps in between whose atom did not stay."""
-    count = sum(atom is None for atom in token.taken)
-    if not count:
+    """Steps in between whose atom did not stay, or was there already."""
+    count = len(token.taken) - token.l0
+    if count <= 0:
         return []
     if method == "gp":
         steps = "1 step" if count == 1 else f"{count} steps"

@@ -14,13 +14,15 @@ import typer
 from itda_core.cli.app import app
 from itda_core.cli.bench import bench
 from itda_core.cli.compare import compare
-from itda_core.cli.decompose import decompose
 from itda_core.cli.evaluate import evaluate
 from itda_core.cli.jobs import jobs
 from itda_core.cli.library import library
 from itda_core.cli.match import match
 from itda_core.cli.options import INTERRUPTED, group
 from itda_core.cli.plan import plan
+from itda_core.cli.prompts.attribute import attribute
+from itda_core.cli.prompts.decompose import decompose
+from itda_core.cli.prompts.steer import steer
 from itda_core.cli.request_command import command_for
 from itda_core.cli.terminal import visible
 from itda_core.cli.train import train
@@ -31,7 +33,7 @@ from itda_core.machine import standard_streams
 from itda_core.runs.jobs.kinds import KINDS
 
 cli = group("Read a language model's activations as sparse sums of activations that were really seen.")
-for command in (app, train, decompose, evaluate, match, compare, transfer, plan):
+for command in (app, train, decompose, steer, attribute, evaluate, match, compare, transfer, plan):
     cli.command()(command)
 for kind in KINDS.values():
     if kind.name not in {command.callback.__name__ for command in cli.registered_commands if command.callback}:

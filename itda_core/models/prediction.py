@@ -39,7 +39,7 @@ def predict(model: LanguageModel, windows: Sequence[Window], sites: Sequence[Sit
     Raises UserError when the model has no language-modelling head, a window is longer than its context, or an
     activation is not finite.
     """
-    _check_head(model)
+    check_head(model)
     took = passes(model, windows, sites, to_the_end=True)
     activations = took.activations()
     tokens = [token for window in windows for token in window.tokens()]
@@ -61,7 +61,7 @@ def predict_spliced(
     tokens keep their activations. Returns (n_predictions, n_vocabulary) in the model's dtype. Raises UserError as
     `predict` does, and when the shape does not fit.
     """
-    _check_head(model)
+    check_head(model)
     counts = [len(window) - sum(window.special) for window in windows]
     if len(replacement) != sum(counts):
         raise UserError(
@@ -107,6 +107,7 @@ def _predictions(window: Window) -> int:
     return sum(not a and not b for a, b in pairwise(window.special))
 
 
-def _check_head(model: LanguageModel) -> None:
+def check_head(model: LanguageModel) -> None:
+    """Raises UserError when the model has no language-modelling head."""
     if not model.has_lm_head:
         raise UserError(f"Model {model.name} predicts no next token (it has no head for that); use a decoder.")

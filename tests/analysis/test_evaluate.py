@@ -356,7 +356,7 @@ def test_no_window_was_read_when_the_dictionary_was_built(
     places = [(window.document, window.char_start) for window in cut]
     assert seen[0] == places[large.stats["windows"]]
     assert {result.text for result in last.results} == {"held-out"}
-    assert f"first {large.stats['windows']} windows of generated" in last.notes[0]
+    assert f"Held-out text: generated after its first {large.stats['windows']} windows" in last.notes[0]
 
 
 def test_the_tokens_behind_the_mean_are_left_out_too(
@@ -407,7 +407,10 @@ def test_another_corpus_is_read_from_its_beginning(
     last = final(evaluate(tiny_model, grown(tiny_model, corpus), elsewhere, tokens=100))
     assert last.results[0].text == "other corpus"
     assert seen[0] == ("e0", 0)
-    assert last.notes == ()
+    asked_and_read = f"100 tokens were asked for and {last.results[0].tokens} read: windows are read whole."
+    assert last.notes == (asked_and_read,)
+    exactly = final(evaluate(tiny_model, grown(tiny_model, corpus), elsewhere, tokens=last.results[0].tokens))
+    assert exactly.notes == ()
 
 
 def test_a_short_text_is_read_to_its_end_and_this_is_said(tiny_model: LanguageModel, corpus: Corpus) -> None:

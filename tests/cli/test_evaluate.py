@@ -54,8 +54,10 @@ def test_json_has_the_contracts_keys_and_the_engines_figures(
         *("--device", "cpu", "--json"),
     )
     assert code == 0
-    assert err.startswith("note: The first ")
-    assert err.count("\n") == 1
+    assert err.startswith("note: Held-out text: ")
+    asked_and_read = f"200 tokens were asked for and {json.loads(out)['results'][0]['tokens']} read"
+    assert err.count("\n") == 2
+    assert asked_and_read in err
     results = json.loads(out)["results"]
     assert [list(result) for result in results] == [KEYS] * 12
     wanted = [(k, method) for k in (2, 4, 3) for method in ("mp", "omp")]

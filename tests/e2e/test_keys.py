@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import PATIENCE, Visit
@@ -24,6 +25,54 @@ def test_fast_keys_on_the_slider_all_count(visit: Visit) -> None:
         visit.expect_in_address("k", expected)
         visit.settle()
         expect(slider).to_have_value(expected)
+
+
+@pytest.mark.parametrize("pause", [150, 220, 300])  # milliseconds: the server's answer to a key comes between the next
+def test_keys_through_the_layers_all_count(visit: Visit, pause: int) -> None:
+    page = visit.page
+    visit.open("decompose?dictionary=demo-0-L1&k=4")
+    expect(page.locator(".row .t").first).to_be_visible()
+    visit.settle()
+    for key, layer in (("]", 4), ("[", 1)):
+        for _ in range(3):
+            page.keyboard.press(key)
+            page.wait_for_timeout(pause)
+        expect(page.locator(".layer[aria-checked=true]")).to_have_text(f"L{layer}")
+        visit.expect_in_address("dictionary", f"demo-0-L{layer}")
+        visit.settle()
+        expect(page.locator(".layer[aria-checked=true]")).to_have_text(f"L{layer}")
+    visit.expect_in_address("dictionary", "demo-0-L1")
+
+
+@pytest.mark.parametrize("pause", [150, 220, 300])
+def test_keys_through_the_tokens_all_count(visit: Visit, pause: int) -> None:
+    page = visit.page
+    visit.open("decompose?dictionary=demo-0-L1&k=4&token=1")
+    chosen = page.locator(".t[aria-selected=true]")
+    expect(chosen).to_have_attribute("data-index", "1")
+    visit.settle()
+    chosen.focus()
+    for key, token in (("ArrowRight", "6"), ("ArrowLeft", "1")):
+        for _ in range(5):
+            page.keyboard.press(key)
+            page.wait_for_timeout(pause)
+        expect(chosen).to_have_attribute("data-index", token)
+        visit.expect_in_address("token", token)
+        visit.settle()
+        expect(chosen).to_have_attribute("data-index", token)
+        expect(chosen).to_be_focused()
+
+
+def test_there_and_back_again_keeps_the_pinned_atom(visit: Visit) -> None:
+    visit.open("decompose?dictionary=demo-0-L1&k=4&atom=3")
+    expect(visit.page.locator(".row .t").first).to_be_visible()
+    visit.settle()
+    visit.page.keyboard.press("]")
+    visit.page.keyboard.press("[")
+    visit.page.wait_for_timeout(600)
+    visit.settle()
+    visit.expect_in_address("atom", "3")
+    visit.expect_in_address("dictionary", "demo-0-L1")
 
 
 def test_the_steps_of_the_pursuit_are_reached_by_keys_and_mark_their_bar(visit: Visit) -> None:

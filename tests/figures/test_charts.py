@@ -18,6 +18,7 @@ from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposit
 from itda_core.analysis.replay import Replay, ReplayStep
 from itda_core.figures import charts as figures_charts
 from itda_core.figures import replay as figures_replay
+from itda_core.figures.decomposition_page import decomposition_page
 
 SCRIPT, PICTURE = "<script>alert(1)</script>", "![](http://example.com/x.png)"
 
@@ -105,7 +106,7 @@ def test_figures_leave_the_ground_to_their_page() -> None:
 
 
 def test_the_page_shows_all_text_as_text() -> None:
-    page = figures_charts.decomposition_page(decomposition(SCRIPT, PICTURE, " <b>"), dictionary=f"mine {SCRIPT}")
+    page = decomposition_page(decomposition(SCRIPT, PICTURE, " <b>"), dictionary=f"mine {SCRIPT}")
     read = _Read(page)
     assert not {"script", "img", "iframe", "link", "b"} & set(read.tags)
     assert read.text.count(SCRIPT) >= 1 + 3 + 1  # the token, its heading, each atom's token, the dictionary's name
@@ -119,7 +120,7 @@ def test_the_page_shows_all_text_as_text() -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1), min_size=1, max_size=5))
 def test_any_text_survives(texts: list[str]) -> None:
-    read = _Read(figures_charts.decomposition_page(decomposition(*texts), dictionary="d"))
+    read = _Read(decomposition_page(decomposition(*texts), dictionary="d"))
     assert set(read.tags) <= {
         *("html", "head", "meta", "title", "style", "body", "h1", "div", "a", "section", "h2", "bdi"),
         *("table", "tr", "th", "td", "mark"),
@@ -129,15 +130,15 @@ def test_any_text_survives(texts: list[str]) -> None:
 
 
 def test_colour_follows_the_error() -> None:
-    page = figures_charts.decomposition_page(decomposition("a", "b", "c"), dictionary="d")
+    page = decomposition_page(decomposition("a", "b", "c"), dictionary="d")
     alphas = [float(alpha) for alpha in re.findall(r"background:rgba\(99,102,241,([\d.]+)\)\"", page)]
     assert alphas == pytest.approx([0.55 / 3, 0.55 * 2 / 3, 0.55], abs=1e-3)
 
 
 def test_special_tokens_are_left_out_unless_asked_for() -> None:
     shown = decomposition("<s>", "word", special=frozenset({0}))
-    assert 'id="t0"' not in figures_charts.decomposition_page(shown, dictionary="d")
-    assert 'id="t0"' in figures_charts.decomposition_page(shown, dictionary="d", show_special=True)
+    assert 'id="t0"' not in decomposition_page(shown, dictionary="d")
+    assert 'id="t0"' in decomposition_page(shown, dictionary="d", show_special=True)
 
 
 def evaluation(layer: int, k: int, method: str = "mp", atoms: int = 100, **other: Any) -> Evaluation:

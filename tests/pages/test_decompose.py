@@ -182,10 +182,10 @@ def test_exports_hold_the_contracts_keys_and_every_atom(studio: Studio) -> None:
     import io
 
     from itda_core.runs.library import Library
-    from pages.ui.decompose.parts import exports
+    from pages.ui.decompose.exports import Read, exports
 
     expected = asked(studio, PROMPT)
-    files = exports(Library().entries()[0], expected, show_special=False)
+    files = exports(Read(Library().entries()[0], expected), show_special=False)
     said = json.loads(files["JSON"][2]())
     assert {"model", "layer", "site", "k", "method", "tokens"} <= set(said)
     assert {"index", "text", "char_start", "char_end", "relative_error", "atoms"} <= set(said["tokens"][0])

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from itda_core.analysis.decompose import AtomUse
 from itda_core.analysis.replay import Prediction, Replay, ReplayStep
-from itda_core.figures.charts import decomposition_page
+from itda_core.dictionaries import AtomDictionary
+from itda_core.figures.decomposition_page import Beside, decomposition_page
 from itda_core.runs.library import Library
-from pages.ui.decompose import parts
+from pages.ui.decompose.exports import Read, exports
 from tests.conftest import Cli
 from tests.figures.test_charts import decomposition
-from tests.figures.test_pages import Read
+from tests.figures.test_pages import Read as ReadPage
 from tests.pages.conftest import SCRIPT, K, Studio, components
 
 PROMPT = 'The little dog\'s\n park -- "so" $HOME.'
@@ -47,7 +51,7 @@ def test_the_json_names_the_dictionary_and_its_command_makes_it_again(
     monkeypatch.setenv("ITDA_HOME", str(studio.home))
     (entry,) = Library().entries()
     shown = engine.decomposition(engine.key_of(entry.path), PROMPT, K - 1, "omp", True)
-    _, mime, made = parts.exports(entry, shown, show_special=False)["JSON"]
+    _, mime, made = exports(Read(entry, shown), show_special=False)["JSON"]
     content = made()
     read = json.loads(content)
     assert mime == "application/json"
@@ -78,7 +82,7 @@ def test_the_page_has_the_chosen_token_its_replay_and_the_colours_of_signs() -> 
     )
     replayed = Replay(1, "mp", steps, (Prediction("cat", 0.8),))
     text = decomposition_page(shown, dictionary="mine", chosen=1, replay=replayed, command=f"itda '{SCRIPT}'")
-    read = Read(text)
+    read = ReadPage(text)
     assert "script" not in read.tags
     assert read.text.count(SCRIPT) >= 2
     assert text.count('class="chosen"') == 2  # in the row, and its section
@@ -100,7 +104,7 @@ def test_the_replay_has_the_label_of_an_atom_that_left_again() -> None:
     gone = AtomUse(77, 0.0, 0.0, " cat", f"{SCRIPT} the", " sat", "d", 0, 3)
     steps = (ReplayStep(1, 77, 0.5, 0.5, ()), ReplayStep(2, 77, 0.0, 0.5, ()))
     uses = {77: gone}
-    read = Read(decomposition_page(shown, dictionary="d", chosen=0, replay=Replay(0, "omp", steps, ()), uses=uses))
+    read = ReadPage(decomposition_page(shown, dictionary="d", chosen=0, replay=Replay(0, "omp", steps, ()), uses=uses))
     assert "script" not in read.tags
     assert f"{SCRIPT} the cat sat atom 77, left again later" in read.text
     assert "cat sat atom 77, left again at once" in read.text
@@ -112,3 +116,64 @@ def test_a_special_token_that_was_chosen_is_there_and_nothing_need_be_chosen() -
     plain = decomposition_page(shown, dictionary="d")
     assert 'id="t0"' not in plain
     assert 'class="chosen"' not in plain
+
+
+def test_a_second_dictionary_is_in_every_export(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pages.ui.frame import engine
+
+    monkeypatch.setenv("ITDA_HOME", str(studio.home))
+    shutil.copytree(studio.dictionary, studio.home / "library" / "other")
+    entries = {entry.name: entry for entry in Library().entries()}
+    first, second = (
+        Read(entries[name], engine.decomposition(engine.key_of(entries[name].path), PROMPT, k, "omp", True))
+        for name, k in ((studio.dictionary.name, 3), ("other", 2))
+    )
+    files = exports(first, second, show_special=False)
+    read = json.loads(files["JSON"][2]())
+    assert (read["dictionary"], read["k"], read["beside"]["dictionary"], read["beside"]["k"]) == (
+        *(first.entry.name, 3),
+        *("other", 2),
+    )
+    assert read["beside"]["identity"] == second.entry.identity
+    assert read["beside"]["command"].startswith("itda decompose other --prompt")
+    assert not Path(read["beside"]["model"]).is_absolute()
+    rows = pd.read_csv(io.StringIO(str(files["CSV"][2]())), keep_default_na=False)
+    for one in (first, second):
+        atoms = rows["atom"][rows["dictionary"] == one.entry.name].tolist()
+        assert atoms == [use.atom for token in one.shown.tokens for use in token.atoms]
+    page = ReadPage(str(files["Web page (works offline)"][2]()))
+    assert "Beside it: other" in page.text
+    section = page.text.partition("Token 1: ")[2].partition("Token 2: ")[0]
+    mine, _, others = section.partition("other")
+    for one, text in ((first, mine), (second, others)):
+        assert f"relative error {one.shown.tokens[1].relative_error:.4f}" in text
+
+
+def test_the_page_exports_what_stands_beside_and_nothing_that_failed(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pages.ui.frame import shell
+
+    shutil.copytree(studio.dictionary, studio.home / "library" / "other")
+    own = AtomDictionary.load(studio.dictionary)
+    frame = own.provenance.query("atom < 2").reset_index(drop=True)
+    AtomDictionary(own.atoms[:2], own.mean, frame, own.spec, own.config, own.stats).save_pretrained(
+        studio.home / "library" / "small"
+    )
+    offered: list[shell.Files] = []
+    monkeypatch.setattr(shell.Shell, "export", lambda _, files: offered.append(files))
+    for name in ("other", "small"):
+        studio.open("decompose", dictionary=studio.dictionary.name, prompt=PROMPT, k="3", beside=name)
+    both, alone = (json.loads(files["JSON"][2]()) for files in offered)
+    assert both["beside"]["dictionary"] == "other"
+    assert "beside" not in alone
+
+
+def test_the_page_says_where_the_second_model_has_no_such_token() -> None:
+    shown, other = decomposition("a", "b"), decomposition("a ", "b")
+    other = replace(other, tokens=(replace(other.tokens[0], char_end=2), replace(other.tokens[1], char_start=2)))
+    read = ReadPage(decomposition_page(shown, dictionary="d", beside=Beside(SCRIPT, other)))
+    assert "script" not in read.tags
+    assert read.text.count(SCRIPT) >= 3
+    assert "None of its model's tokens ends where this one does." in read.text.partition("Token 0")[2]
+    assert "Its token that ends at the same character: a" in read.text.partition("Token 1")[2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis import decompose, read_prompt, replay
@@ -86,7 +87,7 @@ def test_a_step_whose_atom_left_again_has_its_label_and_says_so(studio: Studio) 
     dictionary = AtomDictionary.load(studio.dictionary)
     prompt = "The little dog's park so HOME 12 apples"
     read = decompose(load_model(dictionary.spec.model), dictionary, prompt, 9, "omp", non_negative=True)
-    index = next(token.index for token in read.tokens if None in token.taken)
+    index = next(token.index for token in read.tokens if len(token.taken) > token.l0)
     stayed = {use.atom for use in read.tokens[index].atoms}
     asked = {"prompt": prompt, "token": str(index), "k": "9", "method": "omp", "signs": "positive"}
     steps = components(studio.open("decompose", **asked), "pursuit_replay")[0]["steps"]
@@ -208,13 +209,13 @@ def test_a_k_that_the_second_dictionary_has_not_leaves_the_first_as_it_is(studio
 
 def test_the_standalone_page_and_the_table_say_the_same(studio: Studio) -> None:
     from itda_core.runs.library import Library
-    from pages.ui.decompose.parts import csv, exports
+    from pages.ui.decompose.exports import Read, csv, exports
 
     path = several(studio)
     entry = next(one for one in Library().entries() if one.path == path)
     own = AtomDictionary.load(path)
     told = decompose(load_model(own.spec.model), own, PROMPT, 30, "mp", non_negative=True)
-    files = exports(entry, told, show_special=False)
+    files = exports(Read(entry, told), show_special=False)
     name, _, page = files["Web page (works offline)"]
     assert name == "several-k30-mp-positive.html"
     shown = str(page())
@@ -226,10 +227,12 @@ def test_the_standalone_page_and_the_table_say_the_same(studio: Studio) -> None:
     negative = sum(use.coefficient < 0 for token in signed.tokens for use in token.atoms)
     assert negative
     assert (
-        str(exports(entry, signed, show_special=True)["Web page (works offline)"][2]()).count('<tr class="negative">')
+        str(exports(Read(entry, signed), show_special=True)["Web page (works offline)"][2]()).count(
+            '<tr class="negative">'
+        )
         == negative
     )
-    assert "deer ×2 · park · school" in csv(told)
+    assert "deer ×2 · park · school" in csv(Read(entry, told))
     shutil.rmtree(path)
 
 
@@ -271,26 +274,42 @@ def test_all_choices_are_marked_again_after_a_dictionary_that_is_none(studio: St
 def test_a_step_back_through_the_layers_returns_to_the_dictionary_that_was_left(
     studio: Studio, model_folder_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[Any] = []  # AppTest cannot press our component: a run presses what stands here
     for layer in (1, 2):
         grow(model_folder_of("gpt2"), studio.home / "library" / f"family-L{layer}", layer)
-    drawn = through_layers.layer_stepper
-
-    def pressing(names: Any, *, chosen: int, on_pick: Any, key: str) -> None:
-        drawn(names, chosen=chosen, on_pick=on_pick, key=key)
-        if steps:
-            on_pick(steps.pop())
-
-    monkeypatch.setattr(through_layers, "layer_stepper", pressing)
+    pressable(monkeypatch)
     name = studio.dictionary.name
     identity = read_summary(studio.dictionary).identity[:8]
     mine = {"dictionary": name, "id": identity, "prompt": PROMPT}
     test = studio.open("decompose", **mine)
     for layer, expected in ((2, "family-L2"), (1, name)):
-        steps.append(layer)
-        test.run()
+        test.button(key=f"press.{layer}").click().run()
         assert asked_for(test)["dictionary"] == expected
         assert "id" not in asked_for(test)  # it is of the dictionary that was left
-        test.run()
         assert test.selectbox(key="shell.dictionary").value == expected
         assert not notices(test)
+
+
+def test_a_step_counts_over_what_the_browsers_chooser_still_held(
+    studio: Studio, model_folder_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for layer in (0, 1, 2):
+        grow(model_folder_of("gpt2"), studio.home / "library" / f"family-L{layer}", layer)
+    pressable(monkeypatch)
+    test = studio.open("decompose", dictionary="family-L1", prompt=PROMPT)
+    test.selectbox(key="shell.dictionary").set_value("family-L0")  # sent along by a browser that has no newer answer
+    test.button(key="press.2").click().run()
+    assert test.selectbox(key="shell.dictionary").value == "family-L2"
+    assert asked_for(test)["dictionary"] == "family-L2"
+    assert not notices(test)
+
+
+def pressable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest cannot press our component: buttons stand beside it."""
+    drawn = through_layers.layer_stepper
+
+    def pressing(names: Any, *, chosen: int, on_pick: Any, key: str) -> None:
+        drawn(names, chosen=chosen, on_pick=on_pick, key=key)
+        for layer in names:
+            st.button(f"press {layer}", key=f"press.{layer}", on_click=on_pick, args=(layer,))
+
+    monkeypatch.setattr(through_layers, "layer_stepper", pressing)

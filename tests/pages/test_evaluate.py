@@ -155,6 +155,20 @@ def test_all_layers_of_the_model_unless_the_address_names_one(studio: Studio) ->
     assert list(studio.open("evaluate", dictionary="tiny-L2").multiselect[0].value) == ["tiny-L2"]
 
 
+@pytest.mark.parametrize("centre", [False, True])
+def test_the_form_says_where_the_held_out_text_begins_as_the_figures_do(studio: Studio, centre: bool) -> None:
+    path = studio.dictionary / "dictionary.json"
+    said = json.loads(path.read_text())
+    said["stats"] |= {"windows": 12}
+    said["config"] |= {"centre": centre}
+    path.write_text(json.dumps(said))
+    least = "at least " if centre else ""
+    told = f"Held-out text: made-up after {least}its first 12 windows, of which 300 tokens were taken."
+    test = studio.open("evaluate", tokens="500")
+    assert told in notices(test)
+    assert "Windows are read whole" in test.number_input(key="evaluate.tokens").help
+
+
 def test_the_own_text_of_a_file_must_be_found(studio: Studio, text: str) -> None:
     test = studio.open("evaluate")
     assert any("built on the file made-up" in said for said in notices(test))

@@ -80,6 +80,6 @@ def test_what_cannot_be_is_said(studio: Studio, given: dict[str, str], said: str
     assert all(text not in parsed_text(test) for text in HOSTILE)
 
 
-def test_no_address_says_how_a_model_is_loaded(studio: Studio) -> None:
-    test = studio.open("compare", **HERE, trust_remote_code="True", device="cuda", revision="v1")
-    assert test.code[-1].value == COMMAND
+def test_no_address_consents_to_code_or_asks_for_what_the_form_does_not(studio: Studio) -> None:
+    test = studio.open("compare", **HERE, trust_remote_code="True", trust="True", device="cpu", revision="v1")
+    assert test.code[-1].value == COMMAND + " --device cpu"

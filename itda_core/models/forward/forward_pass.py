@@ -93,8 +93,19 @@ def read(
     return ForwardPass({site: found[site] for site in sites}, output)
 
 
-def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last_only: bool = False) -> Any:
+def forward(
+    model: LanguageModel,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    last_only: bool = False,
+    gradients: bool = False,
+    cache: Any = None,
+) -> Any:
     """The model's output for token ids (n_windows, longest); with `last_only`, logits of the last position only.
+
+    gradients: whether what was computed is kept, so that gradients can be taken; cache: keys and values of the tokens
+    before `ids`, which this pass reads and adds to (`mask` then covers both).
 
     Raises UserError when the device's memory is too short, and when the model's own code fails.
     """
@@ -109,11 +120,14 @@ def forward(model: LanguageModel, ids: torch.Tensor, mask: torch.Tensor, *, last
     options: dict[str, Any] = {}
     accepted = inspect.signature(model.module.forward).parameters
     if "use_cache" in accepted:
-        options["use_cache"] = False
+        options["use_cache"] = cache is not None
+    if cache is not None:
+        options["past_key_values"] = cache
     if last_only and "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
+    grad = torch.enable_grad() if gradients else torch.no_grad()
     try:
-        with foreign(refusal, letting=(Enough, torch.OutOfMemoryError)), _left_as_it_was(model), torch.no_grad():
+        with foreign(refusal, letting=(Enough, torch.OutOfMemoryError)), _left_as_it_was(model), grad:
             return model.module(input_ids=ids, attention_mask=mask, **options)
     except torch.OutOfMemoryError as error:
         raise UserError(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import streamlit as st
-
+from pages.ui.components.answered import answered, choice
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible
 
@@ -17,6 +16,7 @@ def layer_stepper(names: Mapping[int, str], *, chosen: int, on_pick: Callable[[i
     data = {
         "label": "Layer; the keys [ and ] go one down and up",
         "title": "Layer",
+        "answered": answered(key),
         "layers": [
             {"layer": layer, "text": f"L{layer}", "name": visible(name), "chosen": layer == chosen}
             for layer, name in sorted(names.items())
@@ -24,7 +24,7 @@ def layer_stepper(names: Mapping[int, str], *, chosen: int, on_pick: Callable[[i
     }
 
     def picked() -> None:
-        hit = st.session_state[key].get("pick")
+        hit = choice(key)
         if hit is not None and int(hit["layer"]) in names:
             on_pick(int(hit["layer"]))
 

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import streamlit as st
-
 from itda_core.analysis.decompose import Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import tokens_of
 from itda_core.figures_as_text import signed
+from pages.ui.components.answered import answered, choice
 from pages.ui.components.component import component
 from pages.ui.components.printable import unseen, visible_token
 
@@ -59,6 +58,7 @@ def token_row(
     data = {
         "label": label,
         "selected": selected,
+        "answered": answered(key),
         "legend": legend,
         "tokens": [
             {
@@ -79,7 +79,7 @@ def token_row(
     }
 
     def picked() -> None:
-        hit = st.session_state[key].get("pick")
+        hit = choice(key)
         if hit is not None:
             on_pick(int(hit["index"]))
 

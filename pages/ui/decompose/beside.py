@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -20,6 +21,13 @@ from pages.ui.frame import address, engine, meaning, shell
 
 _BESIDE, _ID, _ATOM = "decompose.beside", "decompose.beside_id", "decompose.beside_atom"
 WIDGETS = (_BESIDE,)
+
+
+class Second(NamedTuple):
+    """What the second column shows."""
+
+    shown: Decomposition | None  # None where the second dictionary could not read the prompt
+    opened: int | None  # its atom that is open
 
 
 def choose(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
@@ -70,8 +78,8 @@ def _why_none(gone: Whereabouts, usable: Sequence[LibraryEntry]) -> str:
 
 def column(
     entry: LibraryEntry, shown: Decomposition, token: TokenDecomposition, view: parts.View, *, unfolded: bool
-) -> int | None:
-    """What `entry` makes of the same token; its atom that is open."""
+) -> Second:
+    """What `entry` makes of the same token."""
     try:
         key = engine.key_of(entry.path)
         with st.spinner("Loading the second dictionary and its model…", show_time=True):
@@ -79,7 +87,7 @@ def column(
     except UserError as error:
         heading(entry.name, key="decompose.beside.name")
         shell.failed(error, key="decompose.beside.problem")
-        return None
+        return Second(None, None)
     heading(entry.name, under=parts.origin(other), key="decompose.beside.name")
     there = counterpart(shown, token, other)
     if not there.same_tokens:
@@ -91,7 +99,7 @@ def column(
             key="decompose.beside.tokens",
         )
     if there.token is None:
-        return None
+        return Second(other, None)
     opened = _opened(key)
     parts.measures(there.token, key="beside")
     atom_list(
@@ -106,7 +114,7 @@ def column(
         unfolded=unfolded,
         on_unfold=parts.unfold,
     )
-    return opened
+    return Second(other, opened)
 
 
 def _opened(key: engine.DictionaryKey) -> int | None:

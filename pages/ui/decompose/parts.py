@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
-import pandas as pd
 import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
-from itda_core.analysis.in_common import in_common, pattern_of, tokens_of
+from itda_core.analysis.in_common import in_common, tokens_of
 from itda_core.analysis.replay import Replay, step_uses
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
-from itda_core.figures import charts as figures_charts
 from itda_core.figures import replay as figures_replay
 from itda_core.figures_as_text import figure
-from itda_core.files.csv_export import frame_csv
-from itda_core.files.without_paths import without_paths
 from itda_core.pursuit.methods import NOTES
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.training.status import Accepted
@@ -30,7 +23,7 @@ from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.components.pursuit_replay import pursuit_replay
 from pages.ui.components.token_row import COLOURS, first_choice
-from pages.ui.frame import address, engine, shell
+from pages.ui.frame import address, engine
 from pages.ui.frame.engine import EXAMPLE
 
 EXAMPLES = (
@@ -284,73 +277,3 @@ def replay_steps(replay: Replay, token: TokenDecomposition, uses: Mapping[int, A
             "go on. Green is the token that the model itself finds likeliest."
         )
     pursuit_replay(replay, token, uses, pinned=pinned, on_pick=pick_atom, key="decompose.replay.steps")
-
-
-def command_of(entry: LibraryEntry, shown: Decomposition) -> str:
-    """The same decomposition as a line for a terminal."""
-    asked = [entry.name, "--prompt", shown.prompt, "--k", str(shown.k), "--method", shown.method]
-    return shlex.join(["itda", "decompose", *asked, *(["--non-negative"] if shown.non_negative else [])])
-
-
-def exports(
-    entry: LibraryEntry,
-    shown: Decomposition,
-    *,
-    show_special: bool,
-    chosen: int | None = None,
-    replay: Replay | None = None,
-    uses: Mapping[int, AtomUse] | None = None,
-) -> shell.Files:
-    """What of this page can be taken along; `replay` is that of the chosen token, `uses` has the atoms of its steps."""
-    stem = f"{entry.name}-k{shown.k}-{shown.method}{'-positive' * shown.non_negative}"
-
-    told = replace(shown, model=without_paths(shown.model))  # a model may be a folder of this machine
-    command = command_of(entry, shown)
-
-    def all_of_it() -> str:
-        of = {"dictionary": entry.name, "identity": entry.identity, "command": command}
-        return json.dumps({**of, **told.to_dict()}, indent=2, ensure_ascii=False)
-
-    def page() -> str:
-        return figures_charts.decomposition_page(
-            told,
-            dictionary=entry.name,
-            show_special=show_special,
-            chosen=chosen,
-            replay=replay,
-            uses=uses,
-            command=command,
-        )
-
-    return {
-        "JSON": (f"{stem}.json", "application/json", all_of_it),
-        "CSV": (f"{stem}.csv", "text/csv", lambda: csv(shown)),
-        "Web page (works offline)": (f"{stem}.html", "text/html", page),
-    }
-
-
-def csv(shown: Decomposition) -> str:
-    """One row per token and atom."""
-    rows = [
-        {
-            "token_index": token.index,
-            "token": token.text,
-            "special": token.special,
-            "relative_error": token.relative_error,
-            "rank": rank,
-            "atom": use.atom,
-            "coefficient": use.coefficient,
-            "share": use.share,
-            "source_token": use.token,
-            "context_before": use.context_before,
-            "context_after": use.context_after,
-            "document": use.document,
-            "char_start": use.char_start,
-            "char_end": use.char_end,
-            "source_tokens": tokens_of(use),
-            "in_common": pattern_of(use),
-        }
-        for token in shown.tokens
-        for rank, use in enumerate(token.atoms, start=1)
-    ]
-    return frame_csv(pd.DataFrame(rows))

@@ -10,7 +10,7 @@ from itda_core.runs.library import LibraryEntry
 from itda_core.runs.through_layers import through_layers
 from pages.ui.components.layer_stepper import layer_stepper
 from pages.ui.decompose.parts import View, default_k
-from pages.ui.frame import address, meaning
+from pages.ui.frame import address, meaning, shell
 
 _TRAIL = "decompose.trail"  # the paths of the dictionaries that steps led through, the one that is shown last
 
@@ -55,4 +55,5 @@ def _go_to(entry: LibraryEntry, view: View) -> None:
         values.pop(name, None)
         if value != own:
             values[name] = str(value)
+    shell.chosen_elsewhere(entry.name)
     st.query_params.from_dict(values)

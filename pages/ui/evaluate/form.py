@@ -18,12 +18,13 @@ from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.faults import Faults
 from itda_core.runs.library import LibraryEntry
 from pages.ui.evaluate import text as evaluate_text
-from pages.ui.forms import dictionary_choice, job_form, model_settings
+from pages.ui.forms import dictionary_choice, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
 from pages.ui.frame import address, beforehand, shell
 from pages.ui.frame.address import MARK, Listed
 
+ADDRESS = ("dictionaries", "k", "method", *evaluate_text.ADDRESS, "tokens", "model", *model_settings.ADDRESS)
 _KS = (10, 20, 40)
 _MOST_TOKENS = 10**9
 _DICTIONARIES, _METHODS, _TOKENS = "evaluate.dictionaries", "evaluate.methods", "evaluate.tokens"
@@ -100,23 +101,22 @@ def form(frame: shell.Shell, field_faults: FieldFaults) -> Asked:
         "Tokens to measure on",
         step=1024,
         key=_TOKENS,
-        help="Special tokens are not counted, unknown words are. More tokens make the figures steadier: at a few "
-        "thousand they still move "
-        "in the third digit.",
+        help="Special tokens are not counted, unknown words are. Windows are read whole, so that up to one window more "
+        "is measured. More tokens make the figures steadier: at a few thousand they still move in the third digit.",
     )
     address.leave("tokens", _TOKENS, int(tokens), TOKENS)
     field_faults.beside("tokens")
     with st.expander("More settings", icon=":material/tune:"):
-        model = st.text_input(
+        model = kept.text(
+            "model",
             "Where the model is now",
             key="evaluate.model",
-            persist_state="session",
             placeholder="where it was when the dictionaries were built",
             help="A folder or a Hugging Face id, if the model has moved; its weights must be the same.",
         )
         how = model_settings.loading("evaluate")
     field_faults.beside("model", *model_settings.FIELDS)
-    return Asked(names, ks, methods, text, int(tokens), model.strip(), how)
+    return Asked(names, ks, methods, text, int(tokens), model, how)
 
 
 def _dictionaries(frame: shell.Shell, by_name: dict[str, LibraryEntry]) -> Listed:
@@ -187,12 +187,12 @@ def _pursuits() -> Listed:
 
 def permalink(frame: shell.Shell, asked: Asked) -> dict[str, object]:
     """What the address of the filled form holds."""
-    return {"dictionary": frame.named, **address.held(("dictionaries", "k", "method", "text", "tokens"))}
+    return {"dictionary": frame.named, **address.held(ADDRESS)}
 
 
 def cost(request: EvaluateRequest, faults: Faults) -> None:
     """What it would take. Raises UserError for a k that cannot be."""
     expected = estimate_evaluation(request)
     count = f"{expected.results} result{'' if expected.results == 1 else 's'}"
-    told = f"{count}, {expected.passes} passes over {expected.tokens:,} tokens"
+    told = f"{count}, {expected.passes} passes over {expected.tokens:,} tokens, to the end of the last one's window"
     job_form.cost(told, expected.seconds, "the model has been fetched")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from pages.ui.forms import columns_of_text, corpus_location
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import address, beforehand
 
+ADDRESS = ("text", columns_of_text.ADDRESS, corpus_location.ADDRESS)
 _OWN, _OTHER = "Their own text", "Another text"
 _TEXT, _SOURCE, _WHERE = "evaluate.text", "evaluate.text.source", "evaluate.text.where"
 
@@ -65,6 +67,7 @@ def choose(entries: Sequence[LibraryEntry], field_faults: FieldFaults, *, offlin
         given = st.text_input(
             "Which text",
             key=_TEXT,
+            on_change=columns_of_text.forget,
             placeholder="demo, /path/to/text.txt or hf:NAME/CONFIG@SPLIT#COLUMN",
             help=f"demo for the bundled text; {A_FILE} (a column may follow it: "
             "reviews.csv#body); or a Hugging Face data set, streamed.",
@@ -98,10 +101,20 @@ def _own(entries: Sequence[LibraryEntry], field_faults: FieldFaults) -> Text:
     return Text(True, given, missing, False, tuple(name for name in corpora if name not in missing))
 
 
+class _Read(NamedTuple):
+    """What of its text a dictionary was built from."""
+
+    corpus: str
+    context: str  # tokens per window
+    tokens: int
+    windows: int | None  # that these tokens come from; None where that is not recorded
+    mean: bool  # its mean may come from further on
+
+
 def _say_held_out(entries: Sequence[LibraryEntry]) -> None:
     """What is left out because the dictionaries were built from it; a warning where that is not known."""
-    read = {entry.name: _tokens_read(entry) for entry in entries}
-    unknown = [name for name, tokens in read.items() if tokens is None]
+    read = {entry.name: _read(entry) for entry in entries}
+    unknown = [name for name, part in read.items() if part is None]
     if unknown:
         notice(
             f"{unknown[0]} does not say how much of its text it was built from: its figures would be of training text, "
@@ -111,17 +124,30 @@ def _say_held_out(entries: Sequence[LibraryEntry]) -> None:
             key="evaluate.text.unknown",
         )
     elif read:
-        most: dict[str, int] = {}
-        for entry in entries:
-            most[entry.corpus or ""] = max(most.get(entry.corpus or "", 0), read[entry.name] or 0)
-        places = "; ".join(f"{corpus} after token {tokens:,}" for corpus, tokens in most.items())
+        most: dict[tuple[str, str], _Read] = {}
+        for part in filter(None, read.values()):
+            place = part.corpus, part.context
+            most[place] = max(part, most.get(place, part), key=lambda one: (one.windows or 0, one.tokens))
+        places = "; ".join(dict.fromkeys(map(_place, most.values())))
         notice(f"Held-out text: {places}.", key="evaluate.text.held")
 
 
-def _tokens_read(entry: LibraryEntry) -> int | None:
+def _place(part: _Read) -> str:
+    """Where the held-out text begins, as the figures say it later: windows that were read from are left out whole."""
+    if part.windows is None:
+        return f"{part.corpus} after token {part.tokens:,}"
+    least = "at least " if part.mean else ""
+    return f"{part.corpus} after {least}its first {part.windows:,} windows, of which {part.tokens:,} tokens were taken"
+
+
+def _read(entry: LibraryEntry) -> _Read | None:
     try:
-        stats = read_json(entry.path / "dictionary.json").get("stats", {})
+        said = read_json(entry.path / "dictionary.json")
+        stats, config = said.get("stats", {}), said.get("config", {})
+        tokens, windows = stats.get("tokens"), stats.get("windows")
+        context, mean = config.get("context"), bool(config.get("centre"))
     except (UserError, AttributeError):
         return None
-    tokens = stats.get("tokens") if isinstance(stats, dict) else None
-    return tokens if isinstance(tokens, int) else None
+    if not isinstance(tokens, int):
+        return None
+    return _Read(entry.corpus or "", str(context), tokens, windows if isinstance(windows, int) else None, mean)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit as st
-
 from itda_core.text.corpus_kinds import FILE, kind_of
-from pages.ui.forms import uploads
+from pages.ui.forms import kept, uploads
+
+ADDRESS = "where"  # what the address calls it
 
 
 def findable(corpus: str) -> bool:
@@ -17,14 +17,14 @@ def findable(corpus: str) -> bool:
 
 def where_now(corpus: str, key: str) -> str:
     """Asks where the file `corpus` is; "" where nothing is given. An uploaded file of that name is proposed."""
-    given = st.text_input(
+    return kept.text(
+        ADDRESS,
         "Where the file is now",
-        value=_uploaded(corpus),
+        _uploaded(corpus),
         key=f"{key}.{corpus}",
         placeholder=f"/path/to/{corpus}",
         help="A dictionary keeps the name of the file it was built on, not the folder it lay in.",
     )
-    return given.strip()
 
 
 def _uploaded(corpus: str) -> str:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from itda_core.models.spec import DEMO_MODELS, DTYPES, PLACEMENTS, ModelSpec
 from itda_core.runs.faults import Faults
+from pages.ui.forms import kept
 
 _PLACEMENT_WORDS = {
     "auto": "auto: where they fit",
@@ -28,6 +29,7 @@ class Loading(NamedTuple):
 
 
 FIELDS = ("device", "dtype", "placement", "offline", "trust_remote_code")  # as faults name them
+ADDRESS = ("device", "dtype", "placement", "offline")  # no link consents to running code
 
 
 def spec(name: str, revision: str | None, how: Loading, faults: Faults) -> ModelSpec | None:
@@ -42,7 +44,7 @@ def _spec(model: str, **how: Any) -> ModelSpec:
 
 def is_offline(form: str) -> bool:
     """What `offline` gives, where that is drawn further down."""
-    return bool(st.session_state.get(f"{form}.offline"))
+    return kept.asked("offline", key=f"{form}.offline")
 
 
 def loading(form: str) -> Loading:
@@ -59,23 +61,17 @@ def loading(form: str) -> Loading:
 
 def device(form: str) -> str:
     """Where it runs. `form` begins the keys of its widgets."""
-    given = st.text_input(
-        "Device",
-        value="auto",
-        key=f"{form}.device",
-        persist_state="session",
-        help="auto, cpu, cuda, cuda:0, … or mps",
-    )
-    return given.strip() or "auto"
+    given = kept.text("device", "Device", "auto", key=f"{form}.device", help="auto, cpu, cuda, cuda:0, … or mps")
+    return given or "auto"
 
 
 def precision(form: str) -> str:
     """The dtype it runs in."""
-    return st.selectbox(
+    return kept.choice(
+        "dtype",
         "Precision",
         DTYPES,
         key=f"{form}.dtype",
-        persist_state="session",
         help="In which the model runs; auto keeps what it was saved in, on a CPU float32.",
     )
 
@@ -90,28 +86,28 @@ def placement(form: str, *, streams: bool = True) -> str:
         )
     else:
         help += "Auto does so where the model does not fit on the device. The figures are the same up to rounding."
-    return st.selectbox(
+    return kept.choice(
+        "placement",
         "Weights",
         [kind for kind in PLACEMENTS if streams or kind != "stream"],
         format_func=lambda kind: _PLACEMENT_WORDS[kind],
         key=f"{form}.placement",
-        persist_state="session",
         help=help,
     )
 
 
 def offline(form: str) -> bool:
     """Whether the Hub may not be asked."""
-    return st.toggle(
+    return kept.toggle(
+        "offline",
         "Use only what is on this machine",
         key=f"{form}.offline",
-        persist_state="session",
         help="Nothing is fetched from the Hub: neither a model nor a text.",
     )
 
 
 def trust(form: str) -> bool:
-    """Whether Python code of the model's authors may run. Asked anew on each visit to the page."""
+    """Whether Python code of the model's authors may run. Asked anew on each visit to the page; no address says so."""
     return st.toggle(
         "Run Python code that comes with the model",
         key=f"{form}.trust",

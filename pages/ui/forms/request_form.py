@@ -17,7 +17,7 @@ from itda_core.runs.jobs.kinds import JobKind, R, kind_of
 from itda_core.runs.jobs.request_fields import JobRequest, Setting, from_texts, settings, shown_default
 from itda_core.runs.jobs.request_options import LIBRARY, SETTINGS
 from pages.ui.components.printable import escaped
-from pages.ui.forms import job_form, model_settings
+from pages.ui.forms import job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.frame import address
 
@@ -49,7 +49,7 @@ class Asked(Generic[R]):
 
 
 def form(kind: JobKind[R, Any], field_faults: FieldFaults) -> Asked[R]:
-    """Draws the form. What it holds, but for how a model is loaded, is in the address, and comes back with it."""
+    """Draws the form. What it holds is in the address, and comes back with it."""
     given: dict[str, str | bool] = {}
     for name, setting in _questions(kind):
         given[name] = _answer(f"{kind.name}.{name}", name, setting)
@@ -61,9 +61,10 @@ def form(kind: JobKind[R, Any], field_faults: FieldFaults) -> Asked[R]:
     return Asked(kind, given)
 
 
-def in_address(kind: JobKind[Any, Any]) -> dict[str, str | None]:
+def in_address(kind: JobKind[Any, Any]) -> dict[str, object]:
     """What of the form is in the address now."""
-    return {name: st.query_params.get(name) for name, _ in _questions(kind)}
+    more = [name for name in model_settings.ADDRESS if name in settings(kind.request)]
+    return address.held([*(name for name, _ in _questions(kind)), *more])
 
 
 def cost(request: JobRequest, _: Faults) -> None:
@@ -82,15 +83,8 @@ def _questions(kind: JobKind[Any, Any]) -> Iterator[tuple[str, Setting]]:
 def _answer(key: str, name: str, setting: Setting) -> str | bool:
     label, help = name.replace("_", " ").capitalize(), escaped(setting.option.help)
     if setting.given_as is bool:
-        address.arrive(name, key, lambda text: address.one_of("True", "False")(text) == "True", False)
-        chosen = st.toggle(label, key=key, help=help)
-        address.leave(name, key, chosen, False)
-        return chosen
-    proposed = _proposed(name, setting)
-    address.arrive(name, key, str, proposed)
-    text = st.text_input(label, key=key, help=help).strip()
-    address.leave(name, key, text, proposed)
-    return text
+        return kept.toggle(name, label, key=key, help=help)
+    return kept.text(name, label, _proposed(name, setting), key=key, help=help)
 
 
 def _proposed(name: str, setting: Setting) -> str:

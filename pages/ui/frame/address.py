@@ -79,15 +79,16 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     return st.session_state[key]
 
 
-def leave(name: str, key: str, value: object, default: object) -> bool:
+def leave(name: str, key: str, value: object, default: object, *, empty: str | None = None) -> bool:
     """Writes `value` to `?name=` if it changed since `arrive`; removes the name where it is the `default` now.
 
-    Returns whether it changed.
+    empty: what is written for None where that is not the default; None: the name is removed. Returns whether it
+    changed.
     """
     seen: _Seen = st.session_state[f"address.{key}"]
     if value == seen.value:
         return False
-    text = None if value is None or value == default else writable(value)
+    text = None if value == default else empty if value is None else writable(value)
     if text is None:
         st.query_params.pop(name, None)
     else:
@@ -106,15 +107,30 @@ def not_drawn(*keys: str) -> None:
         st.session_state.pop(key, None)
 
 
-def kept_choice(label: str, name: str, choices: Mapping[str, str], *, key: str, help: str = "") -> str:
-    """One of `choices` (what the address calls it -> what the reader does); the first is the default."""
-    default = next(iter(choices))
-    arrive(name, key, one_of(*choices), default)
+def kept_choice(
+    label: str,
+    name: str,
+    choices: Mapping[str, str],
+    *,
+    key: str,
+    help: str = "",
+    default: str | None = None,
+    label_hidden: bool = False,
+) -> str:
+    """One of `choices` (what the address calls it -> what the reader does), at first `default`, or else the first."""
+    first = next(iter(choices)) if default is None else default
+    arrive(name, key, one_of(*choices), first, within=first)
     chosen = st.segmented_control(
-        label, list(choices), format_func=choices.__getitem__, key=key, required=True, help=help or None
+        label,
+        list(choices),
+        format_func=choices.__getitem__,
+        key=key,
+        required=True,
+        help=help or None,
+        label_visibility="collapsed" if label_hidden else "visible",
     )
-    leave(name, key, chosen, default)
-    return chosen or default
+    leave(name, key, chosen, first)
+    return chosen or first
 
 
 def complain(sentence: str) -> None:

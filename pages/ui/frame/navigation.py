@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import streamlit as st
@@ -38,6 +38,7 @@ _VISITORS = {
     )
 }
 _SHOWN, _DICTIONARY, _LAST = "navigation.shown", "navigation.dictionary", "navigation.last"
+_FILLED = "navigation.filled"
 
 
 def arrive(name: str) -> None:
@@ -63,6 +64,17 @@ def remember(name: str, values: Mapping[str, object]) -> None:
     if "beside" in asked_for and values.get("beside_id") is not None:
         asked_for["beside_id"] = str(values["beside_id"])
     st.session_state.setdefault(_LAST, {})[name] = (st.session_state.get(_DICTIONARY), asked_for)
+
+
+def fill(form: str, values: Iterable[str]) -> None:
+    """Keeps what of `values` the address asks for now: what the form of a kind of job holds."""
+    asked_for = {name: st.query_params[name] for name in values if name in st.query_params and name != "dictionary"}
+    st.session_state.setdefault(_FILLED, {})[form] = asked_for
+
+
+def filled(form: str, empty: Mapping[str, str]) -> dict[str, str]:
+    """The address of the form of a kind of job as it was last filled in; `empty`: that of the empty one."""
+    return {**empty, **st.session_state.get(_FILLED, {}).get(form, {})}
 
 
 def query(name: str, values: Mapping[str, Any], *, back: bool = False) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +42,24 @@ class Shell:
         """What the dictionary is called now that the address asks for; None where it asks for none."""
         return self.chosen.name if self.chosen is not None and "dictionary" in st.query_params else self.unknown
 
-    def share(self, values: Mapping[str, object], *, about: str = "This address shows what you see now:") -> None:
-        """The Share button with the permalink of what is shown; also what the sidebar's link comes back to."""
+    def share(
+        self,
+        values: Mapping[str, object],
+        *,
+        about: str = "This address shows what you see now:",
+        form: str | None = None,
+        typed: Iterable[str] = (),
+    ) -> None:
+        """The Share button with the permalink of what is shown; also what the sidebar's link comes back to.
+
+        form: the name of the kind of job whose form it is, to which the links to a new job come back. typed: what else
+        of the address a way back brings along, but no link that is shared.
+        """
         _, path, _ = PAGES[self.name]
-        navigation.remember(self.name, values)
+        shown = {**dict.fromkeys(typed), **values}
+        navigation.remember(self.name, shown)
+        if form is not None:
+            navigation.fill(form, shown)
         values = meaning.with_identities(values, engine.usable(self.entries))
         with self.actions.popover("Share", icon=":material/link:"):
             st.caption(about)
@@ -190,6 +204,15 @@ def _asked_for(usable: list[LibraryEntry]) -> Whereabouts | None:
     identity = address.arrive(meaning.ID, _ID, meaning.identity, None)
     name = st.query_params.get("dictionary")
     return None if name is None else meaning.of(name, identity, usable)
+
+
+def chosen_elsewhere(name: str) -> None:
+    """A callback of the page chose the dictionary `name`: the chooser holds it from now on.
+
+    A browser sends with every choice what its chooser held then. Of choices faster than the server's answers that is an
+    earlier dictionary, which would otherwise count as chosen by hand.
+    """
+    st.session_state[_CHOSEN] = name
 
 
 def _chosen_by_hand() -> None:

@@ -11,6 +11,7 @@ from itda_core.dictionaries.selections import READING, is_for, with_purpose
 from itda_core.errors import UserError
 from itda_core.files.without_paths import without_paths
 from itda_core.runs.jobs.jobs import Jobs
+from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.machine import machine
 from itda_core.runs.units import size
@@ -52,6 +53,8 @@ def cards(frame: shell.Shell) -> None:
     for column, (page, label, text) in zip(columns, texts, strict=True):
         with column.container(border=True, height="stretch"):
             given = {**values, "prompt": EXAMPLE} if page == "Decompose" and demo else {}
+            if page == TRAINING.page:
+                given = navigation.filled(TRAINING.name, TRAINING.form)
             navigation.link(page, given, label=f"**{label}**")
             st.caption(text)
 

@@ -101,8 +101,9 @@ def one_job(frame: shell.Shell, id: str, view: View[R, S]) -> None:
 
 
 def new(kind: JobKind) -> None:
-    """The way to an empty form."""
-    navigation.way(kind.page, f"New {kind.noun}", ":material/add:", kind.form, key=f"{kind.name}.new")
+    """The way to the form, as it was last filled in."""
+    there = navigation.filled(kind.name, kind.form)
+    navigation.way(kind.page, f"New {kind.noun}", ":material/add:", there, key=f"{kind.name}.new")
 
 
 def _standing_and_figures(id: str, view: View[R, S], ended_before: bool) -> None:
@@ -204,7 +205,7 @@ def standing(job: Job, status: JobStatus, *, finished: Callable[[], None]) -> No
             except UserError as error:
                 problem(error, key=f"{name}.remove.problem")
             else:
-                navigation.open_page(job.kind.page, job.kind.form)
+                navigation.open_page(job.kind.page, navigation.filled(name, job.kind.form))
 
 
 def resumed_words(job: Job, status: JobStatus) -> str:

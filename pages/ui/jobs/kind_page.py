@@ -15,12 +15,14 @@ from pages.ui.jobs import job_watch
 
 def page(frame: shell.Shell, kind: JobKind[Any, Any]) -> None:
     """Draw a new job of this kind, and those there have been."""
+    complaints = st.container()
     form, cost = st.columns([5, 3], gap="large")
     with form:
         field_faults = FieldFaults(kind.name)
         asked = request_form.form(kind, field_faults)
-    shell.complain()
-    frame.share({**kind.form, **request_form.in_address(kind)})
+    with complaints:
+        shell.complain()
+    frame.share({**kind.form, **request_form.in_address(kind)}, form=kind.name)
     with cost:
         job_form.finish(frame, kind, asked, field_faults, request_form.cost)
     job_watch.all_jobs(kind)

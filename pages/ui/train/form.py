@@ -8,20 +8,21 @@ from typing import Any
 
 import streamlit as st
 
-from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, TrainConfig
+from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, WINDOWS, TrainConfig
 from itda_core.dictionaries.selections import COMPARING, Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.errors import UserError
 from itda_core.runs.faults import Faults
+from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.names import check_name
 from itda_core.runs.training.checks import find_faults
 from itda_core.runs.training.naming import usual_name
 from itda_core.runs.training.request import TrainRequest
-from pages.ui.forms import model_settings
+from pages.ui.forms import kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
-from pages.ui.frame import beforehand, engine
+from pages.ui.frame import address, beforehand, engine, shell
 from pages.ui.train import site as train_site
 from pages.ui.train import size as train_size
 from pages.ui.train import text as train_text
@@ -99,30 +100,50 @@ class Asked:
 
 
 _OF_CONFIG = tuple(field.name for field in fields(TrainConfig))
+# What the address calls the fields of this file.
+_OWN = ("tokens", "context", "selection", "k", "name", "method", "windows", "seed", "sinks", "keep", "centre")
 
 
-def form(entries: Sequence[LibraryEntry], field_faults: FieldFaults) -> Asked:
-    """Draws the form. Its values outlive a visit to another page."""
+def form(frame: shell.Shell, field_faults: FieldFaults) -> Asked:
+    """Draws the form. What it holds is in the address, and comes back with it."""
+    # Only a dictionary that was chosen is followed: the default one is another as soon as a training has ended, and
+    # what is not in the address would change with it.
+    first = train_site.proposed(frame.chosen if frame.named is not None else None)
     st.subheader("Model", anchor=False)
-    model, revision, bundled = train_site.choose_model()
+    model = train_site.choose_model(first)
     field_faults.beside("model", "revision")
-    site = train_site.choose_site()
+    site = train_site.choose_site(first)
     field_faults.beside("site")
-    layers = train_site.choose_layers(model)
+    layers = train_site.choose_layers(model.name, first)
     field_faults.beside("layers")
     st.subheader("Text", anchor=False)
-    text = _text(field_faults, offline=not bundled and model_settings.is_offline("train"))
+    text = _text(field_faults, offline=not model.bundled and model_settings.is_offline("train"))
     st.subheader("Dictionary", anchor=False)
-    dictionary = _dictionary(entries, model, site, bundled=bundled)
+    dictionary = _dictionary(frame.entries, model, site)
     field_faults.beside("selection", "k", "threshold", "atoms")
     naming = st.container()
     field_faults.beside("name")
+    rule = selection_named(dictionary["selection"])
     with st.expander("More settings", icon=":material/tune:"):
-        more = _more(selection_named(dictionary["selection"]), bundled=bundled)
+        more = _more(rule, bundled=model.bundled)
     field_faults.beside("method", "windows", "seed", "sinks", "centre", "keep_activations", *model_settings.FIELDS)
-    asked = Asked(name="", model=model, revision=revision, layers=layers, site=site, **text, **dictionary, **more)
+    asked = Asked("", model.name, model.revision, layers=layers, site=site, **text, **dictionary, **more)
     with naming:
-        return replace(asked, name=_name(asked))
+        asked = replace(asked, name=_name(asked))
+    _share(frame, model, layers, rule)
+    return asked
+
+
+def _share(frame: shell.Shell, model: train_site.Chosen, layers: str, rule: Selection) -> None:
+    """A link says what the form shows; the way back also what was typed into fields that are not shown now."""
+    size = ("wanted",) if rule.sized else ("paper_threshold" if rule.by_width else "threshold", "atoms")
+    values = {
+        **train_site.shared(model, layers),
+        **train_text.shared(),
+        **address.held((*_OWN, *size, *model_settings.ADDRESS)),
+    }
+    typed = (*train_site.ADDRESS, *train_text.ADDRESS, *_OWN, *train_size.ADDRESS, *model_settings.ADDRESS)
+    frame.share(values, about="This address opens the form with these settings:", form=TRAINING.name, typed=typed)
 
 
 def _name(asked: Asked) -> str:
@@ -133,100 +154,88 @@ def _name(asked: Asked) -> str:
         known = train_site.figures_of(asked.model)
         layers = range(known.n_layers) if request.layers is None and known is not None else request.layers or ()
         usual, several = usual_name(request, engine.library(), layers), not request.one_layer
-    given = st.text_input(
+    given = kept.text(
+        "name",
         "Name",
         key="train.name",
-        persist_state="session",
         placeholder=usual,
         help="What the dictionary is called in the library. Where the field is empty, it gets the name that is shown "
         "in it." + (" Each layer has its number behind it, such as -L3." if several else ""),
     )
-    return given.strip() or usual
+    return given or usual
 
 
 def _text(field_faults: FieldFaults, *, offline: bool) -> dict[str, Any]:
     """What is read, and in which pieces: fields of Asked."""
     corpus = train_text.choose(field_faults, offline=offline)
     left, right = st.columns(2)
-    tokens = left.number_input(
-        "Tokens to read",
-        value=_DEMO_TOKENS,
-        step=10_000,
-        key="train.tokens",
-        persist_state="session",
-        help="0 reads the whole text.",
-    )
-    context = right.number_input(
-        "Tokens per window",
-        value=128,
-        key="train.context",
-        persist_state="session",
-        help="Documents are read in windows of at most this many tokens.",
-    )
+    with left:
+        tokens = kept.number("tokens", train_size.ALL_TOKENS, _DEMO_TOKENS, step=10_000, key="train.tokens")
+    with right:
+        context = kept.number(
+            "context",
+            "Tokens per window",
+            TrainConfig.context,
+            key="train.context",
+            help="Documents are read in windows of at most this many tokens.",
+        )
     field_faults.beside("tokens", "context")
-    return {"corpus": corpus, "tokens": int(tokens) or None, "context": int(context)}
+    return {"corpus": corpus, "tokens": tokens or None, "context": context}
 
 
-def _dictionary(entries: Sequence[LibraryEntry], model: str, site: str, *, bundled: bool) -> dict[str, Any]:
+def _dictionary(entries: Sequence[LibraryEntry], model: train_site.Chosen, site: str) -> dict[str, Any]:
     """By which rule the dictionary grows, and how large: fields of Asked."""
-    k_default, threshold_default = _defaults(entries, bundled)
-    kind = "bundled" if bundled else "other"
-    selection = st.selectbox(
+    k_default, threshold_default = _defaults(entries, model.bundled)
+    kind = "bundled" if model.bundled else "other"
+    selection = kept.choice(
+        "selection",
         "Selection",
         SELECTIONS,
         format_func=lambda name: f"{name}: {selection_named(name).words}",
         key="train.selection",
-        persist_state="session",
         help="By which rule activations become atoms.",
     )
     rule = selection_named(selection)
     left, middle, right = st.columns(3)
-    k = left.number_input("Atoms per token (k)", value=k_default, key=f"train.k.{kind}", persist_state="session")
+    with left:
+        k = kept.number("k", "Atoms per token (k)", k_default, key=f"train.k.{kind}")
     with middle:
         if rule.sized:
             threshold, atoms = None, train_size.wanted_atoms()
         else:
             if rule.by_width:
-                threshold = train_size.paper_threshold("train.threshold.paper", model, site)
+                threshold = train_size.paper_threshold("train.threshold.paper", model.name, site)
             else:
                 threshold = train_size.threshold(f"train.threshold.{kind}", threshold_default)
             with right:
                 atoms = train_size.most_atoms("train.atoms")
-    return {"k": int(k), "selection": selection, "threshold": threshold, "atoms": atoms}
+    return {"k": k, "selection": selection, "threshold": threshold, "atoms": atoms}
 
 
 def _more(rule: Selection, *, bundled: bool) -> dict[str, Any]:
     """What most trainings leave as it is: fields of Asked."""
     left, middle, right = st.columns(3)
-    method = left.selectbox("Pursuit", METHODS, format_func=str.upper, key="train.method", persist_state="session")
-    windows = middle.selectbox("Windows of a document", ("all", "first"), key="train.windows", persist_state="session")
-    seed = middle.number_input("Seed", value=0, key="train.seed", persist_state="session")
+    with left:
+        method = kept.choice("method", "Pursuit", METHODS, format_func=str.upper, key="train.method")
+        sinks = _sinks(rule)
+    with middle:
+        windows = kept.choice("windows", "Windows of a document", WINDOWS, key="train.windows")
+        seed = kept.number("seed", "Seed", 0, key="train.seed")
     with right:
         device, dtype = model_settings.device("train"), model_settings.precision("train")
         placement = model_settings.placement("train")
-    sinks = left.number_input(
-        "Attention sinks above",
-        value=0.0 if rule.keeps_sinks else SINKS,
-        disabled=rule.keeps_sinks,
-        step=1.0,
-        format="%g",
-        key=f"train.sinks.{'paper' if rule.keeps_sinks else 'other'}",
-        persist_state="session",
-        help="Tokens whose activation is longer than this many times the median are left out: they say little of the "
-        "text and outweigh everything else. 0 leaves out none.",
-    )
-    keep = st.toggle(
+    keep = kept.toggle(
+        "keep",
         "Keep the activations on disk",
         key="train.keep",
-        persist_state="session",
         help="The next training on the same text, with another threshold or selection, more tokens or fewer layers, "
         "reads them instead of running the model.",
     )
-    centre = st.toggle(
+    centre = kept.toggle(
+        "centre",
         "Remove the mean first",
-        value=rule.sized,
+        rule.sized,
         key=f"train.centre.{'sized' if rule.sized else 'grown'}",
-        persist_state="session",
         help="Atoms then say how an activation differs from the average one; reconstructs better at a given size.",
     )
     offline = trust = False
@@ -235,16 +244,27 @@ def _more(rule: Selection, *, bundled: bool) -> dict[str, Any]:
     return {
         "method": method,
         "windows": windows,
-        "seed": int(seed),
+        "seed": seed,
         "device": device,
         "dtype": dtype,
         "placement": placement,
-        "sinks": float(sinks) or None,
+        "sinks": sinks or None,
         "keep_activations": keep,
         "centre": centre,
         "offline": offline,
         "trust_remote_code": trust,
     }
+
+
+def _sinks(rule: Selection) -> float:
+    label, shown = "Attention sinks above", {"step": 1.0, "format": "%g"}
+    shown["help"] = (
+        "Tokens whose activation is longer than this many times the median are left out: they say little of the text "
+        "and outweigh everything else. 0 leaves out none."
+    )
+    if rule.keeps_sinks:  # it asks nothing, and an address that does is of another selection
+        return st.number_input(label, value=0.0, disabled=True, key="train.sinks.paper", **shown)
+    return kept.real("sinks", label, SINKS, key="train.sinks.other", **shown)
 
 
 def _defaults(entries: Sequence[LibraryEntry], bundled: bool) -> tuple[int, float]:

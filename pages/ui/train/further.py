@@ -17,14 +17,15 @@ from itda_core.runs.training.further import asks_more, check_extended, further, 
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.results_now import results_now
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
-from pages.ui.forms import corpus_location, job_form
+from pages.ui.forms import corpus_location, job_form, kept
 from pages.ui.forms.field_faults import FieldFaults
-from pages.ui.frame import beforehand, navigation, shell
+from pages.ui.frame import address, beforehand, navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import cost as train_cost
 from pages.ui.train import size as train_size
 from pages.ui.train.site import figures_of
 
+_LIMITS = ("tokens", "threshold", "paper_threshold", "atoms", corpus_location.ADDRESS)
 ADDRESS = "further"  # ?further= holds a finished training's job, or a dictionary of the library
 _KEPT = (
     "Its atoms are kept, and reading goes on where it stopped. The dictionaries that are there stay in the library. "
@@ -49,11 +50,13 @@ def link(name: str, **values: str) -> None:
 def page(frame: shell.Shell, name: str) -> None:
     """The form for the job or dictionary `name`, in place of that of a new training."""
     of_dictionary = frame.named is not None and name == st.query_params.get("dictionary")
-    frame.share({ADDRESS: frame.named if of_dictionary else name, "dictionary": frame.named})
+    there = {ADDRESS: frame.named if of_dictionary else name, "dictionary": frame.named}
+    complaints = st.container()
     try:
         run = _run_of(frame, name)
         check_extended(run.request.config)
     except UserError as error:
+        frame.share(there)
         problem(error, key="further.problem")
         job_watch.new(TRAINING)
         return
@@ -73,6 +76,9 @@ def page(frame: shell.Shell, name: str) -> None:
     field_faults, faults = FieldFaults("further"), Faults()
     with form:
         limits = _limits(run.request, name, field_faults)
+    frame.share({**there, **address.held(_LIMITS)})
+    with complaints:
+        shell.complain()
     with cost, st.container(border=True):
         try:
             request = limits.of(run.request)
@@ -163,17 +169,17 @@ def _limits(request: TrainRequest, name: str, field_faults: FieldFaults) -> _Lim
 
 
 def _tokens(earlier: int | None, key: str) -> int | None:
-    given = st.number_input(
-        "Tokens to read",
-        value=earlier or 0,
+    given = kept.number(
+        "tokens",
+        train_size.ALL_TOKENS,
+        earlier or 0,
         disabled=earlier is None,
         step=10_000,
         key=key,
-        persist_state="session",
-        help="The number of tokens in all, with those already read; 0 reads the whole text. Where no text is left "
-        "and the threshold is lower, the text is read again.",
+        help="The number of tokens in all, with those already read. Where no text is left and the threshold is lower, "
+        "the text is read again.",
     )
-    return int(given) or None
+    return given or None
 
 
 def _settled(request: TrainRequest) -> dict[str, str]:

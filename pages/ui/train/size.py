@@ -6,49 +6,51 @@ import streamlit as st
 
 from itda_core.dictionaries.threshold import cosine_of, default_threshold
 from itda_core.models.sites import KINDS
+from pages.ui.forms import kept
 from pages.ui.train.site import figures_of
 
 _WANTED_ATOMS = 1024
+ALL_TOKENS = "Tokens to read (0: all of the text)"
+
+
+ADDRESS = ("threshold", "paper_threshold", "atoms", "wanted")
 
 
 def most_atoms(key: str, value: int | None = None, *, disabled: bool = False) -> int | None:
     """Draws the limit, at first `value`; None: no limit."""
-    st.session_state.setdefault(key, value)  # as a default of its own, it would come back where the field is emptied
-    most = st.number_input(
+    return kept.optional_number(
+        "atoms",
         "Maximum atoms (empty: no limit)",
-        value=None,
+        value,
         disabled=disabled,
         step=500,
         key=key,
-        persist_state="session",
         help="A dictionary of so many atoms grows no further.",
     )
-    return None if most is None else int(most)
 
 
 def wanted_atoms() -> int:
     """Draws how many atoms a selection of config.SIZED ends with."""
-    wanted = st.number_input(
+    return kept.number(
+        "wanted",
         "Number of atoms",
-        value=_WANTED_ATOMS,
+        _WANTED_ATOMS,
         step=256,
         key="train.atoms.wanted",
-        persist_state="session",
         help="The dictionary ends with exactly this many atoms. They are chosen once the text is read, from a sample "
         "of 40 activations per atom or from all that there are.",
     )
-    return int(wanted)
 
 
 def threshold(key: str, default: float) -> float:
     """Draws the threshold of selection="sequential": a relative squared error."""
-    return st.number_input(
+    return kept.real(
+        "threshold",
         "Threshold",
-        value=default,
+        default,
         step=0.01,
         format="%.3f",
         key=key,
-        persist_state="session",
         help="An activation becomes an atom when the dictionary leaves more than this part of it unexplained "
         "(relative squared error, 0 to 1).",
     )
@@ -61,14 +63,14 @@ def paper_threshold(key: str, model: str, site: str, value: float | None = None)
     """
     known = figures_of(model) if site in KINDS else None
     d_model = None if known is None else known.d_model
-    given = st.number_input(
+    given = kept.optional_real(
+        "paper_threshold",
         "Threshold",
-        value=value,
+        value,
         step=1e-5,
         format="%.6f",
         placeholder="default" if d_model is None else f"{default_threshold(d_model):.6f}",
         key=key,
-        persist_state="session",
         help="An activation becomes an atom when its error, 2 (1 - cosine) / d_model between it and its "
         "reconstruction, exceeds this. The default means what relative squared error 0.3 does.",
     )

@@ -18,7 +18,7 @@ from itda_core.runs.matching.checks import find_faults
 from itda_core.runs.matching.request import DICTIONARIES, TOKENS, MatchRequest
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
-from pages.ui.forms import columns_of_text, job_form, model_settings
+from pages.ui.forms import columns_of_text, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
 from pages.ui.frame import address, beforehand
@@ -26,7 +26,7 @@ from pages.ui.frame.address import MARK, Listed
 
 _MODELS, _CORPUS, _TOKENS, _LAYERS = "match.models", "match.corpus", "match.tokens", "match.layers"
 _MOST_TOKENS = 10**8
-ADDRESS = ("models", "text", "tokens", "layers")
+ADDRESS = ("models", "text", columns_of_text.ADDRESS, "tokens", "layers", "k", *model_settings.ADDRESS)
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,14 @@ def form(entries: Iterable[LibraryEntry], field_faults: FieldFaults) -> Asked:
     field_faults.beside("models")
     left, middle, right = st.columns([3, 2, 2])
     with left:
-        address.arrive("text", _CORPUS, str, "demo")
-        corpus = st.text_input("Text", key=_CORPUS, help=f"demo, {A_FILE}, or hf:NAME; all models read it.").strip()
-        address.leave("text", _CORPUS, corpus, "demo")
+        corpus = kept.text(
+            "text",
+            "Text",
+            "demo",
+            key=_CORPUS,
+            on_change=columns_of_text.forget,
+            help=f"demo, {A_FILE}, or hf:NAME; all models read it.",
+        )
     with middle:
         address.arrive("tokens", _TOKENS, address.whole(1, _MOST_TOKENS), TOKENS)
         tokens = int(st.number_input("Tokens to read", step=1024, key=_TOKENS))
@@ -108,16 +113,17 @@ def form(entries: Iterable[LibraryEntry], field_faults: FieldFaults) -> Asked:
         corpus = named
     with st.expander("More settings", icon=":material/tune:"):
         left, *_ = st.columns(3)
-        k = left.number_input(
-            "k of ITDA's dictionaries",
-            value=DICTIONARIES.k,
-            key="match.k",
-            persist_state="session",
-            help="Atoms per token while they grow.",
-        )
+        with left:
+            k = kept.number(
+                "k",
+                "k of ITDA's dictionaries",
+                DICTIONARIES.k,
+                key="match.k",
+                help="Atoms per token while they grow.",
+            )
         how = model_settings.loading("match")
     field_faults.beside("k", *model_settings.FIELDS)
-    return Asked(models, corpus, tokens, layers, int(k), how)
+    return Asked(models, corpus, tokens, layers, k, how)
 
 
 def _layers(text: str) -> str:

@@ -28,12 +28,14 @@ def page(frame: shell.Shell) -> None:
         f"The layers of several models compared on the same tokens by each measure ({_MEASURES}), and how often each "
         "finds the same layer of another model."
     )
+    complaints = st.container()
     form, cost = st.columns([5, 3], gap="large")
     with form:
         field_faults = FieldFaults("match")
         asked = matching_form.form(frame.entries, field_faults)
-    shell.complain()
-    frame.share({"show": "measures", **address.held(matching_form.ADDRESS)})
+    with complaints:
+        shell.complain()
+    frame.share({"show": "measures", **address.held(matching_form.ADDRESS)}, form=MATCHING.name)
     with cost:
         job_form.finish(frame, MATCHING, asked, field_faults, matching_form.cost)
     job_watch.all_jobs(MATCHING)

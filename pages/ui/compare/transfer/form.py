@@ -21,13 +21,16 @@ from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
 from itda_core.text.corpus_kinds import A_FILE
 from pages.ui.components.printable import visible
 from pages.ui.evaluate.form import whole_numbers
-from pages.ui.forms import dictionary_choice, job_form, model_settings
+from pages.ui.forms import dictionary_choice, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
 from pages.ui.frame import address, beforehand, meaning
 from pages.ui.frame.address import Listed
 
-ADDRESS = ("from", "labels", "into", "layers", "k", "tokens", "draws")
+ADDRESS = (
+    *("from", "labels", "into", "layers", "k", "tokens", "draws", "corpus", "held_out", "method"),
+    *model_settings.ADDRESS,
+)
 _FROM, _INTO = "transfer.from", "transfer.into"
 _MOST_TOKENS, _MOST_DRAWS = 10**8, 100
 
@@ -177,11 +180,7 @@ def _forget_labels() -> None:
 
 def _text(name: str, label: str, placeholder: str, help: str) -> str:
     """Nothing means the default, which `placeholder` names."""
-    key = f"transfer.{name}"
-    address.arrive(name, key, str, "")
-    given = st.text_input(label, key=key, placeholder=placeholder, help=help).strip()
-    address.leave(name, key, given, "")
-    return given
+    return kept.text(name, label, key=f"transfer.{name}", placeholder=placeholder, help=help)
 
 
 def _number(name: str, label: str, bounds: tuple[int, int], default: int, help: str) -> int:
@@ -194,31 +193,33 @@ def _number(name: str, label: str, bounds: tuple[int, int], default: int, help: 
 
 def _more_settings() -> _More:
     left, middle, right = st.columns(3)
-    corpus = left.text_input(
-        "Where the labels' text is now",
-        key="transfer.corpus",
-        persist_state="session",
-        placeholder="where the labels say",
-        help="A file that has moved since the dictionaries were built; its text must be the same.",
-    )
-    held_out = middle.text_input(
-        "Measure on another text",
-        key="transfer.held_out",
-        persist_state="session",
-        placeholder="what follows the labels' own",
-        help=f"demo, {A_FILE}, or hf:NAME.",
-    )
-    method = right.selectbox(
-        "Pursuit",
-        METHODS,
-        index=None,
-        format_func=str.upper,
-        key="transfer.method",
-        persist_state="session",
-        placeholder="the labels' own",
-        help="How the atoms of a token are found, the same for all dictionaries.",
-    )
-    return _More(method, corpus.strip(), held_out.strip(), model_settings.loading("transfer"))
+    with left:
+        corpus = kept.text(
+            "corpus",
+            "Where the labels' text is now",
+            key="transfer.corpus",
+            placeholder="where the labels say",
+            help="A file that has moved since the dictionaries were built; its text must be the same.",
+        )
+    with middle:
+        held_out = kept.text(
+            "held_out",
+            "Measure on another text",
+            key="transfer.held_out",
+            placeholder="what follows the labels' own",
+            help=f"demo, {A_FILE}, or hf:NAME.",
+        )
+    with right:
+        method = kept.optional_choice(
+            "method",
+            "Pursuit",
+            METHODS,
+            format_func=str.upper,
+            key="transfer.method",
+            placeholder="the labels' own",
+            help="How the atoms of a token are found, the same for all dictionaries.",
+        )
+    return _More(method, corpus, held_out, model_settings.loading("transfer"))
 
 
 def cost(request: TransferRequest, faults: Faults) -> None:

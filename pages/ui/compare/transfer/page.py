@@ -34,12 +34,15 @@ def page(frame: shell.Shell) -> None:
         notice("There are no labels yet.", step="Train a dictionary.", key="transfer.none")
         frame.share({"show": "transfer"})
         return
+    complaints = st.container()
     form, cost = st.columns([5, 3], gap="large")
     with form:
         field_faults = FieldFaults("transfer")
         asked = transfer_form.form(usable, field_faults)
-    shell.complain()
-    frame.share({"show": "transfer", **address.held(transfer_form.ADDRESS), "into": asked.into})
+    with complaints:
+        shell.complain()
+    values = {"show": "transfer", **address.held(transfer_form.ADDRESS), "into": asked.into}
+    frame.share(values, form=TRANSFER.name)
     with cost:
         job_form.finish(frame, TRANSFER, asked, field_faults, transfer_form.cost)
     job_watch.all_jobs(TRANSFER)

@@ -1,0 +1,1 @@
+"""What an atom does: which atoms a prediction rests on, and what changes when one of them is changed."""

@@ -1,0 +1,93 @@
+"""`itda steer` and `itda attribute`, as people and as programs read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+PROMPT = "The bread was still warm when she came home."
+DICTIONARY = "demo-0-L3-consensus"
+
+
+def test_attribution_gives_the_contracts_keys(itda: Cli) -> None:
+    code, out, err = itda("attribute", DICTIONARY, "demo-0-L4-consensus", "--prompt", PROMPT, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    wanted = {"model", "prompt", "token", "target", "against", "value", "parts", "error", "mean", "sum", "checked"}
+    assert wanted | {"rank_correlation"} <= set(found)
+    assert len(found["sum"]) == len(found["rank_correlation"]) == 2
+    for i, layer in enumerate((3, 4)):
+        parts = [one["effect"] for name in ("parts", "error", "mean") for one in found[name] if one["layer"] == layer]
+        assert sum(parts) == pytest.approx(found["sum"][i], abs=1e-5 * sum(map(abs, parts)))
+
+
+def test_attribution_for_people(itda: Cli) -> None:
+    code, out, err = itda("attribute", DICTIONARY, "--prompt", "The \x1b[31mdog\n[bold]ran", "--check", 3)
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert "if removed" in out
+    assert "3 strongest" in out
+
+
+def test_steering_gives_the_contracts_keys_and_the_same_again(itda: Cli) -> None:
+    asked = ["--atom", "12,40", "--strength", "0.3", "--unit", "norm", "--add", "--where", "all", "--new-tokens", 8]
+    told = []
+    for seed in (1, 1, 2):
+        options = ["--temperature", 1.5, "--seed", seed, "--json"]
+        code, out, err = itda("steer", DICTIONARY, "--prompt", PROMPT, *asked, *options)
+        assert (code, err) == (0, "")
+        told.append(json.loads(out))
+    found = told[0]
+    wanted = {"model", "dictionary", "prompt", "atoms", "strength", "unit", "where", "before", "after", "kl", "seed"}
+    assert wanted | {"reconstruction_only", "loss_before", "loss_after"} <= set(found)
+    assert found["atoms"] == [12, 40]
+    assert set(found["before"]) == set(found["after"]) == {"predictions", "text"}
+    assert found == told[1]
+    assert found["before"]["text"] != told[2]["before"]["text"]
+    assert found["kl"] > 0
+
+
+def test_steering_for_people(itda: Cli) -> None:
+    code, out, err = itda("steer", DICTIONARY, "--prompt", PROMPT, "--atom", 3, "--strength", 2, "--unit", "norm")
+    assert (code, err) == (0, "")
+    assert "half its norm" in out
+    assert "Loss on the prompt" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["steer", DICTIONARY, "--atom", "x", "--strength", 0], "number of an atom"),
+        (["steer", DICTIONARY, "--atom", "99999", "--strength", 0], "no atom 99999"),
+        (["steer", DICTIONARY, "--atom", "1", "--strength", 1, "--unit", "max"], "index"),
+        (["steer", DICTIONARY, "--atom", "1", "--strength", "nan"], "strength"),
+        (["steer", DICTIONARY, "--atom", "1", "--strength", 0, "--where", "here"], "unknown"),
+        (["steer", DICTIONARY, "--atom", "1", "--strength", 0, "--new-tokens", -3], "cannot be written"),
+        (["attribute", DICTIONARY, "demo-1-L3"], "built on"),
+        (["attribute", DICTIONARY, "--target", "several words here"], "several tokens"),
+        (["attribute", DICTIONARY, "--token", 999], "does not exist"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_sentence(itda: Cli, arguments: list[object], said: str) -> None:
+    code, out, err = itda(*arguments, "--prompt", PROMPT)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_an_encoder_has_no_next_token(itda: Cli, model_folder_of, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join(["The small dog ran home again."] * 40))
+    folder = model_folder_of("bert")
+    options = ["--layers", 1, "--corpus", text, "--tokens", 200, "--context", 32, "--k", 4, "--device", "cpu", "--json"]
+    code, out, _ = itda("train", folder, *options)
+    assert code == 0
+    path = json.loads(out)["dictionaries"][0]["path"]
+    for command in (["attribute", path], ["steer", path, "--atom", 0, "--strength", 0]):
+        code, _, err = itda(*command, "--prompt", "The small dog")
+        assert code == 2
+        assert "predicts no next token" in err
