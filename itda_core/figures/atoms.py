@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from itda_core.figures.charts import INDIGO, LINES, style
-from itda_core.printable import visible
+from itda_core.printable import visible, visible_token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,6 +100,31 @@ def kinds(stretches: Sequence[Stretch], *, most: int = 12, height: int = _HEIGHT
     style(figure, y_title="", height=max(height, 20 * len(shown) + 60))
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[escape(name) for name in names], showgrid=False)
     figure.update_xaxes(title="share of tokens", tickformat="~%", rangemode="tozero", nticks=5)
+    return figure
+
+
+def logits(
+    raised: Sequence[tuple[str, float]], lowered: Sequence[tuple[str, float]], *, height: int = 460
+) -> go.Figure:
+    """By how much tokens' logits change per 1 of the coefficient: the most raised on top, the most lowered at the
+    bottom.
+    """
+    import plotly.graph_objects as go
+
+    shown = [*raised, *reversed(lowered)][::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h",
+        y=list(range(len(shown))),
+        x=[value for _, value in shown],
+        marker={"color": [INDIGO if value >= 0 else NEGATIVE for _, value in shown]},
+        customdata=[escape(visible_token(token)) for token, _ in shown],
+        hovertemplate="%{customdata}: %{x:+.3f}<extra></extra>",
+    )
+    style(figure, y_title="", height=min(height, 21 * len(shown) + 60))
+    names = [escape(_cut(visible_token(token))) for token, _ in shown]
+    figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=names, showgrid=False)
+    figure.update_xaxes(title="change of the logit per 1 of the coefficient", nticks=5)
     return figure
 
 
