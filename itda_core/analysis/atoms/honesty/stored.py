@@ -1,0 +1,151 @@
+"""What was found of a dictionary's labels, kept beside the index that it was found in.
+
+`honesty.parquet` has one row per atom: its grade, the measures over its strongest quarter (`same_token_share` and so
+on), and the counts per bin, from which all else follows. `honesty.json` has the summary, the method's version and the
+digest of the table; it is written last, so that a table without it is not there yet.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from itda_core.analysis.atoms.honesty.context_vectors import Contexts
+from itda_core.analysis.atoms.honesty.drawn import BINS
+from itda_core.analysis.atoms.honesty.grades import GRADES, grades, of_dictionary
+from itda_core.analysis.atoms.honesty.honesty import Known, measure
+from itda_core.analysis.atoms.honesty.tallies import MEASURES, METHOD_VERSION, Shares, Tallies
+from itda_core.errors import UserError
+from itda_core.files import read_json, shown
+from itda_core.files.reading import read_bytes
+from itda_core.files.writing import finite, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from itda_core.analysis.atoms.index import AtomIndex
+    from itda_core.dictionaries import AtomLabel
+
+TABLE, SUMMARY = "honesty.parquet", "honesty.json"
+_FORMAT = "itda-label-honesty"
+_MOST_BYTES = 4_096  # per atom
+
+
+def measure_and_store(
+    index: AtomIndex, labels: Sequence[AtomLabel], truth: Known | None = None, contexts: Contexts | None = None
+) -> Generator[float, None, Tallies]:
+    """As `honesty.measure`; what it finds is kept with `index`, in place of what was there.
+
+    Raises UserError for a damaged index, and where the folder cannot be written or the disk is full.
+    """
+    tallies = yield from measure(index, labels, truth, contexts)
+    store(index, tallies)
+    return tallies
+
+
+def store(index: AtomIndex, tallies: Tallies) -> None:
+    """Keep `tallies` with the index. Raises UserError where it cannot be written."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(_table(tallies), buffer, compression="zstd")
+    content = buffer.getvalue()
+    about = {
+        "format": _FORMAT,
+        **_belongs_to(index),
+        "digest": sha256(content).hexdigest(),
+        "summary": finite(asdict(of_dictionary(tallies))),
+    }
+    (index.folder / SUMMARY).unlink(missing_ok=True)
+    write_bytes(index.folder / TABLE, content)
+    write_json(index.folder / SUMMARY, about)
+
+
+def stored_summary(index: AtomIndex) -> dict[str, Any] | None:
+    """The summary alone: `grades.DictionaryHonesty` as JSON has it; None as `stored` gives it."""
+    about = _about(index)
+    return None if about is None else about["summary"]
+
+
+def stored(index: AtomIndex) -> Tallies | None:
+    """What is kept with `index`; None where nothing is, or only of another version of the method, or of another index
+    that lay in the folder. Raises UserError for damage.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    about = _about(index)
+    if about is None:
+        return None
+    path = index.folder / TABLE
+    content = read_bytes(path, _MOST_BYTES * (1 + index.description.n_atoms)) if path.exists() else b""
+    if sha256(content).hexdigest() != about.get("digest"):
+        raise _damaged(index, TABLE)
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        lists = {name: _matrix(table.column(name)) for name in table.column_names if name.startswith(("of_", "by_"))}
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise _damaged(index, TABLE) from error
+    summary = about["summary"]
+    tallies = Tallies(lists["of_entries"], lists["of_examples"], summary["contexts"], summary["near"])
+    for name in MEASURES:
+        if f"by_{name}" in lists:
+            tallies.matches[name] = lists[f"by_{name}"].astype(np.float32)
+            tallies.chances[name] = lists[f"by_chance_{name}"].astype(np.float32)
+            tallies.defined[name] = table.column(f"defined_{name}").to_numpy()
+    return tallies
+
+
+def _about(index: AtomIndex) -> dict[str, Any] | None:
+    """What honesty.json says, where it is of this index and of this version."""
+    path = index.folder / SUMMARY
+    if not path.exists():
+        return None
+    about = read_json(path, strict=True)
+    if not isinstance(about, dict) or not isinstance(about.get("summary"), dict):
+        raise _damaged(index, SUMMARY)
+    if any(about.get(name) != value for name, value in {"format": _FORMAT, **_belongs_to(index)}.items()):
+        return None
+    return about
+
+
+def _belongs_to(index: AtomIndex) -> dict[str, Any]:
+    about = index.description
+    return {"method_version": METHOD_VERSION, "dictionary": about.dictionary, "index_created": about.created}
+
+
+def _table(tallies: Tallies) -> Any:
+    import pyarrow as pa
+
+    numbers = grades(tallies)
+    columns: dict[str, Any] = {
+        "atom": pa.array(np.arange(len(numbers), dtype=np.int32)),
+        "grade": pa.array([GRADES[i] for i in numbers]),
+        "of_entries": _lists(tallies.entries),
+        "of_examples": _lists(tallies.examples),
+    }
+    for name in MEASURES:
+        if (found := tallies.shares(name)) is not None:
+            for part, values in zip(Shares._fields, found, strict=True):
+                columns[f"{name}_{part}"] = pa.array(values.astype(np.float32), from_pandas=True)  # NaN is null
+            columns[f"by_{name}"] = _lists(tallies.matches[name])
+            columns[f"by_chance_{name}"] = _lists(tallies.chances[name])
+            columns[f"defined_{name}"] = pa.array(tallies.defined[name])
+    return pa.table(columns)
+
+
+def _lists(matrix: np.ndarray) -> Any:
+    import pyarrow as pa
+
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), BINS)
+
+
+def _matrix(column: Any) -> np.ndarray:
+    return column.combine_chunks().flatten().to_numpy().reshape(-1, BINS)
+
+
+def _damaged(index: AtomIndex, name: str) -> UserError:
+    return UserError(f"{shown(index.folder / name)} is damaged; measure the labels' honesty again.")
