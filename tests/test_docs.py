@@ -18,7 +18,7 @@ DOCUMENTS = [
     *sorted((ROOT / "assets" / "docs").glob("*.md")),
 ]
 BY_NAME = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-GROUPS = ("library", "jobs", "bench")  # words behind which another names the command
+GROUPS = ("library", "jobs", "atoms", "bench")  # words behind which another names the command
 TREES = ("itda_core", "pages", "assets")  # folders of code in them have a row; those of tests mirror them
 
 Help = Callable[[tuple[str, ...]], str]

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from itda_core.cli.app import app
+from itda_core.cli.atoms import atoms
 from itda_core.cli.bench import bench
 from itda_core.cli.compare import compare
 from itda_core.cli.evaluate import evaluate
@@ -36,10 +37,12 @@ cli = group("Read a language model's activations as sparse sums of activations t
 for command in (app, train, decompose, steer, attribute, evaluate, match, compare, transfer, plan):
     cli.command()(command)
 for kind in KINDS.values():
-    if kind.name not in {command.callback.__name__ for command in cli.registered_commands if command.callback}:
+    (name, *grouped) = kind.command  # those of a group are where the group is
+    if not grouped and name not in {one.callback.__name__ for one in cli.registered_commands if one.callback}:
         cli.command()(command_for(kind))
 cli.add_typer(library, name="library")
 cli.add_typer(jobs, name="jobs")
+cli.add_typer(atoms, name="atoms")
 cli.add_typer(bench, name="bench")
 
 
@@ -112,7 +115,7 @@ def _within_reason(command: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-for _group in (cli, library, bench, jobs):
+for _group in (cli, library, atoms, bench, jobs):
     for _command in _group.registered_commands:
         assert _command.callback is not None, "commands are made of functions"
         _command.callback = _within_reason(_command.callback)

@@ -55,7 +55,7 @@ def outcome_of(request: JobRequest, *, job: Path | None, as_json: bool) -> Any:
         with stdout_for_json(as_json), StopRequest(), training_line() as line:
             if job is not None:
                 return work_for_job(job, request, on_step=line.step)
-            return kind.do(request, on_step=line.step, on_progress=_shown_on(line))
+            return kind.do(request, on_step=line.step, on_progress=shown_on(line))
     except (KeyboardInterrupt, Interrupted):
         article = "an" if kind.noun[0] in "aeiou" else "a"
         typer.echo(f"Interrupted; {article} {kind.noun} cannot be continued, only begun again.", err=True)
@@ -76,7 +76,7 @@ def command_for(kind: JobKind[Any, Any]) -> Callable[..., None]:
     return asks_for(kind.request, ())(command)
 
 
-def _shown_on(line: TrainingLine) -> Callable[[Any], None]:
+def shown_on(line: TrainingLine) -> Callable[[Any], None]:
     """What shows a progress on the line, and says each of its notes once."""
     n_shown = 0
 

@@ -62,9 +62,7 @@ def positions(stretches: Sequence[Stretch], *, height: int = _HEIGHT) -> go.Figu
         x=list(range(len(stretches))),
         y=[stretch.share for stretch in stretches],
         marker={"color": INDIGO},
-        customdata=[
-            [name, f"{one.uses:,}", f"{one.tokens:,}"] for name, one in zip(names, stretches, strict=True)
-        ],
+        customdata=[[name, f"{one.uses:,}", f"{one.tokens:,}"] for name, one in zip(names, stretches, strict=True)],
         hovertemplate="positions %{customdata[0]}<br>%{y:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
     )
     style(figure, y_title="share of tokens", height=height)
@@ -87,9 +85,7 @@ def kinds(stretches: Sequence[Stretch], *, most: int = 12, height: int = _HEIGHT
         y=list(range(len(shown))),
         x=[one.share for one in shown],
         marker={"color": INDIGO},
-        customdata=[
-            [escape(visible(one.name)), f"{one.uses:,}", f"{one.tokens:,}"] for one in shown
-        ],
+        customdata=[[escape(visible(one.name)), f"{one.uses:,}", f"{one.tokens:,}"] for one in shown],
         hovertemplate="%{customdata[0]}<br>%{x:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
     )
     style(figure, y_title="", height=max(height, 20 * len(shown) + 60))

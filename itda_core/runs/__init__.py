@@ -5,8 +5,11 @@ from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.run import evaluate_dictionaries, measure
 from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.home import home
+from itda_core.runs.indexing.request import IndexRequest
+from itda_core.runs.indexing.run import index_dictionary
+from itda_core.runs.indexing.status import IndexStatus
 from itda_core.runs.jobs.jobs import Job, Jobs
-from itda_core.runs.jobs.kinds import EVALUATION, MATCHING, TRAINING, TRANSFER, JobKind
+from itda_core.runs.jobs.kinds import EVALUATION, INDEXING, MATCHING, TRAINING, TRANSFER, JobKind
 from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.layers import format_layers, parse_layers
 from itda_core.runs.library import BUNDLED, Library, LibraryEntry
@@ -27,12 +30,15 @@ from itda_core.runs.verify import LabelCheck, Verification, corpus_of, verify
 __all__ = [
     "BUNDLED",
     "EVALUATION",
+    "INDEXING",
     "MATCHING",
     "TRAINING",
     "TRANSFER",
     "Estimate",
     "EvaluateRequest",
     "EvaluationStatus",
+    "IndexRequest",
+    "IndexStatus",
     "Interrupted",
     "Job",
     "JobKind",
@@ -57,6 +63,7 @@ __all__ = [
     "evaluate_dictionaries",
     "format_layers",
     "home",
+    "index_dictionary",
     "machine",
     "match_models",
     "measure",

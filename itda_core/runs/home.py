@@ -6,12 +6,17 @@ from pathlib import Path
 
 from itda_core.files.home import home
 
-__all__ = ["activations_folder", "checkpoints_folder", "home", "jobs_folder", "library_folder"]
+__all__ = ["activations_folder", "checkpoints_folder", "home", "indices_folder", "jobs_folder", "library_folder"]
 
 
 def library_folder() -> Path:
     """The dictionaries, one folder each."""
     return home() / "library"
+
+
+def indices_folder() -> Path:
+    """The atom indices, one folder per dictionary, called by its identity."""
+    return home() / "indices"
 
 
 def jobs_folder() -> Path:

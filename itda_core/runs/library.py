@@ -17,9 +17,10 @@ from itda_core.errors import UserError
 from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, stamp, sweep, sync_folder
 from itda_core.files.paths import expanded, storable
 from itda_core.runs.archive import DICTIONARY_FILES, archived_notes, copy_folder, export_zip, extract_zip
-from itda_core.runs.home import library_folder
-from itda_core.runs.names import MOST_BYTES, check_name, cleaned
 from itda_core.runs.atoms.notes import add_notes
+from itda_core.runs.home import library_folder
+from itda_core.runs.indexing.indices import remove_all_of
+from itda_core.runs.names import MOST_BYTES, check_name, cleaned
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary
@@ -139,8 +140,11 @@ class Library:
         return target
 
     def remove(self, reference: str) -> None:
-        """Delete a dictionary of the library (of a link only the link). A reader sees it whole or not at all."""
+        """Delete a dictionary of the library (of a link only the link), and its atom indices unless there is a copy of
+        it. A reader sees it whole or not at all.
+        """
         path = self._own(reference, "removed")
+        identity = _entry(path).identity
         with explained(path):
             if path.is_symlink() or not path.is_dir():
                 path.unlink()
@@ -151,6 +155,8 @@ class Library:
                     shutil.rmtree(hidden / path.name)
             sync_folder(self.folder)
         sweep(self.folder)
+        if identity is not None and all(entry.identity != identity for entry in self.entries()):
+            remove_all_of(identity)
 
     def import_(self, source: str | Path, name: str | None = None, *, revision: str | None = None) -> Path:
         """Add a dictionary from a folder, a zip file or a Hugging Face id, checked before it appears.

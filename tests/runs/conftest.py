@@ -50,8 +50,8 @@ def worker_here(monkeypatch: pytest.MonkeyPatch, itda: Cli) -> Callable[[Job], t
         return SimpleNamespace(pid=os.getpid(), poll=lambda: 0)
 
     def work(job: Job) -> tuple[int, str, str]:
-        *python, kind = commands[-1][1:4]
-        assert (python, kind, commands[-1][-1]) == (["-m", "itda_core"], job.kind.name, str(job.folder))
+        words = ["-m", "itda_core", *job.kind.command]
+        assert (commands[-1][1 : 1 + len(words)], commands[-1][-1]) == (words, str(job.folder))
         return itda(*commands.pop()[3:])
 
     monkeypatch.setattr(jobs, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))

@@ -87,7 +87,7 @@ class Jobs:
         a job of this kind cannot go further.
         """
         kind = kind_of(request)
-        if further and not kind.continues:
+        if further and not kind.goes_further:
             raise UserError(f"Only a training can go further; start a new {kind.noun}.")
         now = datetime.datetime.now(datetime.UTC)
         asked = request.resolved()
@@ -290,7 +290,7 @@ class Job(Generic[R, S]):
             with (self.folder / LOG).open("ab") as log:
                 child = subprocess.Popen(
                     [
-                        *(sys.executable, "-m", "itda_core", self.kind.name, *self.request.arguments()),
+                        *(sys.executable, "-m", "itda_core", *self.kind.command, *self.request.arguments()),
                         *(["--resume"] if resume and self.kind.continues else []),
                         *("--job", str(self.folder)),
                     ],

@@ -17,6 +17,8 @@ from typing import Any, Generic, TypeVar
 
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.indexing.request import IndexRequest
+from itda_core.runs.indexing.status import IndexStatus
 from itda_core.runs.jobs.request_fields import JobRequest
 from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.matching.request import MatchRequest
@@ -32,9 +34,9 @@ S = TypeVar("S", bound=JobStatus)
 
 @dataclass(frozen=True)
 class JobKind(Generic[R, S]):
-    """One kind of job. Its worker is `itda NAME ARGUMENTS --job FOLDER`."""
+    """One kind of job. Its worker is `itda COMMAND ARGUMENTS --job FOLDER`, with the request's COMMAND."""
 
-    name: str  # the command of the command line that does the work
+    name: str  # by which jobs of this kind are known in their folders
     noun: str  # what such a job is, for people
     request: type[R]
     status: type[S]
@@ -48,6 +50,12 @@ class JobKind(Generic[R, S]):
     estimate: str
     form: Mapping[str, str] = field(default_factory=dict)  # the address of an empty form on that page
     generates: bool = True
+    goes_further: bool = False  # whether a new job can go on from what finished ones have left in the library
+
+    @property
+    def command(self) -> list[str]:
+        """The words of the command of the command line that does the work."""
+        return self.request.COMMAND.split()
 
     def do(
         self,
@@ -86,6 +94,7 @@ TRAINING = JobKind(
     doing="Training",
     page="Train",
     generates=False,
+    goes_further=True,
 )
 EVALUATION = JobKind(
     name="evaluate",
@@ -123,8 +132,19 @@ TRANSFER = JobKind(
     form={"show": "transfer"},
     generates=False,
 )
+INDEXING = JobKind(
+    name="index",
+    noun="atom index",
+    request=IndexRequest,
+    status=IndexStatus,
+    continues=True,
+    work="itda_core.runs.indexing.run:index_dictionary",
+    estimate="itda_core.runs.indexing.cost:index_seconds",
+    doing="Indexing atoms",
+    page="Evaluate",
+)
 KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType(
-    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER)}
+    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER, INDEXING)}
 )
 
 

@@ -57,7 +57,8 @@ def check_read(results: Any, identities: Mapping[str, str]) -> None:
     name just as the work began. results: what the work has found; only those that say an identity count.
     """
     wanted = set(identities.values())
-    for result in results if isinstance(results, tuple) and wanted else ():
+    several = results if isinstance(results, tuple) else (results,)
+    for result in several if wanted else ():
         read = getattr(result, "identity", None)
         if read is not None and read not in wanted:
             raise UserError(

@@ -131,7 +131,7 @@ def layers_option(help: str, **more: Any) -> Option:
 class JobRequest:
     """The request for a job: the same for the command line, a page and a job's worker."""
 
-    COMMAND: ClassVar[str]  # the command of the command line that does it
+    COMMAND: ClassVar[str]  # the command of the command line that does it; with a group, as in "atoms index"
     CALLED: ClassVar[str]  # the name of such a request in messages
     WRITTEN: ClassVar[tuple[str, ...]]  # the options in the order in which `arguments` writes them
 
@@ -164,12 +164,16 @@ class JobRequest:
     def references(self) -> tuple[str, ...]:
         """The dictionaries it names, by name or folder, each once."""
         named = (getattr(self, name) for name, option in _options(type(self)).items() if option.dictionaries)
-        return tuple(dict.fromkeys(one for several in named for one in several))
+        return tuple(dict.fromkeys(one for several in named for one in _each(several)))
 
     def with_references(self, instead: Mapping[str, str]) -> Self:
         """The same request with other names or folders of these dictionaries."""
         named = [name for name, option in _options(type(self)).items() if option.dictionaries]
-        changed = {name: tuple(instead.get(one, one) for one in getattr(self, name)) for name in named}
+        changed: dict[str, Any] = {}
+        for name in named:
+            several = getattr(self, name)
+            placed = tuple(instead.get(one, one) for one in _each(several))
+            changed[name] = placed[0] if isinstance(several, str) else placed
         return replace(self, **changed)  # pyright: ignore[reportArgumentType]  (each kind of request is a dataclass)
 
     def resolved(self) -> Self:
@@ -193,7 +197,11 @@ class JobRequest:
 
     def command(self) -> str:
         """The same work as a line for a terminal."""
-        return shlex.join(["itda", self.COMMAND, *self.arguments()])
+        return shlex.join(["itda", *self.COMMAND.split(), *self.arguments()])
+
+
+def _each(several: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (several,) if isinstance(several, str) else several
 
 
 def settings(kind: type[JobRequest]) -> dict[str, Setting]:

@@ -68,11 +68,13 @@ def work_for_job(
     if kind.continues:
         more |= {
             "resume": resume,
-            "further": Job(folder).further,
             "work": folder / WORK,
-            "on_note": note,
             "should_stop": lambda: should_stop() or reporter.cancelled(),
         }
+    if kind.continues and not kind.generates:  # the progresses of a generator have their notes
+        more["on_note"] = note
+    if kind.goes_further:
+        more["further"] = Job(folder).further
     with ending(reporter):
         outcome = kind.do(placed(request, identities), on_step=step, on_progress=progress, **more)
         check_read(outcome, identities)

@@ -42,7 +42,11 @@ def exports(entry: LibraryEntry, rows: AtomRows, notes: Notes, atoms: list[int])
 
     def values(atom: int) -> list[object]:
         texts = [rows.token[atom], rows.before[atom], rows.after[atom], rows.document[atom]]
-        numbers = [int(rows.labels[atom]), float(rows.error[atom]), *(float(rows.used[name][atom]) for name in rows.used)]
+        numbers = [
+            int(rows.labels[atom]),
+            float(rows.error[atom]),
+            *(float(rows.used[name][atom]) for name in rows.used),
+        ]
         note = notes.of(atom)
         return [atom, int(rows.order[atom]), *texts, *numbers, note.star, note.text]
 

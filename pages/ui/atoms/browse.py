@@ -138,7 +138,12 @@ def _filtered(key: DictionaryKey, rows: AtomRows, notes: Notes, among: np.ndarra
             help="Capitals and accents make no difference.",
         )
         st.segmented_control(
-            "Which atoms", list(offered), format_func=offered.__getitem__, key=_ONLY, required=True, on_change=first_page
+            "Which atoms",
+            list(offered),
+            format_func=offered.__getitem__,
+            key=_ONLY,
+            required=True,
+            on_change=first_page,
         )
     address.leave("find", _FIND, st.session_state[_FIND], "")
     address.leave("only", _ONLY, st.session_state[_ONLY], "all")

@@ -115,4 +115,6 @@ def _open(key: DictionaryKey, index_of: IndexKey, token: int) -> None:
     except UserError as error:
         problem(error, key="atoms.open.problem")
         return
-    navigation.open_page("Decompose", {"prompt": place.prompt, "token": place.token, "atom": st.session_state["atoms.atom"]})
+    navigation.open_page(
+        "Decompose", {"prompt": place.prompt, "token": place.token, "atom": st.session_state["atoms.atom"]}
+    )

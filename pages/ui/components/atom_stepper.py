@@ -11,7 +11,9 @@ from pages.ui.components.component import component
 _component = component("atom_stepper")
 
 
-def atom_stepper(atom: int, count: int, *, random: Sequence[int] = (), on_pick: Callable[[int], None], key: str) -> None:
+def atom_stepper(
+    atom: int, count: int, *, random: Sequence[int] = (), on_pick: Callable[[int], None], key: str
+) -> None:
     """Draws where `atom` stands among `count`; `on_pick` gets the one to go to. random: from which one is drawn."""
 
     def picked() -> None:

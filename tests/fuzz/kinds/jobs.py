@@ -26,6 +26,8 @@ from itda_core.files import write_json
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.indexing.request import IndexRequest
+from itda_core.runs.indexing.status import IndexMade, IndexStatus
 from itda_core.runs.jobs import jobs
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import KINDS as JOB_KINDS
@@ -73,6 +75,7 @@ def _statuses() -> list[tuple[Any, Any]]:
         (MeasureResult("itda", MatchAccuracy(0.75, 0.5, 8, 4, (0.1, 0.9)), square, 0.5),),
         {"k": 8},
     )
+    indexed = IndexMade("/x", "/library/a", "0" * 64, "demo", "held-out", 100, 3, 800, 1, 5000, 1.5)
     ran: dict[str, Any] = {"step": "at it", "tokens": 100, "total": 200, "seconds": 1.5, "eta": 2.0, "notes": ("n",)}
     return [
         (
@@ -90,6 +93,7 @@ def _statuses() -> list[tuple[Any, Any]]:
             EvaluateRequest(("a", "b"), ks=(4, 8), methods=("mp",)),
             EvaluationStatus("running", **ran, share=0.5, results=(measured, replace(measured, k=16, layer=3))),
         ),
+        (IndexRequest("a", corpus="demo"), IndexStatus("done", **ran, share=1.0, index=indexed)),
         (MatchRequest(("demo:0", "demo:1"), "demo"), MatchStatus("done", **ran, share=1.0, table=matched)),
         (
             TransferRequest(("a", "b"), ModelSpec("demo:1"), ks=(4, 8)),

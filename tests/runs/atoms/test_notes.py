@@ -12,8 +12,8 @@ import pytest
 from itda_core.errors import UserError
 from itda_core.files import writing
 from itda_core.runs.atoms import notes
-from itda_core.runs.library import Library
 from itda_core.runs.atoms.notes import Note, Notes, keep_note, path_of, read_notes
+from itda_core.runs.library import Library
 from tests.runs.samples import make_dictionary
 
 IDENTITY = "ab" * 32
@@ -55,7 +55,16 @@ def test_a_note_that_is_too_long_is_refused_and_nothing_changes() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [5, {}, {"atom": -1}, {"atom": True}, {"atom": 1, "star": 1}, {"atom": 1, "text": None}, {"atom": 2}, {"atom": 1e9}],
+    [
+        5,
+        {},
+        {"atom": -1},
+        {"atom": True},
+        {"atom": 1, "star": 1},
+        {"atom": 1, "text": None},
+        {"atom": 2},
+        {"atom": 1e9},
+    ],
     ids=str,
 )
 def test_a_damaged_row_is_left_out_and_kept_aside(row: Any) -> None:

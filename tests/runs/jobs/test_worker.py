@@ -13,7 +13,8 @@ from itda_core.comparison.matching.study import MatchProgress
 from itda_core.dictionaries import TrainProgress
 from itda_core.files import read_json, write_json
 from itda_core.models import ModelSpec
-from itda_core.runs import EvaluateRequest, Interrupted, Job, MatchRequest, TrainRequest, TransferRequest
+from itda_core.runs import EvaluateRequest, IndexRequest, Interrupted, Job, MatchRequest, TrainRequest, TransferRequest
+from itda_core.runs.indexing.run import IndexingProgress
 from itda_core.runs.jobs.kinds import KINDS, JobRequest, kind_of
 from itda_core.runs.jobs.worker import work_for_job
 from itda_core.runs.transfer.run import TransferProgress
@@ -29,6 +30,7 @@ KINDS_OF_WORK: list[tuple[JobRequest, Callable[[int], Any]]] = [
     (TrainRequest(ModelSpec("demo:0"), (0,), "demo"), training),
     (EvaluateRequest(("x",)), lambda n: EvaluationProgress("measuring", n / 100, n, 2.0, 2.0, (), (MEASURED,) * n)),
     (MatchRequest(("demo:0", "demo:1"), "demo"), lambda n: MatchProgress("demo:0", n / 100, n, 2.0)),
+    (IndexRequest("x"), lambda n: IndexingProgress("encoding", n / 100, n, 2.0, 2.0)),
     (TransferRequest(("x",), ModelSpec("demo:0")), lambda n: TransferProgress("measuring", n / 100, 2.0)),
 ]
 
@@ -47,10 +49,13 @@ def test_a_cancelled_job_tells_how_far_it_was(
     def cancel() -> None:
         write_json(tmp_path / "cancel.json", {"requested": 0, "terminated": None})
 
-    def yielded(request: JobRequest, *, on_step: Callable[[str], None]) -> Iterator[Any]:
+    def yielded(request: JobRequest, *, on_step: Callable[[str], None], **more: Any) -> Iterator[Any]:
         yield reached(20)
         cancel()
         yield reached(60)
+        if kind.continues:  # it keeps what it has, and ends by itself
+            assert more["should_stop"]()
+            raise Interrupted(60, 100)
         raise AssertionError("it was asked to stop")
 
     def told(request: JobRequest, *, on_progress: Callable[[Any], None], **more: Any) -> None:

@@ -1,0 +1,1 @@
+"""Atom indices: what is asked for, how one is made and kept, what its worker reports."""
