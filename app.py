@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.ui.frame import engine, shell
 from pages.ui.home import parts as home_parts
+from pages.ui.home.day import atom_of_the_day
 
 frame = shell.page("Home")
 frame.share({"dictionary": frame.named})
@@ -20,6 +21,7 @@ bundled = [entry for entry in engine.usable(frame.entries) if entry.bundled]
 example = frame.chosen if frame.chosen is not None and frame.chosen.bundled else engine.default_entry(bundled)
 if example is not None:
     home_parts.live_example(example)
+atom_of_the_day(frame.entries)
 
 left, right = st.columns([3, 2], gap="large")
 with left:

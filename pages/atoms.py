@@ -5,9 +5,10 @@ import streamlit as st
 from itda_core.errors import UserError
 from pages.ui.atoms import chosen
 from pages.ui.atoms.all_atoms import all_atoms
+from pages.ui.atoms.indexed import index_or_reason
 from pages.ui.atoms.one import one_atom
 from pages.ui.components.plain_text import notice
-from pages.ui.frame import atoms_engine, engine, shell
+from pages.ui.frame import engine, shell
 
 frame = shell.page("Atoms")
 if frame.chosen is None:
@@ -23,8 +24,8 @@ except UserError as error:
     shell.complain()
     shell.failed(error, key="atoms.problem")
     st.stop()
-index_of = atoms_engine.index_key(entry.identity)
 atom = chosen.arrive(key, len(dictionary))
+index_of = index_or_reason(entry, key)
 if atom is not None:
     one_atom(frame, entry, key, index_of, atom)
 else:

@@ -44,7 +44,7 @@ function drawSigned(use, top) {
   return signed;
 }
 
-function drawMore(use, unpin) {
+function drawMore(use, unpin, open) {
   const more = element('div', 'more');
   const passage = element('div', 'passage');
   passage.append(element('bdi', '', use.full_before), element('bdi', 'hit', use.token), element('bdi', '', use.full_after));
@@ -53,6 +53,12 @@ function drawMore(use, unpin) {
   const off = element('button', 'unpin', 'Unpin');
   off.type = 'button';
   off.onclick = event => { event.stopPropagation(); unpin(); };
+  if (open) {
+    const way = element('button', 'unpin way', 'Open the atom');
+    way.type = 'button';
+    way.onclick = event => { event.stopPropagation(); open(); };
+    facts.append(way);
+  }
   facts.append(off);
   more.append(passage);
   if (use.further.length) {
@@ -121,7 +127,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     row.tabIndex = pinned || (i === 0 && !data.atoms.some(u => u.atom === data.pinned)) ? 0 : -1;
     row.append(element('span', 'rank', String(i + 1)), several ? drawSeveral(use) : drawKwic(use), drawSigned(use, data.top),
       element('span', 'num', use.share), element('span', 'num id', String(use.atom)));
-    if (pinned) row.append(drawMore(use, () => pick(null)));
+    if (pinned) {
+      const open = data.opens ? () => setTriggerValue('open', { atom: use.atom, at: Date.now() }) : null;
+      row.append(drawMore(use, () => pick(null), open));
+    }
     const choose = () => pick(pinned ? null : use.atom);
     row.onclick = choose;
     row.onkeydown = event => {

@@ -34,6 +34,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const table = element('div', 'table');
   table.setAttribute('role', 'grid');
   table.setAttribute('aria-label', data.label);
+  if (data.narrow) table.classList.add('narrow');
   table.style.gridTemplateColumns = data.columns.map(column => column.width).join(' ');
   const head = element('div', 'line head');
   head.setAttribute('role', 'row');

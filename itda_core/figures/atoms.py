@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from itda_core.figures.charts import INDIGO, LINES, style
-from itda_core.printable import visible
+from itda_core.printable import visible, visible_token
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,13 @@ MOST_HOVERED = 8_000  # points; what more of them say on hover would be megabyte
 _HEIGHT = 220
 
 
-def coefficients(histogram: Histogram, *, height: int = _HEIGHT) -> go.Figure:
-    """How many tokens have the atom with a coefficient between two values, by sign; counts on a log scale."""
+def coefficients(histogram: Histogram, *, still: bool = False, height: int = _HEIGHT) -> go.Figure:
+    """How many tokens have the atom with a coefficient between two values, by sign; counts on a log scale.
+
+    still: for svg.chart, which knows no log scale: the bars are the logarithms themselves.
+    """
+    import math
+
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -38,15 +43,17 @@ def coefficients(histogram: Histogram, *, height: int = _HEIGHT) -> go.Figure:
         figure.add_bar(
             name=name,
             x=[(edges[i] + edges[i + 1]) / 2 for i in bins],
-            y=[histogram.counts[i] for i in bins],
-            width=[(edges[i + 1] - edges[i]) * 0.94 for i in bins],
+            y=[math.log10(1 + histogram.counts[i]) if still else histogram.counts[i] for i in bins],
+            width=(edges[bins[0] + 1] - edges[bins[0]]) * 0.94,  # all of one sign are as wide
             marker={"color": colour},
             customdata=[[edges[i], edges[i + 1]] for i in bins],
             hovertemplate="%{customdata[0]:+.2f} to %{customdata[1]:+.2f}<br>%{y:,} tokens<extra></extra>",
         )
-    style(figure, y_title="tokens (log)", height=height)
+    style(figure, y_title="log10(1 + tokens)" if still else "tokens (log)", height=height)
     figure.update_layout(bargap=0, showlegend=False, barmode="overlay")
     figure.update_xaxes(title="coefficient", showgrid=False)
+    if still:
+        return figure
     top = max(histogram.counts, default=1)
     figure.update_yaxes(type="log", range=[-0.3, len(str(top))], dtick=1, tickformat="~s")
     return figure
@@ -63,7 +70,9 @@ def positions(stretches: Sequence[Stretch], *, height: int = _HEIGHT) -> go.Figu
         y=[stretch.share for stretch in stretches],
         marker={"color": INDIGO},
         customdata=[[name, f"{one.uses:,}", f"{one.tokens:,}"] for name, one in zip(names, stretches, strict=True)],
-        hovertemplate="positions %{customdata[0]}<br>%{y:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
+        hovertemplate=(
+            "positions %{customdata[0]}<br>%{y:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>"
+        ),
     )
     style(figure, y_title="share of tokens", height=height)
     figure.update_xaxes(
@@ -91,6 +100,31 @@ def kinds(stretches: Sequence[Stretch], *, most: int = 12, height: int = _HEIGHT
     style(figure, y_title="", height=max(height, 20 * len(shown) + 60))
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[escape(name) for name in names], showgrid=False)
     figure.update_xaxes(title="share of tokens", tickformat="~%", rangemode="tozero", nticks=5)
+    return figure
+
+
+def logits(
+    raised: Sequence[tuple[str, float]], lowered: Sequence[tuple[str, float]], *, height: int = 460
+) -> go.Figure:
+    """By how much tokens' logits change per 1 of the coefficient: the most raised on top, the most lowered at the
+    bottom.
+    """
+    import plotly.graph_objects as go
+
+    shown = [*raised, *reversed(lowered)][::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h",
+        y=list(range(len(shown))),
+        x=[value for _, value in shown],
+        marker={"color": [INDIGO if value >= 0 else NEGATIVE for _, value in shown]},
+        customdata=[escape(visible_token(token)) for token, _ in shown],
+        hovertemplate="%{customdata}: %{x:+.3f}<extra></extra>",
+    )
+    style(figure, y_title="", height=min(height, 21 * len(shown) + 60))
+    names = [escape(_cut(visible_token(token))) for token, _ in shown]
+    figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=names, showgrid=False)
+    figure.update_xaxes(title="change of the logit per 1 of the coefficient", nticks=5)
     return figure
 
 

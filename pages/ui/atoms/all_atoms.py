@@ -10,8 +10,8 @@ from itda_core.files.csv_export import csv_text
 from itda_core.files.writing import finite
 from itda_core.runs.atoms.notes import Notes
 from itda_core.runs.library import LibraryEntry
-from pages.ui.atoms import atom_map, browse, kept
-from pages.ui.frame import atoms_engine, shell
+from pages.ui.atoms import atom_map, browse, indexed, kept
+from pages.ui.frame import shell
 from pages.ui.frame.address import kept_choice
 from pages.ui.frame.atoms_engine import AtomRows, IndexKey
 from pages.ui.frame.engine import DictionaryKey
@@ -19,7 +19,7 @@ from pages.ui.frame.engine import DictionaryKey
 
 def all_atoms(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_of: IndexKey | None) -> None:
     """The atoms of a dictionary, as a table or as a map with the table of those that a lasso holds."""
-    rows = atoms_engine.rows(key, index_of)
+    rows, index_of = indexed.rows_or_reason(key, index_of)
     notes = kept.notes_of(entry)
     shown = kept_choice("Show", "show", {"table": "Table", "map": "Map"}, key="atoms.show")
     among = atom_map.chosen_by_lasso(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -74,7 +74,7 @@ def atom_map(key: DictionaryKey, rows: AtomRows, index_of: IndexKey | None) -> N
     st.caption(f"PCA of the atoms{told}. A click opens an atom, a lasso lists those inside below.")
 
 
-def _selected(key: DictionaryKey, selection: dict) -> None:
+def _selected(key: DictionaryKey, selection: Any) -> None:
     """A click opens its atom; more than one point, or a lasso, becomes the list."""
     atoms = sorted({int(_first(point["customdata"])) for point in selection["points"]})
     if len(atoms) == 1 and not (selection.get("lasso") or selection.get("box")):
@@ -85,7 +85,7 @@ def _selected(key: DictionaryKey, selection: dict) -> None:
         forget_lasso()
 
 
-def _first(value: object) -> object:
+def _first(value: Any) -> Any:
     return value[0] if isinstance(value, (list, tuple)) else value
 
 

@@ -1,4 +1,4 @@
-"""All atoms of a dictionary: a table that is sorted and filtered on the server, and sent to the browser page by page."""
+"""All atoms of a dictionary: a table, sorted and filtered on the server, sent to the browser page by page."""
 
 from __future__ import annotations
 
@@ -177,7 +177,8 @@ def _of_sort(rows: AtomRows, notes: Notes, only: str) -> np.ndarray:
 def _sorted(rows: AtomRows, notes: Notes, atoms: np.ndarray, sort: str, down: bool) -> np.ndarray:
     """The order of `atoms` by a column; of equal ones the lower atom comes first."""
     if sort == "label":
-        order = sorted(range(len(atoms)), key=lambda i: rows.token[atoms[i]].strip().casefold(), reverse=down)
+        words = [rows.token[int(atom)].strip().casefold() for atom in atoms]
+        order = sorted(range(len(words)), key=words.__getitem__, reverse=down)
         return np.array(order, dtype=np.int64)
     if sort == "atom":
         values = rows.order.astype(np.float64)

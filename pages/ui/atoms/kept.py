@@ -38,8 +38,8 @@ def star(entry: LibraryEntry, atom: int, notes: Notes) -> None:
         on_click=_keep,
         args=(entry.identity, atom),
         kwargs={"star": not starred},
-        help="Starred atoms are marked in the table of all atoms. Stars and notes are kept on this machine and go along "
-        "when the dictionary is exported.",
+        help="Starred atoms are marked in the table of all atoms. Stars and notes are kept on this machine and go "
+        "along when the dictionary is exported.",
     )
 
 

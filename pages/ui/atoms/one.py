@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import streamlit as st
 
 from itda_core.runs.library import LibraryEntry
-from pages.ui.atoms import about, chosen, fires, kept
+from pages.ui.atoms import about, around, chosen, exports, fires, indexed, kept
 from pages.ui.atoms.own_text import own_text
 from pages.ui.components.atom_stepper import atom_stepper
 from pages.ui.frame import atoms_engine, engine, navigation, shell
@@ -17,7 +19,7 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
     """All that is known of `atom`."""
     dictionary = engine.dictionary(key)
     labels = dictionary.labels(atom)
-    found = None if index_of is None else atoms_engine.use(key, index_of, atom)
+    found = indexed.use_or_reason(key, index_of, atom)
     notes = kept.notes_of(entry)
     _ways(entry, atom, len(dictionary), notes)
     about.title(labels, dictionary, entry.name)
@@ -27,6 +29,7 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
     with left:
         about.label_in_context(labels)
         kept.note(entry, atom, notes)
+    described = None
     if found is not None and index_of is not None:
         described = atoms_engine.index(index_of, len(dictionary)).description
         with right:
@@ -36,8 +39,34 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
             about.charts(found.usage)
         else:
             about.dead(described)
+    rows, index_of = indexed.rows_or_reason(key, index_of)
+    with st.container(key="wrapping.atoms.around"):
+        columns = st.columns(2, gap="large")
+    with columns[0]:
+        around.neighbours(key, rows, atom)
+    with columns[1]:
+        writing = st.container()
+        if found is not None and found.usage.tokens and index_of is not None:
+            around.together(key, rows, index_of, atom)
     prompt = own_text(key, atom)
     frame.share({"dictionary": entry.name, "atom": atom, "prompt": prompt, **_view()})
+    with columns[0] if index_of is not None else writing:  # last, because the model may have to be loaded
+        writes = around.writes(key, index_of, atom, bundled=entry.bundled)
+    more = _more(key, index_of, atom, writes)
+    frame.export(exports.exports(entry, labels, notes.of(atom), found, described, more))
+
+
+def _more(
+    key: DictionaryKey, index_of: IndexKey | None, atom: int, writes: atoms_engine.Written | None
+) -> dict[str, object]:
+    """What else the JSON holds."""
+    found: dict[str, object] = asdict(atoms_engine.neighbours(key, atom))
+    if index_of is not None:
+        found["together"] = [asdict(one) for one in atoms_engine.together(key, index_of, atom, "lift")]
+        found["used_with"] = [asdict(one) for one in atoms_engine.together(key, index_of, atom, "tokens")]
+    if writes is not None:
+        found["writes"] = {"reason": writes.why} if writes.logits is None else asdict(writes.logits)
+    return found
 
 
 def _ways(entry: LibraryEntry, atom: int, count: int, notes: kept.Notes) -> None:
@@ -52,4 +81,4 @@ def _ways(entry: LibraryEntry, atom: int, count: int, notes: kept.Notes) -> None
 
 
 def _view() -> dict[str, object]:
-    return {name: st.query_params.get(name) for name in fires.ADDRESS}
+    return {name: st.query_params.get(name) for name in (*fires.ADDRESS, *around.ADDRESS)}

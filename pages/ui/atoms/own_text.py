@@ -12,7 +12,7 @@ from pages.ui.components.token_row import token_row
 from pages.ui.frame import address, atoms_engine, navigation
 from pages.ui.frame.engine import EXAMPLE, DictionaryKey
 
-_PROMPT, _TOKEN = "atoms.prompt", "atoms.token"
+_PROMPT = "atoms.prompt"
 
 
 def own_text(key: DictionaryKey, atom: int) -> str | None:
@@ -37,10 +37,8 @@ def own_text(key: DictionaryKey, atom: int) -> str | None:
     uses = {token.index: use.coefficient for token in tokens for use in token.atoms if use.atom == atom}
 
     def picked(index: int) -> None:
-        st.session_state[_TOKEN] = index
+        navigation.open_next("Decompose", {"prompt": prompt, "token": index, "atom": atom})
 
-    if (chosen := st.session_state.pop(_TOKEN, None)) is not None:
-        navigation.open_page("Decompose", {"prompt": prompt, "token": chosen, "atom": atom})
     with st.container(border=True):
         token_row(
             tokens,

@@ -153,6 +153,7 @@ def _ways(found: Compared, cell: tuple[int, int], owners: Sequence[int], row: An
             name = found.entries[cell[owner]].name
             side = ("first", "second")[owner]
             given = {"dictionary": name, "atom": atom}
+            navigation.link("Atoms", given, label=f"Atom {atom} of the {side}")
             navigation.link("Decompose", given, label=f"Atom {atom} of the {side} in Decompose")
 
 

@@ -29,12 +29,14 @@ def atom_list(
     note: str = "",
     unfolded: bool = False,
     on_unfold: Callable[[bool], None] | None = None,
+    on_open: Callable[[int], None] | None = None,
 ) -> None:
     """Draws `uses` under `title` and the `token` they explain, and below them the sentence `note`.
 
     A click pins an atom, a second one lets it go: `on_pick` gets its number, or None. `facts`
     says a few more things about the pinned atom, shown below its full context. `small_shares` wait behind "and 5 more"
-    unless `unfolded`; `on_unfold` is told when a reader opens or closes it.
+    unless `unfolded`; `on_unfold` is told when a reader opens or closes it. With `on_open` the pinned atom has a
+    button to its own page.
     """
     hidden = small_shares(uses, pinned)
     data = {
@@ -49,6 +51,7 @@ def atom_list(
         "small": f"each with a share below {SMALL:.0%}",
         "unfolded": unfolded,
         "note": note,
+        "opens": on_open is not None,
     }
 
     def picked() -> None:
@@ -61,7 +64,12 @@ def atom_list(
         if hit is not None and on_unfold is not None:
             on_unfold(bool(hit["open"]))
 
-    _component(data=data, key=key, on_pick_change=picked, on_unfold_change=folded)
+    def opened() -> None:
+        hit = st.session_state[key].get("open")
+        if hit is not None and on_open is not None:
+            on_open(int(hit["atom"]))
+
+    _component(data=data, key=key, on_pick_change=picked, on_unfold_change=folded, on_open_change=opened)
 
 
 def _row(use: AtomUse, small: bool, facts: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
 
 _component = component("atom_table")
+_NARROW = 5  # columns that fit into half a page
 
 
 class Column(NamedTuple):
@@ -37,17 +38,19 @@ def atom_table(
     columns: Sequence[Column],
     rows: Sequence[Row],
     *,
-    sort: str,
-    descending: bool,
     empty: str,
-    on_sort: Callable[[str], None],
     on_open: Callable[[int], None],
     key: str,
+    sort: str = "",
+    descending: bool = True,
+    on_sort: Callable[[str], None] = lambda _: None,
+    label: str = "Atoms",
 ) -> None:
-    """Draws `rows`; `on_sort` gets the name of a column, `on_open` the atom."""
+    """Draws `rows`; `on_open` gets the atom of one, `on_sort` the name of a column. label: for screen readers."""
     data: dict[str, Any] = {
-        "label": "Atoms",
+        "label": label,
         "columns": [column._asdict() for column in columns],
+        "narrow": len(columns) <= _NARROW,
         "sort": sort,
         "descending": descending,
         "empty": empty,

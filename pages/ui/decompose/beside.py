@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import streamlit as st
@@ -113,6 +114,7 @@ def column(
         note=why_fewer(there.token, other.k, other.method, non_negative=other.non_negative),
         unfolded=unfolded,
         on_unfold=parts.unfold,
+        on_open=partial(parts.open_atom, key),
     )
     return Second(other, opened)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
@@ -24,7 +26,7 @@ from pages.ui.components.printable import visible, visible_token
 from pages.ui.components.pursuit_replay import pursuit_replay
 from pages.ui.components.token_row import COLOURS, first_choice
 from pages.ui.forms.pursuit_choice import pursuit
-from pages.ui.frame import address, engine
+from pages.ui.frame import address, engine, navigation
 from pages.ui.frame.engine import EXAMPLE
 
 EXAMPLES = (
@@ -195,6 +197,11 @@ def facts_of(key: engine.DictionaryKey, shown: Decomposition, use: AtomUse) -> S
     )
 
 
+def open_atom(key: engine.DictionaryKey, atom: int) -> None:
+    """To the page of an atom; for callbacks."""
+    navigation.open_next("Atoms", {"dictionary": Path(key.path).name, "atom": atom})
+
+
 def atoms(
     key: engine.DictionaryKey, shown: Decomposition, token: TokenDecomposition, pinned: int | None, *, unfolded: bool
 ) -> None:
@@ -210,6 +217,7 @@ def atoms(
         note=why_fewer(token, shown.k, shown.method, non_negative=shown.non_negative),
         unfolded=unfolded,
         on_unfold=unfold,
+        on_open=partial(open_atom, key),
     )
 
 

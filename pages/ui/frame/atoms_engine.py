@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from itda_core.analysis import Decomposition
+    from itda_core.analysis.atoms.direct_logits import DirectLogits
     from itda_core.analysis.atoms.examples import Example, Examples
     from itda_core.analysis.atoms.index import AtomIndex
     from itda_core.analysis.atoms.layout import Layout
+    from itda_core.analysis.atoms.neighbours import Neighbours
+    from itda_core.analysis.atoms.together import Together
     from itda_core.analysis.atoms.usage import AtomUsage
-    from itda_core.dictionaries import AtomLabel
+    from itda_core.dictionaries import AtomDictionary, AtomLabel
+
+_TEXTS = 4  # windows of the index from which typical activations are taken
 
 
 class IndexKey(NamedTuple):
@@ -102,15 +107,14 @@ def in_decompose(key: DictionaryKey, index_of: IndexKey, token: int) -> Place:
     known = opened.tokens([token])
     (window,) = opened.windows(known.window)
     end = int(known.char_end[0]) - window.window_start
-    for text in (window.text, window.text[:end]):
-        try:
-            spans = engine.read_prompt(key, text).window.spans
-        except UserError as error:
-            problem = error
-            continue
-        holding = [i for i, (start, stop) in enumerate(spans) if start < end <= stop]
-        return Place(text, holding[-1] if holding else len(spans) - 1)
-    raise problem
+    text = window.text
+    try:
+        spans = engine.read_prompt(key, text).window.spans
+    except UserError:
+        text = window.text[:end]
+        spans = engine.read_prompt(key, text).window.spans
+    holding = [i for i, (start, stop) in enumerate(spans) if start < end <= stop]
+    return Place(text, holding[-1] if holding else len(spans) - 1)
 
 
 class AtomRows(NamedTuple):
@@ -139,9 +143,16 @@ def rows(key: DictionaryKey, index_of: IndexKey | None) -> AtomRows:
     frame = dictionary.provenance
     first = frame.drop_duplicates("atom").sort_values("atom")
     counts = np.bincount(frame["atom"].to_numpy(), minlength=len(dictionary))
-    texts = (first[name].tolist() for name in ("token", "context_before", "context_after", "document"))
-    used = {} if index_of is None else _used(index(index_of, len(dictionary)))
-    return AtomRows(*texts, counts, first["order"].to_numpy(), first["error"].to_numpy(), used)
+    return AtomRows(
+        token=first["token"].tolist(),
+        before=first["context_before"].tolist(),
+        after=first["context_after"].tolist(),
+        document=first["document"].tolist(),
+        labels=counts,
+        order=first["order"].to_numpy(),
+        error=first["error"].to_numpy(),
+        used={} if index_of is None else _used(index(index_of, len(dictionary))),
+    )
 
 
 def _used(opened: AtomIndex) -> dict[str, np.ndarray]:
@@ -201,6 +212,65 @@ def main_kinds(index_of: IndexKey, n_atoms: int) -> tuple[tuple[str, ...], np.nd
         known = (atoms < n_atoms) & (kinds >= 0)
         np.add.at(uses, (atoms[known].astype(np.int64), kinds[known]), 1)
     return names, np.where(uses.any(1), (uses / sizes).argmax(1), -1)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def neighbours(key: DictionaryKey, atom: int) -> Neighbours:
+    """The atoms nearest to `atom` by cosine, and the most opposite ones."""
+    from itda_core.analysis.atoms.neighbours import neighbours as found
+
+    return found(engine.dictionary(key).atoms, atom)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def together(key: DictionaryKey, index_of: IndexKey, atom: int, by: str) -> tuple[Together, ...]:
+    """The atoms used at the same tokens as `atom`. Raises UserError for a damaged index."""
+    from itda_core.analysis.atoms.together import together as found
+
+    opened = index(index_of, len(engine.dictionary(key)))
+    uses = opened.sums["positive"] + opened.sums["negative"]
+    return found(opened.codes, opened.entries(atom).token, uses, atom, by=by)
+
+
+def model_at_hand(key: DictionaryKey, *, bundled: bool) -> bool:
+    """Whether the dictionary's model is in memory, or small enough to be loaded without being asked for."""
+    return bundled or engine.holder().holds(engine.model_spec(key))
+
+
+class Written(NamedTuple):
+    """What an atom writes, or the sentence why that cannot be said."""
+
+    logits: DirectLogits | None
+    why: str = ""
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def written(key: DictionaryKey, index_of: IndexKey | None, atom: int) -> Written:
+    """The tokens whose logits `atom` raises and lowers most on the direct path. Raises UserError as loading a model.
+
+    The texts that give typical activations are windows of the index; without one, the contexts of labels.
+    """
+    from itda_core.analysis.atoms.direct_logits import DirectPath, NoDirectPath
+    from itda_core.text.windows import prompt_window
+
+    dictionary = engine.dictionary(key)
+    texts = _ordinary(dictionary, None if index_of is None else index(index_of, len(dictionary)))
+    with engine.holder().lend(engine.model_spec(key)) as model:
+        windows = [prompt_window(text, model.tokenizer, context=model.context) for text in texts]
+        try:
+            path = DirectPath(model, model.site(dictionary.spec.site, dictionary.spec.layer), windows)
+            return Written(path.of(dictionary.atoms[atom]))
+        except NoDirectPath as reason:
+            return Written(None, str(reason))
+
+
+def _ordinary(dictionary: AtomDictionary, opened: AtomIndex | None) -> list[str]:
+    """A handful of texts: cut to what is surely within the model's context."""
+    if opened is not None:
+        windows = opened.windows(range(min(_TEXTS, opened.description.windows)))
+        return [window.text[: len(window.text) * 3 // 4] or window.text for window in windows]
+    some = [dictionary.label(atom) for atom in range(0, len(dictionary), max(1, len(dictionary) // (2 * _TEXTS)))]
+    return [f"{label.context_before}{label.token}{label.context_after}" for label in some]
 
 
 def labels(key: DictionaryKey, atom: int) -> tuple[AtomLabel, ...]:

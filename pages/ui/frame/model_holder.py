@@ -116,6 +116,11 @@ class ModelHolder:
         held = [place.bytes for place in self._places.values() if place.model is not None]
         return not held or (needed is not None and None not in held and needed + sum(filter(None, held)) <= most)
 
+    def holds(self, spec: ModelSpec) -> bool:
+        """Whether that model is in memory now."""
+        with self._lock:
+            return self._is_held(spec)
+
     @property
     def ready(self) -> ModelSpec | None:
         """Which model was lent last, of those in memory now."""

@@ -38,6 +38,7 @@ _VISITORS = {
     )
 }
 _SHOWN, _DICTIONARY, _LAST = "navigation.shown", "navigation.dictionary", "navigation.last"
+_NEXT = "navigation.next"
 _FILLED = "navigation.filled"
 
 
@@ -99,6 +100,17 @@ def query(name: str, values: Mapping[str, Any], *, back: bool = False) -> dict[s
 def open_page(name: str, values: Mapping[str, Any]) -> None:
     """Goes to another page with an address of its own."""
     st.switch_page(PAGES[name][0], query_params=query(name, values))
+
+
+def open_next(name: str, values: Mapping[str, Any]) -> None:
+    """For callbacks, which cannot leave a page themselves: its next run goes there, before it draws anything."""
+    st.session_state[_NEXT] = (name, dict(values))
+
+
+def follow() -> None:
+    """Goes where `open_next` has said, if it has."""
+    if (there := st.session_state.pop(_NEXT, None)) is not None:
+        open_page(*there)
 
 
 def link(

@@ -78,6 +78,7 @@ def page(name: str) -> Shell:
     """Sets the page up and draws its frame. The first call on every page."""
     st.set_page_config(page_title=f"{name} · ITDA Studio", page_icon="🧩", layout="wide", initial_sidebar_state="auto")
     navigation.arrive(name)
+    navigation.follow()
     st.html(_STYLE)
     st.logo(str(_ASSETS / "logo.svg"), size="large")
     listed = engine.entries()

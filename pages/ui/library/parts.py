@@ -189,6 +189,7 @@ def _actions(entry: LibraryEntry) -> None:
     if entry.problem is None:
         there = {"dictionary": entry.name}
         navigation.link("Decompose", there, label="Decompose with it")
+        navigation.link("Atoms", there, label="Its atoms")
         navigation.link("Compare", there)
         st.download_button(
             "Export zip",

@@ -86,7 +86,8 @@ def test_a_file_that_cannot_be_read_is_said_and_never_overwritten(content: str) 
     for number in (1, 2):
         path_of(IDENTITY).write_text(content)
         found = read_notes(IDENTITY)
-        assert found.by_atom == {} and found.problem.endswith(".")
+        assert found.by_atom == {}
+        assert found.problem.endswith(".")
         keep_note(IDENTITY, number, star=True)
         assert read_notes(IDENTITY) == Notes({number: Note(star=True)})
         assert path_of(IDENTITY).with_name(f"{IDENTITY}.damaged-{number}.json").read_text() == content
