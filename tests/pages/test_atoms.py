@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from itda_core.analysis.atoms.build import index_atoms
 from itda_core.analysis.atoms.index import AtomIndex
 from itda_core.dictionaries import AtomDictionary
 from itda_core.runs.atoms.notes import keep_note, path_of, read_notes
+from itda_core.runs.indexing import indices
 from itda_core.runs.library import LibraryEntry
 from pages.ui.frame import atoms_engine, engine
 from pages.ui.home.day import of_the_day
@@ -60,15 +62,10 @@ def identity(studio: Studio) -> str:
 
 
 @pytest.fixture
-def indexed(studio: Studio, index_made: Path, identity: str, monkeypatch: pytest.MonkeyPatch) -> AtomIndex:
+def indexed(studio: Studio, index_made: Path, identity: str) -> AtomIndex:
     """The studio's dictionary has this index."""
-    import shutil
-
-    target = studio.home / "index"
+    target = indices.folder_for(identity, "0" * 64, TOKENS)
     shutil.copytree(index_made, target)
-    mark = (target / "index.json").stat().st_mtime_ns
-    found = atoms_engine.IndexKey(str(target), (mark,))
-    monkeypatch.setattr(atoms_engine, "index_key", lambda given: found if given == identity else None)
     return AtomIndex.open(target)
 
 

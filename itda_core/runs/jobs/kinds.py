@@ -141,7 +141,7 @@ INDEXING = JobKind(
     work="itda_core.runs.indexing.run:index_dictionary",
     estimate="itda_core.runs.indexing.cost:index_seconds",
     doing="Indexing atoms",
-    page="Evaluate",
+    page="Atoms",
 )
 KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType(
     {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER, INDEXING)}

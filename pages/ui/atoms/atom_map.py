@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from itda_core.analysis.atoms.honesty.grades import GRADES
 from itda_core.figures import atoms as figures_atoms
 from pages.ui.atoms import chosen
 from pages.ui.components.charts import chart_config
@@ -39,13 +40,15 @@ def forget_lasso() -> None:
     st.session_state.pop(_LASSO, None)
 
 
-def atom_map(key: DictionaryKey, rows: AtomRows, index_of: IndexKey | None) -> None:
+def atom_map(key: DictionaryKey, rows: AtomRows, index_of: IndexKey | None, grades: np.ndarray | None) -> None:
     """The map: a click opens an atom, a lasso makes a list of those inside."""
     offered = {"token": "Token"}
     if index_of is not None:
         if atoms_engine.main_kinds(index_of, len(rows))[0]:
             offered["kind"] = "Kind of document"
         offered["frequency"] = "Frequency"
+    if grades is not None:
+        offered["honesty"] = "Honesty"
     colour = kept_choice(
         "Colour by",
         "colour",
@@ -55,7 +58,10 @@ def atom_map(key: DictionaryKey, rows: AtomRows, index_of: IndexKey | None) -> N
         "Frequency: the share of tokens that use it.",
     )
     layout = atoms_engine.pca(key)
-    classes = _classes(colour, rows, index_of)
+    if colour == "honesty" and grades is not None:
+        classes = _Classes([f"{grade[:1].upper()}{grade[1:]}" for grade in GRADES], grades)
+    else:
+        classes = _classes(colour, rows, index_of)
     names = [_named(rows, atom) for atom in range(len(rows))] if len(rows) <= figures_atoms.MOST_HOVERED else ()
     chart = figures_atoms.atom_map(layout.places, classes.names, classes.number, names)
     at = f"atoms.map.{hash((key, colour, st.session_state.get('atoms.map.drawn', 0)))}"

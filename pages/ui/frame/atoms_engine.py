@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,6 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.files import stamp
-from itda_core.runs.home import home
 from pages.ui.frame import engine
 from pages.ui.frame.engine import DictionaryKey
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from itda_core.analysis import Decomposition
     from itda_core.analysis.atoms.direct_logits import DirectLogits
     from itda_core.analysis.atoms.examples import Example, Examples
+    from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
     from itda_core.analysis.atoms.layout import Layout
     from itda_core.analysis.atoms.neighbours import Neighbours
@@ -45,12 +45,26 @@ class Use(NamedTuple):
 
 
 def index_key(identity: str | None) -> IndexKey | None:
-    """The index of the dictionary of this identity; None where there is none."""
-    if identity is None:
-        return None
-    folder = home() / "atom-indices" / identity
-    found = stamp(folder / "index.json")
-    return None if found is None else IndexKey(str(folder), found)
+    """The index of the dictionary of this identity that is shown: one's own newest, else the bundled one; None where
+    there is none. Raises UserError, the sentence about it, where all there are cannot be read.
+    """
+    from itda_core.runs.indexing.indices import indices_of
+
+    found = [] if identity is None else indices_of(identity)
+    for entry in found:
+        if entry.problem is None and (mark := stamp(entry.folder / "index.json")) is not None:
+            return IndexKey(str(entry.folder), mark)
+    if found:
+        raise UserError(found[0].problem or "The atom index was removed a moment ago; look again.")
+    return None
+
+
+@st.cache_resource(max_entries=16, ttl=300, show_spinner=False)
+def text_changed(key: IndexKey) -> str | None:
+    """A sentence where the text of the index is another now; looked at anew after some minutes, for it may be long."""
+    from itda_core.runs.indexing.indices import text_changed as changed
+
+    return changed(Path(key.path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -271,6 +285,42 @@ def _ordinary(dictionary: AtomDictionary, opened: AtomIndex | None) -> list[str]
         return [window.text[: len(window.text) * 3 // 4] or window.text for window in windows]
     some = [dictionary.label(atom) for atom in range(0, len(dictionary), max(1, len(dictionary) // (2 * _TEXTS)))]
     return [f"{label.context_before}{label.token}{label.context_after}" for label in some]
+
+
+def tallies(index_of: IndexKey, n_atoms: int) -> Tallies | None:
+    """What was found of the labels' honesty; None where it was not measured. Raises UserError for damage."""
+    return _tallies(index_of, n_atoms, stamp(Path(index_of.path) / "honesty.json"))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _tallies(index_of: IndexKey, n_atoms: int, when: tuple[int, ...] | None) -> Tallies | None:
+    from itda_core.analysis.atoms.honesty.stored import stored
+
+    return None if when is None else stored(index(index_of, n_atoms))
+
+
+def grades(index_of: IndexKey | None, n_atoms: int) -> np.ndarray | None:
+    """Per atom the number of its grade in GRADES; None where honesty was not measured. Raises UserError for damage."""
+    from itda_core.analysis.atoms.honesty.grades import grades as graded
+
+    found = None if index_of is None else tallies(index_of, n_atoms)
+    return None if found is None else graded(found)
+
+
+def measure_honesty(key: DictionaryKey, index_of: IndexKey) -> Generator[float, None, Tallies]:
+    """Measures whether labels say where their atoms fire, and keeps it; yields the share that is done."""
+    from itda_core.analysis.atoms.honesty.stored import measure_and_store
+    from itda_core.dictionaries.provenance import to_labels
+    from itda_core.runs.verify import corpus_of
+    from itda_core.text.passages.truth import truth_of
+
+    dictionary = engine.dictionary(key)
+    try:
+        truth = truth_of(corpus_of(dictionary, None))
+    except UserError:  # the text is not here any more: nothing is known of it
+        truth = None
+    opened = index(index_of, len(dictionary))
+    return (yield from measure_and_store(opened, to_labels(dictionary.provenance), truth))
 
 
 def labels(key: DictionaryKey, atom: int) -> tuple[AtomLabel, ...]:
