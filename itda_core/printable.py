@@ -27,6 +27,12 @@ def visible_token(text: str) -> str:
     return "·" * len(text) if not text.strip(" ") else visible(text)
 
 
+def indentation(text: str) -> str:
+    """The blanks with which a token that ends a line begins the next one: that is where they are to be shown."""
+    _, end, after = text.rpartition("\n")
+    return after if end and not after.strip(" \t") else ""
+
+
 def unseen(text: str) -> bool:
     """Whether nothing of `text` would show by itself."""
     return not text.strip() or all(_sign(character) != character for character in text)

@@ -35,6 +35,7 @@ with layers:
 unfolded = parts.unfolded()
 
 try:
+    parts.check_prompt(prompt)
     key = engine.key_of(entry.path)
     with st.spinner("Loading the model and reading the prompt…", show_time=True):
         engine.dictionary(key)  # a damaged one is refused, also where its decomposition is kept

@@ -4,6 +4,8 @@ const LIGHT = parse([[0, '#f3f4fb'], [0.25, '#c5caf6'], [0.5, '#8185f0'], [0.75,
 const DARK = parse([[0, '#1d1d27'], [0.25, '#35347a'], [0.5, '#6366f1'], [0.75, '#a5b0fb'], [1, '#f1f2ff']]);
 const CHOSEN = '#f97316';
 const BAR = 12, TICKS = 5, PRINTED = 3; // the scale of colours: width, labels; how much finer a PNG is
+const GREY = 'rgba(128, 128, 140, 0.28)'; // of cells that are apart from the scale
+const NOTE = 24, FOOT = 34, BUTTON = 56; // pixels: the line that says why; below the scale; width for the PNG button
 const KEYS = 200; // milliseconds that a walk by keys waits for the next one
 const DEGREE = Math.PI / 180;
 const instances = new WeakMap();
@@ -47,11 +49,13 @@ function layout(context, data, width, font) {
   const columnsWidest = widest(data.columns);
   const turn = columnsWidest + 6 <= cellWidth ? 0 : cellWidth >= 26 ? 45 : 90;
   const below = turn === 0 ? size + 8 : turn === 45 ? Math.ceil(columnsWidest * 0.72) + size + 4 : columnsWidest + 10;
+  const foot = FOOT + (data.apart_note ? NOTE : 0);
   const usual = rows <= 8 ? 46 : rows <= 20 ? 30 : 21;
   const room = Math.min(900, Math.max(300, data.height || rows * usual + top + below)) - top - below;
+  const bottom = top + Math.max(1, Math.max(rows * 2, room) / rows) * rows;
   const cellHeight = Math.max(1, Math.max(rows * 2, room) / rows);
   return { rows, columns, size, left, top, below, turn, cellWidth, cellHeight, width, font,
-    bottom: top + cellHeight * rows, right: left + cellWidth * columns, height: Math.ceil(top + cellHeight * rows + below) };
+    bottom, right: left + cellWidth * columns, height: Math.ceil(bottom + Math.max(below + (data.apart_note ? NOTE : 0), foot)) };
 }
 
 function draw(context, data, at, chosen, ink) {
@@ -69,11 +73,11 @@ function draw(context, data, at, chosen, ink) {
     for (let j = 0; j < columns; j++) {
       const value = data.values[i][j];
       if (value === null) continue;
-      const found = colour(stops, (value - data.low) / span);
-      context.fillStyle = `rgb(${found.join(',')})`;
+      const found = colour(stops, (value - data.low) / span), apart = data.apart?.[i][j];
+      context.fillStyle = apart ? GREY : `rgb(${found.join(',')})`;
       context.fillRect(left + j * cellWidth, top + i * cellHeight, cellWidth - gap, cellHeight - gap);
       if (legible) {
-        context.fillStyle = readable(found);
+        context.fillStyle = apart ? ink : readable(found);
         context.fillText(data.written[i][j], left + (j + 0.5) * cellWidth, top + (i + 0.5) * cellHeight);
       }
     }
@@ -125,6 +129,14 @@ function draw(context, data, at, chosen, ink) {
     context.textAlign = 'center';
     context.fillText(data.title, 0, 0);
     context.restore();
+  }
+  if (data.apart_note) {
+    const y = at.height - NOTE / 2;
+    context.fillStyle = GREY;
+    context.fillRect(left, y - 6, 12, 12);
+    context.fillStyle = ink;
+    context.textAlign = 'left';
+    context.fillText(data.apart_note, left + 18, y, at.width - left - 18 - BUTTON);
   }
   if (chosen) {
     context.strokeStyle = CHOSEN;

@@ -18,6 +18,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const before = element('span', 'before');
     before.append(element('bdi', '', label.before));
     row.append(before, element('bdi', 'hit', label.token), element('bdi', 'after', label.after));
+    if (label.more) {
+      const more = element('span', 'more', label.more);
+      more.title = 'Further places of the same atom';
+      row.append(more);
+    }
     if (data.pickable) {
       const chosen = Boolean(label.full);
       const choose = () => setTriggerValue('pick', { label: chosen ? null : i, at: Date.now() });

@@ -104,6 +104,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     spans.push(span);
     row.append(span);
     if (tok.breaks) row.append(document.createElement('br'));
+    if (tok.indent) row.append(element('span', 'indent', tok.indent));
   });
   row.onmouseleave = () => show(chosen);
 

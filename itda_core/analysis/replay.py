@@ -95,6 +95,18 @@ def step_uses(
     }
 
 
+def remark(replay: Replay, step: ReplayStep, token: TokenDecomposition) -> str:
+    """What has to be said of a step beside its atom and coefficient; "" for nothing."""
+    left = left_again(step, token)
+    if all(one.atom != step.atom for one in replay.steps[: step.step - 1]):
+        return left
+    times = sum(one.atom == step.atom for one in replay.steps[: step.step])
+    nth = {2: "second", 3: "third"}.get(times, f"{times}th")
+    keeps = method_named(replay.method).keeps_steps
+    again = f"taken for the {nth} time; the coefficient is {'its total so far' if keeps else 'fitted anew'}"
+    return f"{again}; {left}" if left else again
+
+
 def left_again(step: ReplayStep, token: TokenDecomposition) -> str:
     """What is said of a step whose atom did not stay in the token's sum; "" where it did."""
     if any(use.atom == step.atom for use in token.atoms):

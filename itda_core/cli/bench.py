@@ -206,3 +206,27 @@ def bench_compare(
     print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
     for remark in report.remarks(found):
         typer.echo(visible(remark))
+
+
+@bench.command("atoms")
+def bench_atoms(
+    tokens: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="Of the index that is written.")] = 1_000_000,
+    k: Annotated[int, typer.Option("--k", min=1, max=10_000, help="Atoms per token.")] = 40,
+    atoms: Annotated[int, typer.Option(min=1, max=10_000_000, help="Of the dictionary.")] = 16_000,
+    quick: Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """An atom index written, beside encoding alone, and pages of atoms read from it: seconds, memory. A few minutes."""
+    with stdout_for_json(as_json), training_line() as line:
+        line.step("starting")
+        from itda_core.bench.atoms import report
+        from itda_core.bench.atoms.plan import QUICK, AtomsPlan
+        from itda_core.bench.atoms.run import bench_atoms
+
+        found = bench_atoms(QUICK if quick else AtomsPlan(tokens=tokens, k=k, atoms=atoms), line.step)
+    if as_json:
+        print_json(report.to_json(found))
+        return
+    print_table(report.COLUMNS, report.rows(found), numbers=report.NUMBERS)
+    for remark in report.remarks(found):
+        typer.echo(visible(remark))

@@ -13,7 +13,7 @@ from itda_core.analysis.small_shares import SMALL, small_shares
 from itda_core.figures.replay_table import replay_table
 from itda_core.figures_as_text import figure as figure_of
 from itda_core.figures_as_text import signed
-from itda_core.printable import visible, visible_token
+from itda_core.printable import indentation, visible, visible_token
 
 if TYPE_CHECKING:
     from itda_core.analysis.decompose import AtomUse, Decomposition, SourceLabel, TokenDecomposition
@@ -125,8 +125,11 @@ def _place(decomposition: Decomposition) -> str:
 
 def _linked_token(token: TokenDecomposition, top: float, chosen: bool) -> str:
     alpha = 0.55 * min(1.0, token.relative_error / top)
-    shown = visible(token.text) if token.text else "∅"
-    line_end = "<br>" if token.text.endswith("\n") else ""
+    blanks = indentation(token.text)
+    shown = visible(token.text.removesuffix(blanks)) if token.text else "∅"
+    line_end = "<br>" if "\n" in token.text else ""
+    if blanks:
+        line_end += f"<bdi>{blanks}</bdi>"
     style = f"background:rgba(99,102,241,{alpha:.3f})"
     title = f"relative error {token.relative_error:.4f}"
     kind = ' class="chosen"' if chosen else ""

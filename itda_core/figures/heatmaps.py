@@ -36,13 +36,20 @@ class Cells:
     row_groups: tuple[str, ...] = ()  # what each row belongs to; a line is drawn where it changes
     column_groups: tuple[str, ...] = ()
     percent: bool = False  # whether the scale is labelled in percent
+    apart: np.ndarray | None = None  # bool; which cells lie above the scale for a reason of their own: they are grey
+    apart_note: str = ""  # that reason, for the legend
+
+    def is_apart(self, row: int, column: int) -> bool:
+        """Whether that cell is outside the scale of colours."""
+        return self.apart is not None and bool(self.apart[row, column])
 
 
 def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Sequence[str] = ()) -> Cells:
     """A Jaccard matrix as the cells of a heatmap.
 
     colours: "fixed", from 0 to 1; "chance", from what chance gives to the largest value between two different sets;
-    "z", standard deviations above chance. groups: what each set belongs to.
+    "z", standard deviations above chance. groups: what each set belongs to. A set beside itself is apart from a scale
+    that ends below its 100%.
     """
     n = len(matrix.labels)
     apart = ~np.eye(n, dtype=bool)
@@ -62,7 +69,21 @@ def jaccard_cells(matrix: JaccardMatrix, *, colours: str = "chance", groups: Seq
     hover = [[hover_of(matrix, i, j) for j in range(n)] for i in range(n)]
     title = {"fixed": "Jaccard", "chance": "Jaccard", "z": "z above chance"}[colours]
     both, names = tuple(groups), matrix.labels
-    return Cells(names, names, values, written, hover, low, high, title, both, both, percent)
+    itself, note = (~apart, "Grey: beside itself, 100%, above the scale") if percent and high < 1 else (None, "")
+    return Cells(names, names, values, written, hover, low, high, title, both, both, percent, itself, note)
+
+
+def ceiling(matrix: JaccardMatrix, i: int, j: int) -> str:
+    """Said where all labels of one set are the other's too: no two of those sizes are more alike. "" elsewhere."""
+    sizes = matrix.comparable_sizes
+    fewer, more = sorted([(int(sizes[i, j]), i), (int(sizes[j, i]), j)])
+    if i == j or fewer[0] == more[0] or matrix.intersection[i, j] < fewer[0] or not fewer[0]:
+        return ""
+    one, other = (short(matrix.labels[at]) for _, at in (fewer, more))
+    return (
+        f"the ceiling: every label of {one} is one of {other}, and {fewer[0]:,} of {more[0]:,} labels "
+        f"is {fewer[0] / more[0]:.2%}"
+    )
 
 
 def hover_of(matrix: JaccardMatrix, i: int, j: int) -> str:
@@ -70,6 +91,8 @@ def hover_of(matrix: JaccardMatrix, i: int, j: int) -> str:
     one, other = matrix.labels[i], matrix.labels[j]
     sizes = matrix.comparable_sizes
     lines = [f"{short(one)} ~ {short(other)}", f"Jaccard {matrix.jaccard[i, j]:.2%}"]
+    if reached := ceiling(matrix, i, j):
+        lines.append(reached)
     if i != j and matrix.low is not None and matrix.high is not None and matrix.level is not None:
         lines.append(f"{matrix.level:.0%} interval {matrix.low[i, j]:.1%} to {matrix.high[i, j]:.1%}")
     if i != j and not np.isnan(matrix.null_jaccard[i, j]):
@@ -113,7 +136,8 @@ def matrix(cells: Cells) -> str:
         for j, name in enumerate(cells.columns)
     )
     rows = "\n".join(_row(cells, i) for i in range(len(cells.rows)))
-    return f'<div class="wide"><table><tr><th></th>{columns}</tr>\n{rows}</table></div>'
+    note = f'\n<div class="muted">{escape(cells.apart_note)}</div>' if cells.apart_note else ""
+    return f'<div class="wide"><table><tr><th></th>{columns}</tr>\n{rows}</table></div>{note}'
 
 
 def _row(cells: Cells, i: int) -> str:
@@ -125,9 +149,12 @@ def _row(cells: Cells, i: int) -> str:
 def _cell(cells: Cells, i: int, j: int) -> str:
     value = cells.values[i, j]
     edge = _edge(cells.column_groups, j).strip()
-    kind = f' class="{edge}"' if edge else ""
+    classes = " ".join(filter(None, [edge, "apart" if cells.is_apart(i, j) else ""]))
+    kind = f' class="{classes}"' if classes else ""
     if np.isnan(value):
         return f"<td{kind}></td>"
+    if cells.is_apart(i, j):
+        return f'<td{kind} title="{escape(cells.hover[i][j])}">{escape(cells.written[i][j])}</td>'
     share = float(np.clip((value - cells.low) / max(cells.high - cells.low, 1e-9), 0, 1))
     style = f"--share:{share:.3f}"  # of the deepest tint, which the page chooses so that its ink stays readable on it
     return f'<td{kind} style="{style}" title="{escape(cells.hover[i][j])}">{escape(cells.written[i][j])}</td>'

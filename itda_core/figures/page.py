@@ -21,6 +21,7 @@ th{font-weight:500;color:var(--muted);text-align:left;padding:1px 6px;white-spac
 th.top{writing-mode:vertical-rl;transform:rotate(180deg)}td{padding:3px 5px;text-align:center;min-width:1.7rem}
 td[style]{background:rgb(99 102 241 / calc(.55*var(--share)))}
 @media (prefers-color-scheme:dark){td[style]{background:rgb(129 140 248 / calc(.06 + .56*var(--share)));color:#fff}}
+td.apart{background:rgba(128,128,140,.2)}
 td.edge,th.edge{border-left:2px solid var(--edge)}
 tr.edge td,tr.edge th{border-left-width:0;border-top:2px solid var(--edge)}
 tr.edge td.edge{border-left-width:2px}

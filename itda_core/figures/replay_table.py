@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from itda_core.analysis.in_common import pattern_of, tokens_of
-from itda_core.analysis.replay import left_again
+from itda_core.analysis.replay import remark
 from itda_core.figures_as_text import signed
 from itda_core.printable import visible, visible_token
 
@@ -29,7 +29,7 @@ def replay_table(replay: Replay, token: TokenDecomposition, uses: Mapping[int, A
     head = '<th class="num">step</th><th>atom from</th><th class="num">coefficient</th><th>error left</th>'
     rows = "\n".join(
         f'<tr{_sign(step.coefficient)}><td class="num">{step.step}</td>'
-        f"<td>{_source(step, token, uses.get(step.atom))}</td>"
+        f"<td>{_source(step, remark(replay, step, token), uses.get(step.atom))}</td>"
         f'<td class="num">{signed(step.coefficient, "+.3f")}</td>'
         f'<td class="left"><i style="width:{100 * min(1.0, step.relative_error):.1f}%"></i>'
         f"{step.relative_error:.4f}</td>"
@@ -44,16 +44,15 @@ def replay_table(replay: Replay, token: TokenDecomposition, uses: Mapping[int, A
     return f'<table class="replay"><tr>{head}</tr>\n{rows}</table>'
 
 
-def _source(step: ReplayStep, token: TokenDecomposition, use: AtomUse | None) -> str:
-    """The label of the step's atom in its context, and whether it left again."""
+def _source(step: ReplayStep, said: str, use: AtomUse | None) -> str:
+    """The label of the step's atom in its context, and what else is `said` of the step."""
     label = ""
     if use is not None and use.further:
         label = f"<mark>{escape(tokens_of(use))}</mark> {escape(pattern_of(use))} "
     elif use is not None:
         before, after = visible(use.context_before[-_CONTEXT:]), visible(use.context_after[:_CONTEXT])
         label = f"<bdi>{escape(before)}<mark>{escape(visible_token(use.token))}</mark>{escape(after)}</bdi> "
-    left = left_again(step, token)
-    return f'{label}<span class="muted">atom {step.atom}{f", {left}" if left else ""}</span>'
+    return f'{label}<span class="muted">atom {step.atom}{f", {said}" if said else ""}</span>'
 
 
 def _sign(coefficient: float) -> str:

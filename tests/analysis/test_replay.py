@@ -8,6 +8,8 @@ import torch
 
 from itda_core import AtomDictionary, Corpus, TrainConfig, UserError, train
 from itda_core.analysis import decompose_activations, read_prompt, replay
+from itda_core.analysis.decompose import AtomUse, TokenDecomposition
+from itda_core.analysis.replay import Replay, ReplayStep, remark
 from itda_core.text.corpus import Document
 
 PROMPT = "baki lomu rasen torvi"
@@ -100,3 +102,37 @@ def test_a_token_out_of_range_is_refused(tiny_model, dictionary):
     read = read_prompt(tiny_model, dictionary, PROMPT)
     with pytest.raises(UserError, match="Token 99 does not exist"):
         replay(tiny_model, dictionary, read, 99)
+
+
+def test_a_step_that_takes_an_atom_again_says_what_its_coefficient_is() -> None:
+    def said(method: str, *atoms: int, stayed: set[int]) -> list[str]:
+        steps = tuple(ReplayStep(i, atom, 1.0, 0.1, ()) for i, atom in enumerate(atoms, start=1))
+        uses = tuple(AtomUse(atom, 1.0, 0.5, "t", "", "", "d", 0, 1) for atom in stayed)
+        token = TokenDecomposition(0, "x", 0, 1, False, 0.1, 0.9, len(uses), 1.0, uses)
+        return [remark(Replay(0, method, steps, ()), step, token) for step in steps]
+
+    total, anew = "the coefficient is its total so far", "the coefficient is fitted anew"
+    again = [f"taken for the second time; {total}", f"taken for the third time; {total}"]
+    assert said("mp", 5, 6, 5, 5, stayed={5, 6}) == ["", "", *again]
+    assert said("gp", 5, 6, 5, stayed={5, 6}) == ["", "", f"taken for the second time; {anew}"]
+    assert said("omp", 5, 6, 5, stayed={6}) == [
+        *("left again later", ""),
+        f"taken for the second time; {anew}; left again later",
+    ]
+
+
+def test_the_coefficient_of_an_atom_taken_again_is_the_total(tiny_model, dictionary):
+    """Matching pursuit against a plain loop: what a step says is the sum of all its choices of that atom."""
+    read = read_prompt(tiny_model, dictionary, PROMPT)
+    atoms, mean = dictionary.atoms.double().numpy(), dictionary.mean.double().numpy()
+    again = 0
+    for index, x in enumerate(read.x.double().numpy()):
+        residual, totals = x - mean, {}
+        for step in replay(tiny_model, dictionary, read, index, 12, "mp").steps:
+            strength = atoms @ residual
+            atom = int(abs(strength).argmax())
+            again += atom in totals
+            totals[atom] = totals.get(atom, 0.0) + strength[atom]
+            residual = residual - strength[atom] * atoms[atom]
+            assert (step.atom, step.coefficient) == (atom, pytest.approx(totals[atom], rel=1e-3, abs=1e-3))
+    assert again, "no atom of this prompt is taken twice"

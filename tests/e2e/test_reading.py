@@ -123,3 +123,16 @@ def test_two_dictionaries_on_one_prompt(visit: Visit) -> None:
                 "node => [...node.querySelectorAll('*')].every(e => e.scrollWidth <= e.clientWidth + 1)"
             )
     visit.assert_stayed_here()
+
+
+def test_a_new_prompt_does_not_keep_the_token_of_the_old_one(visit: Visit) -> None:
+    page = visit.page
+    opened(visit)
+    area = page.locator("textarea[aria-label=Prompt]")
+    area.fill("One two three four five six")
+    area.press("Enter")
+    chosen = page.locator(".t[aria-selected=true]")
+    expect(chosen).to_have_text("six")
+    visit.settle()
+    expect(chosen).to_have_text("six")
+    page.wait_for_function("!new URLSearchParams(location.search).has('token')")

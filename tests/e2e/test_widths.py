@@ -81,6 +81,17 @@ def test_nothing_is_clipped_at_any_width(visit: Visit, evaluation: None) -> None
     assert found == {}
 
 
+def test_all_columns_of_an_evaluation_are_in_sight(visit: Visit, evaluation: None) -> None:
+    visit.page.set_viewport_size({"width": 1440, "height": 900})
+    visit.open("evaluate?job=20261120-120000-000000-abcd")
+    frame = visit.page.locator("[data-testid=stDataFrame] .dvn-scroller").first
+    expect(frame).to_be_visible()
+    visit.settle()
+    assert frame.evaluate("of => of.scrollWidth - of.clientWidth") <= 0
+    heads = visit.page.locator("[data-testid=stDataFrame] [role=columnheader]").all_text_contents()
+    assert {"FVU", "CE zeros", "KL", "L0"} <= {head.strip() for head in heads}
+
+
 def test_the_sidebar_leaves_a_narrow_window_to_the_page(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 844})
     visit.open()

@@ -129,6 +129,12 @@ def test_any_text_survives(texts: list[str]) -> None:
         assert f"Token {i}: {text}" in read.text
 
 
+def test_code_keeps_its_indentation() -> None:
+    page = decomposition_page(decomposition("):", "\n   ", " return"), dictionary="d")
+    assert '↵</a><br><bdi>   </bdi><a href="#t2"' in page
+    assert ">a</a><a href" in decomposition_page(decomposition("a", "b"), dictionary="d")
+
+
 def test_colour_follows_the_error() -> None:
     page = decomposition_page(decomposition("a", "b", "c"), dictionary="d")
     alphas = [float(alpha) for alpha in re.findall(r"background:rgba\(99,102,241,([\d.]+)\)\"", page)]

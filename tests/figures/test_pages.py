@@ -143,6 +143,19 @@ def test_a_matrix_is_told_by_tints_that_leave_its_ink_readable_light_or_dark() -
         assert contrast(mixed, ink) >= 4.5
 
 
+def test_a_cell_above_the_scale_is_grey_and_its_legend_says_why() -> None:
+    values = np.array([[1.0, 0.5], [0.5, 1.0]])
+    told = [["one", "two"], ["three", "four"]]
+    cells = heatmaps.Cells(
+        ("a", "b"), ("a", "b"), values, told, told, 0.0, 0.5, "t", apart=np.eye(2, dtype=bool), apart_note="Grey: <b>"
+    )
+    text = heatmaps.comparison_page(cells, title="t", facts=[])
+    read = assert_safe(text)
+    assert [value for name, value in read.attributes if name == "style"] == ["--share:1.000"] * 2
+    assert text.count('<td class="apart"') == 2
+    assert "Grey: <b>" in read.text
+
+
 def contrast(one: object, other: object) -> float:
     """WCAG 2.1, relative luminance."""
 

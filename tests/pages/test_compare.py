@@ -20,6 +20,7 @@ from itda_core.comparison.matching.accuracy import accuracy
 from itda_core.comparison.matching.table import MatchTable, MeasureResult
 from itda_core.comparison.over_training.convergence import Convergence
 from itda_core.comparison.over_training.convergence_report import settled
+from itda_core.dictionaries import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.figures import heatmaps
 from itda_core.runs.costs.matching import estimate_match
@@ -92,6 +93,38 @@ def test_the_heatmap_is_what_plain_sets_give(studio: Studio, three: dict[str, se
     assert sorted(names) == sorted(three)
     expected = [[plain(three[one], three[other]) for other in names] for one in names]
     np.testing.assert_allclose(values, expected)
+
+
+def test_colours_tell_half_from_all(studio: Studio, three: dict[str, set[Any]]) -> None:
+    [data] = components(studio.open("compare"), "heatmap")
+    values = np.array(data["values"])
+    others = values[~np.eye(3, dtype=bool)]
+    assert data["high"] == pytest.approx(others.max())
+    assert data["high"] < 1
+    assert data["apart"] == np.eye(3, dtype=bool).tolist()
+    assert "beside itself, 100%" in data["apart_note"]
+    for colours in ("fixed", "z"):  # neither puts two values on one colour
+        [data] = components(studio.open("compare", colours=colours), "heatmap")
+        assert data["apart"] is None
+        assert max(value for row in data["values"] for value in row if value is not None) <= data["high"]
+
+
+def test_a_dictionary_that_is_part_of_another_is_at_the_ceiling(studio: Studio, three: dict[str, set[Any]]) -> None:
+    folder, part = studio.home / "library" / FIRST, studio.home / "library" / "part"
+    shutil.copytree(folder, part)
+    n = N_ATOMS // 2
+    own = AtomDictionary.load(folder)
+    frame = own.provenance.query(f"atom < {n}").reset_index(drop=True)
+    shutil.rmtree(part)
+    AtomDictionary(own.atoms[:n], own.mean, frame, own.spec, own.config, own.stats).save_pretrained(part)
+    inside, whole = set(frame[_COLUMNS].itertuples(index=False, name=None)), three[FIRST]
+    assert inside < whole
+    share = f"{len(inside) / len(whole):.2%}"
+    shown = facts(studio.open("compare", cell=f"part~{FIRST}"))["Jaccard"]
+    assert shown.startswith(f"{share}, the ceiling: every label of part is one of {FIRST}, and {len(inside)} of ")
+    assert shown.endswith(f" is {share}")
+    assert "ceiling" not in facts(studio.open("compare", cell=f"{FIRST}~{SECOND}"))["Jaccard"]
+    assert "ceiling" not in facts(studio.open("compare", cell=f"{FIRST}~{FIRST}"))["Jaccard"]
 
 
 def test_a_model_is_the_union_of_its_layers(studio: Studio, three: dict[str, set[Any]]) -> None:
@@ -410,6 +443,9 @@ def test_checkpoints_by_layers_in_the_order_of_training() -> None:
     assert cells.rows[1] == "step 100 (0.10M tokens)"
     assert [list(row) for row in cells.written] == [["20.0", ""], ["60.0", "40.0"], ["100.0", "100.0"]]
     assert cells.high == 0.6  # the end beside itself says nothing
+    assert cells.apart is not None
+    assert cells.apart.tolist() == [[False] * 2, [False] * 2, [True] * 2]
+    assert "above the scale" in cells.apart_note
     assert cells.hover[1][0].split("\n") == [
         *("layer 0 at step 100", "Jaccard 60.00%", "95% interval 50.0% to 70.0%", "chance 6.00%, z = 30.0"),
         "held-out loss 0.100 nats per token",

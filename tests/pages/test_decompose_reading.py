@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -313,3 +314,31 @@ def pressable(monkeypatch: pytest.MonkeyPatch) -> None:
             st.button(f"press {layer}", key=f"press.{layer}", on_click=on_pick, args=(layer,))
 
     monkeypatch.setattr(through_layers, "layer_stepper", pressing)
+
+
+@pytest.mark.parametrize("prompt", [" ", "\n \n", "\t"])
+def test_a_blank_prompt_is_said_to_be_one(studio: Studio, prompt: str) -> None:
+    test = studio.open("decompose", prompt=prompt)
+    assert notices(test) == ["The prompt is blank, so there is nothing to decompose."]
+    assert not components(test, "token_row")
+
+
+def test_what_max_and_sum_mean_is_said(studio: Studio) -> None:
+    test = studio.open("decompose", prompt=PROMPT)
+    [table] = test.dataframe
+    columns = json.loads(table.proto.columns)
+    assert all(columns[name].get("help") for name in table.value.columns if columns.get(name) is not None)
+    assert any("Max: " in caption.value and "Sum: " in caption.value for caption in test.caption)
+
+
+def test_the_blanks_before_a_line_stand_before_it(studio: Studio) -> None:
+    prompt = "baki:\n    lomu"
+    [row] = components(studio.open("decompose", prompt=prompt), "token_row")
+    lines, at = [""], 0
+    for token in row["tokens"]:
+        lines[-1] += token["text"].replace("↵", "").replace("·", " ")
+        if token["breaks"]:
+            lines.append(token["indent"])
+        at += 1
+    assert "".join(lines).strip()
+    assert lines[-1].rstrip() == "    lomu"

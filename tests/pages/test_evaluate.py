@@ -167,6 +167,9 @@ def test_the_form_says_where_the_held_out_text_begins_as_the_figures_do(studio: 
     test = studio.open("evaluate", tokens="500")
     assert told in notices(test)
     assert "Windows are read whole" in test.number_input(key="evaluate.tokens").help
+    if not centre:
+        test = studio.open("evaluate", tokens="500", text="demo")
+        assert any("over 500 tokens (windows are read whole)" in caption.value for caption in test.caption)
 
 
 def test_the_own_text_of_a_file_must_be_found(studio: Studio, text: str) -> None:

@@ -105,7 +105,7 @@ def test_every_way_back_leads_to_the_form_as_it_was(filled: AppTest) -> None:
 @pytest.mark.parametrize(
     ("given", "said", "startable_still"),
     [
-        ({"layers": "99"}, "layers=99, which is not all there: the model has layers 0 to 5", True),
+        ({"layers": "99"}, "layers=99, which names a layer that the model does not have (it has 0 to 5)", True),
         ({"layers": HOSTILE[0]}, "names no layers", True),
         ({"layers": ""}, "No layer was chosen", False),
         ({"k": "abc"}, "k=abc, which is not a whole number", True),
@@ -130,7 +130,7 @@ def test_every_way_back_leads_to_the_form_as_it_was(filled: AppTest) -> None:
         ({"text": "path", "path": "a" * 4000}, "", False),
         ({"text": "path", "path": HOSTILE[0]}, "is unknown", False),
         ({"text": "hub", "dataset": HOSTILE[1]}, "", False),
-        ({"text": "upload", "upload": "../../etc/passwd"}, "No text was chosen yet", False),
+        ({"text": "upload", "upload": "../../etc/passwd"}, "is none of the texts that were uploaded", False),
         ({"device": HOSTILE[0]}, "is unknown", False),
         ({"tokens": "-5"}, "tokens=-5", False),
     ],

@@ -78,6 +78,10 @@ def test_from_a_finished_job_to_a_longer_training(
     config = replace(request_.config, tokens=5000, threshold=0.2, atoms=None)
     wanted = replace(request_, config=config)
     assert test.code[-1].value == f"{wanted.command()} --resume"
+    assert asked_for(test) == {"further": job.id, "tokens": "5000", "threshold": "0.2", "atoms": "none"}
+    again = studio.open("train", **asked_for(test))
+    assert again.code[-1].value == test.code[-1].value
+    assert any(text.value.endswith("&threshold=0.2&atoms=none") for text in again.code)
     test.button(key="train.start").click().run()
     assert started == [(wanted, True)]
     assert asked_for(test)["job"] == job.id
@@ -105,7 +109,12 @@ def test_what_would_undo_something_is_said_and_cannot_be_started(
 def test_what_had_no_limit_cannot_be_raised(studio: Studio, request_: TrainRequest) -> None:
     job = done(studio, replace(request_, config=TrainConfig(k=5, threshold=0.4)))
     test = studio.open("train", further=job.id)
-    assert [field(test, name, job).disabled for name in ("tokens", "threshold", "atoms")] == [True, False, True]
+    for name in ("tokens.{}.all", "atoms.{}.none"):
+        assert test.number_input(key=f"further.{name.format(job.id)}").disabled
+    assert not field(test, "threshold", job).disabled
+    linked = studio.open("train", further=job.id, tokens="5", atoms="3", threshold="0.3")
+    assert "--tokens" not in linked.code[-1].value
+    assert "--atoms" not in linked.code[-1].value
     field(test, "threshold", job).set_value(0.3).run()
     assert "--threshold" not in test.code[-1].value  # 0.3 is the default
     assert test.code[-1].value.endswith(" --resume")

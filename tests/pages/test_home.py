@@ -21,6 +21,16 @@ def test_three_ways_in_and_the_machine(studio: Studio) -> None:
     assert studio.dictionary.name in [element.value for element in test.text]
 
 
+def test_how_many_of_the_dictionaries_are_listed_is_said(studio: Studio) -> None:
+    test = studio.open()
+    assert "All in the library" not in page_links(test)
+    for number in range(6):
+        shutil.copytree(studio.dictionary, studio.home / "library" / f"copy-{number}")
+    test = studio.open()
+    assert "5 of 7 dictionaries on this machine." in [caption.value for caption in test.caption]
+    assert "All in the library" in page_links(test)
+
+
 def test_an_empty_library_is_no_dead_end(studio: Studio) -> None:
     shutil.rmtree(studio.dictionary)
     test = studio.open()

@@ -16,6 +16,7 @@ def test_table_and_details(studio: Studio) -> None:
     row = test.dataframe[0].value.iloc[0]
     assert (row["name"], row["layer"], row["atoms"], row["k"]) == (studio.dictionary.name, 1, N_ATOMS, K)
     assert row["state"] == "yours"
+    assert test.dataframe[0].proto.placeholder == "—"  # not "None"
     facts = {name: value for table in components(test, "fact_table") for name, value in table["facts"]}
     assert facts["corpus"] == "made-up"
     assert facts["threshold"] == "0.3"

@@ -30,6 +30,16 @@ def test_pinned_atom_shows_sign_and_size() -> None:
     assert legend["high"] == "+2.00"
 
 
+def test_the_scale_of_a_pinned_atom_goes_only_where_coefficients_are() -> None:
+    for weights, low, high, colours in (
+        ((2.0, 1.0), "0", "+2.00", 2),
+        ((2.0, -1.0), "−2.00", "+2.00", 4),
+        ((-2.0, -1.0), "−2.00", "0", 2),
+    ):
+        _, legend = shading([token(i, 0.1, use(7, weight)) for i, weight in enumerate(weights)], "atom", 7)
+        assert (legend["low"], legend["high"], len(legend["ramp"])) == (low, high, colours)
+
+
 def test_pinned_atom_that_nothing_uses_says_so() -> None:
     shades, legend = shading([token(0, 0.1, use(1, 1.0))], "atom", 9)
     assert shades[0].alpha == 0

@@ -180,7 +180,7 @@ def _job(studio: Studio, request: TrainRequest, status: TrainingStatus) -> Job:
 
 
 def _status(state: str) -> TrainingStatus:
-    latest = (Accepted(HOSTILE[0], HOSTILE[1], "after"),)
+    latest = (Accepted(HOSTILE[0], HOSTILE[1], "after", 3),)
     layers = tuple(LayerStatus("resid_post", i, 30 + i, 0.2, 0.1, (10, 30 + i), (0.5, 0.2), latest) for i in (0, 2))
     return replace(
         TrainingStatus(), state=state, tokens=2000, total=4000, seconds=70.0, tokens_per_second=28.5,
@@ -386,3 +386,23 @@ def test_a_selection_of_a_wanted_size_asks_for_it(studio: Studio, folder: Path, 
     test.number_input(key="train.tokens").set_value(150).run()
     assert not startable(test)
     assert any("more than the 150 tokens" in said for said in notices(test))
+
+
+def test_further_places_of_an_atom_are_counted(studio: Studio) -> None:
+    job = _job(studio, TrainRequest(ModelSpec("m"), None, "demo"), _status("done"))
+    [labels] = components(studio.open("train", job=job.id), "label_list")
+    assert [label["more"] for label in labels["labels"]] == ["and 3 more"]
+
+
+def test_a_pursuit_is_chosen_alike_on_every_page(studio: Studio) -> None:
+    """A row of buttons, by the names and with the help that all share, whether one is chosen or several."""
+    asked = {
+        "train": ("train.method", {}),
+        "decompose": ("decompose.method", {}),
+        "evaluate": ("evaluate.methods", {}),
+        "compare": ("transfer.method", {"show": "transfer"}),
+    }
+    for page, (key, address) in asked.items():
+        [control] = [one for one in studio.open(page, **address).get("button_group") if one.key == key]
+        assert control.options == ["MP", "OMP", "GP"]
+        assert "How the atoms of a token are found." in control.help

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RULES: dict[str, type[ThresholdSelection]] = {one.name: resolve_name(one.judge) for one in TABLE if one.judge}
 RECENT_TOKENS = 4096  # over which running means are taken
-LATEST = 5  # labels a progress shows
+LATEST = 5  # atoms a progress shows
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,17 @@ class Growth:
             atoms=self._count,
             relative_error=sum(error for _, _, error in self._recent) / tokens if tokens else 1.0,
             acceptance_rate=sum(atoms for _, atoms, _ in self._recent) / tokens if tokens else 0.0,
-            latest=tuple(self.labels[-LATEST:]),
+            latest=latest_of(self.labels),
             sinks=self.totals.sinks,
             predicted_atoms=self.curve.predict(None if left is None else self.totals.tokens + left, self._config.atoms),
         )
+
+
+def latest_of(labels: Sequence[AtomLabel]) -> tuple[AtomLabel, ...]:
+    """All labels of the last LATEST atoms; those of one atom stand together."""
+    atoms: set[int] = set()
+    for at in range(len(labels) - 1, -1, -1):
+        atoms.add(labels[at].atom)
+        if len(atoms) > LATEST:
+            return tuple(labels[at + 1 :])
+    return tuple(labels)

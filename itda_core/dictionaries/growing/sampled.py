@@ -16,7 +16,7 @@ from itda_core.dictionaries.choosing.learning import STEPS, Choosing, errors_wit
 from itda_core.dictionaries.choosing.means import Means
 from itda_core.dictionaries.choosing.pace import WorkLeft
 from itda_core.dictionaries.choosing.reservoir import Reservoir, reservoir_room
-from itda_core.dictionaries.growing.growth import LATEST, Growth, GrowthState, LayerProgress, Totals, untold
+from itda_core.dictionaries.growing.growth import Growth, GrowthState, LayerProgress, Totals, latest_of, untold
 from itda_core.dictionaries.growing.sinks import sinks_in
 from itda_core.dictionaries.selections import TABLE
 from itda_core.errors import UserError
@@ -206,7 +206,7 @@ class SampledGrowth(Growth):
             atoms=self.totals.atoms,
             relative_error=1.0 if self._choosing is None else self._choosing.relative_error,
             acceptance_rate=0.0,
-            latest=tuple(self.labels[-LATEST:]),
+            latest=latest_of(self.labels),
             sinks=self.totals.sinks,
             predicted_atoms=self._wanted,
             step=self.step[0],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.dictionaries.storage.description import read_description
 from itda_core.figures_as_text import figure
+from itda_core.runs.identities import identity_at
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.jobs.kinds import EVALUATION
 
@@ -57,24 +58,31 @@ def loss_words(path: Path, jobs: Jobs | None = None) -> dict[str, str]:
 
 
 def measured_loss(path: Path, jobs: Jobs | None = None) -> MeasuredLoss | None:
-    """What dictionary.json in the folder `path` holds, else what the newest finished evaluation on this machine found,
-    at the dictionary's own k and pursuit where it has them; None where neither is there.
+    """What dictionary.json in the folder `path` holds, else what the finished evaluations on this machine found: the
+    newest at the dictionary's own k and pursuit, or else the newest at any; None where neither is there.
 
-    Only evaluations that began after the dictionary was made count: before, another one may have had its name. Raises
-    UserError when the folder is no dictionary.
+    A result is the dictionary's where it holds its identity, whatever the folder was called then. One that holds none
+    counts where it is of the same folder and began after the dictionary was made: before, another one may have had its
+    name. Raises UserError when the folder is no dictionary.
     """
     said = read_description(path)
     if (stored := _stored(said["stats"])) is not None:
         return stored
+    identity, own = identity_at(path), (said["config"].get("k"), said["config"].get("method"))
+    newest: Evaluation | None = None
     for job in (jobs or Jobs()).list(EVALUATION, most=_MOST_JOBS):
         status = job.status
-        if status.state != "done" or not _before(said["created"], job.created):
+        if status.state != "done":
             continue
-        found = [one for one in status.results if _is_of(one, path, said) and one.ce_original is not None]
-        own = [one for one in found if (one.k, one.method) == (said["config"].get("k"), said["config"].get("method"))]
-        if found:
-            return _of(*(own or found)[:1])
-    return None
+        later = _before(said["created"], job.created)
+        for one in status.results:
+            mine = one.identity == identity if one.identity is not None else later and _is_of(one, path, said)
+            if not mine or one.ce_original is None:
+                continue
+            if (one.k, one.method) == own:
+                return _of(one, own)
+            newest = newest or one
+    return None if newest is None else _of(newest, own)
 
 
 def _stored(stats: dict[str, Any]) -> MeasuredLoss | None:
@@ -95,8 +103,12 @@ def _is_of(result: Evaluation, path: Path, said: dict[str, Any]) -> bool:
     return Path(result.dictionary) == path and of == (spec["model"], spec["layer"], spec["site"], said["atoms"])
 
 
-def _of(result: Evaluation) -> MeasuredLoss:
-    how = f"k = {result.k}, {result.method.upper()}, {result.tokens:,} tokens of {result.corpus} ({result.text})"
+def _of(result: Evaluation, own: tuple[object, object]) -> MeasuredLoss:
+    """own: the k and the pursuit that the dictionary was grown by."""
+    k, method = own
+    apart = (result.k, result.method) != own
+    other = f" (its own: k = {k}, {str(method).upper()}; not evaluated)" if apart else ""
+    how = f"k = {result.k}, {result.method.upper()}{other}, {result.tokens:,} tokens of {result.corpus} ({result.text})"
     return MeasuredLoss(result.ce_score, result.ce_original, result.ce_reconstructed, result.kl, how)
 
 

@@ -13,7 +13,7 @@ from itda_core.runs.training.run import TrainedDictionary
 from itda_core.runs.training.words import stage_words
 
 if TYPE_CHECKING:
-    from itda_core.dictionaries import TrainProgress
+    from itda_core.dictionaries import AtomLabel, TrainProgress
 
 MOST_POINTS = 400
 
@@ -25,6 +25,7 @@ class Accepted:
     token: str
     context_before: str
     context_after: str
+    more: int = 0  # further places of the same atom
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def with_progress(status: TrainingStatus, progress: TrainProgress, points: Seque
             acceptance_rate=layer.acceptance_rate,
             series_atoms=tuple(point.layers[i][0] for point in points),
             series_relative_error=tuple(point.layers[i][1] for point in points),
-            latest=tuple(Accepted(label.token, label.context_before, label.context_after) for label in layer.latest),
+            latest=_accepted(layer.latest),
             sinks=layer.sinks,
             predicted_atoms=layer.predicted_atoms,
         )
@@ -184,6 +185,16 @@ def with_progress(status: TrainingStatus, progress: TrainProgress, points: Seque
         stage=progress.stage,
         rough=progress.rough,
         rounds=with_round(status.rounds, progress),
+    )
+
+
+def _accepted(labels: Sequence[AtomLabel]) -> tuple[Accepted, ...]:
+    """One for each atom, by its first place."""
+    places: dict[int, list[AtomLabel]] = {}
+    for label in labels:
+        places.setdefault(label.atom, []).append(label)
+    return tuple(
+        Accepted(first.token, first.context_before, first.context_after, len(more)) for first, *more in places.values()
     )
 
 

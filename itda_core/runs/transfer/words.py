@@ -35,9 +35,12 @@ def _gain_sentence(cells: Sequence[Transfer], model: str) -> str:
     gains = [cell.gain for cell in cells if cell.gain is not None]
     if not gains:
         return f"{model}'s own dictionaries do no better than random places here, so they set no scale."
-    where = "" if len(cells) == 1 else f" ({_layers(len(gains), len(cells))} where its own beats random places)"
-    share = f"{figure(fmean(gains), '.0%')} of the gain over random places"
-    return f"Transferred labels recover {share} (100%: {model}'s own dictionary){where}."
+    where = "" if len(cells) == 1 else f" {_layers(len(gains), len(cells))}"
+    share = figure(fmean(gains), ".0%")
+    return (
+        f"Rebuilt in {model}, the labels come {share} of the way from random places (0%) to its own dictionary "
+        f"(100%){where}."
+    )
 
 
 def _against_random(cells: Sequence[Transfer]) -> str:
@@ -50,22 +53,25 @@ def _against_random(cells: Sequence[Transfer]) -> str:
     worse = sum(fvu > mean + 2 * sd for fvu, mean, sd in judged)
     if len(judged) == 1:
         word = "better than" if better else "worse than" if worse else "as well as"
-        return f"They explain {word} random places (two standard deviations count)."
+        return f"They explain it {word} random places; differences below two standard deviations count as none."
     return (
-        f"They are better than random places in {better} of {len(judged)} layers and worse in {worse} (by more than "
-        "two standard deviations of the draws)."
+        f"They explain {better} of {len(judged)} layers better than random places do, and {worse} worse; differences "
+        "below two standard deviations of the draws count as none."
     )
 
 
 def _means(cells: Sequence[Transfer], k: int) -> str:
     named = (
         ("the labels", [cell.fvu for cell in cells]),
-        ("its own", [cell.own_fvu for cell in cells]),
-        ("random", [cell.random_fvu for cell in cells]),
+        ("its own dictionary", [cell.own_fvu for cell in cells]),
+        ("random places", [cell.random_fvu for cell in cells]),
     )
     found = [f"{name} {fmean(known):.3f}" for name, values in named if (known := [value for value in values if value])]
-    return f"{'FVU' if len(cells) == 1 else 'Mean FVU'} at k = {k}: {', '.join(found)}."
+    what = "Unexplained variance (FVU)" if len(cells) == 1 else "Mean unexplained variance (FVU)"
+    return f"{what} at k = {k}: {', '.join(found)}."
 
 
 def _layers(some: int, of: int) -> str:
-    return "all layers" if some == of else f"mean over the {some} of {of} layers"
+    if some == of:
+        return f"(mean of all {of} layers)"
+    return f"(mean of the {some} of {of} layers in which its own dictionary beats random places)"

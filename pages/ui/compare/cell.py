@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from itda_core.figures.heatmaps import Passages
+from itda_core.figures.heatmaps import Passages, ceiling
 from itda_core.figures_as_text import figure
 from itda_core.files.csv_export import frame_csv
 from itda_core.files.without_paths import without_paths
 from pages.ui.compare.matrix import Compared
 from pages.ui.components.label_list import label_list
 from pages.ui.components.plain_text import fact_table, heading
-from pages.ui.components.printable import visible, visible_token
+from pages.ui.components.printable import NONE, visible, visible_token
 from pages.ui.frame import engine, navigation
 from pages.ui.frame.address import kept_choice
 
@@ -49,6 +49,8 @@ def figures(found: Compared, cell: tuple[int, int]) -> None:
     i, j = cell
     heading(f"{matrix.labels[i]} ~ {matrix.labels[j]}", under=_under(found, cell), key="compare.cell.name")
     facts = {"Jaccard": f"{matrix.jaccard[i, j]:.2%}"}
+    if reached := ceiling(matrix, i, j):
+        facts["Jaccard"] += f", {reached}"
     if i != j and matrix.low is not None and matrix.high is not None and matrix.level is not None:
         facts[f"{matrix.level:.0%} interval"] = f"{matrix.low[i, j]:.1%} to {matrix.high[i, j]:.1%}"
     if i != j and not np.isnan(matrix.null_jaccard[i, j]):
@@ -174,6 +176,7 @@ def _counted(frame: pd.DataFrame, column: str, shown: Any) -> None:
     st.dataframe(
         table,
         hide_index=True,
+        placeholder=NONE,
         key=f"compare.counts.{column}",
         height="content" if len(table) <= 10 else 387,
         column_config={

@@ -124,7 +124,7 @@ def heatmap(found: Compared, chosen: tuple[int, int]) -> None:
         {"chance": "From chance up", "fixed": "0 to 100%", "z": "z"},
         key="compare.colours",
         help="From chance up: the palest colour is what chance gives, the darkest the largest value between two "
-        "different dictionaries. z counts standard deviations above chance.",
+        "different dictionaries; a dictionary beside itself is grey. z counts standard deviations above chance.",
     )
 
     def picked(row: int, column: int) -> None:

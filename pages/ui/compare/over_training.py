@@ -150,6 +150,9 @@ def cells(found: Convergence, moments: Mapping[int, engine.TrainingMoment]) -> h
         for row in range(len(found.checkpoints))
     ]
     earlier = values[:-1][~np.isnan(values[:-1])]
+    high = float(earlier.max()) if len(earlier) else 1.0
+    last = np.zeros(values.shape, dtype=bool)
+    last[-1] = high < 1
     known = found.null_jaccard[:-1][~np.isnan(found.null_jaccard[:-1])]
     return heatmaps.Cells(
         rows=tuple(
@@ -161,9 +164,11 @@ def cells(found: Convergence, moments: Mapping[int, engine.TrainingMoment]) -> h
         written=written,
         hover=told,
         low=float(known.mean()) if len(known) else 0.0,
-        high=float(earlier.max()) if len(earlier) else 1.0,
+        high=high,
         title="Jaccard",
         percent=True,
+        apart=last,
+        apart_note="Grey: the last checkpoint beside itself, above the scale" if last.any() else "",
     )
 
 

@@ -37,6 +37,8 @@ def heatmap(
         "values": [[None if np.isnan(value) else value for value in row] for row in cells.values.tolist()],
         "written": [list(row) for row in cells.written],
         "told": [["\n".join(map(visible, told.split("\n"))) for told in row] for row in cells.hover],
+        "apart": None if cells.apart is None else cells.apart.tolist(),
+        "apart_note": visible(cells.apart_note),
         "low": cells.low,
         "high": cells.high,
         "title": cells.title,

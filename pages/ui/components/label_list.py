@@ -18,10 +18,11 @@ def label_list(
     *,
     empty: str,
     key: str,
+    more: Sequence[int] = (),
     picked: int | None = None,
     on_pick: Callable[[int | None], None] | None = None,
 ) -> None:
-    """Draws `labels` in order; `empty` is said when there are none.
+    """Draws `labels` in order; `empty` is said when there are none. more: of each, how many places are not shown.
 
     With `on_pick` a click chooses one: it gets the label's place in `labels`, or None for the one chosen already
     (`picked`), whose whole context is shown below it.
@@ -31,6 +32,7 @@ def label_list(
             "before": visible(label.context_before[-70:]),
             "token": visible_token(label.token),
             "after": visible(label.context_after[:70]),
+            "more": f"and {n:,} more" if place < len(more) and (n := more[place]) else "",
             "full": [label.context_before, label.token, label.context_after] if place == picked else None,
         }
         for place, label in enumerate(labels)

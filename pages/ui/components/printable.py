@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itda_core.printable import unseen, visible, visible_token
 
-__all__ = ["escaped", "unseen", "visible", "visible_token"]
+__all__ = ["NONE", "escaped", "unseen", "visible", "visible_token"]
 
+NONE = "—"  # in a table's cell that has no value
 _MARKDOWN = set("\\`*_{}[]()<>#+-.!|~$:^=&\"'/@")
 
 

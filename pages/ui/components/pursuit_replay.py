@@ -9,7 +9,7 @@ import streamlit as st
 
 from itda_core.analysis.decompose import AtomUse, TokenDecomposition
 from itda_core.analysis.in_common import pattern_of, tokens_of
-from itda_core.analysis.replay import Prediction, Replay, left_again
+from itda_core.analysis.replay import Prediction, Replay, remark
 from itda_core.figures_as_text import signed
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible, visible_token
@@ -44,7 +44,7 @@ def pursuit_replay(
                 "after": visible(label.context_after[:32]) if label and not several else "",
                 "several": several,
                 "pattern": pattern_of(label) if label else "",
-                "left": left_again(step, token),
+                "left": remark(replay, step, token),
                 "coefficient": signed(step.coefficient),
                 "negative": step.coefficient < 0,
                 "error": step.relative_error,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from itda_core.analysis.decompose import Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import tokens_of
 from itda_core.figures_as_text import signed
+from itda_core.printable import indentation
 from pages.ui.components.answered import answered, choice
 from pages.ui.components.component import component
 from pages.ui.components.printable import unseen, visible_token
@@ -63,12 +64,13 @@ def token_row(
         "tokens": [
             {
                 "index": token.index,
-                "text": visible_token(token.text),
+                "text": visible_token(token.text.removesuffix(indentation(token.text))),
                 "name": visible_token(token.text) + mark,
                 "mark": mark,
                 "unseen": unseen(token.text),
                 "special": token.special,
                 "breaks": "\n" in token.text,
+                "indent": indentation(token.text),
                 "rgb": shade.rgb,
                 "alpha": round(shade.alpha, 3),
                 "tip": shade.tip,
@@ -133,10 +135,13 @@ def _by_atom(tokens: Sequence[TokenDecomposition], atom: int) -> tuple[list[Shad
         )
         for weight in weights
     ]
-    ramp = [f"{_NEGATIVE}, {_DEEPEST}", f"{_NEGATIVE}, 0", f"{_POSITIVE}, 0", f"{_POSITIVE}, {_DEEPEST}"]
     if not any(weights):
         return shades, {"title": f"Atom {atom} is used by no token of this prompt at this k"}
-    return shades, {"title": f"Coefficient of atom {atom}", "ramp": ramp, "low": f"−{top:.2f}", "high": f"+{top:.2f}"}
+    signs = {weight > 0 for weight, token in zip(weights, tokens, strict=True) if weight and not token.special}
+    low, high = ("0" if False not in signs else f"−{top:.2f}"), ("0" if True not in signs else f"+{top:.2f}")
+    ramp = [f"{_NEGATIVE}, {_DEEPEST}", f"{_NEGATIVE}, 0"] if False in signs else []
+    ramp += [f"{_POSITIVE}, 0", f"{_POSITIVE}, {_DEEPEST}"] if True in signs else []
+    return shades, {"title": f"Coefficient of atom {atom}", "ramp": ramp, "low": low, "high": high}
 
 
 def _by_strongest(tokens: Sequence[TokenDecomposition]) -> tuple[list[Shade], dict[str, Any]]:

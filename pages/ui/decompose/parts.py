@@ -14,9 +14,9 @@ from itda_core.analysis.in_common import in_common, tokens_of
 from itda_core.analysis.replay import Replay, step_uses
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
+from itda_core.errors import UserError
 from itda_core.figures import replay as figures_replay
 from itda_core.figures_as_text import figure
-from itda_core.pursuit.methods import NOTES
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.training.status import Accepted
 from pages.ui.components.atom_list import atom_list
@@ -25,6 +25,7 @@ from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.components.pursuit_replay import pursuit_replay
 from pages.ui.components.token_row import COLOURS, first_choice
+from pages.ui.forms.pursuit_choice import pursuit
 from pages.ui.frame import address, engine, navigation
 from pages.ui.frame.engine import EXAMPLE
 
@@ -58,9 +59,16 @@ class View(NamedTuple):
 
 
 def submit(text: str) -> None:
-    """A prompt was sent off: its tokens are others now."""
+    """A prompt was sent off: its tokens are others now, and a token in the address was one of the old prompt."""
     st.session_state[PROMPT] = text
     st.session_state[TOKEN] = None
+    st.query_params.pop("token", None)
+
+
+def check_prompt(text: str) -> None:
+    """Raises UserError for a prompt in which there is nothing to read."""
+    if not text.strip():
+        raise UserError("The prompt is blank, so there is nothing to decompose; type a text, or choose an example.")
 
 
 def pick_token(index: int) -> None:
@@ -84,14 +92,7 @@ def controls(entry: LibraryEntry) -> View:
     row.slider("Atoms per token (k)", 1, most, key=_K, width=_SLIDER)
     method, colour, special = (row.container(width="content", gap="xsmall") for _ in range(3))
     with method:
-        st.segmented_control(
-            "Pursuit",
-            METHODS,
-            format_func=str.upper,
-            key=_METHOD,
-            required=True,
-            help=f"How the atoms of a token are found. {NOTES}",
-        )
+        pursuit(_METHOD)
         non_negative = _only_positive()
     st.session_state["decompose.colour.place"] = colour
     address.arrive("special", _SPECIAL, address.one_of("hidden", "shown"), "hidden")

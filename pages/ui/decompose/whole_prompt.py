@@ -10,13 +10,14 @@ import streamlit as st
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.figures_as_text import no_minus_zero
-from pages.ui.components.printable import visible, visible_token
+from pages.ui.components.printable import NONE, visible, visible_token
 from pages.ui.decompose.parts import pick_atom
 from pages.ui.frame import engine
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
+_TITLE_WIDTH = 125  # pixels; the column's title is not cut
 _MOST_COLOURED = 2000  # rows; pandas takes seconds to style tens of thousands
 _NEGATIVE = {"light": "color: #c2410c", "dark": "color: #fb923c"}
 _PINNED = "background-color: rgba(99, 102, 241, 0.16)"
@@ -26,7 +27,10 @@ def whole_prompt(dictionary: engine.DictionaryKey, shown: Decomposition, pinned:
     """The atoms of all tokens together, ranked."""
     st.subheader("Over the whole prompt", anchor=False)
     table = prompt_atoms(shown)
-    st.caption(f"{len(table):,} different atoms. Choose a row to pin its atom; a column's title sorts.")
+    st.caption(
+        f"{len(table):,} different atoms, those used by most tokens first. Max: an atom's largest coefficient, "
+        "whatever its sign. Sum: all of them, without their signs. Choose a row to pin its atom; a title sorts."
+    )
     single = not any(table["common"].tolist())
     about = (shown.prompt, shown.k, shown.method, shown.non_negative, dictionary)
     key = f"decompose.prompt.{hash(about)}"
@@ -39,21 +43,36 @@ def whole_prompt(dictionary: engine.DictionaryKey, shown: Decomposition, pinned:
         _coloured(table, pinned),
         key=key,
         hide_index=True,
+        placeholder=NONE,
         on_select=picked,
         selection_mode="single-row",
         height=min(38 * (len(table) + 1), 380),
         column_config={
-            "atom": st.column_config.NumberColumn("atom", format="%d", width="small"),
-            "token": st.column_config.TextColumn("source tokens", width="small" if single else "medium"),
-            "context": st.column_config.TextColumn("source context", width="large" if single else "medium"),
-            "common": None if single else st.column_config.TextColumn("in common", width="medium"),
+            "atom": st.column_config.NumberColumn(
+                "atom", format="%d", width="small", help="Its number in the dictionary."
+            ),
+            "token": st.column_config.TextColumn(
+                "source tokens",
+                width=_TITLE_WIDTH if single else "medium",
+                help="The token, or the tokens, that the atom was seen at.",
+            ),
+            "context": st.column_config.TextColumn(
+                "source context", width="large" if single else "medium", help="The text around it; ⟦ ⟧ mark the token."
+            ),
+            "common": None if single else st.column_config.TextColumn(
+                "in common", width="medium", help="What the places of an atom with several labels share."
+            ),
             "tokens": st.column_config.NumberColumn("tokens", help="How many tokens use it.", width="small"),
-            "max": st.column_config.NumberColumn("max", help="Its largest coefficient by size.", format="%+.2f"),
+            "max": st.column_config.NumberColumn(
+                "max", help="Its largest coefficient by size, with its sign.", format="%+.2f"
+            ),
             "sum": st.column_config.ProgressColumn(
-                "sum", help="The sum of the sizes of its coefficients.", format="%.2f", min_value=0.0,
+                "sum", help="All its coefficients added up without their signs.", format="%.2f", min_value=0.0,
                 max_value=max(table["sum"], default=1.0),
             ),
-            "where": st.column_config.TextColumn("tokens that use it", width="medium"),
+            "where": st.column_config.TextColumn(
+                "tokens that use it", width="medium", help="Up to a dozen, in the order of the prompt."
+            ),
         },
     )  # fmt: skip
 

@@ -11,7 +11,6 @@ from itda_core.analysis.evaluate import TOKENS
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.models.spec import DEMO_MODELS
-from itda_core.pursuit.methods import NOTES
 from itda_core.runs.costs.evaluation import estimate_evaluation
 from itda_core.runs.evaluation.checks import find_faults
 from itda_core.runs.evaluation.request import EvaluateRequest
@@ -21,6 +20,7 @@ from pages.ui.evaluate import text as evaluate_text
 from pages.ui.forms import dictionary_choice, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.pursuit_choice import pursuits
 from pages.ui.frame import address, beforehand, shell
 from pages.ui.frame.address import MARK, Listed
 
@@ -172,15 +172,7 @@ def _pursuits() -> Listed:
         return given
 
     address.arrive("method", _METHODS, parse, default)
-    chosen = st.segmented_control(
-        "Pursuit",
-        METHODS,
-        selection_mode="multi",
-        format_func=str.upper,
-        key=_METHODS,
-        help=f"How the atoms of a token are found. {NOTES}",
-    )
-    listed = Listed(method for method in METHODS if method in chosen)
+    listed = Listed(pursuits(_METHODS))
     address.leave("method", _METHODS, listed, default)
     return listed
 
@@ -194,5 +186,5 @@ def cost(request: EvaluateRequest, faults: Faults) -> None:
     """What it would take. Raises UserError for a k that cannot be."""
     expected = estimate_evaluation(request)
     count = f"{expected.results} result{'' if expected.results == 1 else 's'}"
-    told = f"{count}, {expected.passes} passes over {expected.tokens:,} tokens, to the end of the last one's window"
+    told = f"{count}, {expected.passes} passes over {expected.tokens:,} tokens (windows are read whole)"
     job_form.cost(told, expected.seconds, "the model has been fetched")

@@ -14,7 +14,7 @@ from itda_core.figures import charts as figures_charts
 from itda_core.figures_as_text import no_minus_zero, signed
 from itda_core.files.csv_export import frame_csv
 from pages.ui.components.charts import chart_config
-from pages.ui.components.printable import visible
+from pages.ui.components.printable import NONE, escaped, visible
 
 Over = Literal["k", "layer", "atoms"]
 Quantity = Literal["fvu", "ce_score"]
@@ -27,6 +27,8 @@ class _Column(NamedTuple):
     label: str
     format: str
     help: str
+    short: str  # its head on the page, where all columns stand side by side at 1,440 pixels
+    width: int  # pixels there
 
 
 _NUMBERS = (
@@ -36,12 +38,21 @@ _NUMBERS = (
         "%.4f",
         "Fraction of variance unexplained: squared error over the activations' squared distance from their mean. "
         "0 is perfect, 1 as good as the mean.",
+        "FVU",
+        60,
     ),
-    _Column("relative_error", "relative error", "%.4f", "Mean over the tokens of |x − x̂|² / |x|², 0 to 1."),
-    _Column("cosine", "cosine", "%.4f", "Mean cosine of an activation and its reconstruction."),
-    _Column("l0", "L0 (atoms)", "%.2f", "Mean number of different atoms a token uses."),
     _Column(
-        "dead_percent", "dead (%)", "%.1f", "Atoms that no token of this text uses; a longer text leaves fewer of them."
+        "relative_error", "relative error", "%.4f", "Mean over the tokens of |x − x̂|² / |x|², 0 to 1.", "rel. error", 74
+    ),
+    _Column("cosine", "cosine", "%.4f", "Mean cosine of an activation and its reconstruction.", "cosine", 64),
+    _Column("l0", "L0 (atoms)", "%.2f", "Mean number of different atoms a token uses.", "L0", 46),
+    _Column(
+        "dead_percent",
+        "dead (%)",
+        "%.1f",
+        "Atoms that no token of this text uses; a longer text leaves fewer of them.",
+        "dead %",
+        62,
     ),
     _Column(
         "ce_score",
@@ -49,6 +60,8 @@ _NUMBERS = (
         "%.4f",
         "How much of the model's prediction survives when the reconstruction takes the activation's place: "
         "(CE zeros − CE reconstructed) / (CE zeros − CE). 1: nothing lost; 0: as bad as zeros.",
+        "CE score",
+        74,
     ),
     _Column(
         "ce_rise",
@@ -56,18 +69,28 @@ _NUMBERS = (
         "%.4f",
         "By how much the model's loss per predicted token grows with the reconstruction in the activation's place. A "
         "high CE score can hide a large rise where zeros cost much.",
+        "CE rise",
+        66,
     ),
     _Column(
         "kl",
         "KL (nats)",
         "%.4f",
         "Mean divergence of the next token's distribution with the reconstruction from the model's own.",
+        "KL",
+        58,
     ),
-    _Column("ce_original", "CE (nats)", "%.4f", "Cross-entropy of the model left alone, per predicted token."),
-    _Column("ce_reconstructed", "CE recon. (nats)", "%.4f", "The same with the reconstruction at the site."),
-    _Column("ce_zero", "CE zeros (nats)", "%.4f", "The same with zeros at the site."),
+    _Column(
+        "ce_original", "CE (nats)", "%.4f", "Cross-entropy of the model left alone, per predicted token.", "CE", 58
+    ),
+    _Column(
+        "ce_reconstructed", "CE recon. (nats)", "%.4f", "The same with the reconstruction at the site.", "CE recon.", 78
+    ),
+    _Column("ce_zero", "CE zeros (nats)", "%.4f", "The same with zeros at the site.", "CE zeros", 74),
 )
 _PREDICTED = {"ce_score", "ce_rise", "ce_original", "ce_reconstructed", "ce_zero", "kl"}
+_TEXT = ("tokens", "text", "corpus")  # what was read, as a rule the same in all rows
+_NAME_WIDTH = 126  # pixels
 _SHORT_TABLE = 10  # rows shown without a scroll bar
 
 
@@ -112,17 +135,21 @@ def csv(results: Sequence[Evaluation]) -> str:
 
 
 def table(results: Sequence[Evaluation]) -> None:
-    """One row per dictionary, k and method."""
+    """One row per dictionary, k and method. What is the same in all rows is said once, so that all columns fit."""
+    frame = frame_of(results)
+    alike = [name for name in _TEXT if frame[name].nunique() == 1]
     config: dict[str, Any] = {
-        column.label: st.column_config.NumberColumn(format=column.format, help=column.help)
+        column.label: st.column_config.NumberColumn(
+            column.short, format=column.format, help=f"{column.label}. {column.help}", width=column.width
+        )
         for column in _columns(results)
     }
     config |= {
-        "dictionary": st.column_config.TextColumn(pinned=True),
-        "layer": st.column_config.NumberColumn(format="%d", width=60, help="The layer of the model, counted from 0."),
-        "atoms": st.column_config.NumberColumn(format="localized", width="small", help="Atoms in the dictionary."),
-        "k": st.column_config.NumberColumn(format="%d", width=50, help="Atoms a token may use."),
-        "method": st.column_config.TextColumn(width="small", help="The pursuit that finds them."),
+        "dictionary": st.column_config.TextColumn(width=_NAME_WIDTH, pinned=True),
+        "layer": st.column_config.NumberColumn(format="%d", width=52, help="The layer of the model, counted from 0."),
+        "atoms": st.column_config.NumberColumn(format="localized", width=58, help="Atoms in the dictionary."),
+        "k": st.column_config.NumberColumn(format="%d", width=42, help="Atoms a token may use."),
+        "method": st.column_config.TextColumn(width=64, help="The pursuit that finds them."),
         "tokens": st.column_config.NumberColumn(format="localized", width="small", help="Tokens measured so far."),
         "text": st.column_config.TextColumn(
             help="held-out: the dictionary was not built from it. training: it was. other corpus: another text than "
@@ -130,13 +157,28 @@ def table(results: Sequence[Evaluation]) -> None:
         ),
         "corpus": st.column_config.TextColumn(help="The text's name."),
     }
+    config |= dict.fromkeys(alike)
+    st.caption(_told_once(results, frame, alike))
     st.dataframe(
-        frame_of(results),
+        frame,
         hide_index=True,
+        placeholder=NONE,
         key="evaluate.table",
         height="content" if len(results) <= _SHORT_TABLE else 387,
         column_config=config,
     )
+
+
+def _told_once(results: Sequence[Evaluation], frame: pd.DataFrame, alike: Sequence[str]) -> str:
+    """What all rows share, and the units of the columns."""
+    first = frame.iloc[0]
+    words = {"tokens": f"{results[0].tokens:,} tokens", "corpus": escaped(str(first["corpus"])), "text": first["text"]}
+    said = [f"Every row: {', '.join(words[name] for name in words if name in alike)}."] if alike else []
+    if any(result.ce_original is not None for result in results):
+        said.append("CE and KL are in nats per predicted token.")
+    if len(alike) < len(_TEXT):
+        said.append("The table scrolls sideways.")
+    return " ".join(said)
 
 
 def charts(results: Sequence[Evaluation]) -> None:

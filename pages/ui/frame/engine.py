@@ -18,13 +18,8 @@ import streamlit as st
 from itda_core.analysis.example import PROMPT as EXAMPLE
 from itda_core.dictionaries.selections import READING, is_for
 from itda_core.errors import UserError
-from itda_core.figures_as_text import figure
-from itda_core.files import read_json
-from itda_core.fingerprints import short
 from itda_core.models.spec import DEMO_MODELS, ModelSpec
-from itda_core.runs.evaluation.measured_loss import loss_words
 from itda_core.runs.library import Library, LibraryEntry
-from pages.ui.components.printable import visible
 from pages.ui.frame import slow_imports
 from pages.ui.frame.model_holder import ModelHolder
 from pages.ui.frame.session_cache import Kept
@@ -190,74 +185,6 @@ def context(key: DictionaryKey) -> int:
     """How many tokens the dictionary's model takes at once, special ones included."""
     with holder().lend(model_spec(key)) as model:
         return model.context
-
-
-class Description(NamedTuple):
-    """What is known of a dictionary, in words for three small tables."""
-
-    origin: dict[str, str]
-    settings: dict[str, str]
-    measured: dict[str, str]
-
-
-def description(key: DictionaryKey) -> Description:
-    """What dictionary.json says, without loading torch. Raises UserError when it is damaged."""
-    said = read_json(Path(key.path) / "dictionary.json")
-    parts = [said.get(name) if isinstance(said, dict) else None for name in ("spec", "config", "stats")]
-    if not all(isinstance(part, dict) for part in parts):
-        raise UserError(f"{key.path} is damaged; restore it from a copy or train anew.")
-    origin, settings, measured = (_words(part) for part in parts if part is not None)
-    return Description(origin, settings, {**measured, **loss_words(Path(key.path))})
-
-
-_NAMES = {
-    "d_model": "d_model",
-    "k": "k",
-    "fvu": "FVU",
-    "fvu_text": "FVU measured on",
-    "fvu_tokens": "FVU: tokens",
-    "fvu_sinks_left_out": "FVU: attention sinks left out",
-    "norm_median": "median norm",
-    "sinks_left_out": "attention sinks left out",
-    "centre": "mean removed",
-}  # what the field calls them; the other names are those of the file, in words
-_TEXTS = {"held-out": "held-out text", "training": "training text"}
-
-
-def _words(part: dict[str, object]) -> dict[str, str]:
-    """The entries that have a value, by the names that people read."""
-    words = {}
-    for name, value in part.items():
-        if value is None or value == [] or isinstance(value, dict):  # a dict: what only a later training reads
-            continue
-        word = _stages(value) if isinstance(value, list) else _word(value)
-        if name.endswith("fingerprint"):
-            word = short(word)
-        if name == "fvu_text":
-            word = _TEXTS.get(word, word)
-        words[_NAMES.get(name, name.replace("_", " "))] = word
-    return words
-
-
-def _stages(value: list[object]) -> str:
-    """The parts of a training that went further than it was first asked to."""
-    parts = [
-        f"{_word(stage.get('tokens_read'))} tokens at threshold {_word(stage.get('threshold'))}: "
-        f"{_word(stage.get('atoms_added'))} atoms"
-        for stage in value
-        if isinstance(stage, dict)
-    ]
-    return "; ".join(parts) or "—"
-
-
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else figure(value, ".4g")
-    if isinstance(value, int):
-        return f"{value:,}"
-    return "—" if value is None else visible(str(value))
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)

@@ -25,6 +25,7 @@ from pages.ui.frame.engine import EXAMPLE
 from pages.ui.jobs import job_watch
 
 _STRONGEST = 4
+_LISTED = 5  # dictionaries
 _FOLDERS = ("Library", "Model cache")  # of this machine's facts those that never leave it
 _LOOK_AGAIN = 1.0  # seconds; more often would hold up what is waited for
 _TOKEN, _OPENED, _WAITED = "home.token", "home.opened", "home.waited"
@@ -122,7 +123,8 @@ def recent(frame: shell.Shell) -> None:
     own = [entry for entry in frame.entries if not entry.bundled]
     bundled = sorted(frame.entries, key=lambda entry: not is_for(entry.selection, READING))
     st.subheader("Recent dictionaries" if own else "Bundled dictionaries", anchor=False)
-    for entry in (own or bundled)[:5]:
+    listed = (own or bundled)[:_LISTED]
+    for entry in listed:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(visible(entry.name), width="stretch")
             if entry.problem is None:
@@ -132,6 +134,10 @@ def recent(frame: shell.Shell) -> None:
                 navigation.link("Decompose", {"dictionary": entry.name}, label="Open")
             else:
                 navigation.link("Library", {}, label="Damaged: see the library", icon=":material/warning:")
+    if len(listed) < (n := len(frame.entries)):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f"{len(listed)} of {n:,} dictionaries on this machine.")
+            navigation.link("Library", {}, label="All in the library")
     jobs, damaged = Jobs().list(most=4), Jobs().damaged()
     if jobs or damaged:
         st.subheader("Recent jobs", anchor=False)

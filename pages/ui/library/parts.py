@@ -24,9 +24,10 @@ from itda_core.runs.units import size
 from itda_core.runs.verify import Verification
 from pages.ui.components.moments import moment
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
-from pages.ui.components.printable import visible
+from pages.ui.components.printable import NONE, visible
 from pages.ui.frame import engine, meaning, navigation, shell
 from pages.ui.library import hub
+from pages.ui.library.description import description
 from pages.ui.train import further as train_further
 
 _SELECTED = "library.selected"
@@ -77,6 +78,7 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         frame_of(entries),
         key=key,
         hide_index=True,
+        placeholder=NONE,
         on_select=picked,
         selection_mode="single-row",
         height="content" if len(entries) <= _SHORT_LIST else 400,
@@ -169,7 +171,7 @@ def details(entry: LibraryEntry) -> None:
         problem(UserError(entry.problem), key="library.damaged")
         return
     try:
-        known = engine.description(engine.key_of(entry.path))
+        known = description(entry.path)
     except UserError as error:
         problem(error, key="library.details.problem")
         return
@@ -318,13 +320,14 @@ def _verified(result: Verification) -> None:
                     "document": visible(check.document),
                     "cosine": check.cosine,
                     "differs in": ", ".join(check.differs),
-                    "true": check.true,
+                    "label": "true" if check.true else "wrong",
                 }
                 for check in sorted(result.checks, key=lambda check: check.true)
             ]
         ),
         hide_index=True,
         height=280,
+        placeholder=NONE,
         column_config={"cosine": st.column_config.NumberColumn(format="%.6f")},
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from itda_core.dictionaries.config import METHODS, SELECTIONS, SINKS, WINDOWS, TrainConfig
+from itda_core.dictionaries.config import SELECTIONS, SINKS, WINDOWS, TrainConfig
 from itda_core.dictionaries.selections import COMPARING, Selection, selection_named
 from itda_core.dictionaries.threshold import RELATIVE_ERROR
 from itda_core.errors import UserError
@@ -22,6 +22,7 @@ from itda_core.runs.training.naming import usual_name
 from itda_core.runs.training.request import TrainRequest
 from pages.ui.forms import kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
+from pages.ui.forms.pursuit_choice import kept_pursuit
 from pages.ui.frame import address, beforehand, engine, shell
 from pages.ui.train import site as train_site
 from pages.ui.train import size as train_size
@@ -216,7 +217,7 @@ def _more(rule: Selection, *, bundled: bool) -> dict[str, Any]:
     """What most trainings leave as it is: fields of Asked."""
     left, middle, right = st.columns(3)
     with left:
-        method = kept.choice("method", "Pursuit", METHODS, format_func=str.upper, key="train.method")
+        method = kept_pursuit("train.method")
         sinks = _sinks(rule)
     with middle:
         windows = kept.choice("windows", "Windows of a document", WINDOWS, key="train.windows")

@@ -162,18 +162,22 @@ def _limits(request: TrainRequest, name: str, field_faults: FieldFaults) -> _Lim
             assert config.threshold is not None, "this selection has one"
             threshold = train_size.threshold(key, config.threshold)
     with right:
-        atoms = train_size.most_atoms(f"further.atoms.{name}", config.atoms, disabled=config.atoms is None)
+        atoms = None if config.atoms is None else train_size.most_atoms(f"further.atoms.{name}", config.atoms)
+        if config.atoms is None:
+            train_size.no_limit(f"further.atoms.{name}.none")
     field_faults.beside("tokens", "threshold", "atoms")
     known = figures_of(request.model.name) if request.site in KINDS else None
     return _Limits(corpus, tokens, threshold, atoms, None if known is None else known.d_model)
 
 
 def _tokens(earlier: int | None, key: str) -> int | None:
+    if earlier is None:  # all was read: an address cannot ask for less
+        st.number_input(train_size.ALL_TOKENS, value=0, disabled=True, key=f"{key}.all")
+        return None
     given = kept.number(
         "tokens",
         train_size.ALL_TOKENS,
-        earlier or 0,
-        disabled=earlier is None,
+        earlier,
         step=10_000,
         key=key,
         help="The number of tokens in all, with those already read. Where no text is left and the threshold is lower, "

@@ -186,5 +186,5 @@ def _layers_of(count: int, text: str) -> _Layers:
     except UserError:
         raise address.Refused("names no layers such as 0,2-4 or all") from None
     if layers is not None and max(layers) >= count:
-        raise address.Refused(f"is not all there: the model has layers 0 to {count - 1}")
+        raise address.Refused(f"names a layer that the model does not have (it has 0 to {count - 1})")
     return _Layers(range(count) if layers is None else layers)

@@ -10,19 +10,24 @@ from pages.ui.forms import kept
 from pages.ui.train.site import figures_of
 
 _WANTED_ATOMS = 1024
+_MOST_ATOMS = "Maximum atoms (empty: no limit)"
 ALL_TOKENS = "Tokens to read (0: all of the text)"
 
 
 ADDRESS = ("threshold", "paper_threshold", "atoms", "wanted")
 
 
-def most_atoms(key: str, value: int | None = None, *, disabled: bool = False) -> int | None:
+def no_limit(key: str) -> None:
+    """Draws that there is none, where none can be set."""
+    st.number_input(_MOST_ATOMS, value=None, disabled=True, key=key)
+
+
+def most_atoms(key: str, value: int | None = None) -> int | None:
     """Draws the limit, at first `value`; None: no limit."""
     return kept.optional_number(
         "atoms",
-        "Maximum atoms (empty: no limit)",
+        _MOST_ATOMS,
         value,
-        disabled=disabled,
         step=500,
         key=key,
         help="A dictionary of so many atoms grows no further.",

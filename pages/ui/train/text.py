@@ -79,8 +79,6 @@ def _upload() -> str:
             return ""
         st.session_state["train.text.kept"] = given.file_id
     names = [path.name for path in uploads.uploads()]
-    if not names:
-        return ""
 
     def parse(name: str) -> str:
         if name not in names:
@@ -88,6 +86,8 @@ def _upload() -> str:
         return name
 
     address.arrive("upload", _UPLOADED, parse, None)  # always said: the newest one may be another tomorrow
+    if not names:
+        return ""
     if new or st.session_state[_UPLOADED] not in names:
         st.session_state[_UPLOADED] = new or names[0]
         columns_of_text.forget()

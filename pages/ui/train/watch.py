@@ -165,8 +165,12 @@ def _latest(status: TrainingStatus, *, sized: bool) -> None:
             label_visibility="collapsed",
         )
         layer = status.layers[number or 0]
+    shown = tuple(reversed(layer.latest))
     label_list(
-        tuple(reversed(layer.latest)), empty="None yet." if sized else "None in the last batch.", key="train.latest"
+        shown,
+        empty="None yet." if sized else "None in the last batch.",
+        key="train.latest",
+        more=[atom.more for atom in shown],
     )
 
 

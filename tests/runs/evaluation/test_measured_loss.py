@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from itda_core.analysis import Evaluation
+from itda_core.dictionaries.storage.dictionary_folder import read_summary
 from itda_core.runs.evaluation.measured_loss import NOT_MEASURED, loss_words, measured_loss
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
@@ -88,6 +89,33 @@ def test_else_the_newest_evaluation_at_its_own_k_and_pursuit(dictionary: Path, t
     }
 
 
+def test_an_older_evaluation_at_its_own_k_comes_before_a_newer_at_another(dictionary: Path, tmp_path: Path) -> None:
+    evaluated(tmp_path, LATER, result_of(dictionary, ce_reconstructed=7.0), number=0)
+    jobs = evaluated(tmp_path, LATER, result_of(dictionary, k=3, ce_reconstructed=9.0), number=1)
+    assert loss_words(dictionary, jobs)["rise of the loss (nats)"] == "+4.750 (from 2.250)"
+
+
+def test_at_which_k_it_was_measured_is_said_where_it_is_not_its_own(dictionary: Path, tmp_path: Path) -> None:
+    own = result_of(dictionary)
+    jobs = evaluated(tmp_path, LATER, replace(own, k=3, method="gp"))
+    assert loss_words(dictionary, jobs)["loss measured"].startswith(
+        f"k = 3, GP (its own: k = {own.k}, {own.method.upper()}; not evaluated), 4,096 tokens"
+    )
+
+
+def test_a_renamed_dictionary_keeps_its_loss_and_its_old_name_has_none(dictionary: Path, tmp_path: Path) -> None:
+    identity = read_summary(dictionary).identity
+    jobs = evaluated(tmp_path, EARLIER, result_of(dictionary, identity=identity))
+    renamed = dictionary.rename(dictionary.with_name("renamed"))
+    found = measured_loss(renamed, jobs)
+    assert found is not None
+    assert found.rise == 1.0
+    shutil.copytree(renamed, dictionary)
+    edit(dictionary, seconds=1.0)  # another one of the same model, layer and size, which has the name now
+    assert read_summary(dictionary).identity != identity
+    assert measured_loss(dictionary, jobs) is None
+
+
 @pytest.mark.parametrize(
     ("created", "state", "other"),
     [
@@ -108,12 +136,12 @@ def test_an_evaluation_of_something_else_does_not_count(
 def test_the_command_line_and_the_page_say_it(
     dictionary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, itda: Cli
 ) -> None:
-    from pages.ui.frame import engine
+    from pages.ui.library.description import description
 
     monkeypatch.setenv("ITDA_HOME", str(tmp_path))
-    assert engine.description(engine.key_of(dictionary)).measured["rise of the loss (nats)"] == NOT_MEASURED
+    assert description(dictionary).measured["rise of the loss (nats)"] == NOT_MEASURED
     evaluated(tmp_path, LATER, result_of(dictionary))
-    assert engine.description(engine.key_of(dictionary)).measured["rise of the loss (nats)"].startswith("+1.000")
+    assert description(dictionary).measured["rise of the loss (nats)"].startswith("+1.000")
     code, out, _ = itda("library", "show", NAME)
     assert code == 0
     assert "loss.rise of the loss (nats)" in out

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from itda_core.dictionaries import LayerProgress, TrainProgress
+from itda_core.dictionaries import AtomLabel, LayerProgress, TrainProgress
+from itda_core.dictionaries.growing.growth import latest_of
 from itda_core.dictionaries.training_stage import TrainingStage
 from itda_core.errors import UserError
 from itda_core.runs.training.status import LayerRounds, TrainingStatus
@@ -35,6 +36,24 @@ def after(*progresses: TrainProgress, status: TrainingStatus | None = None) -> T
     for progress in progresses:
         status = following(status, progress)
     return status
+
+
+def test_an_atom_with_several_places_is_told_once_with_their_number() -> None:
+    labels = [
+        AtomLabel(atom, atom, "d", 0, place, 0, f"t{atom}.{place}", 0, 1, "before", "after", 0.5)
+        for atom, n_places in enumerate((2, 1, 4, 1, 3, 1, 8))
+        for place in range(n_places)
+    ]
+    shown = latest_of(labels)
+    assert [label.atom for label in shown] == [2, 2, 2, 2, 3, 4, 4, 4, 5, *[6] * 8]  # the last five atoms
+    assert latest_of(labels[:3]) == tuple(labels[:3])
+    assert latest_of([]) == ()
+    told = after(replace(choosing(3, 0), layers=(replace(layer(0, 3, 0.2, 7), latest=shown),)))
+    assert [(one.token, one.more) for one in told.layers[0].latest] == [
+        *(("t2.0", 3), ("t3.0", 0), ("t4.0", 2)),
+        *(("t5.0", 0), ("t6.0", 7)),
+    ]
+    assert TrainingStatus.from_dict(told.to_dict()) == told
 
 
 def test_nothing_is_drawn_of_atoms_that_are_not_chosen_yet() -> None:

@@ -33,30 +33,33 @@ def table_of(*figures: tuple[float | None, float | None, float | None, float | N
     return TransferTable("other", "demo", "demo", 100, 3, cells)
 
 
-_OF_OWN = " of the gain over random places (100%: other's own dictionary)."
+_WAY = " of the way from random places (0%) to its own dictionary (100%)."
 
 
 def test_the_way_is_the_mean_where_there_is_one() -> None:
     """75% and 25% of the way in two layers; the own dictionary of the third is no better than random places."""
     table = table_of((0.25, 0.2, 0.4, 0.01), (0.35, 0.2, 0.4, 0.03), (0.5, 0.39, 0.4, 0.01))
     said = verdict(table, 3)
-    assert (
-        "labels recover 50% of the gain over random places (100%: other's own dictionary) (mean over the 2 of 3" in said
+    assert said.startswith(
+        "Rebuilt in other, the labels come 50%" + _WAY[:-1] + " (mean of the 2 of 3 layers in which its own dictionary "
+        "beats random places)."
     )
-    assert "better than random places in 1 of 3 layers and worse in 1" in said
-    assert said.endswith("Mean FVU at k = 3: the labels 0.367, its own 0.263, random 0.400.")
+    assert "They explain 1 of 3 layers better than random places do, and 1 worse" in said
+    assert said.endswith(
+        "Mean unexplained variance (FVU) at k = 3: the labels 0.367, its own dictionary 0.263, random places 0.400."
+    )
 
 
 @pytest.mark.parametrize(
     ("figures", "says", "not_"),
     [
-        ((0.25, 0.2, 0.4, 0.01), "recover 75%" + _OF_OWN + " They explain better than random", "layers"),
-        ((0.4, 0.2, 0.4, 0.01), "recover 0%" + _OF_OWN + " They explain as well as random", "layers"),
-        ((0.5, 0.2, 0.4, 0.01), "recover -50%" + _OF_OWN + " They explain worse than random", "layers"),
-        ((0.25, 0.39, 0.4, 0.01), "no better than random places here", "recover"),
+        ((0.25, 0.2, 0.4, 0.01), "come 75%" + _WAY + " They explain it better than random", "layers"),
+        ((0.4, 0.2, 0.4, 0.01), "come 0%" + _WAY + " They explain it as well as random", "layers"),
+        ((0.5, 0.2, 0.4, 0.01), "come -50%" + _WAY + " They explain it worse than random", "layers"),
+        ((0.25, 0.39, 0.4, 0.01), "no better than random places here", "come"),
         ((0.25, None, 0.4, 0.01), "other has no known dictionary of this text", "its own"),
-        ((0.25, 0.2, None, None), "FVU at k = 3: the labels 0.250, its own 0.200.", "random"),
-        ((0.25, 0.2, 0.4, None), "recover 75%" + _OF_OWN + " FVU", "explain"),
+        ((0.25, 0.2, None, None), "(FVU) at k = 3: the labels 0.250, its own dictionary 0.200.", "random"),
+        ((0.25, 0.2, 0.4, None), "come 75%" + _WAY + " Unexplained", "They explain"),
     ],
 )
 def test_nothing_is_said_that_is_not_known(figures: tuple, says: str, not_: str) -> None:

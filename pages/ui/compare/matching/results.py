@@ -13,6 +13,7 @@ from itda_core.figures_as_text import figure, no_minus_zero
 from itda_core.files.csv_export import frame_csv
 from itda_core.runs.matching.run import remarks
 from pages.ui.components.heatmap import heatmap
+from pages.ui.components.printable import NONE
 from pages.ui.frame.address import kept_choice
 
 _PER_ROW = 2
@@ -54,6 +55,7 @@ def show(table: MatchTable) -> None:
     st.dataframe(
         frame_of(table),
         hide_index=True,
+        placeholder=NONE,
         key="match.table",
         height="content",
         column_config={
@@ -120,7 +122,11 @@ def cells(table: MatchTable, measure: MeasureResult, mean: bool) -> heatmaps.Cel
         groups = ()
     known = apart[np.isfinite(apart)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    return heatmaps.Cells(names, names, shown, written, told, low, high, "similarity", groups, groups)
+    above = np.eye(len(shown), dtype=bool) & (shown > high)
+    grey, note = (above, "Grey: a layer beside itself, above the scale") if not mean and above.any() else (None, "")
+    return heatmaps.Cells(
+        names, names, shown, written, told, low, high, "similarity", groups, groups, apart=grey, apart_note=note
+    )
 
 
 def csv(table: MatchTable) -> str:

@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 import streamlit as st
 
 from itda_core.comparison.label_transfer.transfer import DRAWS, TOKENS
-from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.models.spec import DEMO_MODELS
 from itda_core.runs.costs.transfer import estimate_transfer
@@ -24,6 +23,7 @@ from pages.ui.evaluate.form import whole_numbers
 from pages.ui.forms import dictionary_choice, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.pursuit_choice import kept_pursuit_or_none
 from pages.ui.frame import address, beforehand, meaning
 from pages.ui.frame.address import Listed
 
@@ -210,14 +210,8 @@ def _more_settings() -> _More:
             help=f"demo, {A_FILE}, or hf:NAME.",
         )
     with right:
-        method = kept.optional_choice(
-            "method",
-            "Pursuit",
-            METHODS,
-            format_func=str.upper,
-            key="transfer.method",
-            placeholder="the labels' own",
-            help="How the atoms of a token are found, the same for all dictionaries.",
+        method = kept_pursuit_or_none(
+            "transfer.method", without="None chosen: that of the labels, for all dictionaries."
         )
     return _More(method, corpus, held_out, model_settings.loading("transfer"))
 

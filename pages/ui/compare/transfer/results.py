@@ -16,7 +16,7 @@ from itda_core.runs.transfer.words import verdict
 from pages.ui.components.charts import chart_config
 from pages.ui.components.heatmap import heatmap
 from pages.ui.components.plain_text import notice, problem
-from pages.ui.components.printable import visible
+from pages.ui.components.printable import NONE, visible
 from pages.ui.frame.address import kept_choice
 
 _SHORT_TABLE = 10  # rows shown without a scroll bar
@@ -137,6 +137,7 @@ def _whole_table(table: TransferTable) -> None:
     st.dataframe(
         frame_of(table),
         hide_index=True,
+        placeholder=NONE,
         key="transfer.table",
         height="content" if len(table.cells) <= _SHORT_TABLE else 387,
         column_config={
