@@ -3,7 +3,7 @@
 # make test    every test, the one in a real browser too
 # make test-portable   the numeric tests again, with the kernels of other processors
 # make check   ruff and pyright
-# make demo-dictionaries   the bundled dictionaries anew, from the bundled models
+# make demo-dictionaries   the bundled dictionaries and their atom indices anew, from the bundled models
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -40,3 +40,4 @@ check: setup
 
 demo-dictionaries: setup
 	$(BIN)/python assets/demo/build_dictionaries.py
+	$(BIN)/python assets/demo/build_indices.py

@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 
 from itda_core import AtomDictionary, Corpus, ModelSpec, decompose, load_model
+from itda_core.analysis.atoms.index_format import no_atom
 from itda_core.analysis.example import PROMPT, read_example
 from itda_core.dictionaries.selections import with_purpose
 from itda_core.dictionaries.storage.dictionary_folder import check_digests, has_digests
 from itda_core.models.spec import DEMO_MODELS
+from itda_core.runs.indexing.indices import BUNDLED as BUNDLED_INDICES
+from itda_core.runs.indexing.indices import shown_of
 from itda_core.runs.library import BUNDLED, Library
 from itda_core.runs.verify import verify
+from itda_core.text import windows
+from itda_core.text.passages import KINDS
 
-DEMO = BUNDLED.parent
+DEMO, INDICES = BUNDLED.parent, BUNDLED_INDICES
 COMPARED = [f"demo-{model}-L{layer}" for model in range(5) for layer in range(6)]
 READ = [f"demo-0-L{layer}-consensus" for layer in range(6)]
 NAMES = sorted(COMPARED + READ)
@@ -26,8 +31,51 @@ NAMES = sorted(COMPARED + READ)
 def test_five_models_and_dictionaries_for_each_of_their_layers_within_29_megabytes() -> None:
     assert len(DEMO_MODELS) == 5
     assert sorted(path.name for path in BUNDLED.iterdir()) == NAMES
-    assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) <= 29_000_000
+    own = [path for path in DEMO.rglob("*") if path.is_file() and INDICES not in path.parents]
+    assert sum(path.stat().st_size for path in own) <= 29_000_000
     assert all(sum(file.stat().st_size for file in (BUNDLED / name).iterdir()) <= 800_000 for name in NAMES)
+
+
+def test_every_dictionary_has_an_index_of_text_it_was_not_built_from_within_17_megabytes() -> None:
+    assert sorted(path.name for path in INDICES.iterdir()) == NAMES
+    assert sum(path.stat().st_size for path in INDICES.rglob("*") if path.is_file()) <= 17_000_000
+    for name in NAMES:
+        dictionary = AtomDictionary.load(BUNDLED / name)
+        index = shown_of(str(dictionary.identity))
+        assert index is not None
+        said = index.description
+        assert index.folder == INDICES / name
+        assert said.text == "held-out"
+        assert said.tokens >= (13_000 if name.startswith("demo-0-") else 2_000)
+        assert (said.n_atoms, said.k, said.corpus_fingerprint) == (
+            len(dictionary),
+            dictionary.config.k,
+            Corpus.open("demo").fingerprint,
+        )
+        assert {kind for _, kind in zip(range(10), index.kinds[0], strict=False)} <= set(KINDS)
+
+
+def test_an_index_is_what_encoding_gives_again() -> None:
+    """Of one window: its tokens' atoms, and a coefficient."""
+    dictionary = AtomDictionary.load(BUNDLED / "demo-0-L3")
+    model = load_model(ModelSpec("demo:0", device="cpu"))
+    index = shown_of(str(dictionary.identity))
+    assert index is not None
+    (window,) = index.windows([5])
+    document = next(one for one in Corpus.open("demo") if one.id == window.document)
+    cut = list(windows(Corpus.from_documents("one", [document]), model.tokenizer, context=dictionary.config.context))
+    (read,) = [one for one in cut if one.char_start == window.window_start]
+    site = model.site("resid_post", 3)
+    code = dictionary.encode(model.capture(read, [site])[site][[not special for special in read.special]]).merged()
+    rows = slice(window.first_token, window.first_token + window.n_tokens)
+    taken = code.indices.masked_fill(code.coefficients == 0, int(no_atom(len(dictionary)))).tolist()
+    same = [one == other for one, other in zip(index.codes[rows].tolist(), taken, strict=True)]
+    assert sum(same) >= 0.95 * len(same)  # where two atoms nearly tie, another machine's rounding chooses
+    atom = int(index.codes[window.first_token, 0])
+    entries = index.entries(atom)
+    assert float(entries.coefficient[entries.token == window.first_token][0]) == pytest.approx(
+        float(code.coefficients[0, 0]), rel=1e-3
+    )
 
 
 def test_those_for_reading_explain_more_than_those_for_comparing() -> None:

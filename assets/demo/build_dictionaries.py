@@ -7,7 +7,7 @@ One setting for all five models, so that they can be compared: k=8 (at d_model 1
 hundred atoms), and per layer a threshold at which every model reaches 1,024 atoms, where growth stops. Of the first
 model there is a second one of each layer, for reading: as many atoms chosen by consensus, the mean removed; and the
 example that Home and Decompose begin with, decomposed by the middle layer's. Atoms are stored in float16. A dictionary
-that exists is replaced only when its successor is complete.
+that exists is replaced only when its successor is complete; build_indices.py then makes its atom index anew.
 
 With --checkpoints, dictionaries of the same settings are grown of the checkpoints that train_models.py --checkpoints
 left in DIR, and only their labels are kept, in assets/demo/checkpoints; comparison.checkpoints reads them.
