@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from itda_core.cli.atom_reading import search, show
 from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder, group
 from itda_core.cli.request_command import asks_for, shown_on
 from itda_core.cli.terminal import TrainingLine, print_json, print_table, stdout_for_json, training_line
@@ -18,6 +19,8 @@ from itda_core.runs.jobs.request_options import SETTINGS_SHOWN
 from itda_core.runs.jobs.stopping import Interrupted, StopRequest
 
 atoms = group("Where the atoms of a dictionary fire.")
+atoms.command("show")(show)
+atoms.command("search")(search)
 
 
 @atoms.command("index")

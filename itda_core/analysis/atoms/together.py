@@ -33,17 +33,25 @@ class Together:
 
 
 def together(
-    codes: np.ndarray, rows: np.ndarray, uses: np.ndarray, atom: int, n: int | None = TOGETHER, *, by: str = "lift"
+    codes: np.ndarray,
+    rows: np.ndarray,
+    uses: np.ndarray,
+    atom: int | None,
+    n: int | None = TOGETHER,
+    *,
+    by: str = "lift",
 ) -> tuple[Together, ...]:
     """The atoms used at the same tokens as `atom`, the first `n` of them (None: all).
 
     codes: (n_tokens, slots), the codes.npy of an index. rows: the tokens that use `atom`, each once. uses: (n_atoms,),
     by how many tokens each atom is used. by: "lift" ranks by the lower limit of the lift; "tokens" by how often both
-    are used, which is what the atom is used with. Of equal ones the lower atom comes first.
+    are used, which is what the atom is used with. Of equal ones the lower atom comes first. With None for the atom the
+    rows may be any tokens, and all atoms used at them are ranked.
     """
     assert by in ("lift", "tokens"), by
     met = _met(codes, rows, len(uses))
-    met[atom] = 0
+    if atom is not None:
+        met[atom] = 0
     others = np.flatnonzero(met)
     if not len(others):
         return ()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DIMENSIONS = 256
 # Scripts without spaces between words (Thai to Lao, Burmese, Khmer, Chinese, Japanese): each sign counts as a word.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _ENCODED_AT_ONCE = 64
 
 
@@ -53,12 +53,12 @@ class HashedWords:
         self._windows, self._in = 0, Counter[str]()
         for text in texts:
             self._windows += 1
-            self._in.update({folded(word) for word in _WORD.findall(text)})
+            self._in.update({folded(word) for word in WORD.findall(text)})
 
     def of(self, text: str, starts: Sequence[int] | np.ndarray, ends: Sequence[int] | np.ndarray) -> np.ndarray:
         """See `Contexts.of`: words that lie wholly within CONTEXT_BEFORE and CONTEXT_AFTER characters."""
         starts, ends = np.asarray(starts), np.asarray(ends)
-        words = list(_WORD.finditer(text))
+        words = list(WORD.finditer(text))
         first = np.array([word.start() for word in words], dtype=np.int64)
         behind = np.array([word.end() for word in words], dtype=np.int64)
         summed = np.zeros((len(words) + 1, DIMENSIONS), dtype=np.float32)

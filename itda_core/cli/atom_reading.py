@@ -1,0 +1,196 @@
+"""`itda atoms show` and `itda atoms search`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from itda_core.cli.options import (
+    AsJson,
+    Device,
+    Dtype,
+    LibraryFolder,
+    Offline,
+    OtherModel,
+    Placement,
+    Reference,
+    RemoteCode,
+    Revision,
+    go_offline,
+)
+from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
+from itda_core.errors import UserError
+from itda_core.runs.library import Library
+
+if TYPE_CHECKING:
+    from itda_core.analysis.atoms.atom_report import AtomReport
+    from itda_core.dictionaries import AtomDictionary
+    from itda_core.models import LanguageModel
+
+_SHOWN = 5  # of each list in a terminal
+
+
+def show(
+    dictionary: Reference,
+    atom: Annotated[int, typer.Argument(metavar="ATOM", help="The atom's number, from 0.")],
+    logits: Annotated[
+        bool, typer.Option("--logits/--no-logits", help="The tokens it raises and lowers; the model is loaded for it.")
+    ] = True,
+    model: OtherModel = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """One atom: its labels, where it fires, what is near it, what it writes, whether its label can be trusted."""
+    go_offline(offline)
+    path = Library(library).find(dictionary)
+    with stdout_for_json(as_json), training_line() as line:
+        from itda_core.dictionaries import AtomDictionary
+        from itda_core.runs.atoms.reading import honesty_of, index_of
+        from itda_core.runs.model_of import model_of
+
+        loaded = AtomDictionary.load(path)
+        loaded.labels(atom)  # refused before anything else is read
+        index = index_of(loaded)
+        if index is None:
+            line.note(f"There is no index of {dictionary}: make one with itda atoms index to see where its atoms fire.")
+        honesty = None if index is None else honesty_of(loaded, index)
+
+        def load() -> LanguageModel:
+            return model_of(loaded, model, revision, device, dtype, offline, trust_remote_code, placement, head=True)
+
+        from itda_core.analysis.atoms.atom_report import report_of
+
+        written, reason = _written(loaded, atom, load) if logits else (None, "It was not asked for.")
+        report = report_of(path.name, loaded, atom, index, honesty, written, reason)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        _print(report)
+
+
+def search(
+    words: Annotated[
+        list[str], typer.Argument(metavar="DICTIONARY... TEXT", help="Names in the library or folders; then the text.")
+    ],
+    by: Annotated[
+        str, typer.Option(help="token: the label's token; context: words around it; prompt: what a text uses; firing: "
+                          "where a word stands in the index.")
+    ] = "token",
+    every: Annotated[
+        str | None, typer.Option("--all-of", metavar="MODEL", help="All dictionaries of this model in the library.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="Results at most.")] = 50,
+    model: OtherModel = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Find atoms by a token, by words of their context, by a prompt that uses them, or by a word they fire on."""
+    go_offline(offline)
+    *names, text = words
+    with stdout_for_json(as_json):
+        from itda_core.dictionaries import AtomDictionary
+        from itda_core.runs.atoms.reading import search_atoms
+        from itda_core.runs.model_of import model_of
+
+        found = Library(library)
+        paths = [found.find(name) for name in names]
+        paths += [entry.path for entry in found.entries() if every and entry.model == every and entry.problem is None]
+        if not paths:
+            raise UserError(
+                f"No dictionary of {every} is in the library; name one." if every
+                else "No dictionary was named; give DICTIONARY and then the text to search for, or --all-of MODEL."
+            )  # fmt: skip
+        loaded = [(path.name, AtomDictionary.load(path)) for path in dict.fromkeys(paths)]
+        models: dict[str, LanguageModel] = {}
+
+        def model_for(dictionary: AtomDictionary) -> LanguageModel:
+            key = dictionary.spec.weights_fingerprint
+            if key not in models:
+                models[key] = model_of(
+                    dictionary, model, revision, device, dtype, offline, trust_remote_code, placement, head=False
+                )
+            return models[key]
+
+        results = search_atoms(loaded, text, by, most, model_for)
+    if as_json:
+        print_json({"query": text, "by": by, "results": [vars(one) for one in results]})
+        return
+    if not results:
+        typer.echo("No atom was found; try another word, or another --by.")
+        return
+    rows = [
+        (one.dictionary, one.atom, visible(_in_context(one)), f"{one.score:.3g}", visible(one.why)) for one in results
+    ]
+    print_table(("dictionary", "atom", "label", "score", "why"), rows, numbers=("atom", "score"))
+
+
+def _in_context(label) -> str:
+    """A label's token between brackets, in some of its text."""
+    return f"{label.context_before[-24:]}[{label.token}]{label.context_after[:12]}"
+
+
+def _written(dictionary: AtomDictionary, atom: int, load: Callable[[], LanguageModel]):
+    """What the atom writes, or None and why."""
+    from itda_core.analysis.atoms.direct_logits import NoDirectPath
+    from itda_core.runs.atoms.reading import direct_path_of, index_of
+
+    try:
+        return direct_path_of(dictionary, load(), index_of(dictionary)).of(dictionary.atoms[atom]), ""
+    except NoDirectPath as error:
+        return None, str(error)
+
+
+def _print(report: AtomReport) -> None:
+    """The report in a terminal, the first few of each list."""
+    rows: list[tuple[str, object]] = [("atom", f"{report.atom} of {report.dictionary}")]
+    rows += [("label", visible(_in_context(label))) for label in report.labels[:_SHOWN]]
+    if (usage := report.usage) is not None:
+        rows.append(("used at", f"{usage.tokens:,} of {usage.of:,} tokens ({usage.usage:.2%})"))
+        rows.append(("first choice", f"{usage.first_choice:.0%} of them"))
+        rows.append(("coefficient", f"mean {usage.mean:.3g}, from {usage.min:.3g} to {usage.max:.3g}"))
+    if (examples := report.examples) is not None:
+        for name, found in (("positive", examples.positive), ("negative", examples.negative)):
+            rows += [(name, f"{one.coefficient:8.3g}  {visible(_around(one))}") for one in found[:_SHOWN]]
+    for name, near in (("near", report.nearest), ("opposite", report.opposite)):
+        rows.append((name, ", ".join(f"{one.atom} ({one.cosine:.2f})" for one in near[:_SHOWN]) or "none"))
+    for one in (report.together or ())[:_SHOWN]:
+        rows.append(("fires with", f"{one.atom}: {one.tokens:,} tokens, {one.expected:.1f} by chance"))
+    if report.logits is not None:
+        for name, tokens in (("raises", report.logits.raised), ("lowers", report.logits.lowered)):
+            rows.append((name, visible(", ".join(repr(one.token) for one in tokens))))
+    elif report.no_logits:
+        rows.append(("writes", visible(report.no_logits)))
+    if report.honesty is not None:
+        rows.append(("honesty", report.honesty.grade))
+        rows += _honesty_rows(report)
+    print_table(("", ""), rows)
+
+
+def _honesty_rows(report: AtomReport) -> list[tuple[str, object]]:
+    names = ("same_token", "same_class", "same_neighbourhood", "same_span", "same_kind")
+    found = [(name, getattr(report.honesty, name)) for name in names]
+    return [
+        (name.replace("_", " "), f"{one.share:.0%}, {one.chance:.0%} by chance")
+        for name, one in found
+        if one is not None
+    ]
+
+
+def _around(example) -> str:
+    tokens: Sequence[str] = example.tokens
+    at = example.at
+    return f"{''.join(tokens[:at])[-40:]}[{tokens[at]}]{''.join(tokens[at + 1 :])[:20]}"
