@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import numpy as np
 import pytest
 
 from itda_core.analysis.atoms.build import index_atoms
+from itda_core.analysis.atoms.honesty.grades import GRADES, of_atom
+from itda_core.analysis.atoms.honesty.grades import grades as graded
+from itda_core.analysis.atoms.honesty.stored import stored
 from itda_core.analysis.atoms.index import AtomIndex
 from itda_core.dictionaries import AtomDictionary
 from itda_core.runs.atoms.notes import keep_note, path_of, read_notes
@@ -270,9 +274,11 @@ def test_one_atom_is_exported_whole(studio: Studio, indexed: AtomIndex) -> None:
     assert index_of is not None
     found = atoms_engine.use(key, index_of, atom)
     labels = engine.dictionary(key).labels(atom)
-    files = exports.exports(entry, labels, read_notes(None).of(0), found, indexed.description, {"neighbours": []})
+    report = partial(atoms_engine.report, key, index_of, atom, entry.name, None)
+    files = exports.exports(entry, labels, read_notes(None).of(0), found, indexed.description, report, None)
     told = json.loads(str(files["JSON"][2]()))
-    assert (told["atom"], told["usage"]["tokens"]) == (atom, len(indexed.entries(atom).token))
+    assert (told["atom"], told["tokens"]) == (atom, len(indexed.entries(atom).token))
+    assert told["index"]["tokens"] == indexed.description.tokens
     page = str(files["Web page (works offline)"][2]())
     assert "default-src 'none'" in page
     assert "<script" not in page
@@ -300,6 +306,47 @@ def _charts(test: Any) -> list[Any]:
 
     found = [one.proto for one in elements(test) if getattr(one, "type", "") == "plotly_chart"]
     return [json.loads(proto.spec) for proto in found]
+
+
+@pytest.mark.parametrize(
+    ("by", "text", "why"),
+    [
+        ("token", "ALERT", "its token"),
+        ("context", "alert", "“alert”"),
+        ("prompt", "My sister walked", "times its usual"),
+    ],
+)
+def test_a_search_finds_atoms_and_says_why(studio: Studio, indexed: AtomIndex, by: str, text: str, why: str) -> None:
+    test = studio.open("atoms", dictionary=studio.dictionary.name, q=text, by=by)
+    found = components(test, "atom_table")[0]
+    assert found["label"] == "Atoms that were found"
+    assert found["rows"]
+    assert all(why in row["cells"]["why"] for row in found["rows"])
+    assert all(hostile not in parsed_text(test) for hostile in HOSTILE)
+
+
+@pytest.mark.parametrize("by", ["token", "context", "firing", "prompt"])
+def test_a_search_that_finds_nothing_says_so(studio: Studio, by: str) -> None:
+    text = "word " * 400 if by == "prompt" else "xyzzyx"
+    test = studio.open("atoms", dictionary=studio.dictionary.name, q=text, by=by)
+    said = {"firing": "needs an index", "prompt": "context"}.get(by, "No atom was found")
+    assert any(said in text for text in notices(test))
+    assert len(listed(test)) == N_ATOMS, "nothing else is lost"
+
+
+def test_honesty_is_measured_once_and_shown(studio: Studio, indexed: AtomIndex) -> None:
+    atom = used_most(indexed)
+    test = studio.open("atoms", dictionary=studio.dictionary.name, atom=str(atom))
+    test.button(key="atoms.honesty.measure").click().run()
+    tallies = stored(indexed)
+    assert tallies is not None
+    grade = of_atom(tallies, atom).grade
+    assert any(grade.casefold() in text.casefold() for text in notices(test))
+    test = studio.open("atoms", dictionary=studio.dictionary.name, sort="grade")
+    numbers = graded(tallies)
+    assert [numbers[one] for one in listed(test)] == sorted(numbers)
+    test = studio.open("atoms", dictionary=studio.dictionary.name, only="misleads")
+    assert sorted(listed(test)) == np.flatnonzero(numbers == GRADES.index("label misleads")).tolist()
 
 
 def test_other_pages_lead_to_an_atom(studio: Studio) -> None:

@@ -66,9 +66,7 @@ def bench_atoms(plan: AtomsPlan, on_step: Callable[[str], None] = lambda _: None
     and for sizes that cannot be.
     """
     if not (1 <= plan.k <= plan.atoms and plan.tokens >= 1):
-        raise UserError(
-            f"{plan.name} cannot be drawn; ask for a k of at most the number of atoms."
-        )
+        raise UserError(f"{plan.name} cannot be drawn; ask for a k of at most the number of atoms.")
     on_step("compiling")
     compile_all()
     with tempfile.TemporaryDirectory(prefix="itda-bench-atoms-") as folder:

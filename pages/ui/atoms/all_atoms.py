@@ -10,7 +10,7 @@ from itda_core.files.csv_export import csv_text
 from itda_core.files.writing import finite
 from itda_core.runs.atoms.notes import Notes
 from itda_core.runs.library import LibraryEntry
-from pages.ui.atoms import atom_map, browse, honesty, indexed, kept, making
+from pages.ui.atoms import atom_map, browse, honesty, indexed, kept, making, search
 from pages.ui.frame import shell
 from pages.ui.frame.address import kept_choice
 from pages.ui.frame.atoms_engine import AtomRows, IndexKey
@@ -21,6 +21,7 @@ def all_atoms(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index
     """The atoms of a dictionary, as a table or as a map with the table of those that a lasso holds."""
     rows, index_of = indexed.rows_or_reason(key, index_of)
     notes = kept.notes_of(entry)
+    search.search(entry, frame.entries)
     shown = kept_choice("Show", "show", {"table": "Table", "map": "Map"}, key="atoms.show")
     among = atom_map.chosen_by_lasso(key)
     if shown == "map":
@@ -35,7 +36,7 @@ def all_atoms(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index
         honesty.of_dictionary(key, index_of, len(rows))
         making.offer(entry, title="Index more text, or another one")
     shell.complain()
-    names = ("show", *browse.ADDRESS, *atom_map.ADDRESS)
+    names = ("show", *search.ADDRESS, *browse.ADDRESS, *atom_map.ADDRESS)
     frame.share({"dictionary": entry.name, **{name: st.query_params.get(name) for name in names}})
     frame.export(exports(entry, rows, notes, found.tolist()))
 

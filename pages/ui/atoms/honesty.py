@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -84,9 +83,12 @@ def _measure(key: DictionaryKey, index_of: IndexKey) -> None:
     if not st.button("Measure all labels", icon=":material/fact_check:", key="atoms.honesty.measure"):
         return
     bar = st.progress(0.0, text="Measuring the labels of all atoms…")
+
+    def shown(share: float) -> None:
+        bar.progress(min(share, 1.0), text="Measuring the labels of all atoms…")
+
     try:
-        for share in atoms_engine.measure_honesty(key, index_of):
-            bar.progress(min(share, 1.0), text="Measuring the labels of all atoms…")
+        atoms_engine.measure_honesty(key, index_of, shown)
     except UserError as error:
         bar.empty()
         problem(error, key="atoms.honesty.measure.problem")
@@ -118,8 +120,3 @@ def shares(found: DictionaryHonesty) -> dict[str, str]:
         f"{figure(one.share_of_use, '.0%')} of all use"
         for one in found.grades
     }
-
-
-def as_json(found: AtomHonesty | None) -> dict[str, Any] | None:
-    """For the JSON of one atom."""
-    return None if found is None else asdict(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from functools import partial
 
 import streamlit as st
 
@@ -56,21 +56,8 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
     frame.share({"dictionary": entry.name, "atom": atom, "prompt": prompt, **_view()})
     with columns[0] if index_of is not None else writing:  # last, because the model may have to be loaded
         writes = around.writes(key, index_of, atom, bundled=entry.bundled)
-    more = _more(key, index_of, atom, writes) | {"honesty": honesty.as_json(honest)}
-    frame.export(exports.exports(entry, labels, notes.of(atom), found, described, more))
-
-
-def _more(
-    key: DictionaryKey, index_of: IndexKey | None, atom: int, writes: atoms_engine.Written | None
-) -> dict[str, object]:
-    """What else the JSON holds."""
-    found: dict[str, object] = asdict(atoms_engine.neighbours(key, atom))
-    if index_of is not None:
-        found["together"] = [asdict(one) for one in atoms_engine.together(key, index_of, atom, "lift")]
-        found["used_with"] = [asdict(one) for one in atoms_engine.together(key, index_of, atom, "tokens")]
-    if writes is not None:
-        found["writes"] = {"reason": writes.why} if writes.logits is None else asdict(writes.logits)
-    return found
+    report = partial(atoms_engine.report, key, index_of if found is not None else None, atom, entry.name, writes)
+    frame.export(exports.exports(entry, labels, notes.of(atom), found, described, report, honest))
 
 
 def _ways(entry: LibraryEntry, atom: int, count: int, notes: kept.Notes) -> None:

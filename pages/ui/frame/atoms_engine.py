@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from itda_core.analysis import Decomposition
+    from itda_core.analysis.atoms.atom_report import AtomReport
     from itda_core.analysis.atoms.direct_logits import DirectLogits
     from itda_core.analysis.atoms.examples import Example, Examples
     from itda_core.analysis.atoms.honesty.tallies import Tallies
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from itda_core.analysis.atoms.neighbours import Neighbours
     from itda_core.analysis.atoms.together import Together
     from itda_core.analysis.atoms.usage import AtomUsage
-    from itda_core.dictionaries import AtomDictionary, AtomLabel
-
-_TEXTS = 4  # windows of the index from which typical activations are taken
+    from itda_core.dictionaries import AtomLabel
 
 
 class IndexKey(NamedTuple):
@@ -260,36 +259,40 @@ class Written(NamedTuple):
 
 @st.cache_resource(max_entries=512, show_spinner=False)
 def written(key: DictionaryKey, index_of: IndexKey | None, atom: int) -> Written:
-    """The tokens whose logits `atom` raises and lowers most on the direct path. Raises UserError as loading a model.
-
-    The texts that give typical activations are windows of the index; without one, the contexts of labels.
-    """
-    from itda_core.analysis.atoms.direct_logits import DirectPath, NoDirectPath
-    from itda_core.text.windows import prompt_window
+    """The tokens whose logits `atom` raises and lowers most on the direct path. Raises UserError as loading a model."""
+    from itda_core.analysis.atoms.direct_logits import NoDirectPath
+    from itda_core.runs.atoms.reading import direct_path_of
 
     dictionary = engine.dictionary(key)
-    texts = _ordinary(dictionary, None if index_of is None else index(index_of, len(dictionary)))
+    opened = None if index_of is None else index(index_of, len(dictionary))
     with engine.holder().lend(engine.model_spec(key)) as model:
-        windows = [prompt_window(text, model.tokenizer, context=model.context) for text in texts]
         try:
-            path = DirectPath(model, model.site(dictionary.spec.site, dictionary.spec.layer), windows)
-            return Written(path.of(dictionary.atoms[atom]))
+            return Written(direct_path_of(dictionary, model, opened).of(dictionary.atoms[atom]))
         except NoDirectPath as reason:
             return Written(None, str(reason))
 
 
-def _ordinary(dictionary: AtomDictionary, opened: AtomIndex | None) -> list[str]:
-    """A handful of texts: cut to what is surely within the model's context."""
-    if opened is not None:
-        windows = opened.windows(range(min(_TEXTS, opened.description.windows)))
-        return [window.text[: len(window.text) * 3 // 4] or window.text for window in windows]
-    some = [dictionary.label(atom) for atom in range(0, len(dictionary), max(1, len(dictionary) // (2 * _TEXTS)))]
-    return [f"{label.context_before}{label.token}{label.context_after}" for label in some]
+def report(key: DictionaryKey, index_of: IndexKey | None, atom: int, name: str, writes: Written | None) -> AtomReport:
+    """All that is known of one atom, as `itda atoms show --json` has it. Raises UserError for a damaged index."""
+    from itda_core.analysis.atoms.atom_report import report_of
+
+    dictionary = engine.dictionary(key)
+    opened = None if index_of is None else index(index_of, len(dictionary))
+    honesty = None if index_of is None else tallies(index_of, len(dictionary))
+    logits, why = (None, "the model was not asked") if writes is None else writes
+    return report_of(name, dictionary, atom, opened, honesty, logits, why)
 
 
 def tallies(index_of: IndexKey, n_atoms: int) -> Tallies | None:
     """What was found of the labels' honesty; None where it was not measured. Raises UserError for damage."""
-    return _tallies(index_of, n_atoms, stamp(Path(index_of.path) / "honesty.json"))
+    kept = _tallies(index_of, n_atoms, stamp(Path(index_of.path) / "honesty.json"))
+    return _measured().get(index_of) if kept is None else kept
+
+
+@st.cache_resource
+def _measured() -> dict[IndexKey, Tallies]:
+    """What was measured since the server began, for indices whose folder is not written to."""
+    return {}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -307,20 +310,12 @@ def grades(index_of: IndexKey | None, n_atoms: int) -> np.ndarray | None:
     return None if found is None else graded(found)
 
 
-def measure_honesty(key: DictionaryKey, index_of: IndexKey) -> Generator[float, None, Tallies]:
-    """Measures whether labels say where their atoms fire, and keeps it; yields the share that is done."""
-    from itda_core.analysis.atoms.honesty.stored import measure_and_store
-    from itda_core.dictionaries.provenance import to_labels
-    from itda_core.runs.verify import corpus_of
-    from itda_core.text.passages.truth import truth_of
+def measure_honesty(key: DictionaryKey, index_of: IndexKey, on_share: Callable[[float], None]) -> None:
+    """Measures whether labels say where their atoms fire, and keeps it; `on_share` gets the share that is done."""
+    from itda_core.runs.atoms.reading import honesty_of
 
     dictionary = engine.dictionary(key)
-    try:
-        truth = truth_of(corpus_of(dictionary, None))
-    except UserError:  # the text is not here any more: nothing is known of it
-        truth = None
-    opened = index(index_of, len(dictionary))
-    return (yield from measure_and_store(opened, to_labels(dictionary.provenance), truth))
+    _measured()[index_of] = honesty_of(dictionary, index(index_of, len(dictionary)), on_share)
 
 
 def labels(key: DictionaryKey, atom: int) -> tuple[AtomLabel, ...]:
