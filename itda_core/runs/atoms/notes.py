@@ -136,8 +136,9 @@ def _row(row: Any) -> tuple[int, Note | None]:
     if not isinstance(row, dict):
         return -1, None
     atom, star, text = row.get("atom"), row.get("star", False), row.get("text", "")
-    fits = isinstance(atom, int) and not isinstance(atom, bool) and 0 <= atom < MOST_ATOMS
-    if not fits or not isinstance(star, bool) or not isinstance(text, str):
+    if not isinstance(atom, int) or isinstance(atom, bool) or not 0 <= atom < MOST_ATOMS:
+        return -1, None
+    if not isinstance(star, bool) or not isinstance(text, str):
         return -1, None
     return atom, Note(star, valid(text[:MOST_CHARACTERS]))
 

@@ -25,7 +25,7 @@ def all_atoms(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index
     shown = kept_choice("Show", "show", {"table": "Table", "map": "Map"}, key="atoms.show")
     among = atom_map.chosen_by_lasso(key)
     if shown == "map":
-        atom_map.atom_map(key, rows, index_of, indexed.grades_or_reason(index_of, len(rows)))
+        atom_map.atom_map(entry, key, rows, index_of, indexed.grades_or_reason(index_of, len(rows)))
     if among is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"Only the {len(among):,} atoms inside the lasso are listed.", width="stretch")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.fingerprints import same_model
 from itda_core.runs.library import LibraryEntry
 from pages.ui.atoms import chosen
 from pages.ui.components.atom_table import Column, Row, atom_table
@@ -61,8 +62,10 @@ def search(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> None:
 
 def _family(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
     """The dictionaries of the same weights, this one first."""
-    others = [one for one in engine.usable(listed) if one.fingerprint == entry.fingerprint and one.path != entry.path]
-    return [entry, *others] if entry.fingerprint else [entry]
+    if not entry.fingerprint:
+        return [entry]
+    others = [one for one in engine.usable(listed) if one.fingerprint and one.path != entry.path]
+    return [entry, *(one for one in others if same_model(str(one.fingerprint), str(entry.fingerprint)))]
 
 
 def _results(entry: LibraryEntry, found: Sequence[Found], *, several: bool) -> None:

@@ -208,6 +208,22 @@ def pca(key: DictionaryKey) -> Layout:
     return laid_out(engine.dictionary(key).atoms)
 
 
+def umap(key: DictionaryKey) -> Layout | None:
+    """The map by UMAP, if it was made. Raises UserError for a damaged one."""
+    from itda_core.runs.atoms.mapping import path_of
+
+    identity = engine.dictionary(key).identity
+    mark = None if identity is None else stamp(path_of(identity))
+    return None if mark is None else _umap(str(identity), len(engine.dictionary(key)), mark)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _umap(identity: str, n_atoms: int, when: tuple[int, ...]) -> Layout | None:
+    from itda_core.runs.atoms.mapping import kept
+
+    return kept(identity, n_atoms)
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def main_kinds(index_of: IndexKey, n_atoms: int) -> tuple[tuple[str, ...], np.ndarray]:
     """The kinds of document, and per atom that of the largest share of tokens that use it; -1 where it is not used."""
