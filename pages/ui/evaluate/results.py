@@ -137,7 +137,7 @@ def csv(results: Sequence[Evaluation]) -> str:
 def table(results: Sequence[Evaluation]) -> None:
     """One row per dictionary, k and method. What is the same in all rows is said once, so that all columns fit."""
     frame = frame_of(results)
-    alike = [name for name in _TEXT if frame[name].nunique() == 1]
+    alike = [name for name in _TEXT if len(set(frame[name].tolist())) == 1]
     config: dict[str, Any] = {
         column.label: st.column_config.NumberColumn(
             column.short, format=column.format, help=f"{column.label}. {column.help}", width=column.width
