@@ -289,7 +289,8 @@ def test_help_lists_the_commands_there_are(itda: Cli) -> None:
     code, out, _ = itda("--help")
     assert code == 0
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == [
-        *("app", "train", "decompose", "evaluate", "match", "compare", "transfer", "plan", "library", "jobs", "bench")
+        *("app", "train", "decompose", "steer", "attribute", "evaluate", "match", "compare", "transfer", "plan"),
+        *("library", "jobs", "atoms", "bench"),
     ]
     assert itda()[1] == out
     _, out, _ = itda("library")

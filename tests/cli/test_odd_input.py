@@ -22,6 +22,8 @@ GIVEN: dict[str, list[str]] = {  # what a command needs; where it would work lon
     "app": ["--port", "1"],
     "train": [NONE, "--layers", "0", "--corpus", "demo"],
     "decompose": ["missing", "--prompt", "x"],
+    "steer": ["missing", "--prompt", "x", "--atom", "0"],
+    "attribute": ["missing", "--prompt", "x"],
     "evaluate": ["missing"],
     "match": [NONE, NONE + "2", "--corpus", "demo"],
     "compare": ["first", "second"],
@@ -38,10 +40,12 @@ GIVEN: dict[str, list[str]] = {  # what a command needs; where it would work lon
     "library activations": [],
     "jobs list": [],
     "jobs remove": ["missing"],
+    "atoms index": ["missing"],
     "bench pursuit": ["--device", "none"],
     "bench train": ["--model", NONE, "--quick"],
     "bench stream": ["--folder", "/no/such/folder"],
     "bench compare": ["--atoms", "-1"],
+    "bench atoms": ["--k", "-1", "--quick"],
 }
 WHOLE = ("-1", "0", str(2**53), "9" * 30, "9" * 5000, "1.5", "nan", "x", "", "１２", "1_000")
 NUMBERS = ("nan", "inf", "-inf", "1e400", "-1", "0", "1e-320", "9" * 400, "x", "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow.parquet as pq
 
+_GROUPS_HELD = 32  # row groups of windows: about half a megabyte each
 _REMEDY = "make the index anew (itda atoms index)"
 _NO_EXTENSIONS: dict[str, Any] = {
     "autoinstall_known_extensions": "false",
@@ -86,6 +89,7 @@ class AtomIndex:
         """See `open`."""
         self.folder, self.description = folder, description
         self._lock = threading.Lock()
+        self._held: OrderedDict[int, Mapping[str, list[Any]]] = OrderedDict()
 
     @classmethod
     def open(cls, folder: str | Path) -> AtomIndex:
@@ -168,18 +172,27 @@ class AtomIndex:
 
     def windows(self, rows: Sequence[int] | np.ndarray) -> list[IndexedWindow]:
         """The windows with these numbers, in their order. Raises UserError for damage."""
-        groups: dict[int, Any] = {}
         found: list[IndexedWindow] = []
         with self.reading(), self._lock:  # one file handle, moved by every reading
-            file, ends = self._windows_file
+            _, ends = self._windows_file
             for row in map(int, rows):
-                group = next(i for i, end in enumerate(ends) if row < end)
-                if group not in groups:
-                    groups[group] = file.read_row_group(group)
+                group = bisect_right(ends, row)
+                columns = self._windows_of(group)
                 at = row - (ends[group - 1] if group else 0)
-                values = {name: groups[group].column(name)[at].as_py() for name in WINDOW_COLUMNS}
-                found.append(IndexedWindow(row, **values))
+                found.append(IndexedWindow(row, *(columns[name][at] for name in WINDOW_COLUMNS)))
         return found
+
+    def _windows_of(self, group: int) -> Mapping[str, list[Any]]:
+        """The columns of a row group of windows; the last ones read are kept, because one page asks for the same ones
+        many times.
+        """
+        if group not in self._held:
+            file, _ = self._windows_file
+            self._held[group] = file.read_row_group(group).to_pydict()
+            if len(self._held) > _GROUPS_HELD:
+                self._held.popitem(last=False)
+        self._held.move_to_end(group)
+        return self._held[group]
 
     @cached_property
     def codes(self) -> np.ndarray:

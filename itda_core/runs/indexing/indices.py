@@ -49,6 +49,11 @@ def indices_of(identity: str) -> list[IndexEntry]:
     return of_it
 
 
+def shown_folder(identity: str) -> Path | None:
+    """The folder of the first of `indices_of`, which opening may still find damaged; None where there is none."""
+    return next((entry.folder for entry in indices_of(identity)), None)
+
+
 def shown_of(identity: str) -> AtomIndex | None:
     """The index of this dictionary that is shown: the first of `indices_of` that is whole; None where there is none.
 

@@ -17,6 +17,7 @@ import pytest
 
 from itda_core import UserError
 from itda_core.analysis.atoms import index_writer
+from itda_core.analysis.atoms.index import AtomIndex
 from itda_core.analysis.atoms.index_format import (
     ATOM_COLUMNS,
     ENTRY_COLUMNS,
@@ -234,6 +235,22 @@ def test_row_groups_hold_whole_atoms(tmp_path: Path, taken: list[Batch], monkeyp
     assert max(map(len, groups)) == limit
     for one, other in pairwise(groups):
         assert one[-1] != other[0] or counts[other[0]] > limit
+
+
+def test_windows_are_found_whichever_row_groups_are_held(
+    tmp_path: Path, taken: list[Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_writer, "WINDOWS_PER_GROUP", 2)
+    monkeypatch.setattr("itda_core.analysis.atoms.index._GROUPS_HELD", 3)
+    folder = write(tmp_path / "work", tmp_path / "index", taken)
+    assert pq.ParquetFile(folder / "windows.parquet").num_row_groups == 14
+    index, wanted = AtomIndex.open(folder), rows_of(folder, "windows.parquet")
+    for rows in ([26, 0, 13], [0, 1, 2, 3], list(range(27)), [5] * 3):
+        found = [one._asdict() for one in index.windows(rows)]
+        assert found == [{"row": row, **wanted[row]} for row in rows]
+        assert len(index._held) <= 3
+    with pytest.raises(UserError, match="damaged"):
+        index.windows([27])
 
 
 def test_an_index_without_entries(tmp_path: Path, taken: list[Batch]) -> None:

@@ -45,6 +45,7 @@ def dated(folder: Path, created: str) -> None:
 def test_newest_first_then_bundled_then_damaged(asked: IndexRequest, no_bundled: Path) -> None:
     assert indices.indices_of("0" * 64) == []
     assert indices.shown_of("0" * 64) is None
+    assert indices.shown_folder("0" * 64) is None
     identity, old = make(asked)
     _, new = make(asked, tokens=300)
     _, broken = make(asked, tokens=400)
@@ -63,7 +64,7 @@ def test_newest_first_then_bundled_then_damaged(asked: IndexRequest, no_bundled:
     assert "format version 99" in str(problems[of_another_version])
     shown = indices.shown_of(identity)
     assert shown is not None
-    assert shown.folder == new
+    assert shown.folder == indices.shown_folder(identity) == new
     (new / "entries.parquet").unlink()  # what it says of itself is whole
     shown = indices.shown_of(identity)
     assert shown is not None
