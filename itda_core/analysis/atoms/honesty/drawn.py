@@ -20,6 +20,7 @@ SIGNS = 2  # positive, negative
 BINS = QUANTILES * SIGNS  # number: 2 * quantile + (1 where negative)
 PER_BIN = 32
 _ENTRIES_AT_ONCE = 2_000_000
+_OF_HASH = np.uint64(36)  # bits that draw; the others are left to the bins of 2^28 / BINS atoms
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,17 @@ def drawn(index: AtomIndex, own: np.ndarray) -> Iterator[Drawn]:
 
 
 def _of_stretch(atom: np.ndarray, token: np.ndarray, coefficient: np.ndarray, n_atoms: int, share: float) -> Drawn:
-    order = np.lexsort((token, np.abs(coefficient), atom))
+    # One number to sort by instead of several: bits of a positive float32 are in the order of what they stand for.
+    order = np.argsort((atom.astype(np.int64) << 32) + token, kind="stable")
+    strength = np.abs(coefficient[order].astype(np.float32)).view(np.uint32)
+    order = order[np.argsort((atom[order].astype(np.uint64) << np.uint64(32)) + strength, kind="stable")]
     atom, token, negative = atom[order], token[order], coefficient[order] < 0
     count = np.bincount(atom, minlength=n_atoms)
     rank = np.arange(len(atom)) - (np.cumsum(count) - count)[atom]
     quantile = rank * QUANTILES // np.maximum(count, 1)[atom]
     group = atom.astype(np.int64) * BINS + quantile * SIGNS + negative
     entries = np.bincount(group, minlength=n_atoms * BINS)
-    order = np.lexsort((_hash(atom, token), group))
+    order = np.argsort((group.astype(np.uint64) << _OF_HASH) + (_hash(atom, token) >> (np.uint64(64) - _OF_HASH)))
     place = np.arange(len(order)) - (np.cumsum(entries) - entries)[group[order]]
     chosen = order[place < PER_BIN]
     bins = (group[chosen] % BINS).astype(np.uint8)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from itda_core.analysis.atoms.index import AtomIndex, IndexedWindow
     from itda_core.dictionaries import AtomLabel
 
-_WINDOWS_AT_ONCE = 512
+_WINDOWS_AT_ONCE = 256
 _OF_DRAWING = 0.4  # of the whole time, about
 
 
@@ -64,10 +64,10 @@ def measure(
     found, classes = np.zeros((2, len(token)), dtype=np.float32), np.full(index.description.tokens, -1, np.int32)
     for share, windows in _windows(index):
         for window in windows:
-            rows = slice(*np.searchsorted(token, [window.first_token, window.first_token + window.n_tokens]))
             _classify(index, window, classes)
-            if rows.start < rows.stop:
-                found[:, rows] = near.near(window, atom[rows], token[rows])
+        stretch = windows[0].first_token, windows[-1].first_token + windows[-1].n_tokens
+        rows = slice(*np.searchsorted(token, stretch))
+        found[:, rows] = near.near(windows, atom[rows], token[rows])
         yield _OF_DRAWING + (1 - _OF_DRAWING) * share
     tallies = Tallies.empty(entries, contexts.name, near.threshold)
     tallies.count_examples(atom, bins)

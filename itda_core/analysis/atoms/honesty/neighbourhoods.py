@@ -21,6 +21,8 @@ NEAR = 0.05
 REFERENCES = 256
 _SPREAD = 128  # windows from which the threshold is taken
 _SEED = 0
+_EVERY = 4  # of their tokens
+_PAIRS_AT_ONCE = 16_384
 
 
 class Neighbourhoods:
@@ -47,12 +49,23 @@ class Neighbourhoods:
         self._references = drawn[self._count[drawn] > 0]
         self.threshold = self._threshold()  # cosine
 
-    def near(self, window: IndexedWindow, atom: np.ndarray, token: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Whether each atom's label is near each token of a window, and by chance: (n,) bool and float64."""
+    def near(
+        self, windows: Sequence[IndexedWindow], atom: np.ndarray, token: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Whether each atom's label is near each token of some windows, and by chance: (n,) bool and float64.
+
+        token: ascending; products of all windows are computed at once, since small ones cost as much as large ones.
+        """
+        if not len(token):
+            return np.zeros(0, dtype=bool), np.zeros(0)
         rows, of_row = np.unique(token, return_inverse=True)
-        vectors = self._at(window, rows)
+        ends = np.searchsorted(rows, [window.first_token + window.n_tokens for window in windows])
+        parts = zip(windows, np.split(rows, ends[:-1]), strict=True)
+        vectors = np.concatenate([self._at(window, part) for window, part in parts if len(part)])
         shares = (self._nearest(vectors, self._references) >= self.threshold).mean(1)
-        return self._own(vectors[of_row], atom) >= self.threshold, shares[of_row]
+        pieces = range(0, len(atom), _PAIRS_AT_ONCE)
+        own = [self._own(vectors[of_row[i : i + _PAIRS_AT_ONCE]], atom[i : i + _PAIRS_AT_ONCE]) for i in pieces]
+        return np.concatenate(own) >= self.threshold, shares[of_row]
 
     def _at(self, window: IndexedWindow, rows: np.ndarray) -> np.ndarray:
         known = self._index.tokens(rows)
@@ -80,11 +93,13 @@ class Neighbourhoods:
     def _threshold(self) -> float:
         n = self._index.description.windows
         spread = np.unique(np.linspace(0, n - 1, min(n, _SPREAD)).astype(np.int64))
-        cosines = [
-            self._nearest(self._at(window, np.arange(window.first_token, window.first_token + window.n_tokens)[::4]),
-                          self._references).ravel()
+        vectors = [
+            self._at(window, np.arange(window.first_token, window.first_token + window.n_tokens)[::_EVERY])
             for window in self._index.windows(spread)
             if window.n_tokens
-        ]  # fmt: skip
+        ]
+        if not vectors:
+            return 1.0
+        cosines = self._nearest(np.concatenate(vectors), self._references)
         # Contexts without a word have cosine 0 with all: they are near to none.
-        return max(1e-3, float(np.quantile(np.concatenate(cosines), 1 - NEAR))) if cosines else 1.0
+        return max(1e-3, float(np.quantile(cosines, 1 - NEAR)))
