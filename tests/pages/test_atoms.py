@@ -34,6 +34,7 @@ from tests.pages.conftest import (
     Studio,
     asked_for,
     components,
+    grow,
     notices,
     page_links,
     parsed_text,
@@ -44,20 +45,25 @@ TOKENS = 400
 
 @pytest.fixture(scope="session")
 def index_made(grown: Path, model_folder_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of the small dictionary, of text that is as hostile as its labels."""
+    """An index of the small dictionary."""
+    folder = tmp_path_factory.mktemp("index") / "made"
+    make_index(grown, model_folder_of("gpt2"), folder)
+    return folder
+
+
+def make_index(grown: Path, model_folder: Path, folder: Path) -> None:
+    """An index of text that is as hostile as the labels."""
     from itda_core.models import load_model
     from itda_core.text import Corpus, Document
     from tests.conftest import generated_text
 
     texts = [f"{SCRIPT} {text}\n{HOSTILE[1]}\n{text}" for text in generated_text(20)]
     corpus = Corpus.from_documents("other", [Document(f"d{i}{SCRIPT}", text) for i, text in enumerate(texts)])
-    folder = tmp_path_factory.mktemp("index") / "made"
-    model = load_model(str(model_folder_of("gpt2")))
+    model = load_model(str(model_folder))
     dictionary = AtomDictionary.load(grown)
     dictionary.config = replace(dictionary.config, context=model.context)
     for _ in index_atoms(model, dictionary, corpus, tokens=TOKENS, folder=folder):
         pass
-    return folder
 
 
 @pytest.fixture
@@ -357,6 +363,31 @@ def test_other_pages_lead_to_an_atom(studio: Studio) -> None:
     assert asked_for(test)["atom"] == str(atom)
     test = studio.open("library", dictionary=studio.dictionary.name)
     assert "Its atoms" in page_links(test)
+
+
+def test_an_encoder_writes_no_logits_and_says_so(
+    studio: Studio, model_folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    name = "encoder-L1"
+    grow(model_folder_of("bert"), studio.home / "library" / name)
+    make_index(studio.home / "library" / name, model_folder_of("bert"), tmp_path / "made")
+    identity = str(AtomDictionary.load(studio.home / "library" / name).identity)
+    shutil.copytree(tmp_path / "made", indices.folder_for(identity, "0" * 64, TOKENS))
+    key = engine.key_of(studio.home / "library" / name)
+    opened = AtomIndex.open(tmp_path / "made")
+    atom = used_most(opened)
+    test = studio.open("atoms", dictionary=name, atom=str(atom))
+    test.button(key="atoms.writes.load").click().run()
+    assert any("predicts no next token" in text.value for text in test.text)
+    assert components(test, "example_list")
+    index_of = atoms_engine.index_key(identity)
+    assert index_of is not None
+    for token in opened.entries(atom).token[:5].tolist():  # pieces of words: a window may begin within one
+        place = atoms_engine.in_decompose(key, index_of, token)
+        (window,) = opened.windows(opened.tokens([token]).window)
+        spans = engine.read_prompt(key, place.prompt).window.spans
+        end = int(opened.tokens([token]).char_end[0]) - window.window_start
+        assert spans[place.token][0] < end <= spans[place.token][1]
 
 
 def test_every_day_has_an_atom_of_a_bundled_dictionary() -> None:

@@ -403,6 +403,8 @@ def test_a_pursuit_is_chosen_alike_on_every_page(studio: Studio) -> None:
         "compare": ("transfer.method", {"show": "transfer"}),
     }
     for page, (key, address) in asked.items():
-        [control] = [cast("ButtonGroup", one) for one in studio.open(page, **address).get("button_group") if one.key == key]
+        [control] = [
+            cast("ButtonGroup", one) for one in studio.open(page, **address).get("button_group") if one.key == key
+        ]
         assert control.options == ["MP", "OMP", "GP"]
         assert "How the atoms of a token are found." in control.help

@@ -52,15 +52,17 @@ def atom_map(
         offered["frequency"] = "Frequency"
     if grades is not None:
         offered["honesty"] = "Honesty"
-    colour = kept_choice(
-        "Colour by",
-        "colour",
-        offered,
-        key="atoms.colour",
-        help="Token: of the label. Kind of document: the one in which the largest share of tokens uses the atom. "
-        "Frequency: the share of tokens that use it.",
-    )
-    layout = laying_out.layout(entry, key)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
+        colour = kept_choice(
+            "Colour by",
+            "colour",
+            offered,
+            key="atoms.colour",
+            help="Token: of the label. Kind of document: the one in which the largest share of tokens uses the atom. "
+            "Frequency: the share of tokens that use it.",
+        )
+        asked = laying_out.choice()
+    layout = laying_out.layout(entry, key, asked)
     if colour == "honesty" and grades is not None:
         classes = _Classes([f"{grade[:1].upper()}{grade[1:]}" for grade in GRADES], grades)
     else:

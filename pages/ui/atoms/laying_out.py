@@ -25,20 +25,23 @@ if TYPE_CHECKING:
 ADDRESS = ("layout",)
 
 
-def layout(entry: LibraryEntry, key: DictionaryKey) -> Layout:
-    """Where the atoms lie, by what is chosen. Without UMAP's map, the way to it is drawn, and PCA's is given."""
+def choice() -> str:
+    """By what the map is laid out, "pca" or "umap"; PCA alone is offered where UMAP is not installed."""
     from itda_core.analysis.atoms.layout import umap_installed
 
+    offered = {"pca": "PCA", **({"umap": "UMAP"} if umap_installed() else {})}
+    return kept_choice("Laid out by", "layout", offered, key="atoms.layout")
+
+
+def layout(entry: LibraryEntry, key: DictionaryKey, asked: str) -> Layout:
+    """Where the atoms lie. Without UMAP's map, the way to it is drawn, and PCA's is given."""
+    if asked == "pca":
+        return atoms_engine.pca(key)
     try:
         made = atoms_engine.umap(key)
     except UserError as error:
         problem(error, kind="warning", key="atoms.umap.problem")
         made = None
-    if made is None and not umap_installed():
-        return atoms_engine.pca(key)
-    asked = kept_choice("Laid out by", "layout", {"pca": "PCA", "umap": "UMAP"}, key="atoms.layout")
-    if asked == "pca":
-        return atoms_engine.pca(key)
     if made is None:
         _offer(entry)
         return atoms_engine.pca(key)
