@@ -3,14 +3,21 @@
 import streamlit as st
 
 from itda_core.errors import UserError
+from itda_core.runs.jobs.kinds import INDEXING
 from pages.ui.atoms import chosen
 from pages.ui.atoms.all_atoms import all_atoms
 from pages.ui.atoms.indexed import index_or_reason
 from pages.ui.atoms.one import one_atom
 from pages.ui.components.plain_text import notice
 from pages.ui.frame import engine, shell
+from pages.ui.jobs import job_watch, views
 
 frame = shell.page("Atoms")
+job_id = st.query_params.get("job")
+if job_id is not None:
+    shell.complain()
+    job_watch.one_job(frame, job_id, views.view_of_job(job_id, INDEXING))
+    st.stop()
 if frame.chosen is None:
     if frame.unknown is None:
         notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="atoms.none")

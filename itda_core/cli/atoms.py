@@ -9,16 +9,17 @@ import typer
 
 from itda_core.cli.atom_reading import search, show
 from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder, group
-from itda_core.cli.request_command import asks_for, shown_on
+from itda_core.cli.request_command import asks_for, command_for, shown_on
 from itda_core.cli.terminal import TrainingLine, print_json, print_table, stdout_for_json, training_line
 from itda_core.runs.indexing.request import IndexRequest
 from itda_core.runs.indexing.run import READING
 from itda_core.runs.indexing.status import IndexMade
-from itda_core.runs.jobs.kinds import INDEXING
+from itda_core.runs.jobs.kinds import INDEXING, MAPPING
 from itda_core.runs.jobs.request_options import SETTINGS_SHOWN
 from itda_core.runs.jobs.stopping import Interrupted, StopRequest
 
 atoms = group("Where the atoms of a dictionary fire.")
+atoms.command("map")(command_for(MAPPING))
 atoms.command("show")(show)
 atoms.command("search")(search)
 

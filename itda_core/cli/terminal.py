@@ -15,7 +15,6 @@ from itda_core import printable
 from itda_core.figures_as_text import figure
 from itda_core.files import finite
 from itda_core.runs.training.words import stage_words, step_words, time_left_words
-from itda_core.runs.transfer.run import TransferProgress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, Task, TaskID
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from itda_core.comparison.label_transfer.transfer import TransferTable
     from itda_core.comparison.matching.study import MatchProgress
     from itda_core.dictionaries import TrainProgress
+    from itda_core.runs.atoms.mapping import MapProgress
+    from itda_core.runs.transfer.run import TransferProgress
 
 _ATOMS_SHOWN = 3
 _CONTEXT_SHOWN = 24  # characters on each side of an atom's token
@@ -197,9 +198,10 @@ class TrainingLine:
         left = "" if training.eta is None else time_left_words(training.eta, rough=training.rough)
         self._show(stage_words(stage), stage.done, stage.total, _figures(training), left)
 
-    def share(self, progress: EvaluationProgress | MatchProgress | TransferProgress) -> None:
+    def share(self, progress: EvaluationProgress | MatchProgress | TransferProgress | MapProgress) -> None:
         """Show which share of the work is done."""
-        figures = "" if isinstance(progress, TransferProgress) else f"{progress.tokens:,} tokens"
+        tokens = getattr(progress, "tokens", None)
+        figures = "" if tokens is None else f"{tokens:,} tokens"
         self._show(step_words(progress.step), progress.share, 1, figures, None)
 
     def _show(self, name: str, done: float, total: float | None, figures: str, left: str | None) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,13 @@ import numpy as np
 import pytest
 
 from itda_core.analysis.atoms.build import index_atoms
+from itda_core.analysis.atoms.honesty.grades import GRADES, of_atom
+from itda_core.analysis.atoms.honesty.grades import grades as graded
+from itda_core.analysis.atoms.honesty.stored import stored
 from itda_core.analysis.atoms.index import AtomIndex
 from itda_core.dictionaries import AtomDictionary
 from itda_core.runs.atoms.notes import keep_note, path_of, read_notes
+from itda_core.runs.indexing import indices
 from itda_core.runs.library import LibraryEntry
 from pages.ui.frame import atoms_engine, engine
 from pages.ui.home.day import of_the_day
@@ -28,6 +34,7 @@ from tests.pages.conftest import (
     Studio,
     asked_for,
     components,
+    grow,
     notices,
     page_links,
     parsed_text,
@@ -38,20 +45,25 @@ TOKENS = 400
 
 @pytest.fixture(scope="session")
 def index_made(grown: Path, model_folder_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of the small dictionary, of text that is as hostile as its labels."""
+    """An index of the small dictionary."""
+    folder = tmp_path_factory.mktemp("index") / "made"
+    make_index(grown, model_folder_of("gpt2"), folder)
+    return folder
+
+
+def make_index(grown: Path, model_folder: Path, folder: Path) -> None:
+    """An index of text that is as hostile as the labels."""
     from itda_core.models import load_model
     from itda_core.text import Corpus, Document
     from tests.conftest import generated_text
 
     texts = [f"{SCRIPT} {text}\n{HOSTILE[1]}\n{text}" for text in generated_text(20)]
     corpus = Corpus.from_documents("other", [Document(f"d{i}{SCRIPT}", text) for i, text in enumerate(texts)])
-    folder = tmp_path_factory.mktemp("index") / "made"
-    model = load_model(str(model_folder_of("gpt2")))
+    model = load_model(str(model_folder))
     dictionary = AtomDictionary.load(grown)
     dictionary.config = replace(dictionary.config, context=model.context)
     for _ in index_atoms(model, dictionary, corpus, tokens=TOKENS, folder=folder):
         pass
-    return folder
 
 
 @pytest.fixture
@@ -60,15 +72,10 @@ def identity(studio: Studio) -> str:
 
 
 @pytest.fixture
-def indexed(studio: Studio, index_made: Path, identity: str, monkeypatch: pytest.MonkeyPatch) -> AtomIndex:
+def indexed(studio: Studio, index_made: Path, identity: str) -> AtomIndex:
     """The studio's dictionary has this index."""
-    import shutil
-
-    target = studio.home / "index"
+    target = indices.folder_for(identity, "0" * 64, TOKENS)
     shutil.copytree(index_made, target)
-    mark = (target / "index.json").stat().st_mtime_ns
-    found = atoms_engine.IndexKey(str(target), (mark,))
-    monkeypatch.setattr(atoms_engine, "index_key", lambda given: found if given == identity else None)
     return AtomIndex.open(target)
 
 
@@ -273,9 +280,11 @@ def test_one_atom_is_exported_whole(studio: Studio, indexed: AtomIndex) -> None:
     assert index_of is not None
     found = atoms_engine.use(key, index_of, atom)
     labels = engine.dictionary(key).labels(atom)
-    files = exports.exports(entry, labels, read_notes(None).of(0), found, indexed.description, {"neighbours": []})
+    report = partial(atoms_engine.report, key, index_of, atom, entry.name, None)
+    files = exports.exports(entry, labels, read_notes(None).of(0), found, indexed.description, report, None)
     told = json.loads(str(files["JSON"][2]()))
-    assert (told["atom"], told["usage"]["tokens"]) == (atom, len(indexed.entries(atom).token))
+    assert (told["atom"], told["tokens"]) == (atom, len(indexed.entries(atom).token))
+    assert told["index"]["tokens"] == indexed.description.tokens
     page = str(files["Web page (works offline)"][2]())
     assert "default-src 'none'" in page
     assert "<script" not in page
@@ -305,6 +314,47 @@ def _charts(test: Any) -> list[Any]:
     return [json.loads(proto.spec) for proto in found]
 
 
+@pytest.mark.parametrize(
+    ("by", "text", "why"),
+    [
+        ("token", "ALERT", "its token"),
+        ("context", "alert", "“alert”"),
+        ("prompt", "My sister walked", "times its usual"),
+    ],
+)
+def test_a_search_finds_atoms_and_says_why(studio: Studio, indexed: AtomIndex, by: str, text: str, why: str) -> None:
+    test = studio.open("atoms", dictionary=studio.dictionary.name, q=text, by=by)
+    found = components(test, "atom_table")[0]
+    assert found["label"] == "Atoms that were found"
+    assert found["rows"]
+    assert all(why in row["cells"]["why"] for row in found["rows"])
+    assert all(hostile not in parsed_text(test) for hostile in HOSTILE)
+
+
+@pytest.mark.parametrize("by", ["token", "context", "firing", "prompt"])
+def test_a_search_that_finds_nothing_says_so(studio: Studio, by: str) -> None:
+    text = "word " * 400 if by == "prompt" else "xyzzyx"
+    test = studio.open("atoms", dictionary=studio.dictionary.name, q=text, by=by)
+    said = {"firing": "needs an index", "prompt": "context"}.get(by, "No atom was found")
+    assert any(said in text for text in notices(test))
+    assert len(listed(test)) == N_ATOMS, "nothing else is lost"
+
+
+def test_honesty_is_measured_once_and_shown(studio: Studio, indexed: AtomIndex) -> None:
+    atom = used_most(indexed)
+    test = studio.open("atoms", dictionary=studio.dictionary.name, atom=str(atom))
+    test.button(key="atoms.honesty.measure").click().run()
+    tallies = stored(indexed)
+    assert tallies is not None
+    grade = of_atom(tallies, atom).grade
+    assert any(grade.casefold() in text.casefold() for text in notices(test))
+    test = studio.open("atoms", dictionary=studio.dictionary.name, sort="grade")
+    numbers = graded(tallies)
+    assert [numbers[one] for one in listed(test)] == sorted(numbers)
+    test = studio.open("atoms", dictionary=studio.dictionary.name, only="misleads")
+    assert sorted(listed(test)) == np.flatnonzero(numbers == GRADES.index("label misleads")).tolist()
+
+
 def test_other_pages_lead_to_an_atom(studio: Studio) -> None:
     test = studio.open("decompose", prompt="My sister walked to the library")
     atom = components(test, "atom_list")[0]["atoms"][0]["atom"]
@@ -313,6 +363,31 @@ def test_other_pages_lead_to_an_atom(studio: Studio) -> None:
     assert asked_for(test)["atom"] == str(atom)
     test = studio.open("library", dictionary=studio.dictionary.name)
     assert "Its atoms" in page_links(test)
+
+
+def test_an_encoder_writes_no_logits_and_says_so(
+    studio: Studio, model_folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    name = "encoder-L1"
+    grow(model_folder_of("bert"), studio.home / "library" / name)
+    make_index(studio.home / "library" / name, model_folder_of("bert"), tmp_path / "made")
+    identity = str(AtomDictionary.load(studio.home / "library" / name).identity)
+    shutil.copytree(tmp_path / "made", indices.folder_for(identity, "0" * 64, TOKENS))
+    key = engine.key_of(studio.home / "library" / name)
+    opened = AtomIndex.open(tmp_path / "made")
+    atom = used_most(opened)
+    test = studio.open("atoms", dictionary=name, atom=str(atom))
+    test.button(key="atoms.writes.load").click().run()
+    assert any("predicts no next token" in text.value for text in test.text)
+    assert components(test, "example_list")
+    index_of = atoms_engine.index_key(identity)
+    assert index_of is not None
+    for token in opened.entries(atom).token[:5].tolist():  # pieces of words: a window may begin within one
+        place = atoms_engine.in_decompose(key, index_of, token)
+        (window,) = opened.windows(opened.tokens([token]).window)
+        spans = engine.read_prompt(key, place.prompt).window.spans
+        end = int(opened.tokens([token]).char_end[0]) - window.window_start
+        assert spans[place.token][0] < end <= spans[place.token][1]
 
 
 def test_every_day_has_an_atom_of_a_bundled_dictionary() -> None:

@@ -15,6 +15,7 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from itda_core.runs.atoms.mapping import MapRequest, MapStatus
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.indexing.request import IndexRequest
@@ -141,10 +142,22 @@ INDEXING = JobKind(
     work="itda_core.runs.indexing.run:index_dictionary",
     estimate="itda_core.runs.indexing.cost:index_seconds",
     doing="Indexing atoms",
-    page="Evaluate",
+    page="Atoms",
+)
+MAPPING = JobKind(
+    name="map",
+    noun="map of atoms",
+    request=MapRequest,
+    status=MapStatus,
+    continues=False,
+    work="itda_core.runs.atoms.mapping:make_map",
+    estimate="itda_core.runs.atoms.mapping:map_seconds",
+    doing="Laying out atoms",
+    page="Atoms",
+    form={"show": "map"},
 )
 KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType(
-    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER, INDEXING)}
+    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER, INDEXING, MAPPING)}
 )
 
 

@@ -10,7 +10,7 @@ from itda_core.files.csv_export import csv_text
 from itda_core.files.writing import finite
 from itda_core.runs.atoms.notes import Notes
 from itda_core.runs.library import LibraryEntry
-from pages.ui.atoms import atom_map, browse, indexed, kept
+from pages.ui.atoms import atom_map, browse, honesty, indexed, kept, making, search
 from pages.ui.frame import shell
 from pages.ui.frame.address import kept_choice
 from pages.ui.frame.atoms_engine import AtomRows, IndexKey
@@ -21,17 +21,22 @@ def all_atoms(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index
     """The atoms of a dictionary, as a table or as a map with the table of those that a lasso holds."""
     rows, index_of = indexed.rows_or_reason(key, index_of)
     notes = kept.notes_of(entry)
+    search.search(entry, frame.entries)
     shown = kept_choice("Show", "show", {"table": "Table", "map": "Map"}, key="atoms.show")
     among = atom_map.chosen_by_lasso(key)
     if shown == "map":
-        atom_map.atom_map(key, rows, index_of)
+        atom_map.atom_map(entry, key, rows, index_of, indexed.grades_or_reason(index_of, len(rows)))
     if among is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"Only the {len(among):,} atoms inside the lasso are listed.", width="stretch")
             st.button("List all", on_click=atom_map.forget_lasso, key="atoms.lasso.forget")
-    found = browse.table(key, rows, notes, among)
+    grades = indexed.grades_or_reason(index_of, len(rows))
+    found = browse.table(key, rows, notes, grades, among)
+    if index_of is not None:
+        honesty.of_dictionary(key, index_of, len(rows))
+        making.offer(entry, title="Index more text, or another one")
     shell.complain()
-    names = ("show", *browse.ADDRESS, *atom_map.ADDRESS)
+    names = ("show", *search.ADDRESS, *browse.ADDRESS, *atom_map.ADDRESS)
     frame.share({"dictionary": entry.name, **{name: st.query_params.get(name) for name in names}})
     frame.export(exports(entry, rows, notes, found.tolist()))
 

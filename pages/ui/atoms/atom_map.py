@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from itda_core.analysis.atoms.honesty.grades import GRADES
 from itda_core.figures import atoms as figures_atoms
-from pages.ui.atoms import chosen
+from itda_core.runs.library import LibraryEntry
+from pages.ui.atoms import chosen, laying_out
 from pages.ui.components.charts import chart_config
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.frame import atoms_engine
@@ -17,7 +19,7 @@ from pages.ui.frame.address import kept_choice
 from pages.ui.frame.atoms_engine import AtomRows, IndexKey
 from pages.ui.frame.engine import DictionaryKey
 
-ADDRESS = ("colour",)
+ADDRESS = ("colour", *laying_out.ADDRESS)
 _LASSO = "atoms.lasso"  # the atoms of the last lasso, and of which dictionary
 _MOST_TOKENS = 11  # that have a colour of their own; the twelfth is all others'
 _SHARES = (0.0, 0.001, 0.01, 0.1)  # of tokens, between the classes of frequency
@@ -39,26 +41,35 @@ def forget_lasso() -> None:
     st.session_state.pop(_LASSO, None)
 
 
-def atom_map(key: DictionaryKey, rows: AtomRows, index_of: IndexKey | None) -> None:
+def atom_map(
+    entry: LibraryEntry, key: DictionaryKey, rows: AtomRows, index_of: IndexKey | None, grades: np.ndarray | None
+) -> None:
     """The map: a click opens an atom, a lasso makes a list of those inside."""
     offered = {"token": "Token"}
     if index_of is not None:
         if atoms_engine.main_kinds(index_of, len(rows))[0]:
             offered["kind"] = "Kind of document"
         offered["frequency"] = "Frequency"
-    colour = kept_choice(
-        "Colour by",
-        "colour",
-        offered,
-        key="atoms.colour",
-        help="Token: of the label. Kind of document: the one in which the largest share of tokens uses the atom. "
-        "Frequency: the share of tokens that use it.",
-    )
-    layout = atoms_engine.pca(key)
-    classes = _classes(colour, rows, index_of)
+    if grades is not None:
+        offered["honesty"] = "Honesty"
+    with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
+        colour = kept_choice(
+            "Colour by",
+            "colour",
+            offered,
+            key="atoms.colour",
+            help="Token: of the label. Kind of document: the one in which the largest share of tokens uses the atom. "
+            "Frequency: the share of tokens that use it.",
+        )
+        asked = laying_out.choice()
+    layout = laying_out.layout(entry, key, asked)
+    if colour == "honesty" and grades is not None:
+        classes = _Classes([f"{grade[:1].upper()}{grade[1:]}" for grade in GRADES], grades)
+    else:
+        classes = _classes(colour, rows, index_of)
     names = [_named(rows, atom) for atom in range(len(rows))] if len(rows) <= figures_atoms.MOST_HOVERED else ()
     chart = figures_atoms.atom_map(layout.places, classes.names, classes.number, names)
-    at = f"atoms.map.{hash((key, colour, st.session_state.get('atoms.map.drawn', 0)))}"
+    at = f"atoms.map.{hash((key, colour, layout.explained))}"
 
     def selected() -> None:
         _selected(key, st.session_state[at]["selection"])
@@ -70,8 +81,12 @@ def atom_map(key: DictionaryKey, rows: AtomRows, index_of: IndexKey | None) -> N
         selection_mode=("points", "lasso", "box"),
         config={**chart_config("atoms"), "modeBarButtons": [["lasso2d", "zoom2d", "pan2d", "resetScale2d", "toImage"]]},
     )
-    told = "" if layout.explained is None else f", with {layout.explained:.0%} of their variance"
-    st.caption(f"PCA of the atoms{told}. A click opens an atom, a lasso lists those inside below.")
+    told = (
+        "UMAP of the atoms"
+        if layout.explained is None
+        else f"PCA of the atoms, with {layout.explained:.0%} of their variance"
+    )
+    st.caption(f"{told}. A click opens an atom, a lasso lists those inside below.")
 
 
 def _selected(key: DictionaryKey, selection: Any) -> None:

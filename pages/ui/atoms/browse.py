@@ -41,6 +41,15 @@ _USED = (
     Column("largest", "largest", "5rem", help="Its largest coefficient by size."),
     Column("norm", "of norm", "4.5rem", help="|coefficient| / norm of the activation, mean over its tokens."),
 )
+_GRADE = Column(
+    "grade",
+    "honesty",
+    "5.6rem",
+    number=False,
+    help="Whether its label says where it fires: on its own word, on its kind of place, or neither.",
+)
+_SHORT = ("own word", "its kind", "misleads", "too rare")  # in the order of honesty.grades.GRADES
+_MISLEADS = _SHORT.index("misleads")
 _WRITTEN: Mapping[str, Callable[[float], str]] = {
     "share": lambda value: figure(value, ".2%"),
     "first": lambda value: figure(value, ".0%"),
@@ -51,15 +60,21 @@ _WRITTEN: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def table(key: DictionaryKey, rows: AtomRows, notes: Notes, among: np.ndarray | None = None) -> np.ndarray:
+def table(
+    key: DictionaryKey,
+    rows: AtomRows,
+    notes: Notes,
+    grades: np.ndarray | None = None,
+    among: np.ndarray | None = None,
+) -> np.ndarray:
     """Draws one page of the table and what it is filtered by; gives all atoms that pass, in the table's order.
 
-    among: only these atoms (those of a lasso), or all.
+    grades: (n_atoms,) which of GRADES each has, where that was measured; among: only these atoms (those of a lasso).
     """
-    columns = (_STAR, _ATOM, _LABEL, *(_USED if rows.used else ()), _ERROR)
+    columns = (_STAR, _ATOM, _LABEL, *(_USED if rows.used else ()), *(() if grades is None else (_GRADE,)), _ERROR)
     sort, down = _order(columns, bool(rows.used))
-    found = _filtered(key, rows, notes, among)
-    found = found[_sorted(rows, notes, found, sort, down)]
+    found = _filtered(key, rows, notes, grades, among)
+    found = found[_sorted(rows, notes, grades, found, sort, down)]
     n_pages = max(1, -(-len(found) // PER_PAGE))
     address.arrive("page", _PAGE, address.whole(1, 10**9), 1)
     page = min(st.session_state[_PAGE], n_pages)
@@ -67,7 +82,7 @@ def table(key: DictionaryKey, rows: AtomRows, notes: Notes, among: np.ndarray | 
     st.caption(_counted(len(found), len(rows), page, n_pages))
     atom_table(
         columns,
-        [_row(rows, notes, atom) for atom in shown.tolist()],
+        [_row(rows, notes, grades, atom) for atom in shown.tolist()],
         sort=sort,
         descending=down,
         empty="No atom passes these filters.",
@@ -115,12 +130,16 @@ def _sort_by(column: str, sort: str, down: bool) -> None:
     st.session_state[_PAGE] = 1
 
 
-def _filtered(key: DictionaryKey, rows: AtomRows, notes: Notes, among: np.ndarray | None) -> np.ndarray:
+def _filtered(
+    key: DictionaryKey, rows: AtomRows, notes: Notes, grades: np.ndarray | None, among: np.ndarray | None
+) -> np.ndarray:
     """The atoms that pass what is asked for."""
     address.arrive("find", _FIND, str, "")
     offered = {"all": "All", "starred": "Starred", "noted": "With a note"}
     if rows.used:
         offered |= {"alive": "Used", "dead": "Dead", "dense": f"Dense (over {_DENSE:.0%})"}
+    if grades is not None:
+        offered |= {"misleads": "Label misleads"}
     address.arrive("only", _ONLY, address.one_of(*offered), "all")
     if st.session_state[_ONLY] not in offered:
         st.session_state[_ONLY] = "all"
@@ -151,7 +170,8 @@ def _filtered(key: DictionaryKey, rows: AtomRows, notes: Notes, among: np.ndarra
     if among is not None:
         keep[:] = False
         keep[among[(among >= 0) & (among < len(rows))]] = True
-    keep &= _of_sort(rows, notes, st.session_state[_ONLY])
+    only = st.session_state[_ONLY]
+    keep &= grades == _MISLEADS if only == "misleads" and grades is not None else _of_sort(rows, notes, only)
     if words := st.session_state[_FIND].strip():
         from itda_core.analysis.atoms.examples import folded
 
@@ -174,7 +194,9 @@ def _of_sort(rows: AtomRows, notes: Notes, only: str) -> np.ndarray:
     return {"alive": share > 0, "dead": share == 0, "dense": share > _DENSE}[only]
 
 
-def _sorted(rows: AtomRows, notes: Notes, atoms: np.ndarray, sort: str, down: bool) -> np.ndarray:
+def _sorted(
+    rows: AtomRows, notes: Notes, grades: np.ndarray | None, atoms: np.ndarray, sort: str, down: bool
+) -> np.ndarray:
     """The order of `atoms` by a column; of equal ones the lower atom comes first."""
     if sort == "label":
         words = [rows.token[int(atom)].strip().casefold() for atom in atoms]
@@ -182,6 +204,8 @@ def _sorted(rows: AtomRows, notes: Notes, atoms: np.ndarray, sort: str, down: bo
         return np.array(order, dtype=np.int64)
     if sort == "atom":
         values = rows.order.astype(np.float64)
+    elif sort == "grade" and grades is not None:
+        values = -grades.astype(np.float64)  # the most honest have the lowest number
     elif sort == "star":
         values = np.zeros(len(rows))
         for atom, note in notes.by_atom.items():
@@ -194,10 +218,12 @@ def _sorted(rows: AtomRows, notes: Notes, atoms: np.ndarray, sort: str, down: bo
     return np.lexsort((atoms, -values[atoms] if down else values[atoms]))
 
 
-def _row(rows: AtomRows, notes: Notes, atom: int) -> Row:
+def _row(rows: AtomRows, notes: Notes, grades: np.ndarray | None, atom: int) -> Row:
     note, values = notes.of(atom), {**rows.used, "error": rows.error}
     cells = {name: write(float(values[name][atom])) for name, write in _WRITTEN.items() if name in values}
     n = int(rows.labels[atom])
+    if grades is not None:
+        cells["grade"] = _SHORT[int(grades[atom])]
     cells |= {"atom": f"{atom:,}", "star": "★" * note.star + "✎" * bool(note.text)}
     if "share" in values and not values["share"][atom]:
         cells |= dict.fromkeys(("first", "mean", "largest", "norm"), "") | {"share": "dead"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -28,55 +28,13 @@ def where_it_fires(key: DictionaryKey, index_of: IndexKey, n_atoms: int, found: 
     """The examples, and how their text is shown. A click on one leads to Decompose."""
     if (token := st.session_state.pop(_OPENED, None)) is not None:
         _open(key, index_of, token)
-    examples, usage = found.examples, found.usage
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         with st.container(width="stretch"):
             st.subheader("Where it fires", anchor=False)
         view = _view()
-
-    def shown(listed: Sequence[Example]) -> list[Shown]:
-        return [
-            Shown(
-                text=one.text,
-                spans=atoms_engine.spans_of(index_of, n_atoms, one),
-                coefficients=one.coefficients,
-                first_token=one.token - one.at,
-                at=one.at,
-                relative=one.relative_coefficient,
-                kind=one.kind,
-                document=one.document,
-                alike=one.alike,
-            )
-            for one in listed
-        ]
-
-    def note(n: int) -> str:
-        return f"{n:,} token{'' if n == 1 else 's'}"
-
-    strongest = Section(
-        (
-            Group("Strongest, positive", note(usage.positive), shown(examples.positive), _none(usage.positive)),
-            Group("Strongest, negative", note(usage.negative), shown(examples.negative), _none(usage.negative)),
-        ),
-        beside=True,
-    )
-    names = _ORDINALS if len(examples.quantiles) == len(_ORDINALS) else tuple(map(str, range(1, 99)))
-    bins = [
-        Group(
-            f"{name.capitalize()} fifth" if names is _ORDINALS else f"Part {name}",
-            f"{signed_range(one.low, one.high)}, {note(one.entries)}",
-            shown(one.examples),
-        )
-        for one, name in zip(reversed(examples.quantiles), reversed(names[: len(examples.quantiles)]), strict=True)
-    ]
-    quantiles = Section(
-        bins,
-        beside=True,
-        title="From each part of its coefficients",
-        note="parts of equal size, from the highest coefficient to the lowest; examples drawn at random",
-    )
+    examples, usage = found.examples, found.usage
     example_list(
-        [strongest, *([quantiles] if bins else [])],
+        list(_sections(found, lambda one: _shown(index_of, n_atoms, one))),
         atom=usage.atom,
         top=max(abs(usage.max), abs(usage.min)),
         view=view,
@@ -90,6 +48,49 @@ def where_it_fires(key: DictionaryKey, index_of: IndexKey, n_atoms: int, found: 
         "Examples that read nearly the same are folded into the strongest. A click opens the text in Decompose at "
         "that token."
     )
+
+
+def _sections(found: atoms_engine.Use, shown: Callable[[Example], Shown]) -> Iterator[Section]:
+    """The strongest of both signs beside each other, then the parts of the coefficients."""
+    examples, usage = found.examples, found.usage
+    signs = (("positive", examples.positive, usage.positive), ("negative", examples.negative, usage.negative))
+    yield Section(
+        [Group(f"Strongest, {sign}", _counted(n), list(map(shown, listed)), _none(n)) for sign, listed, n in signs],
+        beside=True,
+    )
+    parts = examples.quantiles
+    if not parts:
+        return
+    names = [f"{name.capitalize()} fifth" for name in _ORDINALS]
+    if len(parts) != len(names):
+        names = [f"Part {i}" for i in range(1, len(parts) + 1)]
+    yield Section(
+        [
+            Group(name, f"{signed_range(one.low, one.high)}, {_counted(one.entries)}", list(map(shown, one.examples)))
+            for one, name in zip(reversed(parts), reversed(names), strict=True)
+        ],
+        beside=True,
+        title="From each part of its coefficients",
+        note="parts of equal size, from the highest coefficient to the lowest; examples drawn at random",
+    )
+
+
+def _shown(index_of: IndexKey, n_atoms: int, one: Example) -> Shown:
+    return Shown(
+        text=one.text,
+        spans=atoms_engine.spans_of(index_of, n_atoms, one),
+        coefficients=one.coefficients,
+        first_token=one.token - one.at,
+        at=one.at,
+        relative=one.relative_coefficient,
+        kind=one.kind,
+        document=one.document,
+        alike=one.alike,
+    )
+
+
+def _counted(n: int) -> str:
+    return f"{n:,} token{'' if n == 1 else 's'}"
 
 
 def _view() -> View:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.runs.library import LibraryEntry
+from pages.ui.atoms import making
 from pages.ui.components.plain_text import notice, problem
 from pages.ui.frame import atoms_engine, engine
 from pages.ui.frame.atoms_engine import IndexKey
@@ -13,27 +15,25 @@ from pages.ui.frame.engine import DictionaryKey
 
 
 def index_or_reason(entry: LibraryEntry, key: DictionaryKey) -> IndexKey | None:
-    """The dictionary's index; None, with one sentence on the page, where it cannot be read."""
-    found = atoms_engine.index_key(entry.identity)
-    if found is None:
+    """The dictionary's index; None, with one sentence on the page and the way to a new one, where it cannot be read."""
+    dictionary = engine.dictionary(key)
+    try:
+        found = atoms_engine.index_key(entry.identity)
+        opened = None if found is None else atoms_engine.index(found, len(dictionary))
+    except UserError as error:
+        problem(error, kind="warning", key="atoms.index.problem")
+        making.offer(entry)
+        return None
+    if found is None or opened is None:
         notice(
             "There is no index yet that says where this dictionary's atoms fire.",
             step="What needs none is shown: labels, neighbours, the map, your own text.",
             key="atoms.no-index",
         )
+        making.offer(entry)
         return None
-    try:
-        opened = atoms_engine.index(found, len(engine.dictionary(key)))
-    except UserError as error:
-        problem(error, kind="warning", key="atoms.index.problem")
-        return None
-    spec, about = engine.dictionary(key).spec, opened.description
-    if about.corpus == spec.corpus and about.corpus_fingerprint != spec.corpus_fingerprint:
-        notice(
-            f"The text {about.corpus} was another one when the dictionary was built than when this index was made.",
-            step="Its figures are of the text that the index holds.",
-            key="atoms.index.changed",
-        )
+    if changed := atoms_engine.text_changed(found):
+        notice(changed, step="Make the index anew to read the text as it is now.", key="atoms.index.changed")
     return found
 
 
@@ -59,3 +59,11 @@ def rows_or_reason(key: DictionaryKey, index_of: IndexKey | None) -> tuple[atoms
         st.session_state.pop("atoms.colour", None)
         return atoms_engine.rows(key, None), None
     return rows, index_of
+
+
+def grades_or_reason(index_of: IndexKey | None, n_atoms: int) -> np.ndarray | None:
+    """Per atom the number of its grade of honesty; None where it was not measured, or cannot be read."""
+    try:
+        return atoms_engine.grades(index_of, n_atoms)
+    except UserError:  # said where honesty is shown
+        return None

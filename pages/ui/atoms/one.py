@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from functools import partial
 
 import streamlit as st
 
 from itda_core.runs.library import LibraryEntry
-from pages.ui.atoms import about, around, chosen, exports, fires, indexed, kept
+from pages.ui.atoms import about, around, chosen, exports, fires, honesty, indexed, kept
 from pages.ui.atoms.own_text import own_text
 from pages.ui.components.atom_stepper import atom_stepper
 from pages.ui.frame import atoms_engine, engine, navigation, shell
@@ -28,12 +28,16 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
         left, right = st.columns([5, 3], gap="large")
     with left:
         about.label_in_context(labels)
-        kept.note(entry, atom, notes)
-    described = None
+    described = honest = None
     if found is not None and index_of is not None:
         described = atoms_engine.index(index_of, len(dictionary)).description
         with right:
             about.figures(found.usage, described)
+        with left:
+            honest = honesty.of_atom(key, index_of, len(dictionary), atom)
+    with right:
+        kept.note(entry, atom, notes)
+    if found is not None and described is not None and index_of is not None:
         if found.usage.tokens:
             fires.where_it_fires(key, index_of, len(dictionary), found)
             about.charts(found.usage)
@@ -52,21 +56,8 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
     frame.share({"dictionary": entry.name, "atom": atom, "prompt": prompt, **_view()})
     with columns[0] if index_of is not None else writing:  # last, because the model may have to be loaded
         writes = around.writes(key, index_of, atom, bundled=entry.bundled)
-    more = _more(key, index_of, atom, writes)
-    frame.export(exports.exports(entry, labels, notes.of(atom), found, described, more))
-
-
-def _more(
-    key: DictionaryKey, index_of: IndexKey | None, atom: int, writes: atoms_engine.Written | None
-) -> dict[str, object]:
-    """What else the JSON holds."""
-    found: dict[str, object] = asdict(atoms_engine.neighbours(key, atom))
-    if index_of is not None:
-        found["together"] = [asdict(one) for one in atoms_engine.together(key, index_of, atom, "lift")]
-        found["used_with"] = [asdict(one) for one in atoms_engine.together(key, index_of, atom, "tokens")]
-    if writes is not None:
-        found["writes"] = {"reason": writes.why} if writes.logits is None else asdict(writes.logits)
-    return found
+    report = partial(atoms_engine.report, key, index_of if found is not None else None, atom, entry.name, writes)
+    frame.export(exports.exports(entry, labels, notes.of(atom), found, described, report, honest))
 
 
 def _ways(entry: LibraryEntry, atom: int, count: int, notes: kept.Notes) -> None:

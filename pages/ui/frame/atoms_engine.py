@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,6 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.files import stamp
-from itda_core.runs.home import home
 from pages.ui.frame import engine
 from pages.ui.frame.engine import DictionaryKey
 
@@ -18,16 +17,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from itda_core.analysis import Decomposition
+    from itda_core.analysis.atoms.atom_report import AtomReport
     from itda_core.analysis.atoms.direct_logits import DirectLogits
     from itda_core.analysis.atoms.examples import Example, Examples
+    from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
     from itda_core.analysis.atoms.layout import Layout
     from itda_core.analysis.atoms.neighbours import Neighbours
     from itda_core.analysis.atoms.together import Together
     from itda_core.analysis.atoms.usage import AtomUsage
-    from itda_core.dictionaries import AtomDictionary, AtomLabel
-
-_TEXTS = 4  # windows of the index from which typical activations are taken
+    from itda_core.dictionaries import AtomLabel
 
 
 class IndexKey(NamedTuple):
@@ -45,12 +44,26 @@ class Use(NamedTuple):
 
 
 def index_key(identity: str | None) -> IndexKey | None:
-    """The index of the dictionary of this identity; None where there is none."""
-    if identity is None:
-        return None
-    folder = home() / "atom-indices" / identity
-    found = stamp(folder / "index.json")
-    return None if found is None else IndexKey(str(folder), found)
+    """The index of the dictionary of this identity that is shown: one's own newest, else the bundled one; None where
+    there is none. Raises UserError, the sentence about it, where all there are cannot be read.
+    """
+    from itda_core.runs.indexing.indices import indices_of
+
+    found = [] if identity is None else indices_of(identity)
+    for entry in found:
+        if entry.problem is None and (mark := stamp(entry.folder / "index.json")) is not None:
+            return IndexKey(str(entry.folder), mark)
+    if found:
+        raise UserError(found[0].problem or "The atom index was removed a moment ago; look again.")
+    return None
+
+
+@st.cache_resource(max_entries=16, ttl=300, show_spinner=False)
+def text_changed(key: IndexKey) -> str | None:
+    """A sentence where the text of the index is another now; looked at anew after some minutes, for it may be long."""
+    from itda_core.runs.indexing.indices import text_changed as changed
+
+    return changed(Path(key.path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -195,6 +208,22 @@ def pca(key: DictionaryKey) -> Layout:
     return laid_out(engine.dictionary(key).atoms)
 
 
+def umap(key: DictionaryKey) -> Layout | None:
+    """The map by UMAP, if it was made. Raises UserError for a damaged one."""
+    from itda_core.runs.atoms.mapping import path_of
+
+    identity = engine.dictionary(key).identity
+    mark = None if identity is None else stamp(path_of(identity))
+    return None if mark is None else _umap(str(identity), len(engine.dictionary(key)), mark)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _umap(identity: str, n_atoms: int, when: tuple[int, ...]) -> Layout | None:
+    from itda_core.runs.atoms.mapping import kept
+
+    return kept(identity, n_atoms)
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def main_kinds(index_of: IndexKey, n_atoms: int) -> tuple[tuple[str, ...], np.ndarray]:
     """The kinds of document, and per atom that of the largest share of tokens that use it; -1 where it is not used."""
@@ -246,31 +275,63 @@ class Written(NamedTuple):
 
 @st.cache_resource(max_entries=512, show_spinner=False)
 def written(key: DictionaryKey, index_of: IndexKey | None, atom: int) -> Written:
-    """The tokens whose logits `atom` raises and lowers most on the direct path. Raises UserError as loading a model.
-
-    The texts that give typical activations are windows of the index; without one, the contexts of labels.
-    """
-    from itda_core.analysis.atoms.direct_logits import DirectPath, NoDirectPath
-    from itda_core.text.windows import prompt_window
+    """The tokens whose logits `atom` raises and lowers most on the direct path. Raises UserError as loading a model."""
+    from itda_core.analysis.atoms.direct_logits import NoDirectPath
+    from itda_core.runs.atoms.reading import direct_path_of
 
     dictionary = engine.dictionary(key)
-    texts = _ordinary(dictionary, None if index_of is None else index(index_of, len(dictionary)))
+    opened = None if index_of is None else index(index_of, len(dictionary))
     with engine.holder().lend(engine.model_spec(key)) as model:
-        windows = [prompt_window(text, model.tokenizer, context=model.context) for text in texts]
         try:
-            path = DirectPath(model, model.site(dictionary.spec.site, dictionary.spec.layer), windows)
-            return Written(path.of(dictionary.atoms[atom]))
+            return Written(direct_path_of(dictionary, model, opened).of(dictionary.atoms[atom]))
         except NoDirectPath as reason:
             return Written(None, str(reason))
 
 
-def _ordinary(dictionary: AtomDictionary, opened: AtomIndex | None) -> list[str]:
-    """A handful of texts: cut to what is surely within the model's context."""
-    if opened is not None:
-        windows = opened.windows(range(min(_TEXTS, opened.description.windows)))
-        return [window.text[: len(window.text) * 3 // 4] or window.text for window in windows]
-    some = [dictionary.label(atom) for atom in range(0, len(dictionary), max(1, len(dictionary) // (2 * _TEXTS)))]
-    return [f"{label.context_before}{label.token}{label.context_after}" for label in some]
+def report(key: DictionaryKey, index_of: IndexKey | None, atom: int, name: str, writes: Written | None) -> AtomReport:
+    """All that is known of one atom, as `itda atoms show --json` has it. Raises UserError for a damaged index."""
+    from itda_core.analysis.atoms.atom_report import report_of
+
+    dictionary = engine.dictionary(key)
+    opened = None if index_of is None else index(index_of, len(dictionary))
+    honesty = None if index_of is None else tallies(index_of, len(dictionary))
+    logits, why = (None, "the model was not asked") if writes is None else writes
+    return report_of(name, dictionary, atom, opened, honesty, logits, why)
+
+
+def tallies(index_of: IndexKey, n_atoms: int) -> Tallies | None:
+    """What was found of the labels' honesty; None where it was not measured. Raises UserError for damage."""
+    kept = _tallies(index_of, n_atoms, stamp(Path(index_of.path) / "honesty.json"))
+    return _measured().get(index_of) if kept is None else kept
+
+
+@st.cache_resource
+def _measured() -> dict[IndexKey, Tallies]:
+    """What was measured since the server began, for indices whose folder is not written to."""
+    return {}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _tallies(index_of: IndexKey, n_atoms: int, when: tuple[int, ...] | None) -> Tallies | None:
+    from itda_core.analysis.atoms.honesty.stored import stored
+
+    return None if when is None else stored(index(index_of, n_atoms))
+
+
+def grades(index_of: IndexKey | None, n_atoms: int) -> np.ndarray | None:
+    """Per atom the number of its grade in GRADES; None where honesty was not measured. Raises UserError for damage."""
+    from itda_core.analysis.atoms.honesty.grades import grades as graded
+
+    found = None if index_of is None else tallies(index_of, n_atoms)
+    return None if found is None else graded(found)
+
+
+def measure_honesty(key: DictionaryKey, index_of: IndexKey, on_share: Callable[[float], None]) -> None:
+    """Measures whether labels say where their atoms fire, and keeps it; `on_share` gets the share that is done."""
+    from itda_core.runs.atoms.reading import honesty_of
+
+    dictionary = engine.dictionary(key)
+    _measured()[index_of] = honesty_of(dictionary, index(index_of, len(dictionary)), on_share)
 
 
 def labels(key: DictionaryKey, atom: int) -> tuple[AtomLabel, ...]:

@@ -1,5 +1,5 @@
 """What the pages ask of the engine, cached. The only place with `st.cache_*` and the model holder,
-but for `beforehand`, which looks at models and texts before a job.
+but for `beforehand`, which looks at models and texts before a job, `atoms_engine` and `atoms_search`.
 
 A dictionary is known here by its folder and its `stamp` (when its files last changed), so that a folder replaced under
 the same name is read again. Errors are never cached.

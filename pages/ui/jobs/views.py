@@ -7,7 +7,7 @@ from typing import Any
 
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Job, Jobs
-from itda_core.runs.jobs.kinds import EVALUATION, MATCHING, TRAINING, TRANSFER, JobKind
+from itda_core.runs.jobs.kinds import EVALUATION, INDEXING, MAPPING, MATCHING, TRAINING, TRANSFER, JobKind
 from itda_core.runs.jobs.status import JobStatus
 from pages.ui.components.plain_text import fact_table
 from pages.ui.components.printable import visible
@@ -19,6 +19,8 @@ _VIEWS = {
     EVALUATION.name: "pages.ui.evaluate.watch:VIEW",
     MATCHING.name: "pages.ui.compare.matching.page:VIEW",
     TRANSFER.name: "pages.ui.compare.transfer.page:VIEW",
+    INDEXING.name: "pages.ui.atoms.making:VIEW",
+    MAPPING.name: "pages.ui.atoms.laying_out:VIEW",
 }
 
 

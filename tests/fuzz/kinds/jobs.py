@@ -24,6 +24,7 @@ from itda_core.figures import charts as figures_charts
 from itda_core.figures import transfers
 from itda_core.files import write_json
 from itda_core.models.spec import ModelSpec
+from itda_core.runs.atoms.mapping import MapMade, MapRequest, MapStatus
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.indexing.request import IndexRequest
@@ -94,6 +95,7 @@ def _statuses() -> list[tuple[Any, Any]]:
             EvaluationStatus("running", **ran, share=0.5, results=(measured, replace(measured, k=16, layer=3))),
         ),
         (IndexRequest("a", corpus="demo"), IndexStatus("done", **ran, share=1.0, index=indexed)),
+        (MapRequest("a"), MapStatus("done", **ran, share=1.0, map=MapMade("/library/a", "0" * 64, 1024, 2.5))),
         (MatchRequest(("demo:0", "demo:1"), "demo"), MatchStatus("done", **ran, share=1.0, table=matched)),
         (
             TransferRequest(("a", "b"), ModelSpec("demo:1"), ks=(4, 8)),

@@ -1,0 +1,189 @@
+"""The atoms walked through in a real browser: table, map, atom, example, Decompose and back, star, note, share."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.conftest import PATIENCE, ROOT, Visit
+
+expect.set_options(timeout=PATIENCE)
+DICTIONARY, TOKENS = "demo-0-L1-consensus", "4000"
+HOSTILE = "<script>alert(1)</script> **bold** =1+1 ![](http://example.com/x.png)"
+
+
+@pytest.fixture(scope="module")
+def indexed(home: Path, studio: str) -> None:
+    """An index of one dictionary, made as anybody makes one."""
+    command = [sys.executable, "-m", "itda_core", "atoms", "index", DICTIONARY, "--tokens", TOKENS]
+    subprocess.run(command, cwd=ROOT, env=dict(os.environ, ITDA_HOME=str(home)), check=True, capture_output=True)
+
+
+def lines(visit: Visit) -> Locator:
+    return visit.page.get_by_role("grid", name="Atoms").locator(".line[data-atom]")
+
+
+def address(**values: object) -> str:
+    return f"atoms?{urlencode({'dictionary': DICTIONARY, **values})}"
+
+
+@pytest.mark.usefixtures("indexed")
+def test_from_the_table_to_an_example_and_back(visit: Visit) -> None:
+    page = visit.page
+    visit.open(address())
+    expect(lines(visit).first).to_be_visible()
+    assert lines(visit).count() == 50
+    page.get_by_role("button", name="error", exact=False).first.click()
+    visit.expect_in_address("sort", "error")
+    visit.settle()
+    atom = lines(visit).first.get_attribute("data-atom")
+    assert atom is not None
+    lines(visit).first.click()
+    visit.expect_in_address("atom", atom)
+    expect(page.get_by_text(re.compile(f"^atom {atom} of {DICTIONARY}"))).to_be_visible()
+    page.go_back()
+    expect(lines(visit).first).to_have_attribute("data-atom", atom)
+    visit.expect_in_address("sort", "error")
+    visit.assert_stayed_here()
+
+
+@pytest.mark.usefixtures("indexed")
+def test_an_example_opens_its_token_in_decompose(visit: Visit) -> None:
+    page = visit.page
+    visit.open(address())
+    expect(lines(visit).first).to_be_visible()
+    atom = str(lines(visit).first.get_attribute("data-atom"))  # the one used most
+    lines(visit).first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    visit.expect_in_address("atom", atom)
+    examples = page.get_by_role("listbox", name=f"Where atom {atom} fires").get_by_role("option")
+    expect(examples.first).to_be_visible()
+    visit.settle()
+    examples.first.locator(".t").first.hover()
+    token = examples.first.locator(".t.at").inner_text()
+    examples.first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/decompose"))
+    visit.expect_in_address("atom", atom)
+    chosen = page.locator('.row .t[aria-selected="true"]')
+    expect(chosen).to_be_visible()
+    visit.settle()
+    assert chosen.inner_text().replace("·", " ").strip() in (token.strip(), token)
+    page.get_by_role("button", name="Open the atom").first.click()
+    page.wait_for_url(re.compile("/atoms"))
+    visit.expect_in_address("atom", atom)
+    visit.assert_stayed_here()
+
+
+@pytest.mark.usefixtures("indexed")
+def test_the_arrow_keys_step_but_not_while_one_types(visit: Visit) -> None:
+    page = visit.page
+    visit.open(address(atom=10))
+    expect(page.get_by_text(re.compile("^atom 10 of"))).to_be_visible()
+    visit.settle()
+    page.keyboard.press("ArrowRight")
+    visit.expect_in_address("atom", "11")
+    expect(page.get_by_text(re.compile("^atom 11 of"))).to_be_visible()
+    visit.settle()
+    page.keyboard.press("ArrowLeft")
+    visit.expect_in_address("atom", "10")
+    expect(page.get_by_text(re.compile("^atom 10 of"))).to_be_visible()
+    visit.settle()
+    note = page.get_by_role("textbox", name="Your note")
+    note.click()
+    page.keyboard.type("ab")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.type("c")
+    expect(note).to_have_value("acb")
+    assert "atom=10" in page.url
+    page.get_by_role("button", name="Next atom (key →)").click()
+    visit.expect_in_address("atom", "11")
+    page.get_by_role("textbox", name=re.compile("^Number of the atom")).fill("700")
+    page.keyboard.press("Enter")
+    visit.expect_in_address("atom", "700")
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_star_and_a_note_stay_and_are_text(visit: Visit) -> None:
+    page = visit.page
+    visit.open(address(atom=21))
+    expect(page.get_by_text(re.compile("^atom 21 of"))).to_be_visible()
+    page.get_by_role("button", name="Star", exact=False).click()
+    expect(page.get_by_role("button", name=re.compile("Starred"))).to_be_visible()
+    note = page.get_by_role("textbox", name="Your note")
+    note.fill(HOSTILE)
+    note.press("Control+Enter")
+    visit.settle()
+    page.reload()
+    expect(page.get_by_role("textbox", name="Your note")).to_have_value(HOSTILE)
+    page.get_by_role("button", name="All atoms").click()
+    page.get_by_role("radio", name="Starred").or_(page.get_by_role("button", name="Starred")).first.click()
+    visit.expect_in_address("only", "starred")
+    expect(lines(visit)).to_have_count(1)
+    expect(lines(visit).first).to_have_attribute("data-atom", "21")
+    visit.assert_stayed_here()
+
+
+@pytest.mark.usefixtures("indexed")
+def test_the_map_opens_an_atom_and_a_lasso_lists(visit: Visit) -> None:
+    page = visit.page
+    visit.open(address(show="map", colour="frequency"))
+    plot = page.locator(".js-plotly-plot")
+    expect(plot).to_be_visible()
+    expect(page.locator(".legend .traces").first).to_be_visible()
+    visit.settle()
+    frame = page.locator(".nsewdrag").bounding_box()
+    assert frame is not None
+    corners = ((0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.03))
+    for number, (x, y) in enumerate(corners):
+        page.mouse.move(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"], steps=4)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_text("atoms inside the lasso are listed")).to_be_visible()
+    visit.settle()
+    page.get_by_role("button", name="List all").click()
+    expect(page.get_by_text("atoms inside the lasso are listed")).to_have_count(0)
+    visit.assert_stayed_here()
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_shared_address_shows_the_same(visit: Visit) -> None:
+    page = visit.page
+    visit.open(address(atom=30, text="tokens", window="whole", breaks="shown", prompt="My sister walked"))
+    expect(page.get_by_label("Tokens of your text, coloured by the coefficient of atom 30")).to_be_visible()
+    visit.settle()
+    page.get_by_role("button", name="Share").click()
+    shared = page.get_by_test_id("stCode").inner_text()
+    for part in ("atom=30", "text=tokens", "window=whole", "breaks=shown", "prompt=My+sister+walked", "id="):
+        assert part in shared
+    page.goto(shared.strip())
+    expect(page.get_by_label("Tokens of your text, coloured by the coefficient of atom 30")).to_be_visible()
+    visit.assert_stayed_here()
+
+
+def test_without_an_index_one_can_be_made_on_the_page(visit: Visit) -> None:
+    page = visit.page
+    visit.open("atoms?dictionary=demo-4-L0&atom=0")
+    if page.get_by_text("There is no index yet").count() == 0:
+        pytest.skip("this dictionary has an index from the start")
+    page.get_by_text("Make an atom index").click()
+    page.get_by_role("spinbutton", name="Tokens to read").fill("1000")
+    page.get_by_role("spinbutton", name="Tokens to read").press("Enter")
+    expect(page.get_by_text(re.compile("1,000 tokens are read"))).to_be_visible()
+    visit.settle()
+    page.get_by_role("button", name="Start atom index").click()
+    page.wait_for_url(re.compile("job="))
+    page.get_by_role("link", name="Read its atoms").or_(page.get_by_role("button", name="Read its atoms")).click()
+    expect(lines(visit).first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^used by"))).to_be_visible()
+    visit.assert_stayed_here()
