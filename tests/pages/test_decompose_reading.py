@@ -334,11 +334,10 @@ def test_what_max_and_sum_mean_is_said(studio: Studio) -> None:
 def test_the_blanks_before_a_line_stand_before_it(studio: Studio) -> None:
     prompt = "baki:\n    lomu"
     [row] = components(studio.open("decompose", prompt=prompt), "token_row")
-    lines, at = [""], 0
+    lines = [""]
     for token in row["tokens"]:
         lines[-1] += token["text"].replace("↵", "").replace("·", " ")
         if token["breaks"]:
             lines.append(token["indent"])
-        at += 1
     assert "".join(lines).strip()
     assert lines[-1].rstrip() == "    lomu"

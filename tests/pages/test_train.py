@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -19,6 +20,9 @@ from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.status import Accepted, LayerRounds, LayerStatus, TrainingStatus
 from pages.ui.train.watch import expected_atoms
 from tests.pages.conftest import HOSTILE, Studio, components, elements, notices, page_links, parsed_text, startable
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1.element_tree import ButtonGroup
 
 
 @pytest.fixture
@@ -403,8 +407,7 @@ def test_a_pursuit_is_chosen_alike_on_every_page(studio: Studio) -> None:
         "compare": ("transfer.method", {"show": "transfer"}),
     }
     for page, (key, address) in asked.items():
-        [control] = [
-            cast("ButtonGroup", one) for one in studio.open(page, **address).get("button_group") if one.key == key
-        ]
+        groups = studio.open(page, **address).get("button_group")
+        [control] = [cast("ButtonGroup[str]", one) for one in groups if one.key == key]
         assert control.options == ["MP", "OMP", "GP"]
         assert "How the atoms of a token are found." in control.help
