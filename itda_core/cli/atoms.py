@@ -54,7 +54,7 @@ def _index(request: IndexRequest, *, resume: bool, checkpoint_seconds: float, jo
         print_json(made.to_dict())
         return
     rows = [(name.replace("_", " "), _shown(value)) for name, value in made.to_dict().items()]
-    print_table(("figure", "value"), rows, numbers=("value",))
+    print_table(("figure", "value"), rows)
 
 
 def _made(

@@ -136,7 +136,7 @@ def _row(row: Any) -> tuple[int, Note | None]:
     if not isinstance(row, dict):
         return -1, None
     atom, star, text = row.get("atom"), row.get("star", False), row.get("text", "")
-    if not isinstance(atom, int) or isinstance(atom, bool) or not 0 <= atom < MOST_ATOMS:
+    if isinstance(atom, bool) or not isinstance(atom, int) or not 0 <= atom < MOST_ATOMS:
         return -1, None
     if not isinstance(star, bool) or not isinstance(text, str):
         return -1, None

@@ -87,17 +87,8 @@ def index_dictionary(
     with _work_folder(target, work) as kept:
         on_step(READING)
         sweep(target.parent)
-        making = index_atoms(
-            model,
-            dictionary,
-            corpus,
-            tokens=request.tokens,
-            folder=target,
-            work=kept,
-            resume=resume,
-            truth=truth_of(corpus),
-            checkpoint_seconds=checkpoint_seconds,
-        )
+        where = {"folder": target, "work": kept, "resume": resume, "checkpoint_seconds": checkpoint_seconds}
+        making = index_atoms(model, dictionary, corpus, tokens=request.tokens, truth=truth_of(corpus), **where)
         with closing(making):
             for progress in making:
                 if progress.done and progress.description is not None:

@@ -66,11 +66,8 @@ def work_for_job(
             raise Interrupted(reporter.status.tokens, None)
 
     if kind.continues:
-        more |= {
-            "resume": resume,
-            "work": folder / WORK,
-            "should_stop": lambda: should_stop() or reporter.cancelled(),
-        }
+        more |= {"resume": resume, "work": folder / WORK}
+        more["should_stop"] = lambda: should_stop() or reporter.cancelled()
     if kind.continues and not kind.generates:  # the progresses of a generator have their notes
         more["on_note"] = note
     if kind.goes_further:
