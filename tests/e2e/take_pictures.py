@@ -30,6 +30,7 @@ PAGES = {
     "training": "train?job={training}",
     "library": "library",
     "decompose": "decompose",
+    "atoms": "atoms?atom=17",
     "compare": "compare",
     "evaluate": "evaluate?job={evaluation}",
 }

@@ -171,12 +171,11 @@ def test_a_shared_address_shows_the_same(visit: Visit) -> None:
     visit.assert_stayed_here()
 
 
-def test_without_an_index_one_can_be_made_on_the_page(visit: Visit) -> None:
+def test_an_index_is_made_on_the_page(visit: Visit) -> None:
     page = visit.page
-    visit.open("atoms?dictionary=demo-4-L0&atom=0")
-    if page.get_by_text("There is no index yet").count() == 0:
-        pytest.skip("this dictionary has an index from the start")
-    page.get_by_text("Make an atom index").click()
+    visit.open("atoms?dictionary=demo-4-L0")
+    expect(lines(visit).first).to_be_visible()
+    page.get_by_text(re.compile("Make an atom index|Index more text")).click()
     page.get_by_role("spinbutton", name="Tokens to read").fill("1000")
     page.get_by_role("spinbutton", name="Tokens to read").press("Enter")
     expect(page.get_by_text(re.compile("1,000 tokens are read"))).to_be_visible()
@@ -185,5 +184,20 @@ def test_without_an_index_one_can_be_made_on_the_page(visit: Visit) -> None:
     page.wait_for_url(re.compile("job="))
     page.get_by_role("link", name="Read its atoms").or_(page.get_by_role("button", name="Read its atoms")).click()
     expect(lines(visit).first).to_be_visible()
-    expect(page.get_by_role("button", name=re.compile("^used by"))).to_be_visible()
+    visit.settle()
+    lines(visit).first.click()
+    expect(page.get_by_text(re.compile(r"^Over 1,0\d\d tokens of demo"))).to_be_visible()
+    visit.assert_stayed_here()
+
+
+def test_a_search_leads_to_an_atom_of_another_dictionary(visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"atoms?{urlencode({'dictionary': DICTIONARY, 'q': 'park', 'in': 'all'})}")
+    found = page.get_by_role("grid", name="Atoms that were found").locator(".line[data-atom]")
+    expect(found.first).to_contain_text("park")
+    other = found.filter(has_not_text=DICTIONARY).first
+    name = other.locator(".cell.dictionary").inner_text()
+    other.click()
+    visit.expect_in_address("dictionary", name)
+    expect(page.get_by_text(re.compile(rf"^atom \d+ of {name}"))).to_be_visible()
     visit.assert_stayed_here()

@@ -34,6 +34,8 @@ PAGES = {
     "library": "text=How well it does",
     "decompose?dictionary=demo-0-L3": ".step[data-step]",
     "decompose?dictionary=demo-0-L3&beside=demo-1-L2": ".step[data-step]",
+    "atoms": ".line[data-atom]",
+    "atoms?atom=5": ".example",
     "compare": ".label .hit",
     "compare?show=measures": "text=The same in a terminal",
     "compare?show=transfer": "text=The same in a terminal",

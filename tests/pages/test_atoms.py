@@ -195,6 +195,16 @@ def test_an_index_of_another_version_is_said(studio: Studio, indexed: AtomIndex)
     assert any("format version 99" in text for text in notices(test))
 
 
+def test_an_index_of_a_text_that_changed_says_so_and_is_read(studio: Studio, indexed: AtomIndex) -> None:
+    text = studio.home / "text.txt"
+    text.write_text("Something else by now.")
+    indices.remember_source(indexed.folder, str(text))
+    text.write_text("Something else again, and longer.")
+    test = studio.open("atoms", dictionary=studio.dictionary.name, atom=str(used_most(indexed)))
+    assert any("has changed since" in said for said in notices(test))
+    assert components(test, "example_list")
+
+
 def test_the_table_is_sorted_on_the_server(studio: Studio, indexed: AtomIndex) -> None:
     test = studio.open("atoms", dictionary=studio.dictionary.name)
     uses = indexed.sums["positive"] + indexed.sums["negative"]

@@ -62,6 +62,23 @@ def test_the_bundled_dictionary_is_shown_at_work(studio: Studio, bundled: Path) 
     assert all(text not in parsed_text(test) for text in HOSTILE)
 
 
+def test_the_atom_of_the_day_leads_to_its_page(studio: Studio, bundled: Path) -> None:
+    from datetime import date
+
+    from pages.ui.frame import engine
+    from pages.ui.home.day import of_the_day
+
+    test = studio.open()
+    engine.warm_up(engine.key_of(bundled)).join(PATIENCE)
+    test.run()
+    found = of_the_day(engine.entries(), date.today())
+    assert found is not None
+    assert f"atom={found.atom}" in page_links(test)["See where it fires"]
+    (label,) = components(test, "label_list")[0]["labels"]
+    assert label["token"] == HOSTILE[found.atom % 2]
+    assert all(text not in parsed_text(test) for text in HOSTILE)
+
+
 def test_the_first_page_does_not_wait_for_torch(studio: Studio, bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pages.ui.frame import engine, slow_imports
 

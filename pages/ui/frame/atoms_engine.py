@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from itda_core.analysis.atoms.examples import Example, Examples
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
+    from itda_core.analysis.atoms.index_format import IndexDescription
     from itda_core.analysis.atoms.layout import Layout
     from itda_core.analysis.atoms.neighbours import Neighbours
     from itda_core.analysis.atoms.together import Together
@@ -77,6 +78,21 @@ def index(key: IndexKey, n_atoms: int) -> AtomIndex:
             f"The atom index has {found.description.n_atoms:,} atoms, the dictionary {n_atoms:,}; make the index anew."
         )
     return found
+
+
+def index_summary(identity: str | None) -> tuple[IndexDescription, dict[str, Any] | None] | None:
+    """What the index of a dictionary says of itself, and the summary of its labels' honesty, where that is kept; None
+    without an index. Its larger files are not read. Raises UserError for damage.
+    """
+    from itda_core.analysis.atoms.honesty.stored import stored_summary
+    from itda_core.analysis.atoms.index import AtomIndex, description_of
+
+    found = index_key(identity)
+    if found is None:
+        return None
+    folder = Path(found.path)
+    about = description_of(folder)
+    return about, stored_summary(AtomIndex(folder, about))
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

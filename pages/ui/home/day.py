@@ -16,6 +16,7 @@ from pages.ui.frame import engine, navigation
 
 _LOOK_AGAIN = 1.0  # seconds, while what a dictionary needs is still being loaded
 _STRIDE = 7_919  # a prime: neighbouring days have atoms far from each other
+_WAITED = "home.day.waited"
 _FIRST = 3  # labels that are shown
 
 
@@ -54,7 +55,10 @@ def _loading(listed: Sequence[LibraryEntry]) -> bool:
 
 def _draw(found: OfTheDay, listed: Sequence[LibraryEntry]) -> None:
     if _loading(listed):
+        st.session_state[_WAITED] = True
         return
+    if st.session_state.pop(_WAITED, False):
+        st.rerun()  # ends the looking-again
     try:
         labels = engine.dictionary(engine.key_of(found.entry.path)).labels(found.atom)
     except UserError:  # the library says what is wrong with it
