@@ -14,6 +14,7 @@ from itda_core.dictionaries import TrainProgress
 from itda_core.files import read_json, write_json
 from itda_core.models import ModelSpec
 from itda_core.runs import EvaluateRequest, IndexRequest, Interrupted, Job, MatchRequest, TrainRequest, TransferRequest
+from itda_core.runs.atoms.mapping import MapProgress, MapRequest
 from itda_core.runs.indexing.run import IndexingProgress
 from itda_core.runs.jobs.kinds import KINDS, JobRequest, kind_of
 from itda_core.runs.jobs.worker import work_for_job
@@ -31,6 +32,7 @@ KINDS_OF_WORK: list[tuple[JobRequest, Callable[[int], Any]]] = [
     (EvaluateRequest(("x",)), lambda n: EvaluationProgress("measuring", n / 100, n, 2.0, 2.0, (), (MEASURED,) * n)),
     (MatchRequest(("demo:0", "demo:1"), "demo"), lambda n: MatchProgress("demo:0", n / 100, n, 2.0)),
     (IndexRequest("x"), lambda n: IndexingProgress("encoding", n / 100, n, 2.0, 2.0)),
+    (MapRequest("x"), lambda n: MapProgress("laying out", n / 100, 2.0)),
     (TransferRequest(("x",), ModelSpec("demo:0")), lambda n: TransferProgress("measuring", n / 100, 2.0)),
 ]
 
