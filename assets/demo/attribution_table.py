@@ -26,8 +26,8 @@ def main() -> None:
     """Prints one row per layer."""
     model = load_model("demo:0")
     prompts = [passage.text[:CHARACTERS] for passage in islice(passages(FIRST + N_PROMPTS), FIRST, None)]
-    print("| layer | rank correlation, logit (median; quartiles) | log probability | share of effects that atoms have |")
-    print("|---|---|---|---|")
+    columns = ("layer", "rank correlation, logit (median; quartiles)", "log probability", "share of effects of atoms")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for layer in range(model.n_layers):
         dictionary = AtomDictionary.load(Library().find(f"demo-0-L{layer}-consensus"))
         cells, explained = [], 0.0

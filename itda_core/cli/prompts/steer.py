@@ -28,9 +28,10 @@ from itda_core.figures_as_text import figure
 from itda_core.runs.library import Library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from itda_core.analysis.interventions.steer import Effect, Steering
+    from itda_core.dictionaries import AtomDictionary
 
 
 def steer(
@@ -74,7 +75,8 @@ def steer(
         from itda_core.runs.model_of import model_of
 
         loaded = AtomDictionary.load(path)
-        changes = [Change(one, strength, unit, added=add) for one in atoms]
+        largest = _largest(loaded) if unit == "max" else lambda _: None
+        changes = [Change(one, strength, unit, added=add, largest=largest(one)) for one in atoms]
         language_model = model_of(loaded, model, revision, device, dtype, offline, trust_remote_code, placement)
         steering = Steering(
             *(language_model, loaded, prompt, changes),
@@ -100,6 +102,17 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise UserError(f"{text[:40]!r} is not the number of an atom; give whole numbers, such as 12,40.") from None
+
+
+def _largest(dictionary: AtomDictionary) -> Callable[[int], float | None]:
+    """Each atom's largest |coefficient| in the index that is shown of the dictionary; None where there is none."""
+    from itda_core.runs.indexing.indices import shown_of
+
+    index = None if dictionary.identity is None else shown_of(dictionary.identity)
+    if index is None:
+        return lambda _: None
+    sums = index.sums
+    return lambda atom: max(abs(float(sums[name][index.checked(atom)])) for name in ("largest", "smallest"))
 
 
 def _written(growing: Iterator[str]) -> str:

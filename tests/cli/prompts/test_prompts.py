@@ -51,6 +51,16 @@ def test_steering_gives_the_contracts_keys_and_the_same_again(itda: Cli) -> None
     assert found["kl"] > 0
 
 
+def test_the_largest_coefficient_is_that_of_the_index(itda: Cli) -> None:
+    code, out, _ = itda("atoms", "show", DICTIONARY, 51, "--json")
+    assert code == 0
+    largest = max(abs(json.loads(out)[name]) for name in ("max", "min"))
+    asked = ["--atom", 51, "--strength", 0.5, "--unit", "max", "--where", "token", "--json"]
+    code, out, _ = itda("steer", DICTIONARY, "--prompt", PROMPT, *asked)
+    assert code == 0
+    assert json.loads(out)["changed"][0]["after"] == pytest.approx(0.5 * largest, rel=1e-5)
+
+
 def test_steering_for_people(itda: Cli) -> None:
     code, out, err = itda("steer", DICTIONARY, "--prompt", PROMPT, "--atom", 3, "--strength", 2, "--unit", "norm")
     assert (code, err) == (0, "")
@@ -63,7 +73,7 @@ def test_steering_for_people(itda: Cli) -> None:
     [
         (["steer", DICTIONARY, "--atom", "x", "--strength", 0], "number of an atom"),
         (["steer", DICTIONARY, "--atom", "99999", "--strength", 0], "no atom 99999"),
-        (["steer", DICTIONARY, "--atom", "1", "--strength", 1, "--unit", "max"], "index"),
+        (["steer", DICTIONARY, "--atom", "99999", "--strength", 1, "--unit", "max"], "no atom 99999"),
         (["steer", DICTIONARY, "--atom", "1", "--strength", "nan"], "strength"),
         (["steer", DICTIONARY, "--atom", "1", "--strength", 0, "--where", "here"], "unknown"),
         (["steer", DICTIONARY, "--atom", "1", "--strength", 0, "--new-tokens", -3], "cannot be written"),
