@@ -8,7 +8,9 @@ from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
 from pages.ui.decompose import beside, exports, parts, through_layers
+from pages.ui.decompose.change import change
 from pages.ui.decompose.whole_prompt import whole_prompt
+from pages.ui.decompose.why import why
 from pages.ui.frame import address, engine, navigation, shell
 
 frame = shell.page("Decompose")
@@ -83,6 +85,8 @@ with left:
 with complaints:
     shell.complain()
 steps = st.container()
+why_asked = why(key, prompt, token.index, view)
+change_asked = change(key, prompt, token.index, pinned, view)
 whole_prompt(key, shown, pinned)
 
 frame.share(
@@ -100,6 +104,8 @@ frame.share(
         "special": "shown" if view.special else None,
         "small": "shown" if unfolded else None,
         "beside_id": None if second is None else beginning(second.identity),
+        **why_asked,
+        **change_asked,
     }
 )
 replayed = uses = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.analysis.interventions.coded import check_belongs, coded
 from itda_core.analysis.interventions.ranks import rank_correlation
@@ -139,6 +139,7 @@ def attribute(
     method: str | None = None,
     integrated: int = 0,
     check: int = N_CHECKED,
+    non_negative: bool = False,
 ) -> Attribution:
     """Which atoms of `dictionaries` (of one model, one or several layers) make the next token behind `token` likely.
 
@@ -146,7 +147,8 @@ def attribute(
     - target, against: texts or ids of next tokens; None: the likeliest one, against none;
     - kind: "logit", or "log-probability", which against another token is the same difference;
     - integrated: steps of a path from zero, at each dictionary's site for itself; 0: the gradient at x;
-    - check: how many of the strongest parts of each layer are really removed.
+    - check: how many of the strongest parts of each layer are really removed;
+    - k, method, non_negative: of the pursuit, as for AtomDictionary.encode.
 
     Raises UserError for a model without a head, another model's dictionary, tokens that are not there, an unknown kind,
     and as `prompt_window`.
@@ -167,7 +169,7 @@ def attribute(
     wanted, probability = _target(model, window, sites[0], position, target, against, kind)
     read = _gradients(model, window, sites, wanted, integrated)
     layers = tuple(
-        _layer(model, dictionary, window, site, wanted, one, k, method, check)
+        _layer(model, dictionary, window, site, wanted, one, _Encoding(k, method, non_negative), check)
         for dictionary, site, one in zip(chosen, sites, read, strict=True)
     )
     against_text = None if wanted.against is None else _text(model, wanted.against)
@@ -186,6 +188,14 @@ def attribute(
         integrated=integrated,
         layers=layers,
     )
+
+
+class _Encoding(NamedTuple):
+    """How activations are encoded; None: as the dictionary's own config says."""
+
+    k: int | None
+    method: str | None
+    non_negative: bool
 
 
 def _target(
@@ -243,11 +253,11 @@ def _layer(
     site: Site,
     target: Target,
     read: Gradients,
-    k: int | None,
-    method: str | None,
+    how: _Encoding,
     check: int,
 ) -> LayerAttribution:
-    code = coded(dictionary, read.activations[site], window.special, k, method)
+    x = read.activations[site]
+    code = coded(dictionary, x, window.special, how.k, how.method, non_negative=how.non_negative)
     gradient = read.gradients[site].to(code.x)
     along = (dictionary.atoms[code.atoms].to(code.x) * gradient[:, None, :]).sum(dim=-1)
     effects = code.coefficients * along

@@ -102,6 +102,7 @@ def shifted(
     include_special: bool = False,
     k: int | None = None,
     method: str | None = None,
+    non_negative: bool = False,
 ) -> Shifted:
     """What `changes` do to activations x (n_tokens, d_model) at the tokens `where`.
 
@@ -111,7 +112,7 @@ def shifted(
     """
     for change in changes:
         change.check(dictionary)
-    code = coded(dictionary, x, special, k, method)
+    code = coded(dictionary, x, special, k, method, non_negative=non_negative)
     applies = torch.tensor(where, dtype=torch.bool, device=code.x.device)
     if not include_special:
         applies = applies & ~code.left_out

@@ -33,8 +33,11 @@ def coded(
     special: Sequence[bool],
     k: int | None = None,
     method: str | None = None,
+    *,
+    non_negative: bool = False,
 ) -> Coded:
-    """The parts of activations x (n_tokens, d_model); `special` says which tokens are special.
+    """The parts of activations x (n_tokens, d_model); `special` says which tokens are special; for `non_negative` see
+    AtomDictionary.encode.
 
     Special tokens, and attention sinks as the dictionary left them out, get no atoms: all of them is error, but for
     the mean. Raises UserError as AtomDictionary.encode.
@@ -42,7 +45,7 @@ def coded(
     k, method = defaults(dictionary, k, method)
     x = x.to(dictionary.atoms.device)
     left_out = torch.tensor(special, dtype=torch.bool, device=x.device) | sinks_in(x, dictionary.sink_norm)
-    code = dictionary.encode(x, k=k, method=method).merged()
+    code = dictionary.encode(x, k=k, method=method, non_negative=non_negative).merged()
     coefficients = code.coefficients.double().masked_fill(left_out[:, None], 0.0)
     indices = code.indices.masked_fill(coefficients == 0, 0)
     wide = x.double()

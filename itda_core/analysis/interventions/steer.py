@@ -40,6 +40,7 @@ class Effect:
     where: str
     changed: tuple[ChangedToken, ...]  # of the prompt
     before: tuple[Prediction, ...]  # likeliest first
+    before_ids: tuple[int, ...]  # their tokens
     after: tuple[Prediction, ...]
     reconstruction_only: tuple[Prediction, ...]  # the same change, and what the dictionary does not explain dropped
     kl: float  # of what is predicted behind the token, before from after: nats
@@ -73,6 +74,7 @@ class Steering:
         include_special: bool = False,
         k: int | None = None,
         method: str | None = None,
+        non_negative: bool = False,
     ) -> None:
         """where: "token" (number `token` of the prompt, the last one if None), "prompt", "generated" or "all".
 
@@ -91,6 +93,7 @@ class Steering:
         self.token = check_position(self.window, token)
         self.site: Site = model.site(self.dictionary.spec.site, self.dictionary.spec.layer)
         self._include_special, self._k, self._method = include_special, k, method
+        self._non_negative = non_negative
 
     def effect(self) -> Effect:
         """The prediction behind the token, and the prompt's loss, before and after."""
@@ -108,6 +111,7 @@ class Steering:
             where=self.where,
             changed=found.tokens,
             before=self._predictions(before),
+            before_ids=tuple(before.topk(min(N_PREDICTIONS, len(before))).indices.tolist()),
             after=self._predictions(after),
             reconstruction_only=self._predictions(reconstruction),
             kl=_kl(before, after),
@@ -187,6 +191,7 @@ class Steering:
             include_special=self._include_special,
             k=self._k,
             method=self._method,
+            non_negative=self._non_negative,
         )
 
     def _x(self) -> torch.Tensor:

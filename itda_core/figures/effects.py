@@ -1,0 +1,95 @@
+"""What atoms do to a prediction, as charts: effects by token, and a change over its strength."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from itda_core.figures.charts import INDIGO, style
+from itda_core.printable import visible_token
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from itda_core.analysis.interventions.attribute import Attribution
+    from itda_core.analysis.interventions.steer import CurvePoint
+
+_AGAINST = "#ea580c"  # of what lowers the target, as of negative coefficients
+_ERROR, _MEAN = "rgba(128,128,140,0.55)", "rgba(128,128,140,0.28)"
+_MOST_NAMED = 48  # tokens; more names than that would overlap
+
+
+def by_token(found: Attribution, *, layer: int = 0, height: int = 260) -> go.Figure:
+    """The effect of each token's atoms, raising and lowering, of its unexplained part and of the mean.
+
+    layer: which of the attribution's layers, by its place. Special tokens are left out where nothing is theirs.
+    """
+    import plotly.graph_objects as go
+
+    one = found.layers[layer]
+    n = len(found.tokens)
+    raising, lowering = [0.0] * n, [0.0] * n
+    for part in one.parts:
+        (raising if part.effect > 0 else lowering)[part.token] += part.effect
+    names = [escape(visible_token(token)).strip() or "·" for token in found.tokens]
+    figure = go.Figure()
+    for name, values, colour in (
+        ("atoms that raise it", raising, INDIGO),
+        ("atoms that lower it", lowering, _AGAINST),
+        ("not explained", one.error, _ERROR),
+        ("mean", one.mean, _MEAN),
+    ):
+        figure.add_bar(
+            name=name,
+            x=list(range(n)),
+            y=list(values),
+            marker={"color": colour},
+            customdata=names,
+            hovertemplate="token %{x}, %{customdata}<br>" + name + " %{y:+.3f}<extra></extra>",
+        )
+    style(figure, y_title="effect", height=height)
+    figure.update_layout(barmode="relative", legend={"orientation": "h", "y": 1.12, "x": 0})
+    few = n <= _MOST_NAMED
+    figure.update_xaxes(
+        showgrid=False,
+        tickmode="array" if few else "auto",
+        tickvals=list(range(n)) if few else None,
+        ticktext=names if few else None,
+        tickangle=-40 if few else 0,
+        title=None if few else "token",
+    )
+    return figure
+
+
+def over_strength(points: Sequence[CurvePoint], *, token: str, chosen: float, height: int = 220) -> go.Figure:
+    """KL, and the probability of the next token `token`, over the strength; `chosen` is the strength that is shown."""
+    import plotly.graph_objects as go
+
+    x = [point.strength for point in points]
+    named = escape(visible_token(token)).strip() or "·"
+    figure = go.Figure()
+    figure.add_scatter(
+        name=f"probability of {named}",
+        x=x,
+        y=[point.probability for point in points],
+        line={"color": INDIGO},
+        hovertemplate="strength %{x:.2f}<br>probability %{y:.3f}<extra></extra>",
+    )
+    figure.add_scatter(
+        name="KL, nats",
+        x=x,
+        y=[point.kl for point in points],
+        yaxis="y2",
+        line={"color": _AGAINST, "dash": "dot"},
+        hovertemplate="strength %{x:.2f}<br>KL %{y:.3f}<extra></extra>",
+    )
+    figure.add_vline(x=chosen, line={"color": _ERROR, "width": 2})
+    style(figure, y_title="probability", height=height)
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_layout(
+        legend={"orientation": "h", "y": 1.16, "x": 0},
+        yaxis2={"overlaying": "y", "side": "right", "title": "KL", "rangemode": "tozero", "showgrid": False},
+    )
+    figure.update_xaxes(title="strength", showgrid=False)
+    return figure
