@@ -327,7 +327,9 @@ def test_what_max_and_sum_mean_is_said(studio: Studio) -> None:
     test = studio.open("decompose", prompt=PROMPT)
     [table] = test.dataframe
     columns = json.loads(table.proto.columns)
-    assert all(columns[name].get("help") for name in table.value.columns if columns.get(name) is not None)
+    drawn = [columns[name] for name in table.value.columns if not columns[name].get("hidden")]
+    assert len(drawn) > 5
+    assert all(column.get("help") for column in drawn)
     assert any("Max: " in caption.value and "Sum: " in caption.value for caption in test.caption)
 
 

@@ -68,7 +68,8 @@ def submit(text: str) -> None:
 def check_prompt(text: str) -> None:
     """Raises UserError for a prompt in which there is nothing to read."""
     if not text.strip():
-        raise UserError("The prompt is blank, so there is nothing to decompose; type a text, or choose an example.")
+        what = "blank" if text else "empty"
+        raise UserError(f"The prompt is {what}, so there is nothing to decompose; type a text, or choose an example.")
 
 
 def pick_token(index: int) -> None:
