@@ -7,17 +7,15 @@ from itda_core.runs.identities import beginning
 from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
-from pages.ui.decompose import beside, exports, parts, through_layers
-from pages.ui.decompose.change import change
+from pages.ui.decompose import beside, change, exports, parts, through_layers, why
 from pages.ui.decompose.whole_prompt import whole_prompt
-from pages.ui.decompose.why import why
 from pages.ui.frame import address, engine, navigation, shell
 
 frame = shell.page("Decompose")
 if frame.chosen is None:
     if frame.unknown is None:
         notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="decompose.none")
-    address.not_drawn(*parts.WIDGETS, *beside.WIDGETS)
+    address.not_drawn(*parts.WIDGETS, *beside.WIDGETS, *why.WIDGETS, *change.WIDGETS)
     st.stop()
 entry = frame.chosen
 with frame.actions:
@@ -43,7 +41,7 @@ try:
         engine.dictionary(key)  # a damaged one is refused, also where its decomposition is kept
         shown = engine.decomposition(key, prompt, view.k, view.method, view.non_negative)
 except UserError as error:
-    address.not_drawn(*parts.AFTER_READING)
+    address.not_drawn(*parts.AFTER_READING, *why.WIDGETS, *change.WIDGETS)
     shell.complain()
     shell.failed(error, key="decompose.problem", back=("Decompose", "Back to the example", {"dictionary": entry.name}))
     frame.share({"dictionary": entry.name, "prompt": prompt, "k": view.k, "method": view.method, "signs": view.signs})
@@ -82,11 +80,10 @@ else:
 with left:
     parts.atoms(key, shown, token, pinned, unfolded=unfolded)
     parts.pinned_elsewhere(key, token, pinned)
+steps = st.container()
+effects = why.draw(key, prompt, token.index, view) | change.draw(key, prompt, token.index, pinned, view)
 with complaints:
     shell.complain()
-steps = st.container()
-why_asked = why(key, prompt, token.index, view)
-change_asked = change(key, prompt, token.index, pinned, view)
 whole_prompt(key, shown, pinned)
 
 frame.share(
@@ -104,8 +101,7 @@ frame.share(
         "special": "shown" if view.special else None,
         "small": "shown" if unfolded else None,
         "beside_id": None if second is None else beginning(second.identity),
-        **why_asked,
-        **change_asked,
+        **effects,
     }
 )
 replayed = uses = None

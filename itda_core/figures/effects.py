@@ -89,7 +89,15 @@ def over_strength(points: Sequence[CurvePoint], *, token: str, chosen: float, he
     figure.update_yaxes(rangemode="tozero")
     figure.update_layout(
         legend={"orientation": "h", "y": 1.16, "x": 0},
-        yaxis2={"overlaying": "y", "side": "right", "title": "KL", "rangemode": "tozero", "showgrid": False},
+        yaxis2={
+            "overlaying": "y",
+            "side": "right",
+            "title": "KL",
+            "rangemode": "tozero",
+            "showgrid": False,
+            "tickmode": "auto",
+        },
     )
+    figure.update_layout(yaxis2_showgrid=False)
     figure.update_xaxes(title="strength", showgrid=False)
     return figure

@@ -259,10 +259,11 @@ def test_the_colour_is_marked_again_after_a_prompt_that_was_refused(studio: Stud
 
 def test_all_choices_are_marked_again_after_a_dictionary_that_is_none(studio: Studio) -> None:
     chosen = {"k": "3", "method": "omp", "signs": "positive", "special": "shown", "colour": "strongest"}
+    chosen |= {"atom": "0", "why": "True", "kind": "log-probability", "change": "True", "unit": "norm", "added": "True"}
     name = studio.dictionary.name
     test = studio.open("decompose", dictionary=name, prompt=PROMPT, beside=name, **chosen)
     before = {key: one.value for key, one in widgets(test).items() if key.startswith("decompose.")}
-    assert len(before) == 6
+    assert len(before) == 12
     test.query_params["dictionary"] = "none-of-that-name"
     test.run()
     assert not any(key.startswith("decompose.") for key in widgets(test))

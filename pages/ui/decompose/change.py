@@ -16,7 +16,7 @@ from pages.ui.components.plain_text import notice, problem
 from pages.ui.components.printable import visible_token
 from pages.ui.decompose.parts import View
 from pages.ui.forms import kept
-from pages.ui.frame import effects_engine, engine
+from pages.ui.frame import address, effects_engine, engine
 from pages.ui.frame.address import kept_choice
 from pages.ui.frame.effects_engine import Pursued, Wanted
 
@@ -24,26 +24,34 @@ if TYPE_CHECKING:
     from itda_core.analysis.interventions.steer import Effect
     from itda_core.analysis.replay import Prediction
 
+_SWITCH, _STRENGTH, _UNIT = "decompose.change", "decompose.strength", "decompose.unit"
+_AT, _ADDED = "decompose.where", "decompose.added"
+_ASKED = (_STRENGTH, _UNIT, _AT, _ADDED)
+WIDGETS = (_SWITCH, *_ASKED)
 _UNITS = {"own": "× its own", "max": "× its largest", "norm": "× the norm"}
 _WHERE = {"token": "This token", "prompt": "The prompt", "generated": "What is written", "all": "All of it"}
 _CURVES = {"own": (-2.0, 3.0), "max": (-1.0, 1.0), "norm": (-1.0, 1.0)}  # strengths, from and to
 _POINTS = 21
+_LEAST_SHOWN = 5e-4  # of a difference with three digits
 
 
-def change(key: engine.DictionaryKey, prompt: str, token: int, pinned: int | None, view: View) -> dict[str, object]:
+def draw(key: engine.DictionaryKey, prompt: str, token: int, pinned: int | None, view: View) -> dict[str, object]:
     """Draws the section for the pinned atom, of which at first only its switch is seen; what the address says of it."""
     if pinned is None:
+        address.not_drawn(*WIDGETS)
         return {}
     st.subheader(f"Change atom {pinned}", anchor=False)
     opened = kept.toggle(
         "change",
         "What the model does when it is changed",
-        key="decompose.change",
+        key=_SWITCH,
         help="x' = x + (c' − c) · atom: what the dictionary does not explain is kept.",
     )
     if not opened:
+        address.not_drawn(*_ASKED)
         return {}
     if (reason := effects_engine.no_next_token(key)) is not None:
+        address.not_drawn(*_ASKED)
         notice(reason, kind="info", key="decompose.change.none")
         return {"change": "True"}
     wanted = _wanted(key, pinned)
@@ -77,7 +85,7 @@ def change(key: engine.DictionaryKey, prompt: str, token: int, pinned: int | Non
 def _wanted(key: engine.DictionaryKey, atom: int) -> Wanted:
     row = st.container(horizontal=True, gap="medium", vertical_alignment="bottom")
     with row.container(width=150):
-        strength = kept.real("strength", "Strength", 0.0, key="decompose.strength", step=0.25, format="%.2f")
+        strength = kept.real("strength", "Strength", 0.0, key=_STRENGTH, step=0.25, format="%.2f")
     known = effects_engine.largest(key, atom) is not None
     units = {name: title for name, title in _UNITS.items() if known or name != "max"}
     with row.container(width="content"):
@@ -85,16 +93,18 @@ def _wanted(key: engine.DictionaryKey, atom: int) -> Wanted:
             "Unit",
             "unit",
             units,
-            key="decompose.unit",
+            key=_UNIT,
             help="Own: 0 removes the atom, 1 changes nothing, −1 reverses it. Largest: its largest coefficient in its "
             "index. Norm: of the token's activation.",
         )
     with row.container(width="content"):
-        where = kept_choice("Where", "where", _WHERE, key="decompose.where", help="Special tokens are left alone.")
+        where = kept_choice("Where", "where", _WHERE, key=_AT, help="Special tokens are left alone.")
     added = False
-    if unit != "own":
+    if unit == "own":
+        address.not_drawn(_ADDED)
+    else:
         with row.container(width="content"):
-            added = kept.toggle("added", "Add", key="decompose.added", help="Add to the coefficient, not set it.")
+            added = kept.toggle("added", "Add", key=_ADDED, help="Add to the coefficient, not set it.")
     return Wanted(atom, strength, unit, added, where)
 
 
@@ -120,7 +130,8 @@ def _show(found: Effect) -> None:
         help="The same when the reconstruction alone takes the activation's place.",
     )
     if found.loss_before is not None and found.loss_after is not None:
-        change = signed(found.loss_after - found.loss_before, "+.3f")
+        difference = found.loss_after - found.loss_before
+        change = signed(difference, "+.3f") if abs(difference) >= _LEAST_SHOWN else None
         about = "Mean over the prompt's tokens, nats."
         row.metric("Loss on the prompt", figure(found.loss_after, ".3f"), change, delta_color="inverse", help=about)
     st.caption(_told(found))

@@ -21,23 +21,27 @@ from pages.ui.frame.effects_engine import Asked, Pursued
 if TYPE_CHECKING:
     from itda_core.analysis.interventions.attribute import Attribution
 
-ADDRESS = ("why", "next", "against", "kind")
+_SWITCH, _NEXT, _AGAINST, _KIND = "decompose.why", "decompose.next", "decompose.against", "decompose.kind"
+_ASKED = (_NEXT, _AGAINST, _KIND)
+WIDGETS = (_SWITCH, *_ASKED)
 _SHOWN = 30  # atoms in the table
 _KINDS = ("logit", "log-probability")
 
 
-def why(key: engine.DictionaryKey, prompt: str, token: int, view: View) -> dict[str, object]:
+def draw(key: engine.DictionaryKey, prompt: str, token: int, view: View) -> dict[str, object]:
     """Draws the section, of which at first only its switch is seen; gives what the address says of it."""
     st.subheader("Why the next token", anchor=False)
     opened = kept.toggle(
         "why",
         "Which atoms make it likely",
-        key="decompose.why",
+        key=_SWITCH,
         help="One backward pass; then the strongest twenty are really removed, one by one.",
     )
     if not opened:
+        address.not_drawn(*_ASKED)
         return {}
     if (reason := effects_engine.no_next_token(key)) is not None:
+        address.not_drawn(*_ASKED)
         notice(reason, kind="info", key="decompose.why.none")
         return {"why": "True"}
     asked = _asked()
@@ -65,7 +69,7 @@ def _asked() -> Asked:
             "kind",
             "Explained",
             _KINDS,
-            key="decompose.kind",
+            key=_KIND,
             help="A token's logit, or its log probability, which counts what happens to all other tokens too.",
         )
     return Asked(target, against, kind)
