@@ -51,7 +51,9 @@ def trained(model: LanguageModel, selection: str, layers: Sequence[int], work: P
         for progress in train(model, Corpus.open("demo"), together, config):
             print(f"\r{selection} {together}: {progress.tokens:,} tokens ", end="", file=sys.stderr, flush=True)
             for dictionary in progress.dictionaries:
-                dictionary.save_pretrained(path_of(work, selection, dictionary.spec.layer), dtype="float16")
+                layer = dictionary.spec.layer
+                assert layer is not None, "layers were asked for"
+                dictionary.save_pretrained(path_of(work, selection, layer), dtype="float16")
         print(file=sys.stderr)
 
 

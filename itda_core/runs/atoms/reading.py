@@ -55,7 +55,8 @@ def measured_honesty(
 ) -> Tallies:
     """The same, measured now whatever is kept, and not kept; on_share gets the share that is done, 0 to 1.
 
-    contexts: what compares the words around tokens; None for the hashing of words. Raises UserError for a damaged index.
+    contexts: what compares the words around tokens; None for the hashing of words. Raises UserError for a damaged
+    index.
     """
     from itda_core.analysis.atoms.honesty.honesty import measure
     from itda_core.dictionaries.provenance import to_labels

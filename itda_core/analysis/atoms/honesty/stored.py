@@ -127,15 +127,8 @@ def _content(tallies: Tallies, small: bool) -> bytes:
     buffer = io.BytesIO()
     # Chances hardly ever repeat: all their first bytes, then all their second ones, take a fifth less.
     apart = [f"by_chance_{name}.list.element" for name in tallies.chances]
-    level = 19 if small else None
-    pq.write_table(
-        table,
-        buffer,
-        compression="zstd",
-        compression_level=level,
-        use_dictionary=["grade"],
-        use_byte_stream_split=apart,
-    )
+    how: dict[str, Any] = {"use_dictionary": ["grade"], "use_byte_stream_split": apart}
+    pq.write_table(table, buffer, compression="zstd", compression_level=19 if small else None, **how)
     return buffer.getvalue()
 
 
