@@ -1,8 +1,9 @@
-"""`itda atoms show` and `itda atoms search`."""
+"""`itda atoms show`, `itda atoms search` and `itda atoms honesty`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,10 +27,12 @@ from itda_core.runs.library import Library
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.atom_report import AtomReport
+    from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty, Measure, Measures
     from itda_core.dictionaries import AtomDictionary
     from itda_core.models import LanguageModel
 
 _SHOWN = 5  # of each list in a terminal
+_MEASURES = ("same_token", "same_class", "same_neighbourhood", "same_span", "same_kind")
 
 
 def show(
@@ -138,6 +141,87 @@ def search(
     print_table(("dictionary", "atom", "label", "score", "why"), rows, numbers=("atom", "score"))
 
 
+def honesty(
+    dictionary: Reference,
+    encoder: Annotated[
+        str | None, typer.Option("--encoder", metavar="MODEL", help="Compare the words around by this encoder of texts "
+                                 "instead of hashing them; the result is not kept.")
+    ] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    revision: Revision = None,
+    offline: Offline = False,
+    trust_remote_code: RemoteCode = False,
+    placement: Placement = "auto",
+    library: LibraryFolder = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Do the labels tell where the atoms fire? The share of each grade, and what labels share with text, beside chance.
+
+    Needs an index of the dictionary (itda atoms index). Other settings than --library and --json are the encoder's.
+    """
+    go_offline(offline)
+    path = Library(library).find(dictionary)
+    with stdout_for_json(as_json), training_line() as line:
+        from itda_core.analysis.atoms.honesty.grades import of_dictionary
+        from itda_core.dictionaries import AtomDictionary
+        from itda_core.runs.atoms.reading import honesty_of, index_of, measured_honesty
+
+        loaded = AtomDictionary.load(path)
+        index = index_of(loaded)
+        if index is None:
+            raise UserError(f"There is no index of {dictionary}; make one with itda atoms index {dictionary}.")
+
+        def show_share(share: float) -> None:
+            line.part("Measuring labels", share)
+
+        if encoder is None:
+            tallies = honesty_of(loaded, index, show_share)
+        else:
+            from itda_core.analysis.atoms.honesty.context_vectors import Encoded
+            from itda_core.models import ModelSpec, load_model
+
+            spec = ModelSpec(encoder, revision, device, dtype, offline, trust_remote_code, placement)
+            contexts = Encoded(load_model(spec, head=False))
+            tallies = measured_honesty(loaded, index, show_share, contexts)
+        found, about = of_dictionary(tallies), index.description
+    if as_json:
+        print_json(
+            {
+                "dictionary": path.name,
+                "corpus": about.corpus,
+                "text": about.text,
+                "tokens": about.tokens,
+                **asdict(found),
+            }
+        )
+        return
+    typer.echo(visible(f"{path.name}, by {about.tokens:,} tokens of {about.corpus} ({about.text}); {found.contexts}"))
+    _print_honesty(found)
+
+
+def _print_honesty(found: DictionaryHonesty) -> None:
+    """A dictionary's grades and measures in a terminal."""
+    columns = ("grade", "atoms", "of all atoms", "of all use")
+    rows = [(one.grade, f"{one.atoms:,}", f"{one.share:.1%}", f"{one.share_of_use:.1%}") for one in found.grades]
+    print_table(columns, rows, numbers=columns[1:])
+    typer.echo("")
+    columns = ("in common", "strongest quarter", "by chance", "lift", "all uses", "by chance", "lift")
+    beside = [
+        (name.replace("_", " "), *_beside_chance(found.strongest, name), *_beside_chance(found.everywhere, name))
+        for name in _MEASURES
+    ]
+    print_table(columns, beside, numbers=columns[1:])
+
+
+def _beside_chance(measures: Measures, name: str) -> tuple[str, str, str]:
+    """A share, that by chance, and the lift; what is not known is a dash."""
+    one: Measure | None = getattr(measures, name)
+    if one is None:
+        return ("—", "—", "—")
+    return f"{one.share:.1%}", f"{one.chance:.1%}", "—" if one.lift is None else f"{one.lift:.3g}"
+
+
 def _in_context(label) -> str:
     """A label's token between brackets, in some of its text."""
     return f"{label.context_before[-24:]}[{label.token}]{label.context_after[:12]}"
@@ -181,8 +265,7 @@ def _print(report: AtomReport) -> None:
 
 
 def _honesty_rows(report: AtomReport) -> list[tuple[str, object]]:
-    names = ("same_token", "same_class", "same_neighbourhood", "same_span", "same_kind")
-    found = [(name, getattr(report.honesty, name)) for name in names]
+    found = [(name, getattr(report.honesty, name)) for name in _MEASURES]
     return [
         (name.replace("_", " "), f"{one.share:.0%}, {one.chance:.0%} by chance")
         for name, one in found

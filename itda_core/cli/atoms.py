@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from itda_core.cli.atom_reading import search, show
+from itda_core.cli.atom_reading import honesty, search, show
 from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder, group
 from itda_core.cli.request_command import asks_for, command_for, shown_on
 from itda_core.cli.terminal import TrainingLine, print_json, print_table, stdout_for_json, training_line
@@ -22,6 +22,7 @@ atoms = group("Where the atoms of a dictionary fire.")
 atoms.command("map")(command_for(MAPPING))
 atoms.command("show")(show)
 atoms.command("search")(search)
+atoms.command("honesty")(honesty)
 
 
 @atoms.command("index")

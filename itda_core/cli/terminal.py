@@ -204,6 +204,10 @@ class TrainingLine:
         figures = "" if tokens is None else f"{tokens:,} tokens"
         self._show(step_words(progress.step), progress.share, 1, figures, None)
 
+    def part(self, name: str, share: float) -> None:
+        """Show which share of something is done, 0 to 1; `name` says what, for people."""
+        self._show(name, share, 1, "", None)
+
     def _show(self, name: str, done: float, total: float | None, figures: str, left: str | None) -> None:
         """total: None while it is not known; left: None: the time left goes by the share that is done."""
         if self._progress is None or self._task is None:

@@ -10,6 +10,7 @@ from itda_core.errors import UserError
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.direct_logits import DirectPath
     from itda_core.analysis.atoms.honesty.attributes import Known
+    from itda_core.analysis.atoms.honesty.context_vectors import Contexts
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
     from itda_core.analysis.atoms.search import Found
@@ -32,9 +33,7 @@ def honesty_of(
     """Whether the labels of `dictionary` tell where its atoms fire: as it is kept beside `index`, else measured now and
     kept, where the folder can be written to. Raises UserError for a damaged index.
     """
-    from itda_core.analysis.atoms.honesty.honesty import measure
     from itda_core.analysis.atoms.honesty.stored import store, stored
-    from itda_core.dictionaries.provenance import to_labels
     from itda_core.runs.indexing.indices import BUNDLED
 
     try:
@@ -42,18 +41,34 @@ def honesty_of(
             return kept
     except UserError:
         pass  # damaged: it is measured again
-    work = measure(index, to_labels(dictionary.provenance), truth_about(dictionary))
+    found = measured_honesty(dictionary, index, on_share)
+    if not index.folder.is_relative_to(BUNDLED):
+        store(index, found)
+    return found
+
+
+def measured_honesty(
+    dictionary: AtomDictionary,
+    index: AtomIndex,
+    on_share: Callable[[float], None] | None = None,
+    contexts: Contexts | None = None,
+) -> Tallies:
+    """The same, measured now whatever is kept, and not kept; on_share gets the share that is done, 0 to 1.
+
+    contexts: what compares the words around tokens; None for the hashing of words. Raises UserError for a damaged
+    index.
+    """
+    from itda_core.analysis.atoms.honesty.honesty import measure
+    from itda_core.dictionaries.provenance import to_labels
+
+    work = measure(index, to_labels(dictionary.provenance), truth_about(dictionary), contexts)
     while True:
         try:
             share = next(work)
         except StopIteration as ended:
-            found: Tallies = ended.value
-            break
+            return ended.value
         if on_share is not None:
             on_share(share)
-    if not index.folder.is_relative_to(BUNDLED):
-        store(index, found)
-    return found
 
 
 def truth_about(dictionary: AtomDictionary) -> Known | None:

@@ -42,6 +42,10 @@ class Contexts(Protocol):
         """
         ...
 
+    def of_each(self, texts: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> np.ndarray:
+        """The same of one place in each of several texts: (len(texts), dimensions) float32."""
+        ...
+
 
 class HashedWords:
     """Contexts by the hashing of words, see above."""
@@ -73,6 +77,11 @@ class HashedWords:
         high = np.maximum(right, np.searchsorted(behind, ends + CONTEXT_AFTER, side="left"))
         return normalised(summed[left] - summed[low] + summed[high] - summed[right])
 
+    def of_each(self, texts: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> np.ndarray:
+        """See `Contexts.of_each`."""
+        places = zip(texts, starts, ends, strict=True)
+        return np.concatenate([self.of(text, [start], [end]) for text, start, end in places])
+
     def _weight(self, word: str) -> float:
         return log((1 + self._windows) / (1 + self._in[word])) + 1e-3  # one that is everywhere still is a word
 
@@ -86,12 +95,16 @@ class Encoded:
 
     def of(self, text: str, starts: Sequence[int] | np.ndarray, ends: Sequence[int] | np.ndarray) -> np.ndarray:
         """See `Contexts.of`. The text with the token in its place is read, and the token's own activations left out."""
+        return self.of_each([text] * len(starts), list(map(int, starts)), list(map(int, ends)))
+
+    def of_each(self, texts: Sequence[str], starts: Sequence[int], ends: Sequence[int]) -> np.ndarray:
+        """See `Contexts.of_each`: read together, for a model takes about as long for one short text as for many."""
         from itda_core.text import Document, windows
 
         found = np.zeros((len(starts), self._model.d_model), dtype=np.float32)
         documents = [
             Document(f"{i}:{min(start, CONTEXT_BEFORE)}:{min(start, CONTEXT_BEFORE) + end - start}", around)
-            for i, (start, end) in enumerate(zip(map(int, starts), map(int, ends), strict=True))
+            for i, (text, start, end) in enumerate(zip(texts, starts, ends, strict=True))
             if (around := text[max(0, start - CONTEXT_BEFORE) : end + CONTEXT_AFTER]).strip()
         ]
         read = windows(documents, self._model.tokenizer, context=self._model.context, which="first")

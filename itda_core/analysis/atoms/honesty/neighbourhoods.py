@@ -31,16 +31,10 @@ class Neighbourhoods:
     def __init__(self, index: AtomIndex, labels: Sequence[AtomLabel], contexts: Contexts, uses: np.ndarray) -> None:
         """labels: of all atoms, in the order of atoms; uses: (n_atoms,) tokens."""
         self._index, self._contexts = index, contexts
-        self._vectors = np.concatenate(
-            [
-                contexts.of(
-                    label.context_before + label.token + label.context_after,
-                    [len(label.context_before)],
-                    [len(label.context_before) + len(label.token)],
-                )
-                for label in labels
-            ]
-        )
+        starts = [len(label.context_before) for label in labels]
+        ends = [start + len(label.token) for start, label in zip(starts, labels, strict=True)]
+        texts = [label.context_before + label.token + label.context_after for label in labels]
+        self._vectors = contexts.of_each(texts, starts, ends)
         self._count = np.bincount([label.atom for label in labels], minlength=len(uses))
         self._first = np.cumsum(self._count) - self._count
         total = uses.sum()

@@ -1,8 +1,9 @@
 """What was found of a dictionary's labels, kept beside the index that it was found in.
 
 `honesty.parquet` has one row per atom: its grade, the measures over its strongest quarter (`same_token_share` and so
-on), and the counts per bin, from which all else follows. `honesty.json` has the summary, the method's version and the
-digest of the table; it is written last, so that a table without it is not there yet.
+on; those of the bundled ones leave them out), and the counts per bin, from which all else follows. `honesty.json` has
+the summary, the method's version and the digest of the table; it is written last, so that a table without it is not
+there yet.
 """
 
 from __future__ import annotations
@@ -46,13 +47,12 @@ def measure_and_store(
     return tallies
 
 
-def store(index: AtomIndex, tallies: Tallies) -> None:
-    """Keep `tallies` with the index. Raises UserError where it cannot be written."""
-    import pyarrow.parquet as pq
+def store(index: AtomIndex, tallies: Tallies, *, small: bool = False) -> None:
+    """Keep `tallies` with the index; small: without what follows from its counts, at half the size.
 
-    buffer = io.BytesIO()
-    pq.write_table(_table(tallies), buffer, compression="zstd")
-    content = buffer.getvalue()
+    Raises UserError where it cannot be written.
+    """
+    content = _content(tallies, small)
     about = {
         "format": _FORMAT,
         **_belongs_to(index),
@@ -115,6 +115,21 @@ def _about(index: AtomIndex) -> dict[str, Any] | None:
 def _belongs_to(index: AtomIndex) -> dict[str, Any]:
     about = index.description
     return {"method_version": METHOD_VERSION, "dictionary": about.dictionary, "index_created": about.created}
+
+
+def _content(tallies: Tallies, small: bool) -> bytes:
+    """The bytes of the table."""
+    import pyarrow.parquet as pq
+
+    table = _table(tallies)
+    if small:
+        table = table.select([name for name in table.column_names if not name.startswith(MEASURES)])
+    buffer = io.BytesIO()
+    # Chances hardly ever repeat: all their first bytes, then all their second ones, take a fifth less.
+    apart = [f"by_chance_{name}.list.element" for name in tallies.chances]
+    how: dict[str, Any] = {"use_dictionary": ["grade"], "use_byte_stream_split": apart}
+    pq.write_table(table, buffer, compression="zstd", compression_level=19 if small else None, **how)
+    return buffer.getvalue()
 
 
 def _table(tallies: Tallies) -> Any:

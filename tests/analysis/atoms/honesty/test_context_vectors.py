@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from itda_core.analysis.atoms.honesty.context_vectors import DIMENSIONS, Encoded, HashedWords, folded, hashed
-from itda_core.models import load_model
+from itda_core.models import ModelSpec, load_model
 
 TEXTS = ["The cat sat on a mat, and the dog slept.", "Café life: the CAFE is open; homework waits.", "the the the"]
 
@@ -86,3 +86,27 @@ def test_an_encoder_s_context_is_the_mean_of_what_stands_around(model_folder_of)
     mean = np.mean(around, axis=0)
     np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), atol=1e-5)
     assert not found[1].any()  # nothing is around all of it
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_places_of_several_texts_are_read_together(model_folder_of, dtype: str) -> None:
+    """An index has a thousand labels, and a pass of a model for each of them would take minutes."""
+    texts = ["Ba deki lo mura sentor vi zan.", "lo mura", "", "vi zan deki ba, sentor mura lo deki."]
+    starts, ends = [3, 0, 0, 7], [7, 2, 0, 11]
+    model = load_model(ModelSpec(str(model_folder_of("bert")), dtype=dtype))
+    passes = []
+    stream = model.stream
+
+    def counted(*args, **kwargs):
+        for batch in stream(*args, **kwargs):
+            passes.append(batch)
+            yield batch
+
+    for contexts in (HashedWords(texts), Encoded(model)):
+        one_by_one = [contexts.of(text, [s], [e])[0] for text, s, e in zip(texts, starts, ends, strict=True)]
+        model.stream = counted
+        np.testing.assert_allclose(
+            contexts.of_each(texts, starts, ends), one_by_one, atol=1e-6 if dtype == "float32" else 0.02
+        )
+        del model.stream
+    assert len(passes) == 1
