@@ -57,6 +57,8 @@ class LabelSet:
     last: np.ndarray  # int64
     row: np.ndarray  # int64
     frame: pd.DataFrame  # what is known of each label, see provenance.COLUMNS; labels-only files know less
+    spread: bool = False  # whether labels were chosen from all of the text read; those of a dictionary that grows while
+    # it reads lie early in it
 
     def __len__(self) -> int:
         return len(self.document)
@@ -132,6 +134,7 @@ class LabelSet:
             last=frame["char_end"].to_numpy(np.int64) - 1,
             order=frame["order"].to_numpy(np.int64),
             frame=frame,
+            spread=config.rule.sized,
         )
 
     @classmethod
@@ -168,6 +171,7 @@ class LabelSet:
             last=np.concatenate([one.last for one in sets]),
             order=np.concatenate([np.arange(len(one)) for one in sets]),
             frame=pd.concat([one.frame.iloc[one.row] for one in sets], ignore_index=True),
+            spread=all(one.spread for one in sets),
         )
 
     @classmethod

@@ -250,7 +250,7 @@ def test_a_finished_evaluation_shows_every_figure(studio: Studio) -> None:
     assert len(drawn) == 4  # FVU and CE score, over k and by layer; all of one size
     assert [line["y"] for line in drawn[0]["data"]] == [[1 / 10, 1 / 20], [1 / 11, 1 / 21]]
     assert notices(test) == ["The first 5 windows were left out."]
-    assert any("none of these dictionaries was built from" in caption.value for caption in test.caption)
+    assert any("it was not built from" in caption.value for caption in test.caption)
     assert "itda evaluate L0 L1 --k 10,20" in [code.value for code in test.code]
     keys = [button.key for button in test.button]
     assert "evaluate.remove" in keys

@@ -41,6 +41,11 @@ class Comparability(Protocol):
         ...
 
     @property
+    def population(self) -> np.ndarray:
+        """The prefixes that the labels which count were drawn from, for the uniform chance level; as `prefixes`."""
+        ...
+
+    @property
     def fraction(self) -> np.ndarray:
         """Of the prefixes that either has read, how many are comparable: 0 to 1, symmetric; NaN where not known."""
         ...
@@ -109,6 +114,7 @@ class ExactComparability:
         ]
         n = len(sets)
         self.prefixes = np.array([[self._limit(i, j) for j in range(n)] for i in range(n)], float)
+        self.population = self.prefixes
         read = np.array(self._ends, float)
         self.fraction = self.prefixes / (read[:, None] + read - self.prefixes)
         for i in range(n):

@@ -15,7 +15,9 @@ from itda_core.errors import UserError
 class EstimatedComparability:
     """Comparability without the corpus: every label counts; prefixes are the tokens that both trainings report.
 
-    Only sets of one reading (tokenizer, context, windows) have a known number of prefixes in common.
+    Only sets of one reading (tokenizer, context, windows) have a known number of prefixes in common. Where the set that
+    read more has labels all over its text (LabelSet.spread), only a part of these lie in the common text, though all
+    count: by chance they meet the other's as if both had been drawn from the longer text.
     """
 
     exact = False
@@ -30,6 +32,10 @@ class EstimatedComparability:
         own = np.array([numbers[one.reading] for one in sets])
         read = np.array([np.nan if one.tokens is None else one.tokens for one in sets], float)
         self.prefixes = np.where(own[:, None] == own, np.minimum(read[:, None], read), np.nan)
+        larger = np.maximum(read[:, None], read)
+        longer_spread = np.array([one.spread for one in sets])
+        spread = np.where(read[:, None] >= read, longer_spread[:, None], longer_spread[None, :])
+        self.population = np.where(spread & ~np.isnan(self.prefixes), larger, self.prefixes)
         self.fraction = self.prefixes / np.maximum(read[:, None], read)
         np.fill_diagonal(self.fraction, 1.0)
 

@@ -191,7 +191,7 @@ def _chance(
     if null == "token":
         labels = comparable.labels if cut is None else cut.labels
         return chance.given_tokens(comparable.token_counts(i, j, labels(i, j), labels(j, i)))
-    n_prefixes = comparable.prefixes[i, j]
+    n_prefixes = comparable.population[i, j]
     if np.isnan(n_prefixes) or n_prefixes < max(first, second):  # a training may record fewer tokens than it had labels
         return None
     return chance.uniform(int(n_prefixes), first, second)

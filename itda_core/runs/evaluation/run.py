@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
-from itda_core.fingerprints import same_model
+from itda_core.fingerprints import by_model, same_model
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.library import Library
 from itda_core.runs.model_of import model_of
@@ -57,9 +57,11 @@ def evaluate_dictionaries(
     encodings_of(dictionaries, ks, methods)
     opened: dict[str, Corpus] = {}
     corpora = [_opened(dictionary, corpus, opened) for dictionary in dictionaries]
-    groups: dict[tuple[str, str], list[int]] = {}  # weights, corpus
+    model_of_print = by_model(dictionary.spec.weights_fingerprint for dictionary in dictionaries)
+    groups: dict[tuple[str, str], list[int]] = {}  # model, corpus: what shares them is measured on one text
     for i, dictionary in enumerate(dictionaries):
-        groups.setdefault((dictionary.spec.weights_fingerprint, corpora[i].fingerprint), []).append(i)
+        own = model_of_print[dictionary.spec.weights_fingerprint]
+        groups.setdefault((own, corpora[i].fingerprint), []).append(i)
     where = (model, revision, device, dtype, offline, trust_remote_code, placement)
     so_far = _SoFar(len(groups), {str(dictionary.path): i for i, dictionary in enumerate(dictionaries)})
     loaded: LanguageModel | None = None

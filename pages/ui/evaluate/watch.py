@@ -36,7 +36,7 @@ def _figures(job: Job[EvaluateRequest, EvaluationStatus], status: EvaluationStat
     elif status.state != "done":
         st.caption("It ended early: each figure is over the tokens in its row.")
     elif {result.text for result in status.results} == {"held-out"}:
-        st.caption("All figures are of text that none of these dictionaries was built from.")
+        st.caption("The figures of each dictionary are of text that it was not built from.")
     evaluate_results.charts(_drawn(job.id, status))
     evaluate_results.table(status.results)
 

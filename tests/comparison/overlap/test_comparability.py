@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -159,3 +160,20 @@ def test_two_stretches_without_a_common_prefix_are_refused() -> None:
 
 def _one(text: str) -> Corpus:
     return Corpus.from_documents("text", [Document("d", text)])
+
+
+def test_estimated_chance_counts_labels_that_lie_all_over_the_longer_text() -> None:
+    """Against sets that are really drawn: the longer one's labels from all of its text, the other's from a part."""
+    long, short = Reader("bytes", 24, "all", 900), Reader("bytes", 24, "all", 300)
+    found, expected = [], []
+    for seed in range(60):
+        spread = replace(long.dictionary(200, seed), spread=True)
+        few = short.dictionary(60, 1000 + seed)
+        matrix = jaccard_matrix([spread, few])
+        found.append(matrix.jaccard[0, 1])
+        expected.append(matrix.null_jaccard[0, 1])
+        assert matrix.comparable_prefixes[0, 1] == 300
+    error = float(np.std(found)) / len(found) ** 0.5
+    assert np.mean(found) == pytest.approx(float(np.mean(expected)), abs=4 * error)
+    early = jaccard_matrix([replace(spread, spread=False), few])  # as if all of its labels lay in the common text
+    assert early.null_jaccard[0, 1] > 2 * float(np.mean(expected))

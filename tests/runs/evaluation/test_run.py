@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,21 @@ def test_mistakes_are_seen_before_a_model_is_loaded(paths: list[Path], corpus_fi
         list(evaluate_dictionaries(paths, corpus=str(corpus_file), model="/no/such/model"))
     with pytest.raises(UserError, match="No dictionary"):
         list(evaluate_dictionaries([]))
+
+
+def test_dictionaries_of_one_model_share_their_text_though_an_earlier_version_recorded_its_weights_alone(
+    paths: list[Path], corpus_file: Path, tmp_path: Path
+) -> None:
+    """Else each would be measured on its own text, side by side with the others."""
+    mine = AtomDictionary.load(paths[0])
+    assert "+" in mine.spec.weights_fingerprint
+    weights = mine.spec.weights_fingerprint.partition("+")[0]
+    stats = {**mine.stats, "windows": 1}
+    earlier = AtomDictionary(
+        mine.atoms, mine.mean, mine.provenance, replace(mine.spec, weights_fingerprint=weights), mine.config, stats
+    ).save_pretrained(tmp_path / "earlier")
+    steps, last = run([paths[0], earlier], corpus=str(corpus_file), tokens=60)
+    assert steps.count("loading the model") == 1
+    one, other = last.results
+    assert (one.tokens, one.ce_original) == (other.tokens, other.ce_original)
+    assert one.ce_original is not None
