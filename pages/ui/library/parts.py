@@ -28,6 +28,7 @@ from pages.ui.components.printable import NONE, visible
 from pages.ui.frame import engine, meaning, navigation, shell
 from pages.ui.library import hub
 from pages.ui.library.description import description
+from pages.ui.library.label_honesty import label_honesty
 from pages.ui.train import further as train_further
 
 _SELECTED = "library.selected"
@@ -181,6 +182,7 @@ def details(entry: LibraryEntry) -> None:
     for number, (column, title, facts) in enumerate(zip(columns, titles, known, strict=True)):
         with column:
             fact_table(facts, title=title, key=f"library.facts.{number}")
+    label_honesty(entry)
     _verifying(entry)
     hub.pushing(entry)
 
