@@ -12,13 +12,16 @@ from typing import Any
 
 import pandas as pd
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis import Evaluation
+from itda_core.analysis.atoms.honesty.grades import GRADES
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
+from itda_core.runs.indexing.indices import BUNDLED as INDICES
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.status import TrainingStatus
@@ -364,3 +367,28 @@ def test_the_csv_has_the_names_of_the_json(studio: Studio) -> None:
 def test_whole_numbers() -> None:
     assert whole_numbers(" 10,20 , 40,10") == (10, 20, 40)
     assert whole_numbers(f"{K};{N_ATOMS}") == (K, N_ATOMS)
+
+
+def test_label_honesty_stands_beside_the_figures(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those dictionaries whose labels were measured; nothing is measured when the page is drawn."""
+    monkeypatch.setattr("itda_core.analysis.atoms.honesty.honesty.measure", None)
+    identity = json.loads((INDICES / "demo-0-L3-consensus" / "index.json").read_text())["dictionary"]
+    results = (result(0, 10, identity="0" * 64), result(1, 10, identity=identity), result(1, 20, identity=identity))
+    test = studio.open("evaluate", job=job_of(studio, REQUEST, replace(DONE, results=results)).id)
+    shown = next(frame.value for frame in test.dataframe if "misleads" in frame.value)
+    assert shown["dictionary"].tolist() == ["L1"], "once, whatever k"
+    kept = pq.read_table(INDICES / "demo-0-L3-consensus" / "honesty.parquet").to_pylist()
+    uses = [sum(atom["of_entries"]) for atom in kept]
+    for grade, head in zip(GRADES, ("own word", "its kind", "misleads", "too rare"), strict=True):
+        has = [atom["grade"] == grade for atom in kept]
+        shares = (sum(n for n, graded in zip(uses, has, strict=True) if graded) / sum(uses), sum(has) / len(has))
+        of_use, of_atoms = (f"{share:.{int(share < 0.1)}%}" for share in shares)
+        assert shown[head].tolist() == [f"{of_use} ({of_atoms})"]
+    assert any("Not measured: 1 of 2" in caption.value for caption in test.caption)
+
+
+def test_without_any_honesty_one_line_says_how_to_get_it(studio: Studio) -> None:
+    results = (result(0, 10, identity="0" * 64),)
+    test = studio.open("evaluate", job=job_of(studio, REQUEST, replace(DONE, results=results)).id)
+    assert not any("misleads" in frame.value for frame in test.dataframe)
+    assert any("itda atoms honesty" in caption.value for caption in test.caption)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
-from itda_core.runs.library import Library
+import pyarrow.parquet as pq
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from itda_core.analysis.atoms.honesty.grades import GRADES
+from itda_core.runs.indexing.indices import BUNDLED as INDICES
+from itda_core.runs.library import BUNDLED, Library
 from pages.ui.library.parts import frame_of, zipped
 from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, components, notices, parsed_text
 
@@ -107,3 +114,50 @@ def test_labels_that_lie_are_found(studio: Studio) -> None:
     test = studio.open("library")
     test.button(key="library.verify").click().run()
     assert "made-up" in notices(test)[0]  # the corpus is a file that must be named
+
+
+def _facts(test: AppTest) -> dict[str, str]:
+    return {name: value for table in components(test, "fact_table") for name, value in table["facts"]}
+
+
+def test_whether_labels_tell_where_atoms_fire_is_shown_and_not_measured(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("itda_core.analysis.atoms.honesty.honesty.measure", None)
+    test = studio.open("library")
+    assert any("itda atoms index" in said for said in lines(test)), "the way to it"
+    shutil.copytree(BUNDLED / "demo-0-L3-consensus", Library().folder / "mine")
+    table = pq.read_table(INDICES / "demo-0-L3-consensus" / "honesty.parquet").to_pylist()
+    test = studio.open("library", dictionary="mine")
+    facts = _facts(test)
+    uses = sum(sum(atom["of_entries"]) for atom in table)
+    for grade in GRADES:
+        atoms = [atom for atom in table if atom["grade"] == grade]
+        share = sum(sum(atom["of_entries"]) for atom in atoms) / uses
+        of_atoms, of_use = (f"{one:.{int(one < 0.1)}%}" for one in (len(atoms) / len(table), share))
+        words = f"{len(atoms):,} ({of_atoms}), {of_use} of use"
+        assert facts[f"{grade[:1].upper()}{grade[1:]}"] == words
+    assert "by chance" in facts["Same token"]
+    assert not any("is not known" in said for said in lines(test))
+
+
+def test_an_index_whose_labels_were_not_measured_says_how(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("itda_core.analysis.atoms.honesty.stored.METHOD_VERSION", 99)
+    shutil.copytree(BUNDLED / "demo-0-L3-consensus", Library().folder / "mine")
+    test = studio.open("library", dictionary="mine")
+    assert any("not measured yet" in said and "itda atoms honesty" in said for said in lines(test))
+    assert "Same token" not in _facts(test)
+
+
+def test_a_damaged_honesty_is_one_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(INDICES / "demo-0-L3-consensus", tmp_path / "indices" / "one")
+    (tmp_path / "indices" / "one" / "honesty.json").write_text('{"summary": "<script>alert(1)</script>"}')
+    monkeypatch.setattr("itda_core.runs.indexing.indices.BUNDLED", tmp_path / "indices")
+    shutil.copytree(BUNDLED / "demo-0-L3-consensus", Library().folder / "mine")
+    test = studio.open("library", dictionary="mine")
+    assert any("honesty.json is damaged" in said for said in notices(test))
+    assert not test.exception
+
+
+def lines(test: AppTest) -> list[str]:
+    return [caption.value for caption in test.caption]

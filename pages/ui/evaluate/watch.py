@@ -19,6 +19,7 @@ from pages.ui.components.plain_text import notice
 from pages.ui.components.printable import visible
 from pages.ui.evaluate import results as evaluate_results
 from pages.ui.evaluate import web_page
+from pages.ui.evaluate.label_honesty import label_honesty
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 
@@ -39,6 +40,8 @@ def _figures(job: Job[EvaluateRequest, EvaluationStatus], status: EvaluationStat
         st.caption("The figures of each dictionary are of text that it was not built from.")
     evaluate_results.charts(_drawn(job.id, status))
     evaluate_results.table(status.results)
+    if status.ended:
+        label_honesty(status.results)
 
 
 def _drawn(id: str, status: EvaluationStatus) -> tuple[Evaluation, ...]:

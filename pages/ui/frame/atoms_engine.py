@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from itda_core.analysis.atoms.atom_report import AtomReport
     from itda_core.analysis.atoms.direct_logits import DirectLogits
     from itda_core.analysis.atoms.examples import Example, Examples
+    from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
-    from itda_core.analysis.atoms.index_format import IndexDescription
     from itda_core.analysis.atoms.layout import Layout
     from itda_core.analysis.atoms.neighbours import Neighbours
     from itda_core.analysis.atoms.together import Together
@@ -78,21 +78,6 @@ def index(key: IndexKey, n_atoms: int) -> AtomIndex:
             f"The atom index has {found.description.n_atoms:,} atoms, the dictionary {n_atoms:,}; make the index anew."
         )
     return found
-
-
-def index_summary(identity: str | None) -> tuple[IndexDescription, dict[str, Any] | None] | None:
-    """What the index of a dictionary says of itself, and the summary of its labels' honesty, where that is kept; None
-    without an index. Its larger files are not read. Raises UserError for damage.
-    """
-    from itda_core.analysis.atoms.honesty.stored import stored_summary
-    from itda_core.analysis.atoms.index import AtomIndex, description_of
-
-    found = index_key(identity)
-    if found is None:
-        return None
-    folder = Path(found.path)
-    about = description_of(folder)
-    return about, stored_summary(AtomIndex(folder, about))
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
@@ -359,3 +344,23 @@ def decomposed(key: DictionaryKey, prompt: str) -> Decomposition:
     """One's own text by the dictionary's k and pursuit. Raises UserError for one that is too long."""
     config = engine.dictionary(key).config
     return engine.decomposition(key, prompt, min(config.k, len(engine.dictionary(key))), config.method)
+
+
+def honesty(index_of: IndexKey) -> DictionaryHonesty | None:
+    """What is known of the honesty of a dictionary's labels; None where it was not measured, which is not done here.
+
+    Raises UserError for damage.
+    """
+    kept = _honesty(index_of, stamp(Path(index_of.path) / "honesty.json"))
+    if kept is None and (measured := _measured().get(index_of)) is not None:
+        from itda_core.analysis.atoms.honesty.grades import of_dictionary
+
+        return of_dictionary(measured)
+    return kept
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _honesty(index_of: IndexKey, when: tuple[int, ...] | None) -> DictionaryHonesty | None:
+    from itda_core.analysis.atoms.honesty.stored import stored_summary
+
+    return None if when is None else stored_summary(Path(index_of.path))

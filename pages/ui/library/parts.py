@@ -26,9 +26,9 @@ from pages.ui.components.moments import moment
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
 from pages.ui.components.printable import NONE, visible
 from pages.ui.frame import engine, meaning, navigation, shell
-from pages.ui.library import atoms as library_atoms
 from pages.ui.library import hub
 from pages.ui.library.description import description
+from pages.ui.library.label_honesty import label_honesty
 from pages.ui.train import further as train_further
 
 _SELECTED = "library.selected"
@@ -182,7 +182,7 @@ def details(entry: LibraryEntry) -> None:
     for number, (column, title, facts) in enumerate(zip(columns, titles, known, strict=True)):
         with column:
             fact_table(facts, title=title, key=f"library.facts.{number}")
-    library_atoms.shown(entry)
+    label_honesty(entry)
     _verifying(entry)
     hub.pushing(entry)
 

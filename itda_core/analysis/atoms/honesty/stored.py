@@ -12,22 +12,26 @@ import io
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from itda_core.analysis.atoms.honesty.context_vectors import Contexts
 from itda_core.analysis.atoms.honesty.drawn import BINS
-from itda_core.analysis.atoms.honesty.grades import GRADES, grades, of_dictionary
+from itda_core.analysis.atoms.honesty.grades import GRADES, DictionaryHonesty, grades, of_dictionary
 from itda_core.analysis.atoms.honesty.honesty import Known, measure
 from itda_core.analysis.atoms.honesty.tallies import MEASURES, METHOD_VERSION, Shares, Tallies
+from itda_core.analysis.atoms.index import description_of
 from itda_core.errors import UserError
 from itda_core.files import read_json, shown
+from itda_core.files.dataclass_schema import Unfit, from_json
 from itda_core.files.reading import read_bytes
 from itda_core.files.writing import finite, write_bytes, write_json
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.index import AtomIndex
+    from itda_core.analysis.atoms.index_format import IndexDescription
     from itda_core.dictionaries import AtomLabel
 
 TABLE, SUMMARY = "honesty.parquet", "honesty.json"
@@ -55,7 +59,7 @@ def store(index: AtomIndex, tallies: Tallies, *, small: bool = False) -> None:
     content = _content(tallies, small)
     about = {
         "format": _FORMAT,
-        **_belongs_to(index),
+        **_belongs_to(index.description),
         "digest": sha256(content).hexdigest(),
         "summary": finite(asdict(of_dictionary(tallies))),
     }
@@ -64,10 +68,20 @@ def store(index: AtomIndex, tallies: Tallies, *, small: bool = False) -> None:
     write_json(index.folder / SUMMARY, about)
 
 
-def stored_summary(index: AtomIndex) -> dict[str, Any] | None:
-    """The summary alone: `grades.DictionaryHonesty` as JSON has it; None as `stored` gives it."""
-    about = _about(index)
-    return None if about is None else about["summary"]
+def stored_summary(folder: Path) -> DictionaryHonesty | None:
+    """What is kept of the whole dictionary beside the index in `folder`, the other files unread; None as `stored` gives
+    it. Raises UserError for damage, and where there is no index.
+    """
+    about = _about(folder, description_of(folder))
+    if about is None:
+        return None
+    try:
+        found = from_json(DictionaryHonesty, about["summary"])
+    except Unfit as error:
+        raise _damaged(folder, SUMMARY) from error
+    if [one.grade for one in found.grades] != list(GRADES):
+        raise _damaged(folder, SUMMARY)
+    return found
 
 
 def stored(index: AtomIndex) -> Tallies | None:
@@ -77,18 +91,18 @@ def stored(index: AtomIndex) -> Tallies | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about = _about(index)
+    about = _about(index.folder, index.description)
     if about is None:
         return None
     path = index.folder / TABLE
     content = read_bytes(path, _MOST_BYTES * (1 + index.description.n_atoms)) if path.exists() else b""
     if sha256(content).hexdigest() != about.get("digest"):
-        raise _damaged(index, TABLE)
+        raise _damaged(index.folder, TABLE)
     try:
         table = pq.read_table(io.BytesIO(content))
         lists = {name: _matrix(table.column(name)) for name in table.column_names if name.startswith(("of_", "by_"))}
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise _damaged(index, TABLE) from error
+        raise _damaged(index.folder, TABLE) from error
     summary = about["summary"]
     tallies = Tallies(lists["of_entries"], lists["of_examples"], summary["contexts"], summary["near"])
     for name in MEASURES:
@@ -99,22 +113,21 @@ def stored(index: AtomIndex) -> Tallies | None:
     return tallies
 
 
-def _about(index: AtomIndex) -> dict[str, Any] | None:
-    """What honesty.json says, where it is of this index and of this version."""
-    path = index.folder / SUMMARY
+def _about(folder: Path, index: IndexDescription) -> dict[str, Any] | None:
+    """What honesty.json in `folder` says, where it is of this index and of this version."""
+    path = folder / SUMMARY
     if not path.exists():
         return None
     about = read_json(path, strict=True)
     if not isinstance(about, dict) or not isinstance(about.get("summary"), dict):
-        raise _damaged(index, SUMMARY)
+        raise _damaged(folder, SUMMARY)
     if any(about.get(name) != value for name, value in {"format": _FORMAT, **_belongs_to(index)}.items()):
         return None
     return about
 
 
-def _belongs_to(index: AtomIndex) -> dict[str, Any]:
-    about = index.description
-    return {"method_version": METHOD_VERSION, "dictionary": about.dictionary, "index_created": about.created}
+def _belongs_to(index: IndexDescription) -> dict[str, Any]:
+    return {"method_version": METHOD_VERSION, "dictionary": index.dictionary, "index_created": index.created}
 
 
 def _content(tallies: Tallies, small: bool) -> bytes:
@@ -162,5 +175,5 @@ def _matrix(column: Any) -> np.ndarray:
     return column.combine_chunks().flatten().to_numpy().reshape(-1, BINS)
 
 
-def _damaged(index: AtomIndex, name: str) -> UserError:
-    return UserError(f"{shown(index.folder / name)} is damaged; measure the labels' honesty again.")
+def _damaged(folder: Path, name: str) -> UserError:
+    return UserError(f"{shown(folder / name)} is damaged; measure the labels' honesty again.")

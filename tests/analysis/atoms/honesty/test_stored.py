@@ -30,10 +30,8 @@ def test_what_is_read_is_what_was_found(index: AtomIndex) -> None:
     assert again is not None
     assert [of_atom(again, atom) for atom in range(6)] == [of_atom(found, atom) for atom in range(6)]
     assert of_dictionary(again) == of_dictionary(found)
-    summary = stored_summary(index)
-    assert summary is not None
-    assert [one["grade"] for one in summary["grades"]] == list(GRADES)
-    assert summary["everywhere"]["same_span"] is None
+    assert stored_summary(index.folder) == of_dictionary(found)
+    assert of_dictionary(found).everywhere.same_span is None
     table = pq.read_table(index.folder / "honesty.parquet")
     assert table.column("grade").to_pylist() == [GRADES[i] for i in grades(found)]
     shares = found.shares("same_token")
@@ -46,13 +44,13 @@ def test_what_is_read_is_what_was_found(index: AtomIndex) -> None:
 def test_nothing_is_there_where_nothing_was_measured(tmp_path: Path) -> None:
     index = AtomIndex.open(write_index(tmp_path / "index", planted()))
     assert stored(index) is None
-    assert stored_summary(index) is None
+    assert stored_summary(index.folder) is None
 
 
 def test_another_version_and_another_index_are_as_nothing(index: AtomIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "METHOD_VERSION", 99)
     assert stored(index) is None
-    assert stored_summary(index) is None
+    assert stored_summary(index.folder) is None
     monkeypatch.undo()
     about = json.loads((index.folder / "honesty.json").read_text())
     about["index_created"] = "2020-01-01T00:00:00+00:00"
@@ -76,3 +74,15 @@ def test_damage_is_one_sentence(index: AtomIndex, name: str, damage: str) -> Non
         path.unlink()
     with pytest.raises(UserError, match=name):
         stored(index)
+
+
+@pytest.mark.parametrize(
+    "part", [{}, {"grades": []}, {"atoms": "<script>"}, {"strongest": None}, {"near": "1"}], ids=lambda part: str(part)
+)
+def test_a_damaged_summary_is_one_sentence(index: AtomIndex, part: dict[str, object]) -> None:
+    path = index.folder / "honesty.json"
+    about = json.loads(path.read_text())
+    about["summary"] = {**about["summary"], **part} if part else {}
+    path.write_text(json.dumps(about))
+    with pytest.raises(UserError, match=r"honesty\.json.* is damaged; measure the labels' honesty again"):
+        stored_summary(index.folder)
