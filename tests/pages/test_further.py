@@ -120,6 +120,24 @@ def test_what_had_no_limit_cannot_be_raised(studio: Studio, request_: TrainReque
     assert test.code[-1].value.endswith(" --resume")
 
 
+def test_a_full_dictionary_is_refused_beside_its_limit_and_what_it_read_is_said(
+    studio: Studio, request_: TrainRequest
+) -> None:
+    request = replace(request_, config=replace(request_.config, atoms=40, tokens=5000))
+    result = TrainedDictionary(
+        str(studio.dictionary), "tiny", 1, "resid_post", 40, 32, 5, "sequential", 0.4, 507, 31.0, 16.4, 0.2
+    )
+    job = _job(studio, request, replace(_status("done"), results=(result,)))
+    test = studio.open("train", further=job.id)
+    field(test, "tokens", job).set_value(10_000).run()
+    assert notices(test) == ["The dictionary has its 40 atoms, so no more text would be read."]
+    assert not startable(test)
+    field(test, "atoms", job).set_value(80).run()
+    assert notices(test) == []
+    assert dict(components(test, "fact_table")[1]["facts"])["Tokens"] == "about 10,000, 507 of them read already"
+    assert startable(test)
+
+
 def test_the_papers_rule_shows_its_own_threshold(studio: Studio, request_: TrainRequest) -> None:
     job = done(studio, replace(request_, config=TrainConfig(selection="paper", tokens=2000)))
     test = studio.open("train", further=job.id)

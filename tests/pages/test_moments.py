@@ -44,6 +44,9 @@ def test_progress_line() -> None:
     assert progress_line(running) == "Reading text · 1,500 of 3,000 tokens · 1 min 01 s left"
     assert progress_line(TrainingStatus(state="running", step="training")) == "Reading text"
     assert progress_line(TrainingStatus(state="done", tokens=1500, total=3000)) == "1,500 tokens"
+    early = TrainingStatus(state="done", tokens=507, total=5000)
+    assert progress_line(replace(early, full=True)) == "507 of 5,000 tokens · dictionary full"
+    assert progress_line(replace(early, text_ended=True)) == "507 of 5,000 tokens · text ended"
     assert progress_line(EvaluationStatus(state="running", step="finding text")) == "Finding text"
     measuring = EvaluationStatus(state="running", step="measuring", tokens=1500, eta=4)
     assert progress_line(measuring) == "1,500 tokens · 0 results · 4 s left"

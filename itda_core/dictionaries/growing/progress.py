@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.dictionaries.growing.growth import LayerProgress
 from itda_core.dictionaries.training_stage import TrainingStage
 
 if TYPE_CHECKING:
     from itda_core.dictionaries.dictionary import AtomDictionary
+
+
+class Rates(NamedTuple):
+    """Tokens per second of one session."""
+
+    judged: float  # of those that could become atoms; as long as there are none, as `reckoned`
+    reckoned: float  # by which the time left goes: tokens that were looked at ahead count, as all those later do
+
+    @classmethod
+    def of(cls, judged: int, ahead: int, seconds: float) -> Rates:
+        """Of so many tokens judged, and so many looked at before the first was, in `seconds` of reading."""
+        if seconds <= 0:
+            return cls(0.0, 0.0)
+        reckoned = max(judged, ahead) / seconds
+        return cls(judged / seconds if judged else reckoned, reckoned)
 
 
 @dataclass(frozen=True)
@@ -19,7 +34,7 @@ class TrainProgress:
     tokens: int  # read so far, special ones not counted; of a text that is read again, over all passes
     total: int | None  # tokens to read; None: the whole corpus, whatever its length
     seconds: float  # of work, over all sessions
-    tokens_per_second: float  # of this session
+    tokens_per_second: float  # of this session; in the end that of all, as the dictionaries say it
     eta: float | None  # seconds to go; None while the total is unknown
     layers: tuple[LayerProgress, ...]
     done: bool = False
@@ -28,6 +43,7 @@ class TrainProgress:
     later: float = 0.0  # seconds that the stages behind this one will take, as far as is known
     rough: bool = False  # whether `eta` rests on a guess rather than on work of the kind that is left
     text_ended: bool = False  # whether the text ended before as many tokens were read as were wanted
+    full: bool = False  # whether reading ended because all dictionaries have as many atoms as they may
 
     @property
     def stage(self) -> TrainingStage:

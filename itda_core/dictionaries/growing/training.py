@@ -26,7 +26,7 @@ from itda_core.dictionaries.growing import held_out, paper
 from itda_core.dictionaries.growing.finishing import MeasuredText, finished_dictionary
 from itda_core.dictionaries.growing.going_further import next_stage, restore_from
 from itda_core.dictionaries.growing.growth import Growth
-from itda_core.dictionaries.growing.progress import TrainProgress
+from itda_core.dictionaries.growing.progress import Rates, TrainProgress
 from itda_core.dictionaries.growing.stream_statistics import after_statistics
 from itda_core.dictionaries.growing.training_windows import windows_of_training, without_first
 from itda_core.dictionaries.training_stage import StageName, TrainingStage
@@ -173,7 +173,7 @@ class _Run:
         self._started = time.monotonic()
         self._reading = 0.0  # seconds of this session in which text was read
         self._ahead = 0  # tokens that were looked at before the first was taken
-        self._text_ended = False  # before as many tokens were read as were wanted
+        self._early: dict[str, bool] = {}  # why fewer tokens were read than were wanted: fields of TrainProgress
 
     def identity(self) -> dict[str, Any]:
         """What a run must share with one it goes on from."""
@@ -219,7 +219,7 @@ class _Run:
                     yield self._report()
             if not self._rewind():
                 break
-        self._text_ended = bool(self._left) and not self._ended
+        self._early = {"text_ended": bool(self._left) and not self._ended, "full": self._left != 0 and self._ended}
         saving.now(self._safe)
         return chain([unused] if unused else [], (batch.activations for batch in batches))
 
@@ -340,29 +340,28 @@ class _Run:
 
     def _report(self, dictionaries: tuple[AtomDictionary, ...] = (), **changed: Any) -> TrainProgress:
         """Where the training stands: in reading, unless the fields that are `changed` say otherwise."""
-        left, rate = 0 if dictionaries else self._left, self._rate
+        left, rate = 0 if dictionaries else self._left, self._rates.reckoned
         return TrainProgress(
             tokens=self._now.tokens,
             total=None if self._config.tokens is None else self._now.pass_begun + self._config.tokens,
             seconds=self._now.seconds,
-            tokens_per_second=rate,
+            tokens_per_second=self._now.tokens / self._now.seconds if dictionaries else self._rates.judged,
             layers=tuple(growth.progress(left) for growth in self._growths),
             done=bool(dictionaries),
             dictionaries=dictionaries,
-            text_ended=self._text_ended,
+            **self._early,
             **{"eta": None if left is None or rate <= 0 else left / rate, "later": self._held_out_seconds, **changed},
         )
 
     @property
-    def _rate(self) -> float:
-        """Tokens per second of this session."""
-        read = max(self._now.tokens - self._before.tokens, self._ahead)
-        return read / self._reading if self._reading > 0 else 0.0
+    def _rates(self) -> Rates:
+        return Rates.of(self._now.tokens - self._before.tokens, self._ahead, self._reading)
 
     @property
     def _held_out_seconds(self) -> float:
         """About how long reading the text to measure on will take; 0 where nothing is known."""
-        return held_out.MOST_TOKENS / self._rate if self._rate > 0 else 0.0
+        rate = self._rates.reckoned
+        return held_out.MOST_TOKENS / rate if rate > 0 else 0.0
 
     def _finish(self, unused: Iterable[Activations]) -> tuple[AtomDictionary, ...]:
         """The dictionaries, measured; `unused` are the activations of the corpus after those read."""
@@ -391,7 +390,7 @@ class _Run:
         read = 0
         for part in parts:
             read = min(most, read + max(map(len, part.values()), default=0))
-            eta = (most - read) / self._rate if self._rate > 0 else None
+            eta = (most - read) / rate if (rate := self._rates.reckoned) > 0 else None
             self._tell(self._report(at=TrainingStage("held-out", read, most), eta=eta, later=0.0))
             yield part
 

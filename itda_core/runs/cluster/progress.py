@@ -58,6 +58,7 @@ def merged(
         at=at,
         rough=any(progress.rough for progress in progresses.values()),
         text_ended=any(progress.text_ended for progress in progresses.values()),
+        full=len(progresses) == len(groups) and all(progress.full for progress in progresses.values()),
     )
 
 

@@ -31,6 +31,8 @@ from itda_core.text.sources.files import path_and_column
 _CHARACTERS_PER_TOKEN = 4.0
 _DEMO_SAMPLE = 200  # passages read to guess the bundled corpus's length
 _RUNS_COUNTED = 5
+_TELLING_TOKENS, _TELLING_SECONDS = 5000, 3.0  # a shorter run took as long as its preparation did, not as its text
+_SPREAD = 1.5  # how many times as fast, or as slow, a run may be as those before it
 _BLOCKS_HELD = 3  # of a streamed model at once: two blocks, and embeddings that are rarely larger than one
 
 
@@ -88,7 +90,8 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
       twice on the disk;
     - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept; "sampled" and
       "consensus" also up to 3.25 times the activations they choose from, and three times one layer's;
-    - time: the rate of earlier runs on this model in the library, ±50%; else the operations of the
+    - time: the rate of earlier runs on this model in the library, with this pursuit, selection and k, that took long
+      enough to tell one: ±50%, or wider where they differ by more, which is said; else the operations of the
       forward pass and of the pursuits, as in `counted`, at `machines.operations_per_second`.
 
     Raises UserError when the layers do not exist, or the threshold can add no atom.
@@ -114,7 +117,7 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     run = _Run(request, figures, n_layers, machine())
     atoms = 0 if tokens is None else _atoms(request, figures.d_model, tokens, earlier, notes)
     rate = run.rate(atoms, earlier, notes)
-    measured, free = bool(_rates(earlier)), disk_free(activations_folder())
+    measured, free = bool(_rates(request, earlier)), disk_free(activations_folder())
     room, assumed = (
         disk_free(library.folder),
         request.config.atoms is None and not _shares(request, figures.d_model, earlier),
@@ -171,6 +174,7 @@ def disk_free(folder: Path) -> int:
 class _EarlierRun:
     entry: LibraryEntry
     tokens: int
+    seconds: float  # of work, its preparation included
     tokens_per_second: float
 
 
@@ -183,15 +187,28 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
         if entry.selection in SIZED:  # their seconds are mostly those of choosing, which is estimated separately
             continue
         stats = read_description(entry.path)["stats"]
-        tokens, rate = stats.get("tokens"), stats.get("tokens_per_second")
+        tokens, seconds, rate = (stats.get(name) for name in ("tokens", "seconds", "tokens_per_second"))
         if isinstance(tokens, int) and tokens > 0 and isinstance(rate, (int, float)):
-            runs.append(_EarlierRun(entry, tokens, float(rate)))
+            timed = float(seconds) if isinstance(seconds, (int, float)) else 0.0
+            runs.append(_EarlierRun(entry, tokens, timed, float(rate)))
     return runs
 
 
-def _rates(earlier: Iterable[_EarlierRun]) -> list[float]:
-    """Tokens per second of the last few runs that record it."""
-    return [run.tokens_per_second for run in earlier if run.tokens_per_second > 0][:_RUNS_COUNTED]
+def _rates(request: TrainRequest, earlier: Iterable[_EarlierRun]) -> list[float]:
+    """Tokens per second of the last few runs that tell how fast one like `request` reads; each counts once, however
+    many dictionaries it made.
+    """
+    config = request.config
+    wanted = (config.method, config.selection, config.k)
+    telling = {
+        (run.seconds, run.tokens_per_second): None
+        for run in earlier
+        if (run.entry.method, run.entry.selection, run.entry.k) == wanted
+        and run.tokens >= _TELLING_TOKENS
+        and run.seconds >= _TELLING_SECONDS
+        and run.tokens_per_second > 0
+    }
+    return [rate for _, rate in telling][:_RUNS_COUNTED]
 
 
 def _shares(request: TrainRequest, d_model: int, earlier: Iterable[_EarlierRun]) -> list[float]:
@@ -270,10 +287,20 @@ class _Run:
 
     def rate(self, atoms: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> tuple[float, float]:
         """Tokens per second, slow and fast; adds to `notes` where that comes from."""
-        if rates := _rates(earlier):
-            notes.append("Based on earlier runs (±50%).")
-            return min(rates) / 1.5, max(rates) * 1.5
-        notes.append("The speed is a rough guess, because this model has no earlier run.")
+        if rates := _rates(self.request, earlier):
+            middle, slowest, fastest = statistics.median(rates), min(rates), max(rates)
+            if middle / _SPREAD <= slowest and fastest <= middle * _SPREAD:
+                notes.append("Based on earlier runs (±50%).")
+                return middle / _SPREAD, middle * _SPREAD
+            notes.append(
+                f"Based on {len(rates)} earlier runs that differ by more than ±50%: they read {slowest:,.0f} to "
+                f"{fastest:,.0f} tokens per second."
+            )
+            return slowest / _SPREAD, fastest * _SPREAD
+        notes.append(
+            "The speed is a rough guess, because no earlier run of this model, pursuit and number of atoms per token "
+            "was long enough to tell it."
+        )
         pursuits = self.n_layers * counted.pursuit_per_token(atoms, self.figures.d_model, self.request.config.k)
         per_token = counted.forward_per_token(self.figures.parameters) + pursuits // 2  # half the atoms on average
         slow, fast = operations_per_second(self.here, self.request.model.device)

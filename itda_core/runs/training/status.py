@@ -65,8 +65,10 @@ class TrainingStatus(JobStatus):
     stage: TrainingStage | None = None  # None: its step has told nothing yet
     rough: bool = False  # whether `eta` rests on a guess
     rounds: tuple[LayerRounds, ...] = ()
+    text_ended: bool = False  # before as many tokens were read as were wanted
+    full: bool = False  # whether the rest of the text was not read because no dictionary may have more atoms
 
-    LATER: ClassVar[tuple[str, ...]] = ("stage", "rough", "rounds")
+    LATER: ClassVar[tuple[str, ...]] = ("stage", "rough", "rounds", "text_ended", "full")
 
     @property
     def fraction(self) -> float | None:
@@ -185,6 +187,8 @@ def with_progress(status: TrainingStatus, progress: TrainProgress, points: Seque
         stage=progress.stage,
         rough=progress.rough,
         rounds=with_round(status.rounds, progress),
+        text_ended=progress.text_ended,
+        full=progress.full,
     )
 
 

@@ -13,7 +13,7 @@ from itda_core.runs.costs.machines import operations_per_second
 from itda_core.runs.jobs.stopping import Interrupted
 from itda_core.runs.machine import machine
 from itda_core.runs.training.reports import Reports
-from itda_core.runs.training.words import text_ended_words
+from itda_core.runs.training.words import full_words, text_ended_words
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
@@ -32,6 +32,7 @@ class Teller:
         _, self._fast = operations_per_second(machine(), device)
         self._last: TrainProgress | None = None
         self._ended_told = False
+        self._full_told: set[int | None] = set()  # layers of dictionaries that are full, each first of its training
         self.around: Callable[[TrainProgress], TrainProgress] = lambda progress: progress
         # what makes of a dictionary's progress that of all, where they are grown one after the other
 
@@ -39,11 +40,23 @@ class Teller:
         """Hand `progress` on."""
         progress = self.around(self._whole(progress))
         self._last = progress
+        self._tell_full(progress)
         wanted, total = self._config.tokens, progress.total
         if progress.text_ended and wanted is not None and total is not None and not self._ended_told:
             self._ended_told = True
             self.reports.on_note(text_ended_words(wanted - (total - progress.tokens), wanted))
         self.reports.on_progress(progress)
+
+    def _tell_full(self, progress: TrainProgress) -> None:
+        """Say once that dictionaries are full, of each that is grown by itself."""
+        first, wanted, total = progress.layers[0], self._config.tokens, progress.total
+        if not progress.full or first.layer in self._full_told:
+            return
+        self._full_told.add(first.layer)
+        read = progress.tokens if wanted is None or total is None else wanted - (total - progress.tokens)
+        number = len(progress.layers)
+        layer = first.layer if number == 1 and progress.stage.of > 1 else None
+        self.reports.on_note(full_words(first.atoms, read, wanted, number=number, layer=layer))
 
     def tell_or_stop(self, progress: TrainProgress) -> None:
         """Hand `progress` on. Raises Interrupted where the training should stop, once there is something to keep."""

@@ -52,6 +52,20 @@ def text_ended_words(tokens: int, wanted: int) -> str:
     return f"The text ended after {tokens:,} of {wanted:,} tokens."
 
 
+def full_words(atoms: int, tokens: int, wanted: int | None, *, number: int = 1, layer: int | None = None) -> str:
+    """That reading ended early because no dictionary could take another atom.
+
+    - atoms: of each; number: of dictionaries that were grown together;
+    - tokens: read so far; wanted: None: the whole text;
+    - layer: of the one dictionary, where it is one of several.
+    """
+    which = "The dictionary" if layer is None else f"The dictionary of layer {layer}"
+    whose = (
+        f"{which} was full ({atoms:,} atoms)" if number == 1 else f"All dictionaries were full ({atoms:,} atoms each)"
+    )
+    return f"{whose} after {_of(tokens, wanted)} tokens; the rest of the text was not read."
+
+
 def _of(done: int, total: int | None) -> str:
     return f"{done:,}" if total is None else f"{done:,} of {total:,}"
 

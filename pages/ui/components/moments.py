@@ -48,7 +48,9 @@ def _training_parts(status: TrainingStatus) -> list[str]:
     atoms = [f"{n_atoms:,} atoms"] if n_atoms else []
     stage = status.stage
     if status.state == "done":
-        return [_tokens(status), *atoms]
+        full = "dictionaries full" if len(status.layers) > 1 else "dictionary full"
+        early = [full] * status.full + ["text ended"] * status.text_ended
+        return [_tokens(status, whole=not early), *atoms, *early]
     if stage is not None and stage.name != "reading":
         parts = [stage_words(stage)]
     elif stage is not None or status.step in ("", "training"):
@@ -63,7 +65,7 @@ def _training_parts(status: TrainingStatus) -> list[str]:
     return parts
 
 
-def _tokens(status: JobStatus) -> str:
-    """Those that were read; of those wanted, unless it ended with fewer, which its notes tell."""
-    of = f" of {status.total:,}" if status.total and status.state != "done" else ""
+def _tokens(status: JobStatus, *, whole: bool = True) -> str:
+    """Those that were read; of those wanted, unless it is done and may be `whole`."""
+    of = f" of {status.total:,}" if status.total and not (whole and status.state == "done") else ""
     return f"{status.tokens:,}{of} tokens"

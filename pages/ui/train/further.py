@@ -13,7 +13,7 @@ from itda_core.runs.faults import Faults
 from itda_core.runs.jobs.jobs import Jobs
 from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.layers import format_layers
-from itda_core.runs.training.further import asks_more, check_extended, further, request_of
+from itda_core.runs.training.further import Reached, asks_more, check_extended, further, reached_by, request_of
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.results_now import results_now
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
@@ -39,6 +39,7 @@ class _Run:
 
     request: TrainRequest
     dictionaries: tuple[str, ...]  # what it ended with, as it is called now
+    reached: Reached
     gone: tuple[str, ...] = ()  # those of them that the library does not have any more
 
 
@@ -81,7 +82,7 @@ def page(frame: shell.Shell, name: str) -> None:
         shell.complain()
     with cost, st.container(border=True):
         try:
-            request = limits.of(run.request)
+            request = limits.of(run)
             if not asks_more(request.config, run.request.config, limits.d_model):
                 notice(
                     "Raise tokens or atoms, or lower the threshold, to continue.",
@@ -89,7 +90,7 @@ def page(frame: shell.Shell, name: str) -> None:
                 )
                 job_form.start_button(TRAINING, further=True, held_back="Ask for more first.")
                 return
-            train_cost.cost(request, faults, read=run.request.config.tokens)
+            train_cost.cost(request, faults, read=run.reached.read(run.request.config))
             if not faults:
                 job_form.terminal(request, further=True)
                 frame.export(job_form.exports(request, further=True))
@@ -112,14 +113,16 @@ def _run_of(frame: shell.Shell, name: str) -> _Run:
     elif name == frame.unknown:
         raise UserError(f"{name} is not in the library any more, so nothing can go further; start a new training.")
     if entry is not None:
-        return _Run(request_of(entry), (entry.name,))
+        return _Run(request_of(entry), (entry.name,), reached_by(entry))
     job = Jobs().get(name, TRAINING)
     status = job.status
     if status.state != "done":
         raise UserError(f"Training {name} is not done ({status.state}); resume it, or wait until it is.")
     found = results_now(status.results)
     names = tuple(one.name if one.entry is None else one.entry.name for one in found)
-    return _Run(job.request, names, tuple(one.name for one in found if one.entry is None))
+    tokens = max((one.tokens for one in status.results), default=0)
+    reached = Reached(tokens, min((one.atoms for one in status.results), default=0))
+    return _Run(job.request, names, reached, tuple(one.name for one in found if one.entry is None))
 
 
 @dataclass(frozen=True)
@@ -132,13 +135,15 @@ class _Limits:
     atoms: int | None
     d_model: int | None  # of the site, where it is known
 
-    def of(self, earlier: TrainRequest) -> TrainRequest:
-        """Raises UserError for what `earlier` cannot go on to."""
+    def of(self, run: _Run) -> TrainRequest:
+        """Raises UserError for what `run` cannot go on to."""
+        earlier = run.request
         if not self.corpus:
             raise UserError(f"The training read the file {earlier.corpus}; say where it is now.", field="corpus")
         if (problem := beforehand.text_look(self.corpus).problem) is not None:
             raise problem
-        request = further(earlier, tokens=self.tokens, threshold=self.threshold, atoms=self.atoms, d_model=self.d_model)
+        limits = {"tokens": self.tokens, "threshold": self.threshold, "atoms": self.atoms, "d_model": self.d_model}
+        request = further(earlier, **limits, reached=run.reached)
         return replace(request, corpus=self.corpus)
 
 

@@ -12,6 +12,7 @@ from itda_core.dictionaries import TrainConfig, TrainProgress
 from itda_core.dictionaries.choosing import pace as pace_module
 from itda_core.dictionaries.choosing.learning import DRAWS, STEPS, round_work
 from itda_core.dictionaries.choosing.pace import Pace, WorkLeft
+from itda_core.dictionaries.growing.progress import Rates
 from itda_core.dictionaries.growing.training import train_and_tell
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.dictionaries.growing.test_training import assert_same
@@ -92,6 +93,19 @@ def test_it_is_told_when_the_text_was_shorter_than_asked_for(tokens: int | None,
     assert not any(progress.text_ended for progress in seen if progress.at is None and not progress.done)
     full = told(TrainConfig(k=4, threshold=0.15, context=12, tokens=100_000, atoms=30))
     assert not full[-1].text_ended  # it was the dictionaries that were full
+    assert full[-1].full
+    assert not any(progress.full for progress in full if progress.at is None)
+    assert not any(progress.full for progress in seen)
+    read = [progress for progress in full if progress.at is None]
+    assert full[-1].dictionaries[0].stats["tokens_per_second"] == full[-1].tokens_per_second
+    assert read[-1].tokens < 100_000
+
+
+def test_tokens_looked_at_ahead_count_for_the_time_left_alone() -> None:
+    assert Rates.of(0, 5000, 31.0) == (5000 / 31, 5000 / 31)
+    assert Rates.of(507, 5000, 31.0) == (507 / 31, 5000 / 31)
+    assert Rates.of(9000, 5000, 30.0) == (300.0, 300.0)
+    assert Rates.of(0, 0, 0.0) == (0.0, 0.0)
 
 
 class Stop(Exception):

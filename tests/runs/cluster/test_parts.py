@@ -173,6 +173,8 @@ def test_stages_of_groups_are_those_of_the_training() -> None:
     assert together(measuring, second).stage == TrainingStage("labelling", 5, 20, None, 0, 3)
     ended = replace(measuring, done=True, eta=0.0)
     assert together(ended, replace(second, text_ended=True)).text_ended
+    assert not together(replace(ended, full=True), second).full
+    assert together(replace(ended, full=True), replace(second, full=True)).full
     assert together(ended, replace(second, done=True)).stage == TrainingStage("measuring", 3, 3, None, 0, 3)
 
 

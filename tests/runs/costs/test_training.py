@@ -71,14 +71,63 @@ def test_more_layers_tokens_and_atoms_cost_more(tiny_folder: Path, corpus_file: 
 
 
 def test_earlier_runs_on_the_same_model_set_the_speed(tiny_folder: Path, corpus_file: Path) -> None:
-    library = Library()
-    make_dictionary(250, d_model=32, model=str(tiny_folder)).save_pretrained(library.folder / "a")
+    earlier_run(tiny_folder, tokens=10_000, seconds=20.0, atoms=2500)
     guess = estimate(request(tiny_folder, corpus_file, tokens=6000, k=3))
     assert guess.measured
     assert guess.tokens_per_second == (500 / 1.5, 500 * 1.5)
     assert guess.seconds == (6000 / 750, 6000 / (500 / 1.5))
-    # 250 atoms on 1,000 tokens there, so 1,500 on 6,000 here: two layers, written twice while checkpoints are kept
+    assert "Based on earlier runs (±50%)." in guess.notes
+    # 2,500 atoms on 10,000 tokens there, so 1,500 on 6,000 here: two layers, written twice while checkpoints are kept
     assert guess.disk == 2 * 2 * (1500 * (32 * 4 + 250) + 32 * 4)
+
+
+def earlier_run(
+    model: Path, *, tokens: int, seconds: float, atoms: int = 250, layer: int = 2, config: TrainConfig | None = None
+) -> None:
+    """Puts the dictionary of a run on `model` into the library."""
+    dictionary = make_dictionary(atoms, d_model=32, model=str(model), layer=layer)
+    dictionary.config = config or dictionary.config
+    dictionary.stats.update(tokens=tokens, seconds=seconds, tokens_per_second=tokens / seconds)
+    folder = Library().folder
+    dictionary.save_pretrained(folder / f"run-{len(list(folder.iterdir())) if folder.is_dir() else 0}")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "config"),
+    [
+        (507, 31.0, TrainConfig(k=3)),  # its seconds are those of its preparation
+        (6000, 1.0, TrainConfig(k=3)),
+        (50_000, 100.0, TrainConfig(k=3, method="omp")),
+        (50_000, 100.0, TrainConfig(k=3, selection="paper")),
+        (50_000, 100.0, TrainConfig(k=30)),
+    ],
+)
+def test_runs_that_say_nothing_of_the_rate_are_not_used(
+    tiny_folder: Path, corpus_file: Path, tokens: int, seconds: float, config: TrainConfig
+) -> None:
+    asked = request(tiny_folder, corpus_file, tokens=5000, k=3, atoms=300)
+    before = estimate(asked)
+    earlier_run(tiny_folder, tokens=tokens, seconds=seconds, config=config)
+    after = estimate(asked)
+    assert not after.measured
+    assert (after.tokens_per_second, after.notes) == (before.tokens_per_second, before.notes)
+    assert any("rough guess" in note for note in after.notes)
+
+
+def test_earlier_runs_that_differ_more_than_is_claimed_are_said_to(tiny_folder: Path, corpus_file: Path) -> None:
+    asked = request(tiny_folder, corpus_file, tokens=5000, k=3, atoms=300)
+    earlier_run(tiny_folder, tokens=10_000, seconds=100.0)
+    for layer in (1, 2, 3):  # one run, however many layers it has
+        earlier_run(tiny_folder, tokens=10_000, seconds=80.0, layer=layer)
+    near = estimate(asked)
+    assert near.tokens_per_second == (pytest.approx(112.5 / 1.5), pytest.approx(112.5 * 1.5))
+    assert "Based on earlier runs (±50%)." in near.notes
+    earlier_run(tiny_folder, tokens=50_000, seconds=5.0)
+    far = estimate(asked)
+    assert far.tokens_per_second == (100 / 1.5, 10_000 * 1.5)
+    assert not any("(±50%)" in note for note in far.notes)
+    said = "Based on 3 earlier runs that differ by more than ±50%: they read 100 to 10,000 tokens per second."
+    assert said in far.notes
 
 
 def test_what_a_paper_threshold_means_is_said_or_refused(tiny_folder: Path, corpus_file: Path) -> None:

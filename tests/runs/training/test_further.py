@@ -13,7 +13,7 @@ from itda_core.dictionaries.threshold import default_threshold
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec
 from itda_core.runs import Library, TrainRequest, run
-from itda_core.runs.training.further import asks_more, further, request_of
+from itda_core.runs.training.further import Reached, asks_more, further, reached_by, request_of
 
 EARLIER = TrainRequest(ModelSpec("demo:0"), (1, 2), "demo", TrainConfig(k=4, tokens=1000, threshold=0.3, atoms=64))
 LIMITS = {"tokens": 1000, "threshold": 0.3, "atoms": 64}
@@ -48,6 +48,25 @@ def test_what_would_undo_something_is_refused(stricter: dict, said: str) -> None
         further(EARLIER, **{**LIMITS, **stricter})
 
 
+def test_a_dictionary_that_is_full_goes_further_with_more_atoms_alone() -> None:
+    full = Reached(tokens=507, atoms=64)
+    for limits in (LIMITS, {**LIMITS, "tokens": 5000}, {**LIMITS, "threshold": 0.1}):
+        with pytest.raises(UserError, match="has its 64 atoms, so no more text would be read; raise") as refused:
+            further(EARLIER, **limits, reached=full)
+        assert refused.value.field == "atoms"
+    for atoms in (65, None):
+        assert further(EARLIER, **{**LIMITS, "atoms": atoms}, reached=full).config.atoms == atoms
+    assert further(EARLIER, **{**LIMITS, "tokens": 5000}, reached=Reached(1000, 63)).config.tokens == 5000
+
+
+def test_what_was_read_is_what_was_read_and_not_what_was_asked_for() -> None:
+    full, config = Reached(tokens=507, atoms=64), EARLIER.config
+    assert full.read(config) == 507
+    assert full.read(replace(config, tokens=None)) == 507
+    assert Reached(980, 10).read(replace(config, tokens=None)) is None
+    assert Reached(2000, 10).read(config) == 1000  # it was read twice
+
+
 def test_the_papers_default_threshold_is_compared_where_the_width_is_known() -> None:
     paper = replace(EARLIER, config=TrainConfig(selection="paper"))
     higher = default_threshold(128) * 1.5
@@ -74,6 +93,7 @@ def test_a_dictionary_says_which_training_it_came_from(tiny_folder: Path, corpus
     assert found == TrainRequest(
         ModelSpec(str(tiny_folder), dtype="float32"), (2,), corpus_file.name, request.config, "resid_post"
     )
+    assert reached_by(entry) == Reached(600, entry.atoms or 0)
     longer = further(replace(found, corpus=str(corpus_file)), tokens=900, threshold=0.3, atoms=None)
     (result,) = run(longer, further=True, work=tmp_path / "work")
     undisturbed = run(replace(longer, library=str(tmp_path / "other")))[0]

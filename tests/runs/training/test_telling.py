@@ -62,6 +62,39 @@ def test_a_text_that_ended_early_is_told_once() -> None:
     assert notes[-1] == "The text ended after 300 of 1,000 tokens."
 
 
+def test_dictionaries_that_are_full_are_told_once() -> None:
+    notes: list[str] = []
+    full = replace(READING, layers=(replace(LAYER, atoms=1300),), full=True)
+    for config, total, said in ((GROWN, 1000, "300 of 1,000"), (replace(GROWN, tokens=None), None, "300")):
+        notes.clear()
+        tells = teller(config, on_note=notes.append)
+        tells.tell(replace(full, full=False))
+        assert notes == []
+        for _ in range(2):
+            tells.tell(replace(full, total=total))
+        assert notes == [
+            f"The dictionary was full (1,300 atoms) after {said} tokens; the rest of the text was not read."
+        ]
+    tells.tell(replace(full, at=TrainingStage("measuring", 0, 1, 5, 2, 2), layers=(replace(LAYER, layer=5, atoms=9),)))
+    assert notes[1].startswith("The dictionary of layer 5 was full (9 atoms) after 300 tokens")
+    teller(GROWN, on_note=notes.append).tell(replace(full, layers=full.layers * 2))
+    assert notes[2].startswith("All dictionaries were full (1,300 atoms each) after 300 of 1,000 tokens")
+
+
+def test_a_run_says_that_its_dictionary_is_full_and_not_that_the_text_ended(request_: TrainRequest) -> None:
+    config = TrainConfig(k=3, tokens=600, context=32, threshold=0.05, atoms=20, centre=True)
+    seen: list[TrainProgress] = []
+    notes: list[str] = []
+    (trained,) = run(replace(request_, config=config, layers=(0,)), on_progress=seen.append, on_note=notes.append)
+    assert trained.atoms == 20
+    assert trained.tokens < 600
+    assert notes[-1] == (
+        f"The dictionary was full (20 atoms) after {trained.tokens} of 600 tokens; the rest of the text was not read."
+    )
+    ended = [progress for progress in seen if progress.done]
+    assert [progress.tokens_per_second for progress in ended] == [trained.tokens_per_second]
+
+
 def test_blocks_and_dictionaries_are_timed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(telling.time, "monotonic", lambda: now[0])
