@@ -41,11 +41,12 @@ def not_over_the_same(named: Sequence[tuple[str, bool | None]]) -> str:
     if not removed or not kept:
         return ""
     return (
-        f"Relative errors and cosines here are not over the same thing: the dictionary's mean is removed for "
+        "Relative errors and cosines here are not over the same thing: the dictionary's mean is removed for "
         f"{_listed(removed)}, not for {_listed(kept)}. FVU is comparable."
     )
 
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
+    parts = list(names) if more <= 0 else [*names[:_MOST_NAMED], f"{more} more"]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

@@ -13,6 +13,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis import Evaluation, decompose, read_prompt
+from itda_core.analysis.centring import not_over_the_same
 from itda_core.analysis.decompose import decompose_activations
 from itda_core.analysis.evaluate import evaluate
 from itda_core.dictionaries import AtomDictionary
@@ -122,6 +123,12 @@ def test_exports_say_it_too(studio: Studio, centred: AtomDictionary, monkeypatch
         "Relative errors and cosines"
         not in ReadPage(str(exports(first, show_special=False)["Web page (works offline)"][2]())).text
     )
+
+
+def test_the_dictionaries_that_are_apart_are_named() -> None:
+    named = [*((f"c{i}", True) for i in range(5)), ("d", False), ("e", False), ("c0", True), ("unknown", None)]
+    assert not_over_the_same(named) == APART.format("c0, c1, c2 and 2 more", "d and e")
+    assert not_over_the_same([("c", True), ("unknown", None)]) == ""
 
 
 def of(*centred: bool | None) -> tuple[Evaluation, ...]:

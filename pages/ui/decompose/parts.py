@@ -189,12 +189,11 @@ def arrive_atom(key: engine.DictionaryKey) -> int | None:
 def facts_of(key: engine.DictionaryKey, shown: Decomposition, use: AtomUse) -> Sequence[str]:
     """A few more things about an atom that `shown` uses."""
     users = sum(any(u.atom == use.atom for u in t.atoms) for t in shown.tokens if not t.special)
-    dictionary = engine.dictionary(key)
-    error = dictionary.label(use.atom).error
-    sized = dictionary.config.rule.sized
+    error = engine.dictionary(key).label(use.atom).error
+    source = "its first source token" if use.further else "its source token"
     return (
         f"document {visible(use.document)}, characters {use.char_start:,} to {use.char_end:,}",
-        f"relative error {error:.2f} without this atom" if sized else f"became an atom at relative error {error:.2f}",
+        f"in training, {source} had relative error {error:.2f} without it",
         f"used by {users} of this prompt's {sum(not t.special for t in shown.tokens)} tokens",
     )
 
