@@ -13,7 +13,7 @@ shell.complain()
 
 st.text(
     "Read a language model's activations as short sums of activations that were really seen: "
-    "every atom is a token in a text you can look up."
+    "an atom is that of one token in a text, or the mean of a few such, and you can look up each of these tokens."
 )
 home_parts.cards(frame)
 

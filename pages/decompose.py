@@ -67,15 +67,18 @@ told = beside.Second(None, None)
 if second is None:
     left, right = st.columns([5, 3], gap="medium")
     with right:
-        parts.measures(token, key="chosen")
+        parts.measures(shown, token, key="chosen")
         chart = st.container()
 else:
+    apart = st.container()
     left, right = st.columns(2, gap="medium")
     with left:
         heading(entry.name, under=parts.origin(shown), key="decompose.name")
-        parts.measures(token, key="chosen")
+        parts.measures(shown, token, key="chosen")
     with right:
         told = beside.column(second, shown, token, view, unfolded=unfolded)
+    with apart:
+        beside.say_apart(entry, shown, second, told)
     chart = st.container()
 with left:
     parts.atoms(key, shown, token, pinned, unfolded=unfolded)
@@ -84,7 +87,7 @@ steps = st.container()
 effects = why.draw(key, prompt, token.index, view) | change.draw(key, prompt, token.index, pinned, view)
 with complaints:
     shell.complain()
-whole_prompt(key, shown, pinned)
+whole_prompt(key, shown, pinned, of=parts.in_which(entry, second))
 
 frame.share(
     {
@@ -113,9 +116,9 @@ except UserError as error:
 else:
     uses = parts.uses_of(key, replayed, token)
     with chart:
-        parts.replay_chart(replayed, token, uses, pinned)
+        parts.replay_chart(shown, replayed, token, uses, pinned, of=parts.in_which(entry, second))
     with steps:
-        parts.replay_steps(replayed, token, uses, pinned)
+        parts.replay_steps(shown, replayed, token, uses, pinned, of=parts.in_which(entry, second))
     count.caption(parts.counted(shown, engine.context(key)))
 frame.export(
     exports.exports(

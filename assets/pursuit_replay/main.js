@@ -27,6 +27,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const head = element('div', 'head');
   const titles = ['step', 'atom that came', 'coefficient', 'error left', 'next token, predicted from this reconstruction'];
   titles.slice(0, predicts ? 5 : 4).forEach((title, i) => head.append(element('span', i === 2 ? 'num' : '', title)));
+  head.children[3].title = data.error_about;
   steps.append(head);
   steps.setAttribute('role', 'listbox');
   steps.setAttribute('aria-label', data.label);

@@ -108,6 +108,7 @@ class Decomposition:
     prompt: str
     tokens: tuple[TokenDecomposition, ...]
     non_negative: bool = False  # whether no coefficient may be below zero
+    centred: bool = False  # whether relative errors and cosines are after the dictionary's mean was removed
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: the keys of `itda decompose --json`."""
@@ -181,7 +182,11 @@ def decompose_activations(
             )
         )
     spec = dictionary.spec
-    return Decomposition(spec.model, spec.layer, spec.site, k, method, read.prompt, tuple(tokens), non_negative)
+    return Decomposition(
+        *(spec.model, spec.layer, spec.site, k, method, read.prompt, tuple(tokens)),
+        non_negative=non_negative,
+        centred=dictionary.config.centre,
+    )
 
 
 def _uses(

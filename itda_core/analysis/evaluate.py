@@ -68,6 +68,7 @@ class Evaluation:
     atoms: int  # in the dictionary
     sinks_left_out: int = 0  # tokens whose norm is above what the dictionary was built from: not among `tokens`
     identity: str | None = field(default=None, metadata=ADDED)  # of the dictionary, whatever its folder is called later
+    centred: bool | None = field(default=None, metadata=ADDED)  # whether the dictionary is; None: not known
 
     @property
     def ce_rise(self) -> float | None:
@@ -390,4 +391,5 @@ class _Pass:
             atoms=len(one.dictionary),
             sinks_left_out=one.sinks,
             identity=one.dictionary.identity,
+            centred=one.dictionary.config.centre,
         )

@@ -43,7 +43,8 @@ def _read(path: Path, stamped: object) -> tuple[object, Decomposition] | None:
 
 
 def _decomposition(values: dict[str, Any]) -> Decomposition:
-    return Decomposition(**{**values, "tokens": tuple(map(_token, values["tokens"]))})
+    centred = values["centred"]  # one that does not say so is computed anew
+    return Decomposition(**{**values, "centred": centred, "tokens": tuple(map(_token, values["tokens"]))})
 
 
 def _token(values: dict[str, Any]) -> TokenDecomposition:

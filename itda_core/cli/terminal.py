@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from itda_core import printable
+from itda_core.analysis.centring import not_over_the_same
 from itda_core.figures_as_text import figure
 from itda_core.files import finite
 from itda_core.runs.training.words import stage_words, step_words, time_left_words
@@ -106,6 +107,8 @@ def print_evaluations(results: Sequence[Evaluation]) -> None:
         name = Path(result.dictionary).name
         rows.append((name, result.k, result.method, result.text, f"{result.tokens:,}", *shown))
     print_table(("dictionary", "k", "method", "text", *numbers[1:]), rows, numbers=numbers)
+    if apart := not_over_the_same([(Path(result.dictionary).name, result.centred) for result in results]):
+        typer.echo(visible(apart), err=True)
     if headed:
         typer.echo(
             "CE and KL are in nats per prediction. CE rise: by how much the loss grows with the reconstruction in the "

@@ -76,6 +76,8 @@ _LINES_OF = {
 }
 _LEGEND_ROW, _NAMES_PER_ROW = 20, 3  # pixels; in a chart of half a page
 _DASHES = dict(zip(NAMES, cycle(_STROKES), strict=False))
+_SHAPES = dict(zip(NAMES, cycle(_SYMBOLS), strict=False))
+_FILLS = ("", "-open", "-open-dot", "-dot")  # of a shape
 
 
 def evaluations(
@@ -87,8 +89,9 @@ def evaluations(
 ) -> go.Figure:
     """A figure of several evaluations against k, layer or size; a line joins those that differ in nothing else.
 
-    Lines are named by what tells them apart; a pursuit has its own dashes, all else its own colour and marks. Results
-    without the figure, or without a layer, are left out.
+    Lines are named by what tells them apart; a pursuit has its own dashes, all else its own colour and marks. Over
+    size, and wherever points are not joined so that no dash is seen, a pursuit has the shape of its marks, all else
+    their colour and fill. Results without the figure, or without a layer, are left out.
     """
     import plotly.graph_objects as go
 
@@ -100,18 +103,19 @@ def evaluations(
     differing = [i for i in range(len(parts)) if len({name[i] for name in lines}) > 1]
     coloured = [i for i in differing if parts[i] != "method"]
     numbers: dict[tuple[str, ...], int] = {}
+    joined = {name: len({getattr(one, over) for one in members}) == len(members) for name, members in lines.items()}
+    shaped = "method" in {parts[i] for i in differing} and (over == "atoms" or not all(joined.values()))
     figure = go.Figure()
     for name, members in lines.items():
         members = sorted(members, key=lambda result: (getattr(result, over), getattr(result, quantity)))
-        xs = [getattr(result, over) for result in members]
         number = numbers.setdefault(tuple(name[i] for i in coloured), len(numbers))
         figure.add_scatter(
-            x=xs,
+            x=[getattr(result, over) for result in members],
             y=[getattr(result, quantity) for result in members],
             name=" · ".join(escape(name[i]) for i in differing),
-            mode="lines+markers" if len(set(xs)) == len(xs) else "markers",  # two at one place: no line leads on
+            mode="lines+markers" if joined[name] else "markers",  # two at one place: no line leads on
             line={"color": LINES[number % len(LINES)], "width": 2, "dash": _DASHES.get(members[0].method, "solid")},
-            marker={"size": 8, "symbol": _SYMBOLS[number % len(_SYMBOLS)]},
+            marker={"size": 8, "symbol": _symbol(number, members[0].method if shaped else None)},
             customdata=[_told(result, quantity) for result in members],
             hovertemplate=(
                 "%{customdata[0]}<br>k = %{customdata[1]}, %{customdata[2]}, %{customdata[3]} tokens<br>"
@@ -130,6 +134,13 @@ def evaluations(
     if quantity == "fvu":
         figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+def _symbol(number: int, method: str | None) -> str:
+    """The mark of line `number`; with a pursuit it has that one's shape, and the number only its fill."""
+    if method is None:
+        return _SYMBOLS[number % len(_SYMBOLS)]
+    return f"{_SHAPES.get(method, _SYMBOLS[-1])}{_FILLS[number % len(_FILLS)]}"
 
 
 def _told(result: Evaluation, quantity: str) -> list[object]:

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.analysis.beside import counterpart
+from itda_core.analysis.centring import cosine_words, not_over_the_same, relative_error_words
 from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.analysis.small_shares import SMALL, small_shares
@@ -80,13 +81,12 @@ def decomposition_page(
     tokens = [token for token in decomposition.tokens if show_special or not token.special or token.index == chosen]
     top = max((token.relative_error for token in tokens if not token.special), default=0.0) or 1.0
     row = "".join(_linked_token(token, top, token.index == chosen) for token in tokens)
-    replays = {token.index: _replayed(replay, token, uses) for token in tokens if token.index == chosen}
+    of = "" if beside is None else f" in {dictionary}"
+    replays = {token.index: _replayed(replay, token, uses, of) for token in tokens if token.index == chosen}
     sections = "\n".join(
         _token_section(token, decomposition, dictionary, replays.get(token.index), beside) for token in tokens
     )
-    second = ""
-    if beside is not None:
-        second = f'<h1 class="beside">Beside it: {escape(beside.dictionary)}</h1>\n{_about(*beside[1:])}'
+    second = "" if beside is None else _beside_it(dictionary, decomposition, beside)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -116,7 +116,21 @@ def _about(decomposition: Decomposition, command: str) -> str:
         ]
     )
     line = f"\n<pre>{escape(command)}</pre>" if command else ""
-    return f'<div class="muted">{escape(facts)}</div>{line}'
+    return f'<div class="muted">{escape(facts)}</div>\n<div class="muted">{_measured(decomposition)}</div>{line}'
+
+
+def _measured(decomposition: Decomposition) -> str:
+    """Over what its relative errors and cosines are."""
+    error, cosine = relative_error_words(decomposition.centred), cosine_words(decomposition.centred)
+    return escape(f"Relative error: {error}. Cosine: {cosine}.")
+
+
+def _beside_it(dictionary: str, decomposition: Decomposition, beside: Beside) -> str:
+    """The second dictionary, and whether its figures are on the scale of the first one's."""
+    named = [(dictionary, decomposition.centred), (beside.dictionary, beside.decomposition.centred)]
+    apart = not_over_the_same([(visible(name), centred) for name, centred in named])
+    said = f'\n<p class="apart">{escape(apart)}</p>' if apart else ""
+    return f'<h1 class="beside">Beside it: {escape(beside.dictionary)}</h1>\n{_about(*beside[1:])}{said}'
 
 
 def _place(decomposition: Decomposition) -> str:
@@ -144,12 +158,12 @@ def _chosen_words(tokens: Sequence[TokenDecomposition], chosen: int | None) -> s
     return f' Chosen: <a href="#t{chosen}"><bdi>{escape(visible_token(text))}</bdi></a>, with the pursuit replayed.'
 
 
-def _replayed(replay: Replay | None, token: TokenDecomposition, uses: Mapping[int, AtomUse] | None) -> str:
-    """The pursuit of the chosen token, step by step."""
+def _replayed(replay: Replay | None, token: TokenDecomposition, uses: Mapping[int, AtomUse] | None, of: str) -> str:
+    """The pursuit of the chosen token, step by step; `of` names the dictionary where a second one stands beside it."""
     if replay is None:
         return ""
     uses = {use.atom: use for use in token.atoms} if uses is None else uses
-    return f"<h3>The pursuit replayed: error left after each atom</h3>\n{replay_table(replay, token, uses)}"
+    return f"<h3>The pursuit replayed{escape(of)}: error left after each atom</h3>\n{replay_table(replay, token, uses)}"
 
 
 def _token_section(

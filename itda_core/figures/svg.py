@@ -125,13 +125,16 @@ def _line(trace: Mapping[str, Any], number: int, x: _Scale, y: _Scale) -> Iterat
         path = " ".join(f"{a},{b}" for a, b in points)
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
     if "markers" in mode or len(points) == 1:
-        fill = escape(str(trace.get("marker", {}).get("color") or colour))
+        symbol = trace.get("marker", {}).get("symbol", "circle")
+        fill = _fill(trace)
         for (a, b), (at, value) in zip(points, _points(trace), strict=True):
             told = escape(
                 f"{_plain(trace.get('name') or '')} {figure_of(at, ',.10g')}: {figure_of(value, '.4f')}".strip()
             )
-            mark = _mark(trace.get("marker", {}).get("symbol", "circle"), a, b)
+            mark = _mark(symbol, a, b)
             yield f'<{mark} fill="{fill}" stroke="{colour}"><title>{told}</title></{mark.partition(" ")[0]}>'
+            if symbol.endswith("-dot"):
+                yield _dot(trace, a, b)
 
 
 def _mark(symbol: str, x: float, y: float) -> str:
@@ -143,6 +146,17 @@ def _mark(symbol: str, x: float, y: float) -> str:
     if symbol.startswith("triangle"):
         return f'path d="M{x} {y - 5}L{x + 5} {y + 4}L{x - 5} {y + 4}Z"'
     return f'circle cx="{x}" cy="{y}" r="3.5"'
+
+
+def _fill(trace: Mapping[str, Any]) -> str:
+    """Of a trace's marks."""
+    marker = trace.get("marker", {})
+    return "none" if "-open" in marker.get("symbol", "") else escape(str(marker.get("color") or _colour(trace)))
+
+
+def _dot(trace: Mapping[str, Any], x: float, y: float) -> str:
+    """The point in the middle of a mark that has one: light in a filled mark, in its colour in an open one."""
+    return f'<circle cx="{x}" cy="{y}" r="1.3" fill="{_colour(trace) if _fill(trace) == "none" else "#fff"}"/>'
 
 
 def _bars(trace: Mapping[str, Any], x: _Scale, y: _Scale) -> Iterator[str]:
@@ -179,13 +193,18 @@ def _legend(traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> s
 
 def _sample(trace: Mapping[str, Any]) -> str:
     """What stands beside a trace's name in the legend."""
-    colour = _colour(trace)
-    if trace["type"] != "bar" and "lines" not in trace.get("mode", "lines"):
-        fill = escape(str(trace.get("marker", {}).get("color") or colour))
-        return f'<circle cx="13" cy="5" r="3.5" fill="{fill}" stroke="{colour}"/>'
+    colour, mode = _colour(trace), trace.get("mode", "lines")
+    mark = ""
+    if trace["type"] != "bar" and "markers" in mode:
+        symbol = trace.get("marker", {}).get("symbol", "circle")
+        mark = f'<{_mark(symbol, 13, 5)} fill="{_fill(trace)}" stroke="{colour}"/>'
+        mark += _dot(trace, 13, 5) if symbol.endswith("-dot") else ""
+    if mark and "lines" not in mode:
+        return mark
     dash = _DASHES.get(trace.get("line", {}).get("dash", ""), "")
     thick = 8 if trace["type"] == "bar" else 2
-    return f'<line x1="0" x2="26" y1="5" y2="5" stroke="{colour}" stroke-width="{thick}" stroke-dasharray="{dash}"/>'
+    line = f'<line x1="0" x2="26" y1="5" y2="5" stroke="{colour}" stroke-width="{thick}" stroke-dasharray="{dash}"/>'
+    return f"{line}{mark}"
 
 
 def _colour(trace: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from itda_core.analysis.replay import Replay, ReplayStep
 from itda_core.figures import charts as figures_charts
 from itda_core.figures import replay as figures_replay
 from itda_core.figures.decomposition_page import decomposition_page
+from itda_core.figures.svg import chart
 
 SCRIPT, PICTURE = "<script>alert(1)</script>", "![](http://example.com/x.png)"
 
@@ -180,6 +181,32 @@ def test_lines_are_told_apart_without_their_colours() -> None:
     named = {f"layer {layer}": [1.0, 2.0] for layer in range(6)}
     lines, _ = drawn(figures_charts.curves([1, 2], named, y_title="atoms"))
     assert len({line["line"]["dash"] for line in lines}) == 6
+
+
+@pytest.mark.parametrize("over", ["atoms", "layer"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_pursuit_and_k_are_told_apart_also_where_points_are_not_joined(over: Any, twice: bool) -> None:
+    ks, methods = (10, 20, 40), ("mp", "omp", "gp")
+    places = [(0, 100), (0, 400)] if over == "atoms" else [(0, 100), (1, 100)]
+    made = [evaluation(layer, k, method, atoms) for layer, atoms in places for k in ks for method in methods]
+    if twice:  # two dictionaries of one size and layer
+        made += [replace(result, dictionary="/library/another") for result in made]
+    figure = figures_charts.evaluations(made, "fvu", over)
+    lines, layout = drawn(figure)
+    assert {line["mode"] for line in lines} == {"markers" if twice else "lines+markers"}
+    assert layout["showlegend"]
+    assert {line["name"] for line in lines} == {f"k = {k} · {method.upper()}" for k in ks for method in methods}
+    shape = {line["name"]: line["marker"]["symbol"].partition("-")[0] for line in lines}
+    if over == "atoms" or twice:
+        for k in ks:
+            assert len({shape[f"k = {k} · {method.upper()}"] for method in methods}) == 3
+        for method in methods:
+            assert len({shape[f"k = {k} · {method.upper()}"] for k in ks}) == 1
+        assert len({line["marker"]["symbol"] for line in lines}) == len(lines)  # nor do they need their colours
+    for method in methods:
+        assert len({line["line"]["color"] for line in lines if line["name"].endswith(f" {method.upper()}")}) == 3
+    samples = re.findall(r"<span><svg[^>]*>(.*?)</svg>(.*?)</span>", chart(figure))
+    assert len({sample for sample, _ in samples}) == len(samples) == len(lines)
 
 
 def test_evaluations_by_layer_are_one_line_per_k() -> None:

@@ -62,6 +62,23 @@ def test_one_label_is_shown_in_its_context_as_ever(studio: Studio) -> None:
         assert use["token"] in HOSTILE
 
 
+@pytest.mark.parametrize("sized", [False, True])
+def test_the_error_of_training_is_not_taken_for_that_of_this_token(studio: Studio, sized: bool) -> None:
+    path = (several(studio) if sized else studio.dictionary) / "dictionary.json"
+    if sized:
+        said = json.loads(path.read_text())
+        said["config"] |= {"selection": "consensus", "threshold": None, "atoms": N_ATOMS}
+        said.pop("sha256", None)
+        path.write_text(json.dumps(said))
+    asked = {"dictionary": path.parent.name, "prompt": PROMPT}
+    atom = lists(studio.open("decompose", **asked))[0]["atoms"][0]["atom"]
+    [facts] = [
+        use["facts"] for use in lists(studio.open("decompose", **asked, atom=str(atom)))[0]["atoms"] if use["facts"]
+    ]
+    source = "its first source token" if sized else "its source token"
+    assert f"in training, {source} had relative error 0.50 without it" in facts
+
+
 def test_only_positive_coefficients(studio: Studio) -> None:
     dictionary = AtomDictionary.load(studio.dictionary)
     model = load_model(dictionary.spec.model)

@@ -23,13 +23,14 @@ def pursuit_replay(
     labels: Mapping[int, AtomUse],
     *,
     pinned: int | None,
+    error_about: str,
     on_pick: Callable[[int | None], None],
     key: str,
 ) -> None:
     """Draws `replay`, the pursuit of `token`; `labels` gives each atom's source tokens and context.
 
     The arrow keys lead from step to step; a click or Enter pins the step's atom, a second one lets it go: `on_pick`
-    gets its number, or None.
+    gets its number, or None. `error_about` says what the error left is of.
     """
     steps = []
     for step in replay.steps:
@@ -57,6 +58,7 @@ def pursuit_replay(
         "steps": steps,
         "own": _guesses(replay.predictions),
         "pinned": pinned,
+        "error_about": error_about,
     }
 
     def picked() -> None:

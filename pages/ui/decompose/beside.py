@@ -9,6 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from itda_core.analysis.beside import counterpart
+from itda_core.analysis.centring import not_over_the_same
 from itda_core.analysis.decompose import Decomposition, TokenDecomposition
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.errors import UserError
@@ -102,7 +103,7 @@ def column(
     if there.token is None:
         return Second(other, None)
     opened = _opened(key)
-    parts.measures(there.token, key="beside")
+    parts.measures(other, there.token, key="beside")
     atom_list(
         there.token.atoms,
         title=f"Atoms of token {there.token.index}",
@@ -117,6 +118,14 @@ def column(
         on_open=partial(parts.open_atom, key),
     )
     return Second(other, opened)
+
+
+def say_apart(first: LibraryEntry, shown: Decomposition, second: LibraryEntry, told: Second) -> None:
+    """That the relative errors and cosines of the two are on two scales, where they are."""
+    if told.shown is not None:
+        named = [(visible(first.name), shown.centred), (visible(second.name), told.shown.centred)]
+        if said := not_over_the_same(named):
+            notice(said, step="Evaluate measures FVU.", key="decompose.beside.apart")
 
 
 def _opened(key: engine.DictionaryKey) -> int | None:

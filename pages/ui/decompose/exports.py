@@ -90,6 +90,7 @@ def csv(first: Read, second: Read | None = None) -> str:
             "token": token.text,
             "special": token.special,
             "relative_error": token.relative_error,
+            "centred": read.shown.centred,
             "rank": rank,
             "atom": use.atom,
             "coefficient": use.coefficient,

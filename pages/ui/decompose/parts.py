@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from itda_core.analysis.centring import cosine_words, relative_error_words
 from itda_core.analysis.decompose import AtomUse, Decomposition, TokenDecomposition
 from itda_core.analysis.in_common import in_common, tokens_of
 from itda_core.analysis.replay import Replay, step_uses
@@ -22,7 +23,7 @@ from itda_core.runs.training.status import Accepted
 from pages.ui.components.atom_list import atom_list
 from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
-from pages.ui.components.printable import visible, visible_token
+from pages.ui.components.printable import escaped, visible, visible_token
 from pages.ui.components.pursuit_replay import pursuit_replay
 from pages.ui.components.token_row import COLOURS, first_choice
 from pages.ui.forms.pursuit_choice import pursuit
@@ -188,12 +189,11 @@ def arrive_atom(key: engine.DictionaryKey) -> int | None:
 def facts_of(key: engine.DictionaryKey, shown: Decomposition, use: AtomUse) -> Sequence[str]:
     """A few more things about an atom that `shown` uses."""
     users = sum(any(u.atom == use.atom for u in t.atoms) for t in shown.tokens if not t.special)
-    dictionary = engine.dictionary(key)
-    error = dictionary.label(use.atom).error
-    sized = dictionary.config.rule.sized
+    error = engine.dictionary(key).label(use.atom).error
+    source = "its first source token" if use.further else "its source token"
     return (
         f"document {visible(use.document)}, characters {use.char_start:,} to {use.char_end:,}",
-        f"relative error {error:.2f} without this atom" if sized else f"became an atom at relative error {error:.2f}",
+        f"in training, {source} had relative error {error:.2f} without it",
         f"used by {users} of this prompt's {sum(not t.special for t in shown.tokens)} tokens",
     )
 
@@ -243,14 +243,18 @@ def origin(shown: Decomposition) -> str:
     return visible(f"{shown.model} · {place} · k = {shown.k} · {shown.method.upper()}{signs}")
 
 
-def measures(token: TokenDecomposition, *, key: str) -> None:
-    """How well the token is explained."""
+def measures(shown: Decomposition, token: TokenDecomposition, *, key: str) -> None:
+    """How well `shown` explains the token, and over what that is measured."""
     row = st.container(horizontal=True, gap="small", border=True, key=f"measures.{key}")
-    about = "The squared length of what the atoms leave unexplained, over that of the activation: 0 is perfect."
+    about = f"{_sentence(relative_error_words(shown.centred))} 0 is perfect."
     row.metric("Relative error", f"{token.relative_error:.3f}", help=about, width="content")
-    about = "Of the activation and its reconstruction."
+    about = _sentence(cosine_words(shown.centred))
     row.metric("Cosine", figure(token.cosine, ".3f"), help=about, width="content")
     row.metric("L0", token.l0, help="Different atoms in the sum.", width="content")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def counted(shown: Decomposition, context: int | None) -> str:
@@ -267,10 +271,24 @@ def uses_of(key: engine.DictionaryKey, replay: Replay, token: TokenDecomposition
     return step_uses(replay, token, engine.dictionary(key).labels)
 
 
-def replay_chart(replay: Replay, token: TokenDecomposition, uses: Mapping[int, AtomUse], pinned: int | None) -> None:
-    """The error after each step of the pursuit."""
+def in_which(entry: LibraryEntry, second: LibraryEntry | None) -> str:
+    """What a heading adds where a second dictionary stands beside `entry`, which alone it is about; for Markdown."""
+    return "" if second is None else f" in {escaped(entry.name)}"
+
+
+def replay_chart(
+    shown: Decomposition,
+    replay: Replay,
+    token: TokenDecomposition,
+    uses: Mapping[int, AtomUse],
+    pinned: int | None,
+    *,
+    of: str,
+) -> None:
+    """The error after each step of the pursuit; `of` is what `in_which` gives."""
     sources = {atom: tokens_of(use, counted=False) for atom, use in uses.items()}
-    st.markdown("**The pursuit replayed**: error left after each atom")
+    about = _sentence(relative_error_words(shown.centred))
+    st.markdown(f"**The pursuit replayed{of}**: error left after each atom", help=about)
     st.plotly_chart(
         figures_replay.error_by_step(replay, sources, pinned=pinned),
         key="decompose.replay.chart",
@@ -278,12 +296,28 @@ def replay_chart(replay: Replay, token: TokenDecomposition, uses: Mapping[int, A
     )
 
 
-def replay_steps(replay: Replay, token: TokenDecomposition, uses: Mapping[int, AtomUse], pinned: int | None) -> None:
+def replay_steps(
+    shown: Decomposition,
+    replay: Replay,
+    token: TokenDecomposition,
+    uses: Mapping[int, AtomUse],
+    pinned: int | None,
+    *,
+    of: str,
+) -> None:
     """Every step of the pursuit, with what the model predicts from the partial reconstruction."""
-    st.subheader("Step by step", anchor=False)
+    st.subheader(f"Step by step{of}", anchor=False)
     if replay.predictions:
         st.caption(
             "Each row puts the reconstruction from the atoms so far in the activation's place and lets the model "
             "go on. Green is the token that the model itself finds likeliest."
         )
-    pursuit_replay(replay, token, uses, pinned=pinned, on_pick=pick_atom, key="decompose.replay.steps")
+    pursuit_replay(
+        replay,
+        token,
+        uses,
+        pinned=pinned,
+        error_about=_sentence(relative_error_words(shown.centred)),
+        on_pick=pick_atom,
+        key="decompose.replay.steps",
+    )

@@ -23,9 +23,9 @@ _NEGATIVE = {"light": "color: #c2410c", "dark": "color: #fb923c"}
 _PINNED = "background-color: rgba(99, 102, 241, 0.16)"
 
 
-def whole_prompt(dictionary: engine.DictionaryKey, shown: Decomposition, pinned: int | None) -> None:
-    """The atoms of all tokens together, ranked."""
-    st.subheader("Over the whole prompt", anchor=False)
+def whole_prompt(dictionary: engine.DictionaryKey, shown: Decomposition, pinned: int | None, *, of: str) -> None:
+    """The atoms of all tokens together, ranked; `of` is what `parts.in_which` gives."""
+    st.subheader(f"Over the whole prompt{of}", anchor=False)
     table = prompt_atoms(shown)
     st.caption(
         f"{len(table):,} different atoms, those used by most tokens first. Max: an atom's largest coefficient, "

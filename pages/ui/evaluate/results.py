@@ -9,11 +9,13 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from itda_core.analysis.centring import cosine_words, in_common, not_over_the_same, relative_error_words
 from itda_core.analysis.evaluate import Evaluation
 from itda_core.figures import charts as figures_charts
 from itda_core.figures_as_text import no_minus_zero, signed
 from itda_core.files.csv_export import frame_csv
 from pages.ui.components.charts import chart_config
+from pages.ui.components.plain_text import notice
 from pages.ui.components.printable import NONE, escaped, visible
 
 Over = Literal["k", "layer", "atoms"]
@@ -41,10 +43,8 @@ _NUMBERS = (
         "FVU",
         60,
     ),
-    _Column(
-        "relative_error", "relative error", "%.4f", "Mean over the tokens of |x − x̂|² / |x|², 0 to 1.", "rel. error", 74
-    ),
-    _Column("cosine", "cosine", "%.4f", "Mean cosine of an activation and its reconstruction.", "cosine", 64),
+    _Column("relative_error", "relative error", "%.4f", "Mean over the tokens, 0 to 1: {measured}.", "rel. error", 74),
+    _Column("cosine", "cosine", "%.4f", "Mean over the tokens: {measured}.", "cosine", 64),
     _Column("l0", "L0 (atoms)", "%.2f", "Mean number of different atoms a token uses.", "L0", 46),
     _Column(
         "dead_percent",
@@ -112,6 +112,24 @@ def frame_of(results: Sequence[Evaluation]) -> pd.DataFrame:
     return no_minus_zero(pd.DataFrame(rows), 4)
 
 
+def explained(column: _Column, results: Sequence[Evaluation]) -> str:
+    """What the column's figures are of, in these results: relative errors and cosines depend on the dictionaries."""
+    centred = in_common(result.centred for result in results)
+    words = {"relative_error": relative_error_words, "cosine": cosine_words}.get(column.field)
+    return column.help if words is None else column.help.format(measured=words(centred))
+
+
+def not_comparable(results: Sequence[Evaluation]) -> str:
+    """That relative errors and cosines of these results are on two scales, in a sentence; "" where they are not."""
+    return not_over_the_same([(visible(Path(result.dictionary).name), result.centred) for result in results])
+
+
+def measured_over(results: Sequence[Evaluation]) -> str:
+    """What relative error and cosine are, for a page without tooltips."""
+    centred = in_common(result.centred for result in results)
+    return f"Relative error: {relative_error_words(centred)}. Cosine: {cosine_words(centred)}."
+
+
 def _columns(results: Sequence[Evaluation]) -> list[_Column]:
     """Those of predictions only where a model makes some."""
     headed = any(result.ce_original is not None for result in results)
@@ -140,7 +158,7 @@ def table(results: Sequence[Evaluation]) -> None:
     alike = [name for name in _TEXT if len(set(frame[name].tolist())) == 1]
     config: dict[str, Any] = {
         column.label: st.column_config.NumberColumn(
-            column.short, format=column.format, help=f"{column.label}. {column.help}", width=column.width
+            column.short, format=column.format, help=f"{column.label}. {explained(column, results)}", width=column.width
         )
         for column in _columns(results)
     }
@@ -158,6 +176,8 @@ def table(results: Sequence[Evaluation]) -> None:
         "corpus": st.column_config.TextColumn(help="The text's name."),
     }
     config |= dict.fromkeys(alike)
+    if said := not_comparable(results):
+        notice(said, key="evaluate.apart")
     st.caption(_told_once(results, frame, alike))
     st.dataframe(
         frame,

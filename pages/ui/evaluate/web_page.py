@@ -18,6 +18,7 @@ def web_page(status: EvaluationStatus, *, title: str, under: str) -> str:
     results = status.results
     ended = "" if status.state == "done" else "It has not ended, or ended early: each figure is over its row's tokens."
     facts = [under, ended, *map(visible, status.notes), evaluate_results.cost_in_nats(results)]
+    facts.append(evaluate_results.not_comparable(results))
     columns, rows = evaluate_results.written(results)
     numbers = [column for column in columns if column not in _NAMES]
     listed = Section(
@@ -25,7 +26,7 @@ def web_page(status: EvaluationStatus, *, title: str, under: str) -> str:
         table(columns, rows, numbers=numbers),
         "FVU: fraction of variance unexplained, 0 is perfect. Rise of CE: by how much the model's loss per predicted "
         "token grows with the reconstruction in the activation's place. CE score: the share of what zeros there cost "
-        "that is kept.",
+        f"that is kept. {evaluate_results.measured_over(results)}",
     )
     return page(title, facts, [_charts(results), listed])
 
