@@ -252,7 +252,12 @@ def _print(report: AtomReport) -> None:
     for name, near in (("near", report.nearest), ("opposite", report.opposite)):
         rows.append((name, ", ".join(f"{one.atom} ({one.cosine:.2f})" for one in near[:_SHOWN]) or "none"))
     for one in (report.together or ())[:_SHOWN]:
-        rows.append(("fires with", f"{one.atom}: {one.tokens:,} tokens, {one.expected:.1f} by chance"))
+        rows.append(
+            (
+                "fires with",
+                f"{one.atom}: {one.tokens:,} tokens, {one.expected:.1f} by chance; lift surely above {one.low:.1f}",
+            )
+        )
     if report.logits is not None:
         for name, tokens in (("raises", report.logits.raised), ("lowers", report.logits.lowered)):
             rows.append((name, visible(", ".join(repr(one.token) for one in tokens))))

@@ -159,12 +159,12 @@ def test_the_map_opens_an_atom_and_a_lasso_lists(visit: Visit) -> None:
 @pytest.mark.usefixtures("indexed")
 def test_a_shared_address_shows_the_same(visit: Visit) -> None:
     page = visit.page
-    visit.open(address(atom=30, text="tokens", window="whole", breaks="shown", prompt="My sister walked"))
+    visit.open(address(atom=30, text="tokens", window="whole", breaks="shown", own="My sister walked"))
     expect(page.get_by_label("Tokens of your text, coloured by the coefficient of atom 30")).to_be_visible()
     visit.settle()
     page.get_by_role("button", name="Share").click()
     shared = page.get_by_test_id("stCode").inner_text()
-    for part in ("atom=30", "text=tokens", "window=whole", "breaks=shown", "prompt=My+sister+walked", "id="):
+    for part in ("atom=30", "text=tokens", "window=whole", "breaks=shown", "own=My+sister+walked", "id="):
         assert part in shared
     page.goto(shared.strip())
     expect(page.get_by_label("Tokens of your text, coloured by the coefficient of atom 30")).to_be_visible()

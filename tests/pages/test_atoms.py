@@ -170,12 +170,12 @@ def test_without_an_index_what_needs_none_is_there(studio: Studio) -> None:
     test.run()
     (row,) = components(test, "token_row")
     assert "".join(token["text"] for token in row["tokens"]).startswith("My")
-    assert asked_for(test)["prompt"] == "My sister walked"
+    assert asked_for(test)["own"] == "My sister walked"
 
 
 def test_an_atom_out_of_range_is_named_and_all_are_shown(studio: Studio) -> None:
     test = studio.open("atoms", dictionary=studio.dictionary.name, atom="4000")
-    assert any(f"atom=4000, which is not between 0 and {N_ATOMS - 1}" in text for text in notices(test))
+    assert any(f"There is no atom 4000; this dictionary has atoms 0 to {N_ATOMS - 1}" in text for text in notices(test))
     assert listed(test) == list(range(N_ATOMS))
 
 
@@ -407,3 +407,12 @@ def test_every_day_has_an_atom_of_a_bundled_dictionary() -> None:
     assert all(one is not None and one.entry.bundled and 0 <= one.atom < 1024 for one in found)
     assert len({(one.entry.name, one.atom) for one in found if one}) == 400
     assert of_the_day(entries[3:], days[0]) is None
+
+
+@pytest.mark.parametrize("atom", ["99999", "abc", "-1", "3.5"])
+def test_an_atom_that_is_not_there_is_said_as_long_as_it_is_asked_for(studio: Studio, atom: str) -> None:
+    test = studio.open("atoms", atom=atom)
+    for _ in range(2):
+        assert any(f"There is no atom {atom}" in sentence for sentence in notices(test))
+        assert components(test, "atom_table")
+        test.run()

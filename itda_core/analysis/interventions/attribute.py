@@ -157,12 +157,7 @@ def attribute(
     chosen = [AtomDictionary.of(one) for one in given]
     if not chosen:
         raise UserError("No dictionary was given; name at least one.")
-    for dictionary in chosen:
-        check_belongs(model, dictionary)
-    if kind not in KINDS:
-        raise UserError(f"Targets of kind {kind!r:.40} are unknown; choose {' or '.join(KINDS)}.")
-    if not 0 <= integrated <= MOST_STEPS:
-        raise UserError(f"A path of {integrated} steps is none; give 0 (no path) to {MOST_STEPS}.")
+    _check(model, chosen, kind, integrated)
     window = prompt_window(prompt, model.tokenizer, context=model.context)
     position = check_position(window, token)
     sites = [model.site(dictionary.spec.site, dictionary.spec.layer) for dictionary in chosen]
@@ -188,6 +183,15 @@ def attribute(
         integrated=integrated,
         layers=layers,
     )
+
+
+def _check(model: LanguageModel, dictionaries: Sequence[AtomDictionary], kind: str, integrated: int) -> None:
+    for dictionary in dictionaries:
+        check_belongs(model, dictionary)
+    if kind not in KINDS:
+        raise UserError(f"Targets of kind {kind!r:.40} are unknown; choose {' or '.join(KINDS)}.")
+    if not 0 <= integrated <= MOST_STEPS:
+        raise UserError(f"A path of {integrated} steps is none; give 0 (no path) to {MOST_STEPS}.")
 
 
 class _Encoding(NamedTuple):

@@ -87,10 +87,7 @@ def steer(
             method=method,
         )
         effect = steering.effect()
-        texts = [
-            _written(steering.continuation(new_tokens, changed=changed, temperature=temperature, seed=seed))
-            for changed in (False, True)
-        ]
+        texts = _texts(steering, new_tokens, temperature, seed)
     if as_json:
         print_json(_as_dict(steering, effect, texts, seed, temperature))
     else:
@@ -113,6 +110,14 @@ def _largest(dictionary: AtomDictionary) -> Callable[[int], float | None]:
         return lambda _: None
     sums = index.sums
     return lambda atom: max(abs(float(sums[name][index.checked(atom)])) for name in ("largest", "smallest"))
+
+
+def _texts(steering: Steering, n_tokens: int, temperature: float, seed: int) -> list[str]:
+    """What is written before and after."""
+    return [
+        _written(steering.continuation(n_tokens, changed=changed, temperature=temperature, seed=seed))
+        for changed in (False, True)
+    ]
 
 
 def _written(growing: Iterator[str]) -> str:

@@ -77,7 +77,10 @@ def together(key: DictionaryKey, rows: AtomRows, index_of: IndexKey, atom: int) 
         empty="No other atom is used at any of its tokens.",
         key="atoms.together",
     )
-    st.caption("Tokens at which both are used; how many by chance; lift, and the limit above which it surely is.")
+    st.caption(
+        "Tokens at which both are used; how many by chance; lift, and the limit "
+        "above which it surely is, by which pairs are ranked. Where the limit is below 1, it may all be chance."
+    )
 
 
 def _listed(

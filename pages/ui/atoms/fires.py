@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from itda_core.errors import UserError
+from pages.ui.atoms.own_text import OWN
 from pages.ui.components.example_list import Group, Section, Shown, View, example_list, signed_range
 from pages.ui.components.plain_text import problem
-from pages.ui.frame import atoms_engine, navigation
+from pages.ui.frame import address, atoms_engine, navigation
 from pages.ui.frame.address import kept_choice
 from pages.ui.frame.atoms_engine import IndexKey
 from pages.ui.frame.engine import DictionaryKey
@@ -116,6 +117,6 @@ def _open(key: DictionaryKey, index_of: IndexKey, token: int) -> None:
     except UserError as error:
         problem(error, key="atoms.open.problem")
         return
-    navigation.open_page(
-        "Decompose", {"prompt": place.prompt, "token": place.token, "atom": st.session_state["atoms.atom"]}
-    )
+    there = {"prompt": place.prompt, "token": place.token, "atom": st.session_state["atoms.atom"]}
+    # Streamlit first writes the new values behind this page's own address: Back comes to it, so it keeps what is here.
+    navigation.open_page("Decompose", {**address.held((OWN, *ADDRESS)), **there})

@@ -8,7 +8,7 @@ import streamlit as st
 
 from itda_core.runs.library import LibraryEntry
 from pages.ui.atoms import about, around, chosen, exports, fires, honesty, indexed, kept
-from pages.ui.atoms.own_text import own_text
+from pages.ui.atoms.own_text import OWN, own_text
 from pages.ui.components.atom_stepper import atom_stepper
 from pages.ui.frame import atoms_engine, engine, navigation, shell
 from pages.ui.frame.atoms_engine import IndexKey
@@ -53,7 +53,7 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
         if found is not None and found.usage.tokens and index_of is not None:
             around.together(key, rows, index_of, atom)
     prompt = own_text(key, atom)
-    frame.share({"dictionary": entry.name, "atom": atom, "prompt": prompt, **_view()})
+    frame.share({"dictionary": entry.name, "atom": atom, OWN: prompt, **_view()})
     with columns[0] if index_of is not None else writing:  # last, because the model may have to be loaded
         writes = around.writes(key, index_of, atom, bundled=entry.bundled)
     report = partial(atoms_engine.report, key, index_of if found is not None else None, atom, entry.name, writes)

@@ -13,18 +13,19 @@ from pages.ui.frame import address, atoms_engine, navigation
 from pages.ui.frame.engine import EXAMPLE, DictionaryKey
 
 _PROMPT = "atoms.prompt"
+OWN = "own"  # what the address calls it; a way to Decompose, whose prompt is another text, brings it along
 
 
 def own_text(key: DictionaryKey, atom: int) -> str | None:
     """Draws the box and what came of it; what the address says of it."""
     st.subheader("Try your own text", anchor=False)
-    prompt = address.arrive("prompt", _PROMPT, str, "")
+    prompt = address.arrive(OWN, _PROMPT, str, "")
 
     def submit(text: str) -> None:
         st.session_state[_PROMPT] = text
 
     prompt_box(prompt, examples=() if prompt else (EXAMPLE,), on_submit=submit, key="atoms.box")
-    address.leave("prompt", _PROMPT, prompt, "")
+    address.leave(OWN, _PROMPT, prompt, "")
     if not prompt:
         return None
     try:
