@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from itda_core.dictionaries.growing.growth import LayerProgress
 from itda_core.dictionaries.training_stage import TrainingStage
@@ -12,19 +12,39 @@ if TYPE_CHECKING:
     from itda_core.dictionaries.dictionary import AtomDictionary
 
 
-class Rates(NamedTuple):
-    """Tokens per second of one session."""
+class ReadingPace:
+    """How fast one session reads: what its progress shows, what its time left goes by, what later trainings go by."""
 
-    judged: float  # of those that could become atoms; as long as there are none, as `reckoned`
-    reckoned: float  # by which the time left goes: tokens that were looked at ahead count, as all those later do
+    def __init__(self) -> None:
+        self._judged = self._ahead = 0  # tokens; those looked at before the first could become an atom
+        self._seconds = 0.0  # of this session in which text was read
+        self._prepared: tuple[int, float] | None = None  # tokens and seconds when all that is done once was done
 
-    @classmethod
-    def of(cls, judged: int, ahead: int, seconds: float) -> Rates:
-        """Of so many tokens judged, and so many looked at before the first was, in `seconds` of reading."""
-        if seconds <= 0:
-            return cls(0.0, 0.0)
-        reckoned = max(judged, ahead) / seconds
-        return cls(judged / seconds if judged else reckoned, reckoned)
+    def looked_ahead(self, tokens: int, seconds: float) -> None:
+        """So many tokens were looked at, in `seconds` since the session began; none was judged yet."""
+        self._ahead, self._seconds = tokens, seconds
+
+    def judged(self, tokens: int, seconds: float) -> None:
+        """So many tokens of this session were judged, in `seconds` since it began."""
+        self._judged, self._seconds = tokens, seconds
+        if self._prepared is None and tokens and tokens >= self._ahead:
+            self._prepared = tokens, seconds
+
+    @property
+    def shown(self) -> float:
+        """Tokens judged per second; as long as none was, `reckoned`."""
+        return self._judged / self._seconds if self._judged and self._seconds > 0 else self.reckoned
+
+    @property
+    def reckoned(self) -> float:
+        """Tokens per second by which the time left goes: those looked at ahead count, as all later ones are both."""
+        return max(self._judged, self._ahead) / self._seconds if self._seconds > 0 else 0.0
+
+    @property
+    def steady(self) -> dict[str, float]:
+        """Tokens, and the seconds they took, after those in which the pursuit was compiled and the mean was taken."""
+        tokens, seconds = self._prepared or (self._judged, self._seconds)
+        return {"tokens": self._judged - tokens, "seconds": max(0.0, self._seconds - seconds)}
 
 
 @dataclass(frozen=True)

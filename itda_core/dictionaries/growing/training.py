@@ -26,7 +26,7 @@ from itda_core.dictionaries.growing import held_out, paper
 from itda_core.dictionaries.growing.finishing import MeasuredText, finished_dictionary
 from itda_core.dictionaries.growing.going_further import next_stage, restore_from
 from itda_core.dictionaries.growing.growth import Growth
-from itda_core.dictionaries.growing.progress import Rates, TrainProgress
+from itda_core.dictionaries.growing.progress import ReadingPace, TrainProgress
 from itda_core.dictionaries.growing.stream_statistics import after_statistics
 from itda_core.dictionaries.growing.training_windows import windows_of_training, without_first
 from itda_core.dictionaries.training_stage import StageName, TrainingStage
@@ -171,8 +171,7 @@ class _Run:
         self._streamed_from = 0  # windows before the stream that is being read
         self._again = False  # whether the text is to be read once more where none is left
         self._started = time.monotonic()
-        self._reading = 0.0  # seconds of this session in which text was read
-        self._ahead = 0  # tokens that were looked at before the first was taken
+        self._pace = ReadingPace()
         self._early: dict[str, bool] = {}  # why fewer tokens were read than were wanted: fields of TrainProgress
 
     def identity(self) -> dict[str, Any]:
@@ -307,7 +306,7 @@ class _Run:
 
     def _read_ahead(self, done: int, total: int) -> None:
         """So many tokens were looked at for what is told by the first ones."""
-        self._ahead, self._reading = done, time.monotonic() - self._started
+        self._pace.looked_ahead(done, time.monotonic() - self._started)
         self._tell(self._report(at=TrainingStage("ahead", done, total), rough=True))
 
     def _counted(self, windows: Iterable[Window]) -> Iterator[Window]:
@@ -335,17 +334,17 @@ class _Run:
             seconds=self._before.seconds + time.monotonic() - self._started,
             layers=tuple(growth.totals for growth in self._growths),
         )
-        self._reading = self._now.seconds - self._before.seconds
+        self._pace.judged(self._now.tokens - self._before.tokens, self._now.seconds - self._before.seconds)
         return {site: x[used:] for site, x in batch.activations.items()} if used < n_tokens else {}
 
     def _report(self, dictionaries: tuple[AtomDictionary, ...] = (), **changed: Any) -> TrainProgress:
         """Where the training stands: in reading, unless the fields that are `changed` say otherwise."""
-        left, rate = 0 if dictionaries else self._left, self._rates.reckoned
+        left, rate = 0 if dictionaries else self._left, self._pace.reckoned
         return TrainProgress(
             tokens=self._now.tokens,
             total=None if self._config.tokens is None else self._now.pass_begun + self._config.tokens,
             seconds=self._now.seconds,
-            tokens_per_second=self._now.tokens / self._now.seconds if dictionaries else self._rates.judged,
+            tokens_per_second=self._now.tokens / self._now.seconds if dictionaries else self._pace.shown,
             layers=tuple(growth.progress(left) for growth in self._growths),
             done=bool(dictionaries),
             dictionaries=dictionaries,
@@ -354,13 +353,9 @@ class _Run:
         )
 
     @property
-    def _rates(self) -> Rates:
-        return Rates.of(self._now.tokens - self._before.tokens, self._ahead, self._reading)
-
-    @property
     def _held_out_seconds(self) -> float:
         """About how long reading the text to measure on will take; 0 where nothing is known."""
-        rate = self._rates.reckoned
+        rate = self._pace.reckoned
         return held_out.MOST_TOKENS / rate if rate > 0 else 0.0
 
     def _finish(self, unused: Iterable[Activations]) -> tuple[AtomDictionary, ...]:
@@ -383,6 +378,7 @@ class _Run:
             eta = (time.monotonic() - begun) / number * (n_sites - number) if number else None
             self._tell(self._report(at=at, eta=eta, later=0.0))
             finished.append(finished_dictionary(growth, number, *run, MeasuredText(held[growth.site], kind)))
+            finished[-1].stats["reading"] = self._pace.steady
         return tuple(finished)
 
     def _counted_held_out(self, parts: Iterable[Activations], most: int) -> Iterator[Activations]:
@@ -390,7 +386,7 @@ class _Run:
         read = 0
         for part in parts:
             read = min(most, read + max(map(len, part.values()), default=0))
-            eta = (most - read) / rate if (rate := self._rates.reckoned) > 0 else None
+            eta = (most - read) / rate if (rate := self._pace.reckoned) > 0 else None
             self._tell(self._report(at=TrainingStage("held-out", read, most), eta=eta, later=0.0))
             yield part
 

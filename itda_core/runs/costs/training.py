@@ -174,7 +174,8 @@ def disk_free(folder: Path) -> int:
 class _EarlierRun:
     entry: LibraryEntry
     tokens: int
-    seconds: float  # of work, its preparation included
+    timed: int  # tokens, behind what is done once where that was told apart
+    seconds: float  # that these took
     tokens_per_second: float
 
 
@@ -189,8 +190,11 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
         stats = read_description(entry.path)["stats"]
         tokens, seconds, rate = (stats.get(name) for name in ("tokens", "seconds", "tokens_per_second"))
         if isinstance(tokens, int) and tokens > 0 and isinstance(rate, (int, float)):
-            timed = float(seconds) if isinstance(seconds, (int, float)) else 0.0
-            runs.append(_EarlierRun(entry, tokens, timed, float(rate)))
+            timed, took = tokens, float(seconds) if isinstance(seconds, (int, float)) else 0.0
+            if (reading := stats.get("reading")) is not None:  # which earlier versions did not tell apart
+                timed, took = reading["tokens"], float(reading["seconds"])
+                rate = timed / took if took > 0 else 0.0
+            runs.append(_EarlierRun(entry, tokens, timed, took, float(rate)))
     return runs
 
 
@@ -204,7 +208,7 @@ def _rates(request: TrainRequest, earlier: Iterable[_EarlierRun]) -> list[float]
         (run.seconds, run.tokens_per_second): None
         for run in earlier
         if (run.entry.method, run.entry.selection, run.entry.k) == wanted
-        and run.tokens >= _TELLING_TOKENS
+        and run.timed >= _TELLING_TOKENS
         and run.seconds >= _TELLING_SECONDS
         and run.tokens_per_second > 0
     }

@@ -12,7 +12,7 @@ from itda_core.dictionaries import TrainConfig, TrainProgress
 from itda_core.dictionaries.choosing import pace as pace_module
 from itda_core.dictionaries.choosing.learning import DRAWS, STEPS, round_work
 from itda_core.dictionaries.choosing.pace import Pace, WorkLeft
-from itda_core.dictionaries.growing.progress import Rates
+from itda_core.dictionaries.growing.progress import ReadingPace
 from itda_core.dictionaries.growing.training import train_and_tell
 from tests.dictionaries.fake_model import FakeModel, fake_corpus
 from tests.dictionaries.growing.test_training import assert_same
@@ -102,10 +102,27 @@ def test_it_is_told_when_the_text_was_shorter_than_asked_for(tokens: int | None,
 
 
 def test_tokens_looked_at_ahead_count_for_the_time_left_alone() -> None:
-    assert Rates.of(0, 5000, 31.0) == (5000 / 31, 5000 / 31)
-    assert Rates.of(507, 5000, 31.0) == (507 / 31, 5000 / 31)
-    assert Rates.of(9000, 5000, 30.0) == (300.0, 300.0)
-    assert Rates.of(0, 0, 0.0) == (0.0, 0.0)
+    pace = ReadingPace()
+    assert (pace.shown, pace.reckoned) == (0.0, 0.0)
+    pace.looked_ahead(5000, 25.0)
+    assert (pace.shown, pace.reckoned) == (200.0, 200.0)
+    pace.judged(507, 31.0)
+    assert (pace.shown, pace.reckoned) == (507 / 31, 5000 / 31)
+    assert pace.steady == {"tokens": 0, "seconds": 0.0}  # all were looked at while it was prepared
+    for tokens, seconds in ((5100, 40.0), (8000, 42.0), (25_100, 50.0)):
+        pace.judged(tokens, seconds)
+    assert (pace.shown, pace.reckoned) == (502.0, 502.0)
+    assert pace.steady == {"tokens": 20_000, "seconds": 10.0}
+
+
+def test_a_dictionary_keeps_how_fast_text_was_read_once_all_was_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("itda_core.dictionaries.growing.stream_statistics.NORM_TOKENS", 200)
+    seen = told(SEQUENTIAL)
+    read = [progress for progress in seen if progress.at is None]
+    ahead = max(progress.stage.done for progress in seen if progress.stage.name == "ahead")
+    first, stats = next(one for one in read if one.tokens >= ahead), seen[-1].dictionaries[0].stats
+    assert stats["reading"]["tokens"] == 600 - first.tokens > 0
+    assert stats["reading"]["seconds"] == pytest.approx(stats["seconds"] - first.seconds)
 
 
 class Stop(Exception):

@@ -82,12 +82,19 @@ def test_earlier_runs_on_the_same_model_set_the_speed(tiny_folder: Path, corpus_
 
 
 def earlier_run(
-    model: Path, *, tokens: int, seconds: float, atoms: int = 250, layer: int = 2, config: TrainConfig | None = None
+    model: Path,
+    *,
+    tokens: int,
+    seconds: float,
+    atoms: int = 250,
+    layer: int = 2,
+    config: TrainConfig | None = None,
+    **stats: object,
 ) -> None:
     """Puts the dictionary of a run on `model` into the library."""
     dictionary = make_dictionary(atoms, d_model=32, model=str(model), layer=layer)
     dictionary.config = config or dictionary.config
-    dictionary.stats.update(tokens=tokens, seconds=seconds, tokens_per_second=tokens / seconds)
+    dictionary.stats.update(tokens=tokens, seconds=seconds, tokens_per_second=tokens / seconds, **stats)
     folder = Library().folder
     dictionary.save_pretrained(folder / f"run-{len(list(folder.iterdir())) if folder.is_dir() else 0}")
 
@@ -112,6 +119,14 @@ def test_runs_that_say_nothing_of_the_rate_are_not_used(
     assert not after.measured
     assert (after.tokens_per_second, after.notes) == (before.tokens_per_second, before.notes)
     assert any("rough guess" in note for note in after.notes)
+
+
+def test_what_was_done_once_does_not_count_for_the_rate(tiny_folder: Path, corpus_file: Path) -> None:
+    asked = request(tiny_folder, corpus_file, tokens=5000, k=3, atoms=300)
+    earlier_run(tiny_folder, tokens=5000, seconds=32.0, reading={"tokens": 4000, "seconds": 1.0})
+    assert not estimate(asked).measured
+    earlier_run(tiny_folder, tokens=30_000, seconds=36.0, reading={"tokens": 25_000, "seconds": 5.0})
+    assert estimate(asked).tokens_per_second == (5000 / 1.5, 5000 * 1.5)
 
 
 def test_earlier_runs_that_differ_more_than_is_claimed_are_said_to(tiny_folder: Path, corpus_file: Path) -> None:
