@@ -22,7 +22,7 @@ from tests.runs.samples import write_corpus
 KEYS = [
     *("dictionary", "k", "method", "tokens", "fvu", "relative_error", "cosine", "l0", "dead_fraction", "ce_original"),
     *("ce_reconstructed", "ce_zero", "ce_score", "kl", "text", "corpus", "model", "layer", "site", "atoms"),
-    *("sinks_left_out", "identity"),
+    *("sinks_left_out", "identity", "centred"),
 ]
 
 

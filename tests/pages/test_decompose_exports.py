@@ -107,7 +107,8 @@ def test_the_replay_has_the_label_of_an_atom_that_left_again() -> None:
     read = ReadPage(decomposition_page(shown, dictionary="d", chosen=0, replay=Replay(0, "omp", steps, ()), uses=uses))
     assert "script" not in read.tags
     assert f"{SCRIPT} the cat sat atom 77, left again later" in read.text
-    assert "cat sat atom 77, left again at once" in read.text
+    remark = "taken for the second time; the coefficient is fitted anew; left again at once"
+    assert f"cat sat atom 77, {remark}" in read.text
 
 
 def test_a_special_token_that_was_chosen_is_there_and_nothing_need_be_chosen() -> None:
