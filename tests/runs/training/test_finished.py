@@ -93,7 +93,8 @@ def test_what_would_undo_something_begins_anew(request_: TrainRequest, config: d
     run(request_)
     notes: list[str] = []
     results = run(asking(request_, **config), resume=True, on_note=notes.append)
-    assert notes == [NONE]
+    full = ["All dictionaries were full (5 atoms each) after 5 of 2,200 tokens; the rest of the text was not read."]
+    assert notes == [NONE, *(full if "atoms" in config else [])]
     assert len(loaded(results)[0].stats["stages"]) == 1
 
 
