@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from itda_core.figures.charts import INDIGO, LINES, style
+from itda_core.figures_as_text import signed
 from itda_core.printable import visible, visible_token
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def coefficients(histogram: Histogram, *, still: bool = False, height: int = _HE
             y=[math.log10(1 + histogram.counts[i]) if still else histogram.counts[i] for i in bins],
             width=(edges[bins[0] + 1] - edges[bins[0]]) * 0.94,  # all of one sign are as wide
             marker={"color": colour},
-            customdata=[[edges[i], edges[i + 1]] for i in bins],
-            hovertemplate="%{customdata[0]:+.2f} to %{customdata[1]:+.2f}<br>%{y:,} tokens<extra></extra>",
+            customdata=[[signed(edges[i]), signed(edges[i + 1])] for i in bins],
+            hovertemplate="%{customdata[0]} to %{customdata[1]}<br>%{y:,} tokens<extra></extra>",
         )
     style(figure, y_title="log10(1 + tokens)" if still else "tokens (log)", height=height)
     figure.update_layout(bargap=0, showlegend=False, barmode="overlay")
@@ -118,8 +119,8 @@ def logits(
         y=list(range(len(shown))),
         x=[value for _, value in shown],
         marker={"color": [INDIGO if value >= 0 else NEGATIVE for _, value in shown]},
-        customdata=[escape(visible_token(token)) for token, _ in shown],
-        hovertemplate="%{customdata}: %{x:+.3f}<extra></extra>",
+        customdata=[[escape(visible_token(token)), signed(value, "+.3f")] for token, value in shown],
+        hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
     )
     style(figure, y_title="", height=min(height, 21 * len(shown) + 60))
     names = [escape(_cut(visible_token(token))) for token, _ in shown]

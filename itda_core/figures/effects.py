@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from itda_core.figures.charts import INDIGO, style
+from itda_core.figures_as_text import signed
 from itda_core.printable import visible_token
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def by_token(found: Attribution, *, layer: int = 0, height: int = 260) -> go.Fig
             x=list(range(n)),
             y=list(values),
             marker={"color": colour},
-            customdata=names,
-            hovertemplate="token %{x}, %{customdata}<br>" + name + " %{y:+.3f}<extra></extra>",
+            customdata=[[label, signed(value, "+.3f")] for label, value in zip(names, values, strict=True)],
+            hovertemplate="token %{x}, %{customdata[0]}<br>" + name + " %{customdata[1]}<extra></extra>",
         )
     style(figure, y_title="effect", height=height)
     figure.update_layout(barmode="relative", legend={"orientation": "h", "y": 1.12, "x": 0})

@@ -38,7 +38,7 @@ def filled(studio: Studio) -> AppTest:
     test.number_input(key="train.threshold.bundled").set_value(0.2)
     test.number_input(key="train.atoms").set_value(500)
     test.text_input(key="train.name").set_value("größe.2")
-    test.selectbox(key="train.method").set_value("omp")
+    test.segmented_control(key="train.method").set_value("omp")
     test.selectbox(key="train.windows").set_value("first")
     test.number_input(key="train.seed").set_value(3)
     test.number_input(key="train.sinks.other").set_value(20.0)
@@ -254,7 +254,7 @@ def test_other_forms_hold_all_of_theirs_too(
         if name == "k":
             test.number_input(key=f"{kind}.k").set_value(int(value))
         elif name == "method":
-            test.selectbox(key=f"{kind}.method").set_value(value)
+            test.segmented_control(key=f"{kind}.method").set_value(value)
         else:
             test.text_input(key=f"{kind}.{name}").set_value(value)
     test.run()
