@@ -73,6 +73,7 @@ def test_small_atoms_are_one_key_away_and_stay_open(visit: Visit) -> None:
     expect(seen).to_have_count(20)
     fold.click()
     expect(seen).to_have_count(few)
+    page.wait_for_function("!new URLSearchParams(location.search).has('small')")  # the server has heard of it
     visit.settle()
 
     # The pinned one is shown, however small it is.

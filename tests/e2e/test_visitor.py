@@ -34,6 +34,8 @@ def seen(visit: Visit) -> dict[str, str]:
     """What Decompose shows, read off its widgets, not off the address."""
     page = visit.page
     expect(page.locator(".t[aria-selected=true]")).to_be_visible()
+    marked = page.locator('[data-testid="stButtonGroup"] button[aria-checked=true]')
+    expect(marked).to_have_count(3)  # pursuit, colour, special tokens: the browser may mark one a moment after another
     return {
         "dictionary": page.get_by_test_id("stSidebar").get_by_role("combobox").input_value(),
         "k": page.get_by_test_id("stSliderThumbValue").inner_text(),
