@@ -153,7 +153,7 @@ def test_an_evaluation_runs_to_its_end_and_is_there_after_a_reload(visit: Visit,
     assert (Path(result.dictionary).name, result.k, result.text) == ("demo-0-L2", 4, "held-out")
     page.reload()
     expect(done).to_be_visible()
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     visit.settle()
     visit.assert_stayed_here()
 
