@@ -124,12 +124,17 @@ def read_prompt(model: LanguageModel, dictionary: AtomDictionary, prompt: str) -
     check_model(model, dictionary)
     site = model.site(dictionary.spec.site, dictionary.spec.layer)
     window = prompt_window(prompt, model.tokenizer, context=model.context)
+    x = model.capture(window, [site])[site].float()
+    return PromptActivations(prompt, window, token_texts(model, window), site, x)
+
+
+def token_texts(model: LanguageModel, window: Window) -> tuple[str, ...]:
+    """The window's tokens as people read them: their characters, or a special token's own name."""
     names = model.tokenizer.convert_ids_to_tokens(list(window.token_ids))
-    texts = tuple(
+    return tuple(
         name if special else window.text[start:end]
         for name, special, (start, end) in zip(names, window.special, window.spans, strict=True)
     )
-    return PromptActivations(prompt, window, texts, site, model.capture(window, [site])[site].float())
 
 
 def decompose_activations(

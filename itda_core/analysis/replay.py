@@ -151,8 +151,12 @@ def _predictions(
     import torch
 
     replacements = torch.cat([read.x[token : token + 1].to(partial.device), partial])
-    logits = model.next_token_logits(read.window, read.site, token, replacements)
-    probabilities, ids = logits.float().softmax(dim=-1).topk(min(top, logits.shape[-1]), dim=-1)
+    return likeliest(model, model.next_token_logits(read.window, read.site, token, replacements).float(), top)
+
+
+def likeliest(model: LanguageModel, logits: torch.Tensor, top: int) -> list[tuple[Prediction, ...]]:
+    """Of each row of logits (n, n_vocabulary) the `top` likeliest tokens, the likeliest first."""
+    probabilities, ids = logits.softmax(dim=-1).topk(min(top, logits.shape[-1]), dim=-1)
     return [
         tuple(Prediction(str(model.tokenizer.decode([i])), p) for i, p in zip(row_ids, row, strict=True))
         for row_ids, row in zip(ids.tolist(), probabilities.tolist(), strict=True)

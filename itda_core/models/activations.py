@@ -13,6 +13,7 @@ from itda_core.models.forward.batching import Batching
 from itda_core.models.forward.forward_pass import check_finite, forward
 from itda_core.models.forward.hooks import hooked, module_at
 from itda_core.models.forward.passes import passes
+from itda_core.models.prediction import check_head
 from itda_core.models.sites import Site
 from itda_core.text import TokenRef, Window
 
@@ -71,8 +72,7 @@ def next_token_logits(
     replacements: (n, width) at `site`; returns logits (n, n_vocabulary) float32. Everything before `position` stays as
     it is. Raises UserError when the model has no language-modelling head, or the position or the width does not fit.
     """
-    if not model.has_lm_head:
-        raise UserError(f"Model {model.name} predicts no next token (it has no head for that); use a decoder.")
+    check_head(model)
     if not 0 <= position < len(window):
         raise UserError(f"Position {position} is not in the window; it has positions 0 to {len(window) - 1}.")
     if replacements.dim() != 2:

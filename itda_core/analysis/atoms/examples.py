@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from itda_core.text import folding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,6 +194,4 @@ class _Lists:
 
 def folded(text: str) -> str:
     """`text` without case, accents, kinds of space and digits: what reads the same becomes the same."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    without = "".join(character for character in plain if not unicodedata.combining(character))
-    return _DIGITS.sub("0", _SPACES.sub(" ", without))
+    return _DIGITS.sub("0", _SPACES.sub(" ", folding.folded(text)))

@@ -130,6 +130,11 @@ class AtomIndex:
             found = self.connection().execute("SELECT * FROM atoms").fetchnumpy()
         return {name: np.asarray(column) for name, column in found.items()}
 
+    def largest(self, atom: int) -> float:
+        """The largest |coefficient| of `atom`, 0 where it is never used. Raises UserError as `entries`."""
+        atom = self.checked(atom)
+        return max(abs(float(self.sums[name][atom])) for name in ("largest", "smallest"))
+
     @cached_property
     def all_tokens(self) -> Tokens:
         """Every token, in reading order: 28 bytes each are held from then on. Raises UserError for damage."""

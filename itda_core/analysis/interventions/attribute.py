@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from itda_core.analysis.decompose import token_texts
 from itda_core.analysis.interventions.coded import check_belongs, coded
 from itda_core.analysis.interventions.ranks import rank_correlation
-from itda_core.analysis.interventions.target import KINDS, Target, check_position, token_named, token_texts
+from itda_core.analysis.interventions.target import KINDS, Target, check_position, token_named
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.text.windows import Window, prompt_window

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from itda_core.analysis.decompose import token_texts
 from itda_core.analysis.interventions.change import Change, ChangedToken, Shifted, shifted
 from itda_core.analysis.interventions.coded import check_belongs
-from itda_core.analysis.interventions.target import check_position, token_texts
-from itda_core.analysis.replay import Prediction
+from itda_core.analysis.interventions.target import check_position
+from itda_core.analysis.replay import Prediction, likeliest
 from itda_core.arguments import one_of
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
@@ -160,6 +161,11 @@ class Steering:
             ids.append(one.token_id)
             yield str(self.model.tokenizer.decode(ids))
 
+    def written(self, n_tokens: int, *, changed: bool, temperature: float = 0.0, seed: int = 0) -> str:
+        """All of `continuation`, once it has ended; "" where nothing is written."""
+        *_, text = ("", *self.continuation(n_tokens, changed=changed, temperature=temperature, seed=seed))
+        return text
+
     def shifted(self, x: torch.Tensor, changes: Sequence[Change]) -> Shifted:
         """What `changes` do to the prompt's activations x (n_tokens, d_model)."""
         where = [self._applies(i) for i in range(len(x))]
@@ -203,11 +209,7 @@ class Steering:
         return shifted_logits(self.model, self.window, self.site, shifts, positions)
 
     def _predictions(self, logits: torch.Tensor) -> tuple[Prediction, ...]:
-        probabilities, ids = logits.softmax(dim=-1).topk(min(N_PREDICTIONS, len(logits)))
-        return tuple(
-            Prediction(str(self.model.tokenizer.decode([i])), p)
-            for i, p in zip(ids.tolist(), probabilities.tolist(), strict=True)
-        )
+        return likeliest(self.model, logits[None], N_PREDICTIONS)[0]
 
 
 def _rows(shift: torch.Tensor) -> Shift:

@@ -56,12 +56,3 @@ def check_position(window: Window, token: int | None) -> int:
     if isinstance(token, bool) or not isinstance(token, int) or not 0 <= token < len(window):
         raise UserError(f"Token {token!r:.40} does not exist; the prompt has tokens 0 to {len(window) - 1}.")
     return token
-
-
-def token_texts(model: LanguageModel, window: Window) -> tuple[str, ...]:
-    """The window's tokens as people read them: their characters, or a special token's own name."""
-    names = model.tokenizer.convert_ids_to_tokens(list(window.token_ids))
-    return tuple(
-        name if special else window.text[start:end]
-        for name, special, (start, end) in zip(names, window.special, window.spans, strict=True)
-    )

@@ -28,7 +28,7 @@ from itda_core.figures_as_text import figure
 from itda_core.runs.library import Library
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from itda_core.analysis.interventions.steer import Effect, Steering
     from itda_core.dictionaries import AtomDictionary
@@ -87,7 +87,7 @@ def steer(
             method=method,
         )
         effect = steering.effect()
-        texts = _texts(steering, new_tokens, temperature, seed)
+        texts = [steering.written(new_tokens, changed=one, temperature=temperature, seed=seed) for one in (False, True)]
     if as_json:
         print_json(_as_dict(steering, effect, texts, seed, temperature))
     else:
@@ -103,28 +103,10 @@ def _whole(text: str) -> int:
 
 def _largest(dictionary: AtomDictionary) -> Callable[[int], float | None]:
     """Each atom's largest |coefficient| in the index that is shown of the dictionary; None where there is none."""
-    from itda_core.runs.indexing.indices import shown_of
+    from itda_core.runs.atoms.reading import index_of
 
-    index = None if dictionary.identity is None else shown_of(dictionary.identity)
-    if index is None:
-        return lambda _: None
-    sums = index.sums
-    return lambda atom: max(abs(float(sums[name][index.checked(atom)])) for name in ("largest", "smallest"))
-
-
-def _texts(steering: Steering, n_tokens: int, temperature: float, seed: int) -> list[str]:
-    """What is written before and after."""
-    return [
-        _written(steering.continuation(n_tokens, changed=changed, temperature=temperature, seed=seed))
-        for changed in (False, True)
-    ]
-
-
-def _written(growing: Iterator[str]) -> str:
-    text = ""
-    for text in growing:  # noqa: B007 (the last one is all that was written)
-        pass
-    return text
+    index = index_of(dictionary)
+    return (lambda _: None) if index is None else index.largest
 
 
 def _as_dict(steering: Steering, effect: Effect, texts: list[str], seed: int, temperature: float) -> dict[str, Any]:

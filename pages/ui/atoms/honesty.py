@@ -12,6 +12,7 @@ from pages.ui.components.plain_text import fact_table, notice, problem
 from pages.ui.frame import atoms_engine
 from pages.ui.frame.atoms_engine import IndexKey
 from pages.ui.frame.engine import DictionaryKey
+from pages.ui.library.label_honesty import percent, times
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.honesty.grades import AtomHonesty, DictionaryHonesty, Measure
@@ -60,21 +61,13 @@ def facts(found: AtomHonesty) -> dict[str, str]:
 
 
 def _words(measure: Measure) -> str:
-    words = f"{_percent(measure.share)}, by chance {_percent(measure.chance)}"
+    words = f"{percent(measure.share)}, by chance {percent(measure.chance)}"
     if measure.lift is None:
         return words
     interval = (
-        "" if measure.low is None or measure.high is None else f" ({_times(measure.low)} to {_times(measure.high)})"
+        "" if measure.low is None or measure.high is None else f" ({times(measure.low)} to {times(measure.high)})"
     )
-    return f"{words}: {_times(measure.lift)}×{interval}"
-
-
-def _percent(value: float) -> str:
-    return figure(value, ".1%" if value < 0.1 else ".0%")
-
-
-def _times(value: float) -> str:
-    return figure(value, ".1f" if value < 10 else ",.0f")
+    return f"{words}: {times(measure.lift)}×{interval}"
 
 
 def _measure(key: DictionaryKey, index_of: IndexKey) -> None:

@@ -108,25 +108,17 @@ def written(key: DictionaryKey, prompt: str, token: int, how: Pursued, wanted: W
     """The likeliest tokens that follow the prompt, before and after; cached."""
     with engine.holder().lend(engine.model_spec(key)) as model:
         steering = _steering(model, key, prompt, token, how, wanted)
-        texts = []
-        for changed in (False, True):
-            text = ""
-            for text in steering.continuation(N_WRITTEN, changed=changed):  # noqa: B007 (the last is the whole)
-                pass
-            texts.append(text)
+        texts = [steering.written(N_WRITTEN, changed=changed) for changed in (False, True)]
     return Written(*texts)
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)
 def largest(key: DictionaryKey, atom: int) -> float | None:
     """The atom's largest |coefficient| in the index that is shown of the dictionary; None where there is none."""
-    from itda_core.runs.indexing.indices import shown_of
+    from itda_core.runs.atoms.reading import index_of
 
-    identity = engine.dictionary(key).identity
-    index = None if identity is None else shown_of(identity)
-    if index is None:
-        return None
-    return max(abs(float(index.sums[name][atom])) for name in ("largest", "smallest"))
+    index = index_of(engine.dictionary(key))
+    return None if index is None else index.largest(atom)
 
 
 def _steering(

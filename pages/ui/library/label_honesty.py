@@ -63,10 +63,15 @@ def in_common(found: DictionaryHonesty) -> dict[str, str]:
 
 
 def _words(one: Measure) -> str:
-    lift = "" if one.lift is None else f" ({figure(one.lift, '.1f' if one.lift < 10 else ',.0f')}×)"
+    lift = "" if one.lift is None else f" ({times(one.lift)}×)"
     return f"{percent(one.share)}, by chance {percent(one.chance)}{lift}"
 
 
 def percent(value: float) -> str:
     """A share, 0 to 1, in percent; small ones with a decimal."""
     return figure(value, ".1%" if value < 0.1 else ".0%")
+
+
+def times(value: float) -> str:
+    """A lift; small ones with a decimal."""
+    return figure(value, ".1f" if value < 10 else ",.0f")

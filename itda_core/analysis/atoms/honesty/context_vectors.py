@@ -9,7 +9,6 @@ of, so that a context does not say the token again.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from itda_core.dictionaries.provenance import CONTEXT_AFTER, CONTEXT_BEFORE
+from itda_core.text import folding
 
 if TYPE_CHECKING:
     from itda_core.models import LanguageModel
@@ -125,11 +125,8 @@ def normalised(x: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=262_144)
 def folded(word: str) -> str:
-    """A word without case and accents."""
-    if word.isascii():  # nearly all there is
-        return word.lower()
-    plain = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(character for character in plain if not unicodedata.combining(character))
+    """A word without case and accents; held, because most come again and again."""
+    return folding.folded(word)
 
 
 @lru_cache(maxsize=262_144)
