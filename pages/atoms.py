@@ -9,11 +9,12 @@ from pages.ui.atoms.all_atoms import all_atoms
 from pages.ui.atoms.indexed import index_or_reason
 from pages.ui.atoms.one import one_atom
 from pages.ui.components.plain_text import notice
-from pages.ui.frame import engine, shell
+from pages.ui.effects import on_example
+from pages.ui.frame import address, engine, shell
 from pages.ui.jobs import job_watch, views
 
 frame = shell.page("Atoms")
-job_id = st.query_params.get("job")
+job_id = address.query.get("job")
 if job_id is not None:
     shell.complain()
     job_watch.one_job(frame, job_id, views.view_of_job(job_id, INDEXING))
@@ -36,4 +37,5 @@ index_of = index_or_reason(entry, key)
 if atom is not None:
     one_atom(frame, entry, key, index_of, atom)
 else:
+    address.not_drawn(*on_example.WIDGETS)
     all_atoms(frame, entry, key, index_of)

@@ -7,7 +7,7 @@ from pages.ui.compare import labels as compare_labels
 from pages.ui.compare import over_training as compare_over_training
 from pages.ui.compare.matching import page as matching_page
 from pages.ui.compare.transfer import page as transfer_page
-from pages.ui.frame import shell
+from pages.ui.frame import address, shell
 from pages.ui.frame.address import kept_choice
 from pages.ui.jobs import job_watch
 from pages.ui.jobs.views import view_of_job
@@ -19,7 +19,7 @@ VIEWS = {
     "training": "Over training",
 }
 frame = shell.page("Compare")
-job_id = st.query_params.get("job")
+job_id = address.query.get("job")
 
 if job_id is not None:
     shell.complain()

@@ -4,14 +4,24 @@ import streamlit as st
 
 from itda_core.errors import UserError
 from itda_core.runs.identities import beginning
+from itda_core.runs.jobs.kinds import STEERING
 from pages.ui.components.plain_text import heading, notice
 from pages.ui.components.prompt_box import prompt_box
 from pages.ui.components.token_row import token_row
-from pages.ui.decompose import beside, change, exports, parts, through_layers, why
+from pages.ui.decompose import beside, exports, parts, through_layers
 from pages.ui.decompose.whole_prompt import whole_prompt
+from pages.ui.effects import change, why
 from pages.ui.frame import address, engine, navigation, shell
+from pages.ui.frame.effects_engine import Prompted, Pursued
+from pages.ui.jobs import job_watch, views
 
 frame = shell.page("Decompose")
+job_id = address.query.get("job")
+if job_id is not None:
+    address.not_drawn(*parts.WIDGETS, *beside.WIDGETS, *why.WIDGETS, *change.WIDGETS)
+    shell.complain()
+    job_watch.one_job(frame, job_id, views.view_of_job(job_id, STEERING))
+    st.stop()
 if frame.chosen is None:
     if frame.unknown is None:
         notice("There is no dictionary yet.", step="Train one, or import one in the library.", key="decompose.none")
@@ -29,7 +39,7 @@ address.leave("prompt", parts.PROMPT, prompt, parts.EXAMPLES[0])
 view = parts.controls(entry)
 layers, other = st.columns([5, 3], gap="medium", vertical_alignment="center")
 with other:
-    second = beside.choose(frame.entries)
+    second = beside.choose(entry, frame.entries)
 with layers:
     through_layers.stepper(entry, frame.entries, view)
 unfolded = parts.unfolded()
@@ -84,29 +94,35 @@ with left:
     parts.atoms(key, shown, token, pinned, unfolded=unfolded)
     parts.pinned_elsewhere(key, token, pinned)
 steps = st.container()
-effects = why.draw(key, prompt, token.index, view) | change.draw(key, prompt, token.index, pinned, view)
+how = Pursued(view.k, view.method, view.non_negative)
+explained = why.draw(
+    key,
+    Prompted(prompt, token.index, how),
+    len(shown.tokens),
+    layers=through_layers.for_effects(entry, frame.entries, view),
+    on_pick=parts.pick_atom,
+)
+shared = {
+    "dictionary": entry.name,
+    "prompt": prompt,
+    "token": token.index,
+    "k": view.k,
+    "method": view.method,
+    "signs": view.signs,
+    "atom": pinned,
+    "beside": None if second is None else second.name,
+    "beside_atom": told.opened,
+    "colour": colour if colour != parts.usual_colour(pinned) else None,
+    "special": "shown" if view.special else None,
+    "small": "shown" if unfolded else None,
+    "beside_id": None if second is None else beginning(second.identity),
+    **explained.values,
+}
+change.draw(key, prompt, token.index, pinned, how, share=lambda effects: frame.share({**shared, **effects}))
 with complaints:
     shell.complain()
 whole_prompt(key, shown, pinned, of=parts.in_which(entry, second))
 
-frame.share(
-    {
-        "dictionary": entry.name,
-        "prompt": prompt,
-        "token": token.index,
-        "k": view.k,
-        "method": view.method,
-        "signs": view.signs,
-        "atom": pinned,
-        "beside": None if second is None else second.name,
-        "beside_atom": told.opened,
-        "colour": colour if colour == "strongest" else None,
-        "special": "shown" if view.special else None,
-        "small": "shown" if unfolded else None,
-        "beside_id": None if second is None else beginning(second.identity),
-        **effects,
-    }
-)
 replayed = uses = None
 try:
     replayed = engine.replay(key, prompt, token.index, view.k, view.method, view.non_negative)
@@ -120,13 +136,14 @@ else:
     with steps:
         parts.replay_steps(shown, replayed, token, uses, pinned, of=parts.in_which(entry, second))
     count.caption(parts.counted(shown, engine.context(key)))
-frame.export(
-    exports.exports(
-        exports.Read(entry, shown),
-        None if second is None or told.shown is None else exports.Read(second, told.shown),
-        show_special=view.special,
-        chosen=token.index,
-        replay=replayed,
-        uses=uses,
-    )
+taken = exports.exports(
+    exports.Read(entry, shown),
+    None if second is None or told.shown is None else exports.Read(second, told.shown),
+    show_special=view.special,
+    colour=colour,
+    pinned=pinned,
+    chosen=token.index,
+    replay=replayed,
+    uses=uses,
 )
+frame.export({**taken, **explained.files})

@@ -6,11 +6,11 @@ from pages.ui.evaluate import form as parts
 from pages.ui.evaluate.watch import VIEW
 from pages.ui.forms import job_form
 from pages.ui.forms.field_faults import FieldFaults
-from pages.ui.frame import shell
+from pages.ui.frame import address, shell
 from pages.ui.jobs import job_watch
 
 frame = shell.page("Evaluate")
-job_id = st.query_params.get("job")
+job_id = address.query.get("job")
 
 if job_id is not None:
     shell.complain()

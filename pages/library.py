@@ -2,6 +2,7 @@
 
 from pages.ui.components.plain_text import notice
 from pages.ui.frame import shell
+from pages.ui.library import importing
 from pages.ui.library import parts as parts
 
 frame = shell.page("Library")
@@ -11,7 +12,7 @@ parts.said()
 if not frame.entries:
     notice("The library is empty.", step="Train a dictionary, or import one below.", key="library.empty")
 selected = parts.table(frame)
-parts.importing()
+importing.importing()
 if selected is not None:
     parts.details(selected)
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.forms import job_form
 from pages.ui.forms.field_faults import FieldFaults
-from pages.ui.frame import shell
+from pages.ui.frame import address, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import cost as train_cost
 from pages.ui.train import form as parts
@@ -12,8 +12,8 @@ from pages.ui.train import further as train_further
 from pages.ui.train.watch import VIEW
 
 frame = shell.page("Train")
-job_id = st.query_params.get("job")
-from_run = st.query_params.get(train_further.ADDRESS)
+job_id = address.query.get("job")
+from_run = address.query.get(train_further.ADDRESS)
 
 if job_id is not None:
     shell.complain()

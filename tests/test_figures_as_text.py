@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itda_core.figures_as_text import figure, no_minus_zero, signed
+from itda_core.figures_as_text import figure, no_minus_zero, points_apart, signed, three_figures
 from tests import house
 
 FORMS = (".3f", "+.2f", ".1%", ".0%", ",.0f", "+.1f", ".4g")
@@ -66,3 +66,20 @@ def test_no_figure_with_a_sign_goes_round_this_way() -> None:
         if re.search(r"\{[^{}%]*:\+[.,0-9]*[f%]\}", line)
     ]
     assert wild == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(14.84, "14.8"), (107.04, "107"), (999.4, "999"), (999.6, "1,000"), (12345.6, "12,346"), (0.0123, "0.0123")],
+)
+def test_three_figures_without_a_power_of_ten(value: float, text: str) -> None:
+    assert three_figures(value) == text
+
+
+def test_what_probabilities_differ_by_is_in_percentage_points() -> None:
+    assert [points_apart(*pair) for pair in ((0.372, 0.679), (0.5, 0.25), (0.5, 0.5002), (0.5, 0.4998))] == [
+        "+30.7 pp",
+        "−25.0 pp",
+        "0.0 pp",
+        "0.0 pp",
+    ]

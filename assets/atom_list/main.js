@@ -1,10 +1,4 @@
 // Lists atoms with their source contexts, aligned at the source token. textContent only: hostile text stays text.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 
 function drawKwic(use) {
   const kwic = element('div', 'kwic');

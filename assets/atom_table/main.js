@@ -1,10 +1,4 @@
 // One page of a table of atoms: rows to open, titles to sort by. textContent only: hostile text stays text.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 
 function drawTitle(column, data, setTriggerValue) {
   const cell = element('div', column.number ? 'cell num' : `cell ${column.name}`);
@@ -21,7 +15,7 @@ function drawTitle(column, data, setTriggerValue) {
 }
 
 function drawLabel(row) {
-  const label = element('div', 'cell label');
+  const label = element('div', row.before || row.after ? 'cell label' : 'cell label alone');
   const before = element('span', 'before');
   before.append(element('bdi', '', row.before));
   label.append(before, element('bdi', 'hit', row.token), element('bdi', 'after', row.after));

@@ -1,11 +1,5 @@
 // Where an atom fires: windows of text, each token coloured by the atom's coefficient. textContent only: hostile text
 // stays text. Pointing at a token says its coefficient here, without asking the server.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 const DEEPEST = 0.55;
 const FIRST = 6; // examples of a list that are shown at once
 

@@ -2,20 +2,15 @@
 // tips are drawn by the canvas or put in place with textContent, so hostile text stays text.
 const LIGHT = parse([[0, '#f3f4fb'], [0.25, '#c5caf6'], [0.5, '#8185f0'], [0.75, '#4f46e5'], [1, '#2e2a78']]);
 const DARK = parse([[0, '#1d1d27'], [0.25, '#35347a'], [0.5, '#6366f1'], [0.75, '#a5b0fb'], [1, '#f1f2ff']]);
-const CHOSEN = '#f97316';
+const NEGATIVE_TO_POSITIVE_LIGHT = parse([[0, '#9a3412'], [0.25, '#fb923c'], [0.5, '#f6f6fa'], [0.75, '#8185f0'], [1, '#3730a3']]);
+const NEGATIVE_TO_POSITIVE_DARK = parse([[0, '#fdba74'], [0.25, '#c2410c'], [0.5, '#1d1d27'], [0.75, '#5256d6'], [1, '#c7d2fe']]);
 const BAR = 12, TICKS = 5, PRINTED = 3; // the scale of colours: width, labels; how much finer a PNG is
 const GREY = 'rgba(128, 128, 140, 0.28)'; // of cells that are apart from the scale
 const NOTE = 24, FOOT = 34, BUTTON = 56; // pixels: the line that says why; below the scale; width for the PNG button
-const KEYS = 200; // milliseconds that a walk by keys waits for the next one
+const KEYS = 200; // milliseconds: of keys quicker than that only the first and the last are asked for
 const DEGREE = Math.PI / 180;
-const instances = new WeakMap();
+const instances = new WeakMap(); // what watches the width of each
 
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 
 function parse(stops) {
   return stops.map(([at, hex]) => [at, [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16))]);
@@ -28,7 +23,9 @@ function colour(stops, share) {
   return from.map((value, i) => Math.round(value + (to[i] - value) * (x - a) / (b - a)));
 }
 
-const readable = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#1d1d27' : '#ffffff');
+// Dark ink or white, whichever stands out more: WCAG's relative luminance, at which both do so equally.
+const linear = part => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+const readable = ([r, g, b]) => (0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) > 0.205 ? '#1d1d27' : '#ffffff');
 
 function numbers(low, high, percent) {
   const shown = percent ? 100 : 1;
@@ -60,7 +57,7 @@ function layout(context, data, width, font) {
 
 function draw(context, data, at, chosen, ink) {
   const { rows, columns, left, top, cellWidth, cellHeight, font } = at;
-  const stops = data.dark ? DARK : LIGHT;
+  const stops = data.two_sided ? (data.dark ? NEGATIVE_TO_POSITIVE_DARK : NEGATIVE_TO_POSITIVE_LIGHT) : data.dark ? DARK : LIGHT;
   const span = data.high > data.low ? data.high - data.low : 1;
   const gap = Math.min(cellWidth, cellHeight) > 5 ? 1 : 0;
   const letters = Math.max(9, Math.min(15, Math.floor(cellHeight * 0.42), columns <= 8 ? 15 : columns <= 12 ? 12 : 10));
@@ -139,9 +136,12 @@ function draw(context, data, at, chosen, ink) {
     context.fillText(data.apart_note, left + 18, y, at.width - left - 18 - BUTTON);
   }
   if (chosen) {
-    context.strokeStyle = CHOSEN;
-    context.lineWidth = 3;
-    context.strokeRect(left + chosen[1] * cellWidth - gap / 2, top + chosen[0] * cellHeight - gap / 2, cellWidth, cellHeight);
+    // The ink, set off from cells of any colour by the ground: orange says that something is negative.
+    for (const [stroke, width] of [[data.dark ? '#15151a' : '#ffffff', 5.5], [ink, 2.5]]) {
+      context.strokeStyle = stroke;
+      context.lineWidth = width;
+      context.strokeRect(left + chosen[1] * cellWidth - gap / 2, top + chosen[0] * cellHeight - gap / 2, cellWidth, cellHeight);
+    }
   }
 }
 
@@ -157,7 +157,10 @@ function save(canvas, name) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.itda');
-  const unsent = instances.get(root)?.stop();
+  instances.get(root)?.disconnect();
+  const way = underway(root, data.answered, cell => setTriggerValue('pick', cell));
+  const known = cell => cell.row < data.rows.length && cell.column < data.columns.length;
+  if (way.choice() && !known(way.choice())) way.forget();
   const hadFocus = root.contains(root.getRootNode().activeElement);
   const frame = element('div', 'frame');
   const canvas = element('canvas');
@@ -172,7 +175,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   canvas.tabIndex = data.pickable ? 0 : -1;
   frame.append(canvas, camera, tip, told);
 
-  let at = null, waiting = null, pending = null, chosen = data.chosen;
+  let at = null, chosen = way.choice() ? [way.choice().row, way.choice().column] : data.chosen;
   const paint = () => {
     const width = Math.floor(root.clientWidth);
     if (!width) return;
@@ -197,12 +200,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chosen = cell;
     paint();
     told.textContent = data.told[cell[0]][cell[1]];
-    pending = cell;
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      pending = null;
-      setTriggerValue('pick', { row: cell[0], column: cell[1], at: Date.now() });
-    }, delay);
+    way.choose({ row: cell[0], column: cell[1] }, delay);
   };
 
   canvas.onpointermove = event => {
@@ -252,8 +250,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     paint();
   });
   observer.observe(root);
-  const stop = () => { observer.disconnect(); clearTimeout(waiting); return pending; };
-  instances.set(root, { stop });
-  if (unsent && unsent[0] < at?.rows && unsent[1] < at?.columns) choose(unsent, KEYS); // a key pressed meanwhile
+  instances.set(root, observer);
+  way.goOn(KEYS);
   if (document.fonts?.status === 'loading') document.fonts.ready.then(() => { if (root.contains(canvas)) paint(); });
 }

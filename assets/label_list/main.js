@@ -1,10 +1,4 @@
 // Tokens in their contexts, aligned at the token. textContent only: hostile text stays text.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.itda');

@@ -1,12 +1,6 @@
 // One prompt through the layers: a button per layer, and the keys [ and ] anywhere on the page but in a field.
 // textContent only: names of dictionaries stay text.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
-const PAUSE = 140; // milliseconds: of several quick steps only the last one is asked for
+const PAUSE = 140; // milliseconds: of steps quicker than that only the first and the last are asked for
 
 function inField(event) {
   const target = event.composedPath()[0];
@@ -20,30 +14,20 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const steps = element('div', 'steps');
   steps.setAttribute('role', 'radiogroup');
   steps.setAttribute('aria-label', data.label);
-  // Where the visitor is on the way to, over every answer of the server until the one to the last step: an answer to an
-  // earlier step would otherwise take the later ones back. {layer, id}; id is null until the step is sent.
-  clearTimeout(root.waiting);
-  root.sent ??= data.answered;
-  if (root.going && root.going.id !== null && root.going.id === data.answered) root.going = null;
+  const place = layer => data.layers.findIndex(one => one.layer === layer);
+  const shown = data.layers.findIndex(layer => layer.chosen);
+  const way = underway(root, data.answered, step => setTriggerValue('pick', step), step => place(step.layer) === shown);
   const buttons = [];
-  const place = of => data.layers.findIndex(of);
-  let at = root.going ? place(layer => layer.layer === root.going.layer) : -1;
-  if (at < 0) { root.going = null; at = place(layer => layer.chosen); }
+  let at = way.choice() ? place(way.choice().layer) : shown;
+  if (at < 0) { way.forget(); at = shown; }
 
-  const send = () => {
-    if (root.sent === data.answered && data.layers[at].chosen) { root.going = null; return; } // back where one was
-    root.sent = root.going.id = `${Date.now()}-${Math.random()}`;
-    setTriggerValue('pick', { layer: root.going.layer, at: root.going.id });
-  };
   const choose = (to, delay) => {
     if (to < 0 || to >= buttons.length) return;
     if (to === at) return;
     at = to;
-    root.going = { layer: data.layers[at].layer, id: null };
     buttons.forEach((button, i) => { button.setAttribute('aria-checked', String(i === at)); button.tabIndex = i === at ? 0 : -1; });
     arrows.forEach(([button, by]) => { button.disabled = !data.layers[at + by]; });
-    clearTimeout(root.waiting);
-    root.waiting = setTimeout(send, delay);
+    way.choose({ layer: data.layers[at].layer }, delay);
   };
   const arrows = [];
   const arrow = (text, key, by) => {
@@ -93,6 +77,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (root.pressed) page.removeEventListener('keydown', root.pressed);
   root.pressed = pressed;
   page.addEventListener('keydown', pressed);
-  if (root.going && root.going.id === null) root.waiting = setTimeout(send, PAUSE); // a step that an answer overtook
-  return () => { clearTimeout(root.waiting); page.removeEventListener('keydown', pressed); };
+  way.goOn(PAUSE);
+  return () => { way.stop(); page.removeEventListener('keydown', pressed); };
 }

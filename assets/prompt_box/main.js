@@ -1,10 +1,4 @@
 // A prompt that grows with its text: Enter submits, Shift+Enter starts a new line.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.itda');

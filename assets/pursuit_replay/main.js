@@ -1,10 +1,4 @@
 // The pursuit step by step: which atom came, the error then left, and what the model would write next.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 
 function drawGuesses(guesses, best) {
   const next = element('div', 'next');

@@ -1,11 +1,5 @@
 // Draws a prompt's tokens. Every text enters the page through textContent, so hostile text stays text.
-const element = (tag, className, text) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
-const PAUSE = 140; // milliseconds: of several quick keys only the last one is asked for
+const PAUSE = 140; // milliseconds: of keys quicker than that only the first and the last are asked for
 
 function neighbour(spans, from, direction) {
   const here = spans[from].getBoundingClientRect();
@@ -54,12 +48,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const foot = element('div', 'foot');
   const readout = element('span', 'readout');
   const spans = [];
-  // Where the visitor is on the way to, over every answer of the server until the one to the last choice: an answer to
-  // an earlier one would otherwise take the later ones back. {index, id}; id is null until the choice is sent.
-  clearTimeout(root.waiting);
-  if (root.going && root.going.id !== null && root.going.id === data.answered) root.going = null;
-  if (root.going && !data.tokens.some(t => t.index === root.going.index)) root.going = null;
-  const at = root.going ? root.going.index : data.selected;
+  const way = underway(root, data.answered, choice => setTriggerValue('pick', choice));
+  if (way.choice() && !data.tokens.some(t => t.index === way.choice().index)) way.forget();
+  const at = way.choice() ? way.choice().index : data.selected;
 
   const show = tok => {
     readout.replaceChildren();
@@ -67,15 +58,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     readout.append(element('span', '', `token ${tok.index}  `), element('bdi', '', tok.name), element('span', '', `  ${tok.tip}`));
   };
   const chosen = data.tokens.find(t => t.index === at);
-  const send = () => {
-    root.going.id = `${Date.now()}-${Math.random()}`;
-    setTriggerValue('pick', { index: root.going.index, at: root.going.id });
-  };
   const choose = (i, delay) => {
-    root.going = { index: data.tokens[i].index, id: null };
     spans.forEach((s, j) => { s.setAttribute('aria-selected', String(i === j)); s.tabIndex = i === j ? 0 : -1; });
-    clearTimeout(root.waiting);
-    root.waiting = setTimeout(send, delay);
+    way.choose({ index: data.tokens[i].index }, delay);
   };
 
   data.tokens.forEach((tok, i) => {
@@ -121,6 +106,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
   }
   if (hadFocus) here?.focus({ preventScroll: true });
-  if (root.going && root.going.id === null) root.waiting = setTimeout(send, PAUSE); // a choice that an answer overtook
-  return () => clearTimeout(root.waiting);
+  way.goOn(PAUSE);
+  return way.stop;
 }

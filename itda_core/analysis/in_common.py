@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from itda_core.analysis.decompose import AtomUse
 
 MOST_TOKENS = 6  # of an atom's tokens that are named; the others are counted
+SHORT_TOKENS = 3  # the same where one line is all there is
 _ENOUGH = 0.75  # of the labels: what fewer share is no pattern of the atom
 _MOST_PATTERNS = 2
 _LONGEST = 40  # characters of a word that are quoted
@@ -72,6 +73,15 @@ def named(tokens: Sequence[str], most: int = MOST_TOKENS, *, counted: bool = Tru
         visible_token(form) + (f" ×{count}" if counted and count > 1 else "") for form, count in forms.most_common(most)
     ]
     return Named(tuple(shown), len(forms) - len(shown))
+
+
+def short_label(tokens: Sequence[str]) -> str:
+    """An atom in a word, or a few: the only token of its labels as it is, or the most frequent ones of several labels,
+    visible: `park · deer · school · +2`. The same in every list, map and search.
+    """
+    if len(tokens) == 1:
+        return visible_token(tokens[0])
+    return str(named(tokens, SHORT_TOKENS, counted=False))
 
 
 def tokens_of(use: AtomUse, most: int = MOST_TOKENS, *, counted: bool = True) -> str:

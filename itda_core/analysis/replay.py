@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from itda_core.analysis.decompose import AtomUse, PromptActivations, TokenDecomposition, check_model, defaults
 from itda_core.analysis.taken import strongest
 from itda_core.errors import UserError
+from itda_core.models.tokenizer.token_text import token_text
 from itda_core.pursuit.methods import method_named
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ def _predictions(
 def likeliest(model: LanguageModel, logits: torch.Tensor, top: int) -> list[tuple[Prediction, ...]]:
     """Of each row of logits (n, n_vocabulary) the `top` likeliest tokens, the likeliest first."""
     probabilities, ids = logits.softmax(dim=-1).topk(min(top, logits.shape[-1]), dim=-1)
+    text = {i: token_text(model.tokenizer, i) for i in ids.unique().tolist()}
     return [
-        tuple(Prediction(str(model.tokenizer.decode([i])), p) for i, p in zip(row_ids, row, strict=True))
+        tuple(Prediction(text[i], p) for i, p in zip(row_ids, row, strict=True))
         for row_ids, row in zip(ids.tolist(), probabilities.tolist(), strict=True)
     ]

@@ -23,11 +23,14 @@ from itda_core.cli.options import (
 )
 from itda_core.cli.terminal import print_json, print_table, stdout_for_json, training_line, visible
 from itda_core.errors import UserError
+from itda_core.figures_as_text import three_figures
 from itda_core.runs.library import Library
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.atom_report import AtomReport
+    from itda_core.analysis.atoms.examples import Example
     from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty, Measure, Measures
+    from itda_core.analysis.atoms.search import Found
     from itda_core.dictionaries import AtomDictionary
     from itda_core.models import LanguageModel
 
@@ -130,13 +133,20 @@ def search(
 
         results = search_atoms(loaded, text, by, most, model_for)
     if as_json:
-        print_json({"query": text, "by": by, "results": [vars(one) for one in results]})
+        print_json({"query": text, "by": by, "results": [asdict(one) for one in results]})
         return
+    _print_found(results)
+
+
+def _print_found(results: Sequence[Found]) -> None:
+    """What was found in a terminal."""
     if not results:
         typer.echo("No atom was found; try another word, or another --by.")
         return
+    labels = [visible(one.label if one.labels > 1 else _in_context(one)) for one in results]
     rows = [
-        (one.dictionary, one.atom, visible(_in_context(one)), f"{one.score:.3g}", visible(one.why)) for one in results
+        (one.dictionary, one.atom, label, three_figures(one.score), visible(one.why))
+        for one, label in zip(results, labels, strict=True)
     ]
     print_table(("dictionary", "atom", "label", "score", "why"), rows, numbers=("atom", "score"))
 
@@ -202,13 +212,15 @@ def honesty(
 
 def _print_honesty(found: DictionaryHonesty) -> None:
     """A dictionary's grades and measures in a terminal."""
+    from itda_core.figures.honesty import MEASURE_NAMES
+
     columns = ("grade", "atoms", "of all atoms", "of all use")
     rows = [(one.grade, f"{one.atoms:,}", f"{one.share:.1%}", f"{one.share_of_use:.1%}") for one in found.grades]
     print_table(columns, rows, numbers=columns[1:])
     typer.echo("")
     columns = ("in common", "strongest quarter", "by chance", "lift", "all uses", "by chance", "lift")
     beside = [
-        (name.replace("_", " "), *_beside_chance(found.strongest, name), *_beside_chance(found.everywhere, name))
+        (MEASURE_NAMES[name], *_beside_chance(found.strongest, name), *_beside_chance(found.everywhere, name))
         for name in _MEASURES
     ]
     print_table(columns, beside, numbers=columns[1:])
@@ -219,7 +231,7 @@ def _beside_chance(measures: Measures, name: str) -> tuple[str, str, str]:
     one: Measure | None = getattr(measures, name)
     if one is None:
         return ("—", "—", "—")
-    return f"{one.share:.1%}", f"{one.chance:.1%}", "—" if one.lift is None else f"{one.lift:.3g}"
+    return f"{one.share:.1%}", f"{one.chance:.1%}", "—" if one.lift is None else three_figures(one.lift)
 
 
 def _in_context(label) -> str:
@@ -240,8 +252,11 @@ def _written(dictionary: AtomDictionary, atom: int, load: Callable[[], LanguageM
 
 def _print(report: AtomReport) -> None:
     """The report in a terminal, the first few of each list."""
+    from itda_core.analysis.atoms.together import certain
+
     rows: list[tuple[str, object]] = [("atom", f"{report.atom} of {report.dictionary}")]
     rows += [("label", visible(_in_context(label))) for label in report.labels[:_SHOWN]]
+    rows += _rest("label", len(report.labels))
     if (usage := report.usage) is not None:
         rows.append(("used at", f"{usage.tokens:,} of {usage.of:,} tokens ({usage.usage:.2%})"))
         rows.append(("first choice", f"{usage.first_choice:.0%} of them"))
@@ -249,15 +264,20 @@ def _print(report: AtomReport) -> None:
     if (examples := report.examples) is not None:
         for name, found in (("positive", examples.positive), ("negative", examples.negative)):
             rows += [(name, f"{one.coefficient:8.3g}  {visible(_around(one))}") for one in found[:_SHOWN]]
+            rows += _rest(name, len(found))
     for name, near in (("near", report.nearest), ("opposite", report.opposite)):
         rows.append((name, ", ".join(f"{one.atom} ({one.cosine:.2f})" for one in near[:_SHOWN]) or "none"))
-    for one in (report.together or ())[:_SHOWN]:
+    sure = certain(report.together or ())
+    if report.together and not sure:
+        rows.append(("fires with", "no atom more often than by chance, as far as this text can tell"))
+    for one in sure[:_SHOWN]:
         rows.append(
             (
                 "fires with",
                 f"{one.atom}: {one.tokens:,} tokens, {one.expected:.1f} by chance; lift surely above {one.low:.1f}",
             )
         )
+    rows += _rest("fires with", len(sure))
     if report.logits is not None:
         for name, tokens in (("raises", report.logits.raised), ("lowers", report.logits.lowered)):
             rows.append((name, visible(", ".join(repr(one.token) for one in tokens))))
@@ -269,16 +289,21 @@ def _print(report: AtomReport) -> None:
     print_table(("", ""), rows)
 
 
+def _rest(name: str, count: int) -> list[tuple[str, object]]:
+    """A row that tells how many of a list of so many are not shown, if any."""
+    return [(name, f"… and {count - _SHOWN:,} more; --json has all")] if count > _SHOWN else []
+
+
 def _honesty_rows(report: AtomReport) -> list[tuple[str, object]]:
+    from itda_core.figures.honesty import MEASURE_NAMES
+
     found = [(name, getattr(report.honesty, name)) for name in _MEASURES]
     return [
-        (name.replace("_", " "), f"{one.share:.0%}, {one.chance:.0%} by chance")
-        for name, one in found
-        if one is not None
+        (MEASURE_NAMES[name], f"{one.share:.0%}, {one.chance:.0%} by chance") for name, one in found if one is not None
     ]
 
 
-def _around(example) -> str:
-    tokens: Sequence[str] = example.tokens
-    at = example.at
-    return f"{''.join(tokens[:at])[-40:]}[{tokens[at]}]{''.join(tokens[at + 1 :])[:20]}"
+def _around(example: Example) -> str:
+    """An example's token between brackets, in some of its text."""
+    start, end = example.spans[example.at]
+    return f"{example.text[max(0, start - 40) : start]}[{example.text[start:end]}]{example.text[end : end + 20]}"

@@ -46,7 +46,7 @@ def _index(request: IndexRequest, *, resume: bool, checkpoint_seconds: float, jo
         with stdout_for_json(as_json), StopRequest() as stop, training_line() as line:
             made = _made(request, stop, line, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job)
     except Interrupted as interrupted:
-        typer.echo(f"{interrupted} To go on from there: {request.command()} --resume", err=True)
+        typer.echo(interrupted.sentence(f"{request.command()} --resume", resuming=resume), err=True)
         raise typer.Exit(INTERRUPTED) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted; what was kept before, if anything, is still there.", err=True)

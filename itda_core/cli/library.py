@@ -48,7 +48,7 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
         typer.echo("The library is empty; train a dictionary with itda train or add one with itda library import.")
         return
     print_table(
-        ("name", "model", "layer", "site", "selection", "tokens", "atoms", "k", "FVU", "MiB", "created"),
+        ("name", "model", "layer", "site", "selection", "tokens", "atoms", "k", "pursuit", "FVU", "MiB", "created"),
         [
             (
                 entry.name + (" (damaged)" if entry.problem else " (bundled)" if entry.bundled else ""),
@@ -59,7 +59,8 @@ def list_(library: LibraryFolder = None, as_json: AsJson = False) -> None:
                 None if entry.tokens is None else f"{entry.tokens:,}",
                 entry.atoms,
                 entry.k,
-                None if entry.fvu is None else f"{entry.fvu:.3f}",
+                entry.method,
+                entry.fvu_words or None,
                 None if entry.bytes is None else f"{entry.bytes / 2**20:.1f}",
                 entry.created,
             )
@@ -179,8 +180,12 @@ def import_(
 ) -> None:
     """Add a dictionary, checked before it appears. Only JSON, safetensors and Parquet are read."""
     with stdout_for_json(as_json):
-        path = Library(library).import_(source, name, revision=revision)
+        path = Library(library).import_(source, name, revision=revision, on_note=_note)
     say_path(path, "Imported as", as_json)
+
+
+def _note(note: str) -> None:
+    typer.echo(visible(note), err=True)
 
 
 @library.command()

@@ -14,6 +14,7 @@ import typer
 from itda_core.cli.options import INTERRUPTED, AsJson, JobFolder
 from itda_core.cli.request_command import asks_for
 from itda_core.cli.terminal import TrainingLine, print_json, print_table, stdout_for_json, training_line
+from itda_core.figures_as_text import fvu_words
 from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.jobs.request_options import SETTINGS_SHOWN
 from itda_core.runs.jobs.stopping import Interrupted, StopRequest
@@ -74,7 +75,7 @@ def _train(
                 request, stop, line, cluster=cluster, resume=resume, checkpoint_seconds=checkpoint_seconds, job=job
             )
     except Interrupted as interrupted:
-        typer.echo(f"{interrupted} To go on from there: {request.command()}{more} --resume", err=True)
+        typer.echo(interrupted.sentence(f"{request.command()}{more} --resume", resuming=resume), err=True)
         raise typer.Exit(INTERRUPTED) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted; an earlier checkpoint, if there is one, is kept.", err=True)
@@ -120,10 +121,11 @@ def _print_trained(results: Sequence[TrainedDictionary]) -> None:
             f"{result.atoms:,}",
             f"{result.tokens:,}",
             f"{result.seconds:.1f}",
+            fvu_words(result.fvu, result.fvu_text),
             f"{result.mean_relative_error:.3f}",
             result.path,
         )
         for result in results
     ]
-    columns = ("layer", "site", "atoms", "tokens", "seconds", "mean error", "path")
-    print_table(columns, rows, numbers=("layer", "atoms", "tokens", "seconds", "mean error"))
+    columns = ("layer", "site", "atoms", "tokens", "seconds", "FVU, held-out", "mean error while growing", "path")
+    print_table(columns, rows, numbers=columns[2:-1])

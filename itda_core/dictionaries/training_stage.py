@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from itda_core.files.dataclass_schema import ADDED
 
 StageName = Literal["passing", "ahead", "reading", "choosing", "labelling", "held-out", "measuring", "saving"]
 
@@ -23,6 +25,7 @@ class TrainingStage:
     layer: int | None = None  # of the dictionary at hand, where one is and where it has one
     number: int = 1  # which dictionary (or block, while windows pass it) is at hand, from 1
     of: int = 1  # of how many
+    about: bool = field(default=False, metadata=ADDED)  # whether `total` is an estimate
 
     @property
     def share(self) -> float | None:

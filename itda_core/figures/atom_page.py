@@ -14,6 +14,7 @@ from itda_core.figures.page import Section, page, side_by_side, table
 from itda_core.figures.svg import chart
 from itda_core.figures_as_text import figure, signed
 from itda_core.printable import visible, visible_token
+from itda_core.text.running_text import running
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.examples import Example, Examples
@@ -31,11 +32,13 @@ def atom_page(
     labels: Sequence[AtomLabel],
     *,
     used: Mapping[str, str] | None = None,
+    told_of_use: str = "",
     usage: AtomUsage | None = None,
     examples: Examples | None = None,
     further: Sequence[Section] = (),
 ) -> str:
-    """The whole page. facts: lines below the title; used: names and values of its use; further: sections at the end."""
+    """The whole page. facts: lines below the title; used: names and values of its use, told_of_use: what has to be
+    known to read them; further: sections at the end."""
     places = [
         f"<li><bdi>{escape(visible(label.context_before))}<mark>{escape(visible_token(label.token))}</mark>"
         f"{escape(visible(label.context_after))}</bdi> "
@@ -45,7 +48,7 @@ def atom_page(
     name = "Its label: where it was seen" if len(labels) == 1 else f"Its {len(labels)} labels: where it was seen"
     sections: list[Section | str] = [Section(name, f"<ol>{''.join(places)}</ol>")]
     if used:
-        sections.append(Section("How it is used", table(("", ""), list(used.items()))))
+        sections.append(Section("How it is used", table(("", ""), list(used.items())), told_of_use))
     if usage is not None and usage.tokens:
         sections.append(_charts(usage))
     if examples is not None and usage is not None:
@@ -102,11 +105,11 @@ def _text(one: Example, top: float) -> str:
     """The tokens around the example's own, each with its colour."""
     low, high = max(0, one.at - _BEFORE), one.at + _AFTER + 1
     parts = ["… "] if low else []
-    for i, (token, value) in enumerate(zip(one.tokens[low:high], one.coefficients[low:high], strict=True), start=low):
-        text = escape(visible(token))
+    for piece in running(one.text, one.spans, one.coefficients, one.at, low, min(high, len(one.spans))):
+        text, value = escape(visible(piece.text)), piece.value
         if value:
             alpha = _DEEPEST * min(1.0, abs(value) / top)
             style = f"background:rgba({_COLOURS[value > 0]},{alpha:.3f})"
             text = f'<span style="{style}" title="{signed(value)}">{text}</span>'
-        parts.append(f"<b>{text}</b>" if i == one.at else text)
+        parts.append(f"<b>{text}</b>" if piece.token == one.at else text)
     return "".join(parts) + (" …" if high < len(one.tokens) else "")

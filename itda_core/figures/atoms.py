@@ -6,10 +6,10 @@ As in module charts, every text that is not ours is escaped: Plotly parses a lit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
-from itda_core.figures.charts import INDIGO, LINES, style
+from itda_core.figures.charts import INDIGO, LINES, as_written, style
 from itda_core.figures_as_text import signed
 from itda_core.printable import visible, visible_token
 
@@ -23,7 +23,12 @@ NEGATIVE = "#ea580c"  # of coefficients, as in the rows of tokens
 GREY = "#8b93a3"
 _LONGEST = 22  # characters of a kind's name beside its bar
 MOST_HOVERED = 8_000  # points; what more of them say on hover would be megabytes
-_HEIGHT = 220
+_HEIGHT = 240
+_BUTTONS = 34  # pixels above the bars, for the chart's own buttons
+# Where Plotly is to find the margins itself, it draws each chart twice, and there are four of them on one page.
+_MARGIN = {"l": 56, "r": 8, "t": _BUTTONS, "b": 46}
+_FIXED = {"automargin": False}
+_LOG = {"type": "log", "dtick": 1, "tickformat": "~s"}
 
 
 def coefficients(histogram: Histogram, *, still: bool = False, height: int = _HEIGHT) -> go.Figure:
@@ -50,13 +55,20 @@ def coefficients(histogram: Histogram, *, still: bool = False, height: int = _HE
             customdata=[[signed(edges[i]), signed(edges[i + 1])] for i in bins],
             hovertemplate="%{customdata[0]} to %{customdata[1]}<br>%{y:,} tokens<extra></extra>",
         )
-    style(figure, y_title="log10(1 + tokens)" if still else "tokens (log)", height=height)
-    figure.update_layout(bargap=0, showlegend=False, barmode="overlay")
-    figure.update_xaxes(title="coefficient", showgrid=False)
-    if still:
-        return figure
     top = max(histogram.counts, default=1)
-    figure.update_yaxes(type="log", range=[-0.3, len(str(top))], dtick=1, tickformat="~s")
+    style(
+        figure,
+        y_title="log10(1 + tokens)" if still else "tokens (log)",
+        height=height,
+        x={**_FIXED, "title": "coefficient", "showgrid": False},
+        y=_FIXED
+        if still
+        else {**_FIXED, "type": "log", "range": [-0.3, len(str(top))], "dtick": 1, "tickformat": "~s"},
+        bargap=0,
+        showlegend=False,
+        barmode="overlay",
+        margin=_MARGIN,
+    )
     return figure
 
 
@@ -75,16 +87,32 @@ def positions(stretches: Sequence[Stretch], *, height: int = _HEIGHT) -> go.Figu
             "positions %{customdata[0]}<br>%{y:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>"
         ),
     )
-    style(figure, y_title="share of tokens", height=height)
-    figure.update_xaxes(
-        title="position in the window", showgrid=False, tickvals=list(range(len(names))), ticktext=names
+    places = list(range(len(names)))
+    style(
+        figure,
+        y_title="share of tokens",
+        height=height,
+        x={
+            **_FIXED,
+            "title": {"text": "position in the window", "standoff": 12},
+            "showgrid": False,
+            "tickvals": places,
+            "ticktext": names,
+            "tickangle": -40,
+        },
+        y={**_FIXED, "tickformat": "~%", "rangemode": "tozero"},
+        margin={**_MARGIN, "b": 64},
     )
-    figure.update_yaxes(tickformat="~%", rangemode="tozero")
     return figure
 
 
-def kinds(stretches: Sequence[Stretch], *, most: int = 12, height: int = _HEIGHT) -> go.Figure:
-    """The share of tokens that use the atom, in each kind of document, the largest share on top."""
+MOST_KINDS = 20  # bars that still can be told apart
+
+
+def kinds(stretches: Sequence[Stretch], *, most: int = MOST_KINDS, height: int = _HEIGHT) -> go.Figure:
+    """The share of tokens that use the atom, in each kind of document, the largest share on top; of more than `most`
+    kinds it is said how many are not drawn.
+    """
     import plotly.graph_objects as go
 
     shown = sorted(stretches, key=lambda one: -one.share)[:most][::-1]
@@ -95,17 +123,24 @@ def kinds(stretches: Sequence[Stretch], *, most: int = 12, height: int = _HEIGHT
         y=list(range(len(shown))),
         x=[one.share for one in shown],
         marker={"color": INDIGO},
-        customdata=[[escape(visible(one.name)), f"{one.uses:,}", f"{one.tokens:,}"] for one in shown],
+        customdata=[[as_written(visible(one.name)), f"{one.uses:,}", f"{one.tokens:,}"] for one in shown],
         hovertemplate="%{customdata[0]}<br>%{x:.2%}: %{customdata[1]} of %{customdata[2]} tokens<extra></extra>",
     )
-    style(figure, y_title="", height=max(height, 20 * len(shown) + 60))
-    figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[escape(name) for name in names], showgrid=False)
-    figure.update_xaxes(title="share of tokens", tickformat="~%", rangemode="tozero", nticks=5)
+    more = len(stretches) - len(shown)
+    title = "share of tokens" + (f" (and {more} more kinds, each with a smaller share)" if more else "")
+    style(
+        figure,
+        y_title="",
+        height=max(height, 20 * len(shown) + 48 + _BUTTONS),
+        x={**_FIXED, "title": title, "tickformat": "~%", "rangemode": "tozero", "nticks": 5},
+        y={**_FIXED, "tickvals": list(range(len(shown))), "ticktext": list(map(as_written, names)), "showgrid": False},
+        margin=_beside(names),
+    )
     return figure
 
 
 def logits(
-    raised: Sequence[tuple[str, float]], lowered: Sequence[tuple[str, float]], *, height: int = 460
+    raised: Sequence[tuple[str, float]], lowered: Sequence[tuple[str, float]], *, height: int = 480
 ) -> go.Figure:
     """By how much tokens' logits change per 1 of the coefficient: the most raised on top, the most lowered at the
     bottom.
@@ -119,14 +154,25 @@ def logits(
         y=list(range(len(shown))),
         x=[value for _, value in shown],
         marker={"color": [INDIGO if value >= 0 else NEGATIVE for _, value in shown]},
-        customdata=[[escape(visible_token(token)), signed(value, "+.3f")] for token, value in shown],
+        customdata=[[as_written(_written(token)), signed(value, "+.3f")] for token, value in shown],
         hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
     )
-    style(figure, y_title="", height=min(height, 21 * len(shown) + 60))
-    names = [escape(_cut(visible_token(token))) for token, _ in shown]
-    figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=names, showgrid=False)
-    figure.update_xaxes(title="change of the logit per 1 of the coefficient", nticks=5)
+    names = [_cut(_written(token)) for token, _ in shown]
+    style(
+        figure,
+        y_title="",
+        height=min(height, 21 * len(shown) + 48 + _BUTTONS),
+        x={**_FIXED, "title": "change of the logit per 1 of the coefficient", "nticks": 5},
+        y={**_FIXED, "tickvals": list(range(len(shown))), "ticktext": list(map(as_written, names)), "showgrid": False},
+        margin=_beside(names),
+    )
     return figure
+
+
+def _beside(names: Sequence[str]) -> dict[str, int]:
+    """Margins of bars whose `names` stand to their left: some letters are twice as wide as others."""
+    widths = (sum(13 if east_asian_width(letter) in "WF" else 8 for letter in name) for name in names)
+    return {**_MARGIN, "l": 12 + max(widths, default=0)}
 
 
 def atom_map(
@@ -149,12 +195,12 @@ def atom_map(
     figure = go.Figure()
     for i, name in enumerate(classes):
         rows = np.flatnonzero(number == i)
-        hover = [escape(names[row]) for row in rows.tolist()] if len(places) <= MOST_HOVERED else None
+        hover = [as_written(names[row]) for row in rows.tolist()] if len(places) <= MOST_HOVERED else None
         figure.add_scattergl(
             x=places[rows, 0].round(4).tolist(),
             y=places[rows, 1].round(4).tolist(),
             mode="markers",
-            name=f"{escape(visible(name))} ({len(rows):,})",
+            name=f"{as_written(visible(name))} ({len(rows):,})",
             marker={
                 "size": 6 if len(places) <= MOST_HOVERED else 3,
                 "color": COLOURS[i] if i < len(COLOURS) else GREY,
@@ -175,21 +221,29 @@ def atom_map(
             customdata=[chosen],
             hovertemplate="atom %{customdata}<extra></extra>",
         )
-    style(figure, y_title="", height=height)
-    figure.update_layout(
+    style(
+        figure,
+        y_title="",
+        height=height,
+        x={"visible": False, "fixedrange": False},
+        y={"visible": False, "fixedrange": False, "scaleanchor": "x"},
         showlegend=True,
         legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0, "xanchor": "left", "itemsizing": "constant"},
         hovermode="closest",
         dragmode="lasso",
         clickmode="event+select",
     )
-    figure.update_xaxes(visible=False, fixedrange=False)
-    figure.update_yaxes(visible=False, fixedrange=False, scaleanchor="x")
     return figure
 
 
 COLOURS = (*LINES[:7], "#14b8a6", "#a16207", "#be185d", "#3f6212", GREY)  # at most twelve classes
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
+
+
+def _written(token: str) -> str:
+    """A token whose space in front shows: many are there with and without one."""
+    shown = visible_token(token)
+    return f"·{shown[1:]}" if shown.startswith(" ") else shown
 
 
 def _cut(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from itda_core.analysis.beside import counterpart
 from itda_core.analysis.centring import cosine_words, not_over_the_same, relative_error_words
@@ -12,6 +12,7 @@ from itda_core.analysis.in_common import pattern_of, tokens_of
 from itda_core.analysis.shortfall import why_fewer
 from itda_core.analysis.small_shares import SMALL, small_shares
 from itda_core.figures.replay_table import replay_table
+from itda_core.figures.token_colours import Shade, piece_marks, shading
 from itda_core.figures_as_text import figure as figure_of
 from itda_core.figures_as_text import signed
 from itda_core.printable import indentation, visible, visible_token
@@ -39,7 +40,11 @@ h2{font-size:1rem;margin:0 0 .4rem}.muted{color:var(--muted)}
 bdi,.row a{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 .row{padding:1rem;border:1px solid var(--line);border-radius:8px;margin:1rem 0;line-height:1.9}
 .row a{color:inherit;text-decoration:none;border-radius:4px;padding:1px 2px;margin-right:1px;unicode-bidi:isolate}
-.row a:hover{outline:2px solid #6366f1}
+.row a:hover{outline:2px solid #6366f1}.row a.pinned{text-decoration:underline 2px #6366f1;text-underline-offset:4px}
+.row sup{font:10px/1 system-ui,sans-serif;color:var(--muted)}.row a.special{font-size:.8rem;color:var(--muted)}
+.scale{display:flex;flex-wrap:wrap;gap:.1rem .9rem;align-items:center}.scale span{white-space:pre-wrap}
+.ramp,.swatch{display:inline-block;height:9px;border-radius:5px;border:1px solid var(--line)}.ramp{width:132px}
+.swatch{width:11px}
 section{border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;margin:.8rem 0}
 .muted a{color:inherit}section.chosen{border-color:#7875f5}.row a.chosen{outline:2px solid #7875f5}
 h3{font-size:.9rem;margin:.9rem 0 .3rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--panel);
@@ -65,22 +70,28 @@ def decomposition_page(
     *,
     dictionary: str,
     show_special: bool = False,
+    colour: str = "error",
+    pinned: int | None = None,
     chosen: int | None = None,
     replay: Replay | None = None,
     uses: Mapping[int, AtomUse] | None = None,
     command: str = "",
     beside: Beside | None = None,
 ) -> str:
-    """A whole HTML page: the prompt coloured by relative error, and each token's atoms with their source contexts.
+    """A whole HTML page: the prompt as a row of coloured tokens, and each token's atoms with their source contexts.
 
     It holds no script and may load nothing (its content security policy says so); all text is escaped.
 
+    colour: one of `token_colours.COLOURS`; pinned: the atom of "atom", and whose tokens are underlined.
     uses: the atoms of the replay's steps, as `step_uses` gives them; without them, those of the chosen token's sum.
     beside: the same prompt in a second dictionary, whose atoms follow those of the first in each token's section.
     """
     tokens = [token for token in decomposition.tokens if show_special or not token.special or token.index == chosen]
-    top = max((token.relative_error for token in tokens if not token.special), default=0.0) or 1.0
-    row = "".join(_linked_token(token, top, token.index == chosen) for token in tokens)
+    shades, legend = shading(tokens, colour, pinned)
+    row = "".join(
+        _linked_token(token, shade, mark, chosen=token.index == chosen, pinned=pinned)
+        for token, shade, mark in zip(tokens, shades, piece_marks(tokens), strict=True)
+    )
     of = "" if beside is None else f" in {dictionary}"
     replays = {token.index: _replayed(replay, token, uses, of) for token in tokens if token.index == chosen}
     sections = "\n".join(
@@ -96,7 +107,8 @@ def decomposition_page(
 {_about(decomposition, command)}
 {second}
 <div class="row">{row}</div>
-<div class="muted">Deeper colour: larger relative error (0 to {top:.3f}). Click a token to read its atoms.
+<div class="muted scale">{_legend(legend)}</div>
+<div class="muted">Click a token to read its atoms.{_underlined(tokens, pinned)}
 <mark class="negative">Orange</mark>: a negative coefficient; <mark>indigo</mark>: a positive one.
 {_chosen_words(tokens, chosen)}</div>
 {sections}
@@ -137,17 +149,44 @@ def _place(decomposition: Decomposition) -> str:
     return decomposition.site if decomposition.layer is None else f"layer {decomposition.layer}, {decomposition.site}"
 
 
-def _linked_token(token: TokenDecomposition, top: float, chosen: bool) -> str:
-    alpha = 0.55 * min(1.0, token.relative_error / top)
+def _linked_token(token: TokenDecomposition, shade: Shade, mark: str, *, chosen: bool, pinned: int | None) -> str:
     blanks = indentation(token.text)
     shown = visible(token.text.removesuffix(blanks)) if token.text else "∅"
     line_end = "<br>" if "\n" in token.text else ""
     if blanks:
         line_end += f"<bdi>{blanks}</bdi>"
-    style = f"background:rgba(99,102,241,{alpha:.3f})"
-    title = f"relative error {token.relative_error:.4f}"
-    kind = ' class="chosen"' if chosen else ""
-    return f'<a href="#t{token.index}"{kind} style="{style}" title="{title}">{escape(shown)}</a>{line_end}'
+    style = f"background:rgba({shade.rgb.replace(' ', '')},{shade.alpha:.3f})"
+    kinds = {"chosen": chosen, "special": token.special, "pinned": _uses(token, pinned)}
+    kind = " ".join(name for name, is_so in kinds.items() if is_so)
+    kind = f' class="{kind}"' if kind else ""
+    text = escape(shown) + (f"<sup>{escape(mark)}</sup>" if mark else "")
+    return f'<a href="#t{token.index}"{kind} style="{style}" title="{escape(shade.tip)}">{text}</a>{line_end}'
+
+
+def _uses(token: TokenDecomposition, atom: int | None) -> bool:
+    return atom is not None and any(use.atom == atom for use in token.atoms)
+
+
+def _underlined(tokens: Sequence[TokenDecomposition], pinned: int | None) -> str:
+    """What the underlined tokens are, where there are some."""
+    return f" Underlined: tokens that use atom {pinned}." if any(_uses(token, pinned) for token in tokens) else ""
+
+
+def _legend(legend: Mapping[str, Any]) -> str:
+    """What `token_colours.shading` says of its colours."""
+    parts = [f"<span>{escape(legend['title'])}</span>"] if legend["title"] else []
+    if "ramp" in legend:
+        ramp = ", ".join(f"rgba({colour})" for colour in legend["ramp"])
+        parts.append(
+            f'<span>{escape(legend["low"])} <i class="ramp" style="background:linear-gradient(to right, {ramp})"></i> '
+            f"{escape(legend['high'])}</span>"
+        )
+    parts += [
+        f'<span><i class="swatch" style="background:rgba({entry["rgb"]}, 0.75)"></i> '
+        f"<bdi>{escape(entry['text'])}</bdi> {escape(entry['note'])}</span>"
+        for entry in legend.get("entries", ())
+    ]
+    return "\n".join(parts)
 
 
 def _chosen_words(tokens: Sequence[TokenDecomposition], chosen: int | None) -> str:

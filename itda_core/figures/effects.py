@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from itda_core.figures.charts import INDIGO, style
+from itda_core.figures.charts import INDIGO, as_written, style
 from itda_core.figures_as_text import signed
 from itda_core.printable import visible_token
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from itda_core.analysis.interventions.attribute import Attribution
-    from itda_core.analysis.interventions.steer import CurvePoint
+    from itda_core.analysis.interventions.effect import CurvePoint
 
 _AGAINST = "#ea580c"  # of what lowers the target, as of negative coefficients
 _ERROR, _MEAN = "rgba(128,128,140,0.55)", "rgba(128,128,140,0.28)"
@@ -33,7 +32,7 @@ def by_token(found: Attribution, *, layer: int = 0, height: int = 260) -> go.Fig
     raising, lowering = [0.0] * n, [0.0] * n
     for part in one.parts:
         (raising if part.effect > 0 else lowering)[part.token] += part.effect
-    names = [escape(visible_token(token)).strip() or "·" for token in found.tokens]
+    names = [as_written(visible_token(token)).strip() or "·" for token in found.tokens]
     figure = go.Figure()
     for name, values, colour in (
         ("atoms that raise it", raising, INDIGO),
@@ -49,46 +48,36 @@ def by_token(found: Attribution, *, layer: int = 0, height: int = 260) -> go.Fig
             customdata=[[label, signed(value, "+.3f")] for label, value in zip(names, values, strict=True)],
             hovertemplate="token %{x}, %{customdata[0]}<br>" + name + " %{customdata[1]}<extra></extra>",
         )
-    style(figure, y_title="effect", height=height)
-    figure.update_layout(barmode="relative", legend={"orientation": "h", "y": 1.12, "x": 0})
     few = n <= _MOST_NAMED
-    figure.update_xaxes(
-        showgrid=False,
-        tickmode="array" if few else "auto",
-        tickvals=list(range(n)) if few else None,
-        ticktext=names if few else None,
-        tickangle=-40 if few else 0,
-        title=None if few else "token",
-    )
+    x = {
+        "showgrid": False,
+        "tickmode": "array" if few else "auto",
+        "tickvals": list(range(n)) if few else None,
+        "ticktext": names if few else None,
+        "tickangle": -40 if few else 0,
+        "title": None if few else "token",
+    }
+    legend = {"orientation": "h", "y": 1.12, "x": 0}
+    style(figure, y_title="effect", height=height, x=x, barmode="relative", legend=legend)
     return figure
 
 
-def over_strength(points: Sequence[CurvePoint], *, token: str, chosen: float, height: int = 220) -> go.Figure:
-    """KL, and the probability of the next token `token`, over the strength; `chosen` is the strength that is shown."""
+def over_strength(
+    points: Sequence[CurvePoint], *, token: str, chosen: float, unit: str = "", height: int = 220
+) -> go.Figure:
+    """KL, and the probability of the next token `token`, over the strength; `chosen` is the strength that is shown.
+
+    unit: of the strength, as it stands below the axis.
+    """
     import plotly.graph_objects as go
 
-    x = [point.strength for point in points]
-    named = escape(visible_token(token)).strip() or "·"
-    figure = go.Figure()
-    figure.add_scatter(
-        name=f"probability of {named}",
-        x=x,
-        y=[point.probability for point in points],
-        line={"color": INDIGO},
-        hovertemplate="strength %{x:.2f}<br>probability %{y:.3f}<extra></extra>",
-    )
-    figure.add_scatter(
-        name="KL, nats",
-        x=x,
-        y=[point.kl for point in points],
-        yaxis="y2",
-        line={"color": _AGAINST, "dash": "dot"},
-        hovertemplate="strength %{x:.2f}<br>KL %{y:.3f}<extra></extra>",
-    )
-    figure.add_vline(x=chosen, line={"color": _ERROR, "width": 2})
-    style(figure, y_title="probability", height=height)
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_layout(
+    figure = go.Figure(data=[_probability(points, token), {**_kl(points), "yaxis": "y2"}])
+    style(
+        figure,
+        y_title="probability",
+        height=height,
+        x={"title": f"strength, {unit}" if unit else "strength", "showgrid": False},
+        y={"rangemode": "tozero"},
         legend={"orientation": "h", "y": 1.16, "x": 0},
         yaxis2={
             "overlaying": "y",
@@ -99,6 +88,37 @@ def over_strength(points: Sequence[CurvePoint], *, token: str, chosen: float, he
             "tickmode": "auto",
         },
     )
-    figure.update_layout(yaxis2_showgrid=False)
-    figure.update_xaxes(title="strength", showgrid=False)
+    figure.add_vline(x=chosen, line={"color": _ERROR, "width": 2})
     return figure
+
+
+def parts_over_strength(points: Sequence[CurvePoint], *, token: str) -> tuple[go.Figure, go.Figure]:
+    """`over_strength` as two figures of one axis each: the probability, and KL."""
+    import plotly.graph_objects as go
+
+    probability, kl = go.Figure(data=[_probability(points, token)]), go.Figure(data=[_kl(points)])
+    for figure, title in ((probability, "probability"), (kl, "KL, nats")):
+        style(figure, y_title=title, height=220, x={"title": "strength"}, y={"rangemode": "tozero"})
+    return probability, kl
+
+
+def _probability(points: Sequence[CurvePoint], token: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "name": f"probability of {as_written(visible_token(token)).strip() or '·'}",
+        "x": [point.strength for point in points],
+        "y": [point.probability for point in points],
+        "line": {"color": INDIGO},
+        "hovertemplate": "strength %{x:.2f}<br>probability %{y:.3f}<extra></extra>",
+    }
+
+
+def _kl(points: Sequence[CurvePoint]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "name": "KL, nats",
+        "x": [point.strength for point in points],
+        "y": [point.kl for point in points],
+        "line": {"color": _AGAINST, "dash": "dot"},
+        "hovertemplate": "strength %{x:.2f}<br>KL %{y:.3f}<extra></extra>",
+    }

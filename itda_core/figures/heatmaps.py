@@ -38,6 +38,7 @@ class Cells:
     percent: bool = False  # whether the scale is labelled in percent
     apart: np.ndarray | None = None  # bool; which cells lie above the scale for a reason of their own: they are grey
     apart_note: str = ""  # that reason, for the legend
+    two_sided: bool = False  # whether 0 is in the middle (low is -high): orange below it, indigo above
 
     def is_apart(self, row: int, column: int) -> bool:
         """Whether that cell is outside the scale of colours."""
@@ -155,7 +156,11 @@ def _cell(cells: Cells, i: int, j: int) -> str:
         return f"<td{kind}></td>"
     if cells.is_apart(i, j):
         return f'<td{kind} title="{escape(cells.hover[i][j])}">{escape(cells.written[i][j])}</td>'
-    share = float(np.clip((value - cells.low) / max(cells.high - cells.low, 1e-9), 0, 1))
+    if cells.two_sided:
+        share = float(np.clip(abs(value) / max(cells.high, 1e-9), 0, 1))
+        kind = f' class="{f"{classes} below".strip()}"' if value < 0 else kind
+    else:
+        share = float(np.clip((value - cells.low) / max(cells.high - cells.low, 1e-9), 0, 1))
     style = f"--share:{share:.3f}"  # of the deepest tint, which the page chooses so that its ink stays readable on it
     return f'<td{kind} style="{style}" title="{escape(cells.hover[i][j])}">{escape(cells.written[i][j])}</td>'
 

@@ -21,6 +21,8 @@ th{font-weight:500;color:var(--muted);text-align:left;padding:1px 6px;white-spac
 th.top{writing-mode:vertical-rl;transform:rotate(180deg)}td{padding:3px 5px;text-align:center;min-width:1.7rem}
 td[style]{background:rgb(99 102 241 / calc(.55*var(--share)))}
 @media (prefers-color-scheme:dark){td[style]{background:rgb(129 140 248 / calc(.06 + .56*var(--share)));color:#fff}}
+td.below[style]{background:rgb(234 88 12 / calc(.55*var(--share)))}
+@media (prefers-color-scheme:dark){td.below[style]{background:rgb(234 88 12 / calc(.06 + .56*var(--share)))}}
 td.apart{background:rgba(128,128,140,.2)}
 td.edge,th.edge{border-left:2px solid var(--edge)}
 tr.edge td,tr.edge th{border-left-width:0;border-top:2px solid var(--edge)}
@@ -29,6 +31,7 @@ tr.edge td.edge{border-left-width:2px}
 .listed .num{text-align:right}.listed tr+tr td{border-top:1px solid var(--line)}
 ol{padding-left:3rem}li{margin:.15rem 0}
 bdi{font-family:ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+pre{white-space:pre-wrap;overflow-wrap:anywhere}
 mark{background:rgba(99,102,241,.28);color:inherit;border-radius:3px}
 .charts{display:flex;flex-wrap:wrap;gap:0 2rem}.charts>section{flex:1 1 24rem;max-width:44rem}
 svg.chart{width:100%;max-width:44rem;height:auto;display:block}

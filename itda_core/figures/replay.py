@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import TYPE_CHECKING
 
-from itda_core.figures.charts import style
+from itda_core.figures.charts import as_written, style
 from itda_core.figures_as_text import signed
 from itda_core.printable import visible_token
 
@@ -48,21 +47,20 @@ def error_by_step(replay: Replay, sources: Mapping[int, str], *, pinned: int | N
         )
     )
     named = len(steps) <= _MOST_NAMED_STEPS
-    style(figure, y_title="error left", height=250)
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_xaxes(
-        showgrid=False,
-        tickmode="array" if named else "auto",
-        tickvals=[step.step for step in steps] if named else None,
-        ticktext=[f"<b>{name}</b>" if one else name for name, one in zip(names, chosen, strict=True)]
+    x = {
+        "showgrid": False,
+        "tickmode": "array" if named else "auto",
+        "tickvals": [step.step for step in steps] if named else None,
+        "ticktext": [f"<b>{name}</b>" if one else name for name, one in zip(names, chosen, strict=True)]
         if named
         else None,
-        tickangle=-40 if named else 0,
-        title=None if named else "atoms",
-    )
+        "tickangle": -40 if named else 0,
+        "title": None if named else "atoms",
+    }
+    style(figure, y_title="error left", height=250, x=x, y={"rangemode": "tozero"})
     return figure
 
 
 def _source(token: str) -> str:
     shown = visible_token(token).strip(" ")
-    return escape(shown if len(shown) <= _LONGEST_NAME else shown[: _LONGEST_NAME - 1] + "…")
+    return as_written(shown if len(shown) <= _LONGEST_NAME else shown[: _LONGEST_NAME - 1] + "…")

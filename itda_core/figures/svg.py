@@ -43,12 +43,13 @@ def chart(figure: go.Figure) -> str:
     drawn = figure.to_plotly_json()
     traces, layout = drawn["data"], drawn["layout"]
     x_axis, y_axis = layout.get("xaxis", {}), layout.get("yaxis", {})
+    bases = _bases(traces, layout)
     x = _Scale(*_x_ends(traces, x_axis), _LEFT, _WIDTH - _RIGHT)
-    y_ticks = _steps(*_y_ends(traces, y_axis))
+    y_ticks = _steps(*_y_ends(traces, y_axis, bases))
     y = _Scale(y_ticks[0], y_ticks[-1], _HEIGHT - _BOTTOM, _TOP)
     parts = [*_grid(y_ticks, y, y_axis), *_x_labels(x, x_axis)]
     for number, trace in enumerate(traces):
-        parts += _bars(trace, x, y) if trace["type"] == "bar" else _line(trace, number, x, y)
+        parts += _bars(trace, x, y, bases[number]) if trace["type"] == "bar" else _line(trace, number, x, y)
     title = _plain(_title(y_axis))
     body = "\n".join(parts)
     return (
@@ -75,8 +76,23 @@ def _x_ends(traces: Sequence[Mapping[str, Any]], axis: Mapping[str, Any]) -> tup
     return min(values) - room, max(values) + room
 
 
-def _y_ends(traces: Sequence[Mapping[str, Any]], axis: Mapping[str, Any]) -> tuple[float, float]:
-    values = [y for trace in traces for _, y in _points(trace)]
+def _bases(traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> list[dict[float, float]]:
+    """Per trace where its bar at x begins: zero, but where bars of one sign stand on each other ("relative")."""
+    found: list[dict[float, float]] = [{} for _ in traces]
+    if layout.get("barmode") != "relative":
+        return found
+    reached: dict[tuple[float, bool], float] = {}
+    for bases, trace in zip(found, traces, strict=True):
+        for x, value in _points(trace) if trace["type"] == "bar" else ():
+            bases[x] = reached.get((x, value < 0), 0.0)
+            reached[x, value < 0] = bases[x] + value
+    return found
+
+
+def _y_ends(
+    traces: Sequence[Mapping[str, Any]], axis: Mapping[str, Any], bases: Sequence[Mapping[float, float]]
+) -> tuple[float, float]:
+    values = [y + base.get(x, 0.0) for trace, base in zip(traces, bases, strict=True) for x, y in _points(trace)]
     values += [y + spread for trace in traces for (_, y), spread in zip(_points(trace), _spreads(trace), strict=False)]
     if axis.get("rangemode") == "tozero" or any(trace["type"] == "bar" for trace in traces):
         values.append(0.0)
@@ -159,13 +175,14 @@ def _dot(trace: Mapping[str, Any], x: float, y: float) -> str:
     return f'<circle cx="{x}" cy="{y}" r="1.3" fill="{_colour(trace) if _fill(trace) == "none" else "#fff"}"/>'
 
 
-def _bars(trace: Mapping[str, Any], x: _Scale, y: _Scale) -> Iterator[str]:
+def _bars(trace: Mapping[str, Any], x: _Scale, y: _Scale, bases: Mapping[float, float]) -> Iterator[str]:
     width = float(trace.get("width") or 0.8)
     colours = trace.get("marker", {}).get("color")
     points, spreads = _points(trace), _spreads(trace)
     for i, (at, value) in enumerate(points):
         left, right = x.at(at - width / 2), x.at(at + width / 2)
-        top, bottom = sorted((y.at(value), y.at(0)))
+        base = bases.get(at, 0.0)
+        top, bottom = sorted((y.at(base + value), y.at(base)))
         colour = _colour(trace) if isinstance(colours, str) or colours is None else escape(str(colours[i]))
         told = escape(f"{_plain(trace.get('name') or '')} {figure_of(value, '.4f')}".strip())
         yield (

@@ -6,12 +6,11 @@ As in module figures, every text that is not ours is escaped: Plotly parses a li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from itda_core.figures.charts import INDIGO, ORANGE, style
+from itda_core.figures.charts import ABOVE, INDIGO, ORANGE, as_written, style
 from itda_core.figures.heatmaps import Cells
 from itda_core.figures_as_text import figure as figure_of
 
@@ -66,19 +65,15 @@ def fvu_by_layer(table: TransferTable, k: int, *, height: int = 380) -> go.Figur
             text=[_hover(cell) for cell in others],
             hovertemplate="%{text}<extra></extra>",
         )
-    style(figure, y_title="FVU (fraction of variance unexplained)", height=height)
-    figure.update_layout(
-        barmode="overlay",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
-    )
-    figure.update_xaxes(
-        tickmode="array",
-        tickvals=list(range(len(places))),
-        ticktext=[escape(place) for place in places],
-        range=[-0.6, len(places) - 0.4],
-        showgrid=False,
-    )
-    figure.update_yaxes(rangemode="tozero")
+    x = {
+        "tickmode": "array",
+        "tickvals": list(range(len(places))),
+        "ticktext": [as_written(place) for place in places],
+        "range": [-0.6, len(places) - 0.4],
+        "showgrid": False,
+    }
+    fvu = "FVU (fraction of variance unexplained)"
+    style(figure, y_title=fvu, height=height, x=x, y={"rangemode": "tozero"}, barmode="overlay", legend=ABOVE)
     return figure
 
 
@@ -135,7 +130,7 @@ def _percent(value: float) -> str:
 
 def _hover(cell: Transfer) -> str:
     """As `_plain`, for Plotly's little HTML."""
-    return "<br>".join(map(escape, _plain(cell).split("\n")))
+    return "<br>".join(map(as_written, _plain(cell).split("\n")))
 
 
 def _plain(cell: Transfer) -> str:

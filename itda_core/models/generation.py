@@ -56,7 +56,7 @@ def generate(
     if not 0 <= temperature <= 100:
         raise UserError(f"A temperature of {temperature} is none; give 0 (the likeliest token) to 100.")
     check_window_ids(model, [window])
-    return _generate(model, _prompt_ids(window), n_tokens, site, edit, temperature, seed, cached)
+    return _generate(model, prompt_ids(window), n_tokens, site, edit, temperature, seed, cached)
 
 
 def _generate(
@@ -124,8 +124,8 @@ def _new_cache(model: LanguageModel) -> Any:
     return DynamicCache(config=model.module.config)
 
 
-def _prompt_ids(window: Window) -> list[int]:
-    """Without the special tokens behind the text, which would end it."""
+def prompt_ids(window: Window) -> list[int]:
+    """What a continuation goes on from: without the special tokens behind the text, which would end it."""
     last = max((i for i, special in enumerate(window.special) if not special), default=len(window) - 1)
     return list(window.token_ids[: last + 1])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -31,6 +32,7 @@ MOST_NOTES_BYTES = 16 * 2**20
 _MOST_RATIO = 200  # real atoms and Parquet hardly shrink; JSON shrinks 20 times at most
 _RATIO_COUNTS_FROM = 2**20
 _CHUNK = 2**20
+_SAVED_AGAIN = re.compile(r" ?\(\d{1,3}\)$")
 _ZIP_BEGAN = (1980, 1, 1, 0, 0, 0)  # no entry may be older
 
 
@@ -80,6 +82,19 @@ def archived_notes(source: Path) -> Notes:
     except UserError as error:
         return Notes(problem=str(error))
     return Notes()
+
+
+def archived_name(source: Path) -> str:
+    """What the dictionary in the zip `source` was called where it was exported: its folder in the zip, else the file.
+
+    A browser that saves a second `w1.zip` calls it `w1 (1).zip`: that is no part of the name. Raises UserError when it
+    is no zip that can be read.
+    """
+    with open_regular(source) as file, _parsed(source), zipfile.ZipFile(file) as archive:
+        paths = [PurePosixPath(name.replace("\\", "/")) for name in archive.namelist()]
+    folders = {path.parent.name for path in paths if path.name == "dictionary.json" and path.parts[0] != "__MACOSX"}
+    name = folders.pop() if len(folders) == 1 else ""
+    return name or _SAVED_AGAIN.sub("", source.stem)
 
 
 def export_zip(folder: Path, target: Path) -> Path:

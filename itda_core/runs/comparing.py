@@ -70,7 +70,6 @@ def compare(
     """
     from itda_core.comparison import LabelSet, jaccard_matrix
     from itda_core.comparison.overlap.chance import check_null
-    from itda_core.comparison.overlap.comparability import comparability
     from itda_core.comparison.overlap.jaccard_report import labels_and_atoms
     from itda_core.comparison.overlap.refusals import check
 
@@ -84,18 +83,38 @@ def compare(
     check(sets)
     on_step("reading the corpus")
     notes = list(filter(None, [labels_and_atoms(sets)]))
-    text = tokenizers = None
+    must = corpus is not None or null == "token"
+    comparable, note = looked_up(sets, corpus, must=must, offline=offline, trust_remote_code=trust_remote_code)
+    notes += [note] if note else []
+    on_step("comparing")
+    matrix = jaccard_matrix(sets, comparable=comparable, null=null, interval=interval, crop=crop, seed=seed)
+    return Comparison(matrix, tuple(sets), comparable, tuple(notes))
+
+
+def looked_up(
+    sets: Sequence[LabelSet],
+    corpus: str | None = None,
+    *,
+    must: bool = False,
+    offline: bool = False,
+    trust_remote_code: bool = False,
+) -> tuple[Comparability, str]:
+    """What of `sets` is comparable, counted in their corpus; where it or a tokenizer is not at hand, every label is,
+    and the sentence says so ("" otherwise).
+
+    Raises UserError as comparability does, and with `must` also where it cannot be counted.
+    """
+    from itda_core.comparison.overlap.comparability import comparability
+
     try:
         text = corpus_of_labels(sets, corpus)
         tokenizers = tokenizers_of(sets, offline=offline, trust_remote_code=trust_remote_code)
     except UserError as error:
-        if corpus is not None or null == "token":
+        if must:
             raise
-        notes.append(f"All labels were compared, because what is comparable could not be looked up: {error}")
-    comparable = comparability(sets, None if tokenizers is None else text, tokenizers)
-    on_step("comparing")
-    matrix = jaccard_matrix(sets, comparable=comparable, null=null, interval=interval, crop=crop, seed=seed)
-    return Comparison(matrix, tuple(sets), comparable, tuple(notes))
+        note = f"All labels were compared, because what is comparable could not be looked up: {error}"
+        return comparability(sets, None, None), note
+    return comparability(sets, text, tokenizers), ""
 
 
 def write_csv(matrix: JaccardMatrix, path: Path) -> None:

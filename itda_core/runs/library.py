@@ -8,15 +8,17 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
+from itda_core.figures_as_text import fvu_words
 from itda_core.files import PARTIAL, explained, new_folder, partial_folder, shown, stamp, sweep, sync_folder
 from itda_core.files.paths import expanded, storable
-from itda_core.runs.archive import DICTIONARY_FILES, archived_notes, copy_folder, export_zip, extract_zip
+from itda_core.runs.archive import DICTIONARY_FILES, archived_name, archived_notes, copy_folder, export_zip, extract_zip
 from itda_core.runs.atoms.notes import add_notes
 from itda_core.runs.home import library_folder
 from itda_core.runs.indexing.indices import remove_all_of
@@ -53,11 +55,21 @@ class LibraryEntry:
     method: str | None = None
     corpus: str | None = None
     fvu: float | None = None
+    fvu_text: str | None = None  # what FVU was measured on: "held-out" or "training"
     tokens: int | None = None  # of the text that were read
     created: str | None = None  # ISO 8601, UTC
     bytes: int | None = None
     identity: str | None = None  # hexadecimal sha256 of what it is; a rename does not change it
     fingerprint: str | None = None  # of the model's weights, see itda_core.fingerprints
+
+    @property
+    def fvu_words(self) -> str:
+        """FVU as text, which says where it is not of held-out text; "" where it is not known."""
+        return fvu_words(self.fvu, self.fvu_text)
+
+
+def _ignore(_: str) -> None:
+    return None
 
 
 class Library:
@@ -158,12 +170,24 @@ class Library:
         if identity is not None and all(entry.identity != identity for entry in self.entries()):
             remove_all_of(identity)
 
-    def import_(self, source: str | Path, name: str | None = None, *, revision: str | None = None) -> Path:
+    def import_(
+        self,
+        source: str | Path,
+        name: str | None = None,
+        *,
+        revision: str | None = None,
+        called: str = "",
+        on_note: Callable[[str], None] = _ignore,
+    ) -> Path:
         """Add a dictionary from a folder, a zip file or a Hugging Face id, checked before it appears.
 
         Only `dictionary.json`, `atoms.safetensors` and `provenance.parquet` are taken, and notes on its atoms
         (`notes.json`), which are added to one's own. Raises UserError when the source is none of these, is damaged, or
         leads outside itself.
+
+        - `name`: what it is to be called; without it, what it was called where it comes from, and on_note is told
+          where that name is taken so that it gets another;
+        - `called`: what messages call the source, where that is a copy of which nobody knows.
         """
         from itda_core.dictionaries import AtomDictionary
         from itda_core.dictionaries.storage.dictionary_folder import add_digests
@@ -178,18 +202,22 @@ class Library:
                     f"{shown(repr(text))} is no folder, no zip file and no Hub id (owner/name); check the path."
                 )
             dictionary = AtomDictionary.from_pretrained(text, revision=revision)
-            return self._import(name or text.split("/")[1], name is not None, dictionary.save_pretrained)
+            return self._import(name or text.split("/")[1], name is not None, dictionary.save_pretrained, on_note)
+
+        called = called or shown(text)
 
         def copy(target: Path) -> None:
-            with new_folder(target) as partial:
+            with new_folder(target) as partial, told_as(called, partial):
                 (copy_folder if os.path.isdir(path) else extract_zip)(path, partial)
                 AtomDictionary.load(partial)
                 add_digests(partial)
 
-        stem = path.absolute().name if os.path.isdir(path) else path.stem
-        target = self._import(name or stem, name is not None, copy)
-        if (identity := _entry(target).identity) is not None:
-            add_notes(identity, archived_notes(path))
+        with told_as(called, path):
+            _refuse_labels(path, called)
+            own = path.absolute().name if os.path.isdir(path) else archived_name(path)
+            target = self._import(name or own, name is not None, copy, on_note)
+            if (identity := _entry(target).identity) is not None:
+                add_notes(identity, archived_notes(path))
         return target
 
     def export(self, reference: str | Path, target: str | Path | None = None, *, labels_only: bool = False) -> Path:
@@ -209,9 +237,14 @@ class Library:
 
         return write_labels(AtomDictionary.load(folder), path / f"{folder.name}{SUFFIX}" if path.is_dir() else path)
 
-    def _import(self, wanted: str, exact: bool, write: Callable[[Path], object]) -> Path:
+    def _import(
+        self, wanted: str, exact: bool, write: Callable[[Path], object], on_note: Callable[[str], None]
+    ) -> Path:
         stem = cleaned(wanted, most=MOST_BYTES - _MOST_COUNTED) or "imported"
-        return self._place(lambda: stem if exact else self.numbered(stem), write, again=not exact)
+        path = self._place(lambda: stem if exact else self.numbered(stem), write, again=not exact)
+        if path.name != stem:
+            on_note(f"It is called {path.name}, because the library has another {stem}.")
+        return path
 
     def _place(self, name: Callable[[], str], write: Callable[[Path], object], *, again: bool = True) -> Path:
         """Write under a name; under the next one when another process took it meanwhile."""
@@ -268,6 +301,29 @@ class Library:
         if names:
             return f"the library has {', '.join(sorted(names)[:5])}{', ...' if len(names) > 5 else ''}."
         return "the library is empty: train a dictionary (itda train) or import one (itda library import)."
+
+
+def _refuse_labels(path: Path, called: str) -> None:
+    """Raises UserError for a file of labels alone, which is no damaged zip."""
+    from itda_core.dictionaries.labels_only import SUFFIX, read_labels
+
+    if not path.is_file() or not (path.name.endswith(SUFFIX) or called.endswith(SUFFIX)):
+        return
+    model = read_labels(path).spec.model
+    raise UserError(
+        f"{called} holds the labels of a dictionary of {model}, without its atoms; build these again with that model: "
+        "itda library rebuild FILE --model MODEL."
+    )
+
+
+@contextmanager
+def told_as(called: str, place: Path) -> Iterator[None]:
+    """A UserError that leaves the block calls what lies at `place` as its reader does."""
+    try:
+        yield
+    except UserError as error:
+        message = str(error).replace(shown(place), called)
+        raise UserError(message, field=error.field) from error.__cause__
 
 
 def is_hub_id(text: str) -> bool:
@@ -331,6 +387,7 @@ def _read_entry(path: Path, bundled: bool, stamps: tuple[tuple[int, ...] | None,
         method=summary.method,
         corpus=summary.corpus,
         fvu=summary.fvu,
+        fvu_text=summary.fvu_text,
         tokens=summary.tokens,
         created=summary.created,
         bytes=summary.bytes,

@@ -318,5 +318,7 @@ def check_named(name: str) -> None:
     """Raises UserError when the name of a corpus alone, as a dictionary has it, does not lead to it."""
     if kind_of(name) is FILE and not Path(name.partition("#")[0]).is_file():
         raise UserError(
-            f"The dictionary was built on the file {name}; say where it is with --corpus PATH.", field="corpus"
+            f"The dictionary was built on the file {name}, which is not here; say where it is (in a terminal: --corpus "
+            "PATH).",
+            field="corpus",
         )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itda_core.analysis.in_common import MOST_TOKENS, in_common, named
+from itda_core.analysis.in_common import MOST_TOKENS, in_common, named, short_label
 from itda_core.dictionaries.provenance import CONTEXT_BEFORE
 from itda_core.printable import visible
 
@@ -124,3 +124,10 @@ def test_every_token_is_named_or_counted(tokens: list[str], most: int) -> None:
     assert len(shown.tokens) + shown.more == len({token.strip(" ") or token for token in tokens})
     assert all(visible(token) == token for token in shown.tokens)
     assert MOST_TOKENS == 6
+
+
+def test_an_atom_in_a_few_words() -> None:
+    assert short_label([" park"]) == " park"
+    assert short_label(["  "]) == "··"
+    assert short_label([" park", "deer", " deer", " school"]) == "deer · park · school"
+    assert short_label([" park", " deer", " school", " pond", "park", "\n"]) == "park · deer · school · +2"

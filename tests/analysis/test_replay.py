@@ -10,6 +10,7 @@ from itda_core import AtomDictionary, Corpus, TrainConfig, UserError, train
 from itda_core.analysis import decompose_activations, read_prompt, replay
 from itda_core.analysis.decompose import AtomUse, TokenDecomposition
 from itda_core.analysis.replay import Replay, ReplayStep, remark
+from itda_core.models.tokenizer.token_text import token_text
 from itda_core.text.corpus import Document
 
 PROMPT = "baki lomu rasen torvi"
@@ -47,7 +48,7 @@ def test_the_model_predicts_from_the_true_activation_what_it_always_does(tiny_mo
         expected, ids = own_predictions(tiny_model, PROMPT, token).topk(5)
         told = replay(tiny_model, dictionary, read, token).predictions
         assert [p.probability for p in told] == pytest.approx(expected.tolist(), abs=1e-5)
-        assert [p.token for p in told] == [tiny_model.tokenizer.decode([i]) for i in ids.tolist()]
+        assert [p.token for p in told] == [token_text(tiny_model.tokenizer, i) for i in ids.tolist()]
 
 
 def test_a_perfect_reconstruction_predicts_what_the_model_does(tiny_model, dictionary):

@@ -12,6 +12,7 @@ from itda_core.analysis.atoms.honesty.context_vectors import Encoded
 from itda_core.analysis.atoms.honesty.grades import GRADES
 from itda_core.analysis.atoms.honesty.tallies import MEASURES
 from itda_core.dictionaries import AtomDictionary
+from itda_core.figures.honesty import MEASURE_NAMES
 from itda_core.models import load_model
 from itda_core.runs.atoms.reading import index_of, measured_honesty
 from itda_core.runs.library import Library
@@ -52,8 +53,8 @@ def test_in_a_terminal_each_figure_stands_beside_chance(itda: Cli) -> None:
         words = [f"{one['atoms']:,}", f"{one['share']:.1%}", f"{one['share_of_use']:.1%}"]
         assert line.removeprefix(one["grade"]).split() == words
     for name in MEASURES:
-        (line,) = (line for line in lines if line.startswith(name.replace("_", " ")))
-        figures = line.removeprefix(name.replace("_", " ")).split()
+        (line,) = (line for line in lines if line.startswith(f"{MEASURE_NAMES[name]} "))
+        figures = line.removeprefix(MEASURE_NAMES[name]).split()
         strongest = found["strongest"][name]
         assert figures[:2] == [f"{strongest['share']:.1%}", f"{strongest['chance']:.1%}"]
 

@@ -67,6 +67,21 @@ def test_one_atom_in_full(itda: Cli, indexed: AtomDictionary) -> None:
     code, out, err = itda("atoms", "show", NAME, atom, "--no-logits")
     assert code == 0, err
     assert found["honesty"]["grade"] in out
+    for name, of in (("labels", "label"), ("positive", "positive"), ("negative", "negative")):
+        lines = [line for line in out.splitlines() if line.split()[:1] == [of]]
+        rest = len(found[name]) - 5
+        assert len(lines) == min(len(found[name]), 6)
+        assert [line for line in lines if "more; --json has all" in line] == lines[5:]
+        assert rest <= 0 or f"… and {rest:,} more" in lines[5]
+
+
+def test_labels_that_are_not_shown_are_counted(itda: Cli) -> None:
+    consensus = "demo-0-L1-consensus"
+    dictionary = AtomDictionary.load(Library().find(consensus))
+    atom = next(i for i in range(len(dictionary)) if len(dictionary.labels(i)) > 5)
+    code, out, err = itda("atoms", "show", consensus, atom, "--no-logits")
+    assert code == 0, err
+    assert f"… and {len(dictionary.labels(atom)) - 5} more; --json has all" in out
 
 
 def test_an_atom_without_an_index_still_has_what_the_dictionary_knows(
@@ -101,7 +116,9 @@ def test_atoms_are_found_with_the_reason(itda: Cli, indexed: AtomDictionary) -> 
     found = json.loads(out)
     assert found["query"] == word.upper()
     first = found["results"][0]
-    assert {*first} == {"dictionary", "atom", "token", "context_before", "context_after", "score", "why"}
+    place = {"token", "context_before", "context_after"}
+    by_prompt = {"used_at", "share", "usual"}
+    assert {*first} == {"dictionary", "atom", *place, "score", "label", "labels", "why", *by_prompt}
     assert first["token"].strip().lower() == word.lower()
     assert (NAME, label.atom) in {(one["dictionary"], one["atom"]) for one in found["results"]}
     context = json.loads(itda("atoms", "search", NAME, "the", "--by", "context", "--most", 3, "--json")[1])
@@ -121,8 +138,19 @@ def test_a_prompt_finds_what_it_uses_most(itda: Cli, indexed: AtomDictionary) ->
     from itda_core.analysis import decompose
 
     tokens = [one for one in decompose(model, indexed, text).tokens if not one.special]
-    used = sum(found[0]["atom"] in {use.atom for use in token.atoms} for token in tokens)
-    assert found[0]["why"].startswith(f"used at {used} of {len(tokens)} tokens")
+    uses = [(token, use) for token in tokens for use in token.atoms if use.atom == found[0]["atom"]]
+    token, use = max(uses, key=lambda one: abs(one[1].coefficient))
+    assert found[0]["used_at"][0] == {
+        "index": token.index, "token": token.text, "coefficient": pytest.approx(use.coefficient, rel=1e-4)
+    }  # fmt: skip
+    share = sum(abs(use.coefficient) / token.norm for token, use in uses) / len(tokens)
+    assert found[0]["share"] == pytest.approx(share, rel=1e-4)
+    index = index_of(indexed)
+    assert index is not None
+    entries = index.entries(found[0]["atom"])
+    norms = index.all_tokens.norm[entries.token]
+    usual = float((np.abs(entries.coefficient) / norms).sum()) / index.description.tokens
+    assert found[0]["usual"] == pytest.approx(usual, rel=0.2, abs=1e-4)
     assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
 
 

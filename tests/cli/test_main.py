@@ -18,6 +18,7 @@ import torch
 
 from itda_core.cli.main import main
 from itda_core.dictionaries import AtomDictionary
+from itda_core.runs.library import Library
 from tests.conftest import ROOT, Cli, Start
 from tests.runs.samples import make_dictionary, write_corpus
 
@@ -25,7 +26,7 @@ PATIENCE = 240.0  # seconds; a loaded machine takes its time to import torch
 
 TRAIN_KEYS = [
     *("path", "model", "layer", "site", "atoms", "d_model", "k", "selection", "threshold", "tokens", "seconds"),
-    *("tokens_per_second", "mean_relative_error", "identity"),
+    *("tokens_per_second", "mean_relative_error", "identity", "fvu", "fvu_text"),
 ]
 DECOMPOSE_KEYS = {"model", "layer", "site", "k", "method", "tokens"}
 TOKEN_KEYS = {"index", "text", "char_start", "char_end", "relative_error", "atoms"}
@@ -80,6 +81,7 @@ def test_train_then_decompose_give_the_contracts_keys(itda: Cli, tiny_folder: Pa
         dictionary = AtomDictionary.load(result["path"])
         assert (result["atoms"], result["d_model"]) == tuple(dictionary.atoms.shape)
         assert result["identity"] == dictionary.identity
+        assert (result["fvu"], result["fvu_text"]) == (dictionary.stats["fvu"], dictionary.stats["fvu_text"])
         assert result["tokens_per_second"] == pytest.approx(result["tokens"] / result["seconds"])
         assert Path(result["path"]).parent == home / "library"
 
@@ -111,6 +113,20 @@ def test_decompose_with_positive_coefficients_alone(itda: Cli, trained: Path) ->
         assert told["non_negative"] is bool(more)
         signs.append({atom["coefficient"] > 0 for token in told["tokens"] for atom in token["atoms"]})
     assert signs == [{True, False}, {True}]
+
+
+def test_a_training_tells_its_fvu_in_the_librarys_words(itda: Cli, tiny_folder: Path, text: Path) -> None:
+    code, out, err = itda(*small_training(tiny_folder, text, "--tokens", 2000))
+    assert code == 0, err
+    heads, *rows = out.splitlines()
+    assert "FVU, held-out" in heads
+    own = sorted((one for one in Library().entries() if not one.bundled), key=lambda one: one.layer or 0)
+    for row, entry in zip(rows, own, strict=True):
+        assert entry.fvu_words
+        assert entry.fvu_words in row
+        reading = AtomDictionary.load(entry.path).stats["reading"]  # what later estimates go by
+        assert reading["loading"] > 0
+        assert reading["measuring"] > 0
 
 
 def test_train_by_the_papers_rule(itda: Cli, tiny_folder: Path, text: Path, home: Path) -> None:

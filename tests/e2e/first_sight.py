@@ -14,7 +14,8 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -28,6 +29,21 @@ SWITCHES = ("Library", "Compare", "Evaluate", "Train", "Home", "Decompose")
 
 def told(name: str, seconds: list[float]) -> None:
     print(f"{name}: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f}", flush=True)
+
+
+@contextmanager
+def pages() -> Iterator[Callable[[], Page]]:
+    """A browser; what is given opens a page of a visitor of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=FLAGS)
+
+        def page_of() -> Page:
+            context = browser.new_context(viewport={"width": 1440, "height": 900})
+            context.set_default_timeout(PATIENCE)
+            return context.new_page()
+
+        yield page_of
+        browser.close()
 
 
 def cold(page_of: Callable[[], Page], path: str) -> float:
@@ -49,14 +65,7 @@ def main() -> None:
     parser.add_argument("--walks", type=int, default=10)
     parser.add_argument("--again", type=int, default=3)
     options = parser.parse_args()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=FLAGS)
-
-        def page_of() -> Page:
-            context = browser.new_context(viewport={"width": 1440, "height": 900})
-            context.set_default_timeout(PATIENCE)
-            return context.new_page()
-
+    with pages() as page_of:
         told("Home's example, cold server", [cold(page_of, "") for _ in range(options.times)])
         told("Decompose, cold server", [cold(page_of, "decompose") for _ in range(options.times)])
         with tempfile.TemporaryDirectory() as home, studio(home) as address:
@@ -84,7 +93,6 @@ def main() -> None:
             print(
                 f"Walks of four pages: {len(set(orders))} different, {kept} of {len(orders) * options.again} kept all"
             )
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,15 @@ def address(**values: object) -> str:
     return f"atoms?{urlencode({'dictionary': DICTIONARY, **values})}"
 
 
+def at_atom_10(visit: Visit) -> Locator:
+    """The field of the atom's number, on the page of atom 10; the keys are listened to once it is there."""
+    visit.open(address(atom=10))
+    number = visit.page.get_by_role("textbox", name=re.compile("^Number of the atom"))
+    expect(number).to_have_value("10")
+    visit.settle()
+    return number
+
+
 @pytest.mark.usefixtures("indexed")
 def test_from_the_table_to_an_example_and_back(visit: Visit) -> None:
     page = visit.page
@@ -86,10 +95,7 @@ def test_an_example_opens_its_token_in_decompose(visit: Visit) -> None:
 
 @pytest.mark.usefixtures("indexed")
 def test_the_arrow_keys_step_but_not_while_one_types(visit: Visit) -> None:
-    page = visit.page
-    visit.open(address(atom=10))
-    expect(page.get_by_text(re.compile("^atom 10 of"))).to_be_visible()
-    visit.settle()
+    page, number = visit.page, at_atom_10(visit)
     page.keyboard.press("ArrowRight")
     visit.expect_in_address("atom", "11")
     expect(page.get_by_text(re.compile("^atom 11 of"))).to_be_visible()
@@ -107,9 +113,40 @@ def test_the_arrow_keys_step_but_not_while_one_types(visit: Visit) -> None:
     assert "atom=10" in page.url
     page.get_by_role("button", name="Next atom (key →)").click()
     visit.expect_in_address("atom", "11")
-    page.get_by_role("textbox", name=re.compile("^Number of the atom")).fill("700")
+    number.fill("700")
     page.keyboard.press("Enter")
     visit.expect_in_address("atom", "700")
+
+
+@pytest.mark.usefixtures("indexed")
+@pytest.mark.parametrize("pause", [0, 60, 150, 300])  # milliseconds: the answer to a key comes between the next
+def test_keys_through_the_atoms_all_count(visit: Visit, pause: int) -> None:
+    page, number = visit.page, at_atom_10(visit)
+    for key, atom in (("ArrowRight", 15), ("ArrowLeft", 10)):
+        for _ in range(5):
+            page.keyboard.press(key)
+            page.wait_for_timeout(pause)
+        visit.expect_in_address("atom", str(atom))
+        expect(page.get_by_text(re.compile(f"^atom {atom} of"))).to_be_visible()
+        visit.settle()
+        visit.expect_in_address("atom", str(atom))
+        expect(number).to_have_value(str(atom))
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_number_is_typed_while_the_answer_to_a_step_comes(visit: Visit) -> None:
+    page, number = visit.page, at_atom_10(visit)
+    page.get_by_role("button", name="Next atom (key →)").click()
+    number.fill("70")
+    visit.expect_in_address("atom", "11")
+    expect(page.get_by_text(re.compile("^atom 11 of"))).to_be_visible()
+    visit.settle()
+    expect(number).to_have_value("70")
+    expect(number).to_be_focused()
+    page.keyboard.type("0")
+    page.keyboard.press("Enter")
+    visit.expect_in_address("atom", "700")
+    expect(number).to_have_value("700")
 
 
 @pytest.mark.usefixtures("indexed")
@@ -165,7 +202,7 @@ def test_a_shared_address_shows_the_same(visit: Visit) -> None:
     expect(page.get_by_label("Tokens of your text, coloured by the coefficient of atom 30")).to_be_visible()
     visit.settle()
     page.get_by_role("button", name="Share").click()
-    shared = page.get_by_test_id("stCode").inner_text()
+    shared = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text()
     for part in ("atom=30", "text=tokens", "window=whole", "breaks=shown", "own=My+sister+walked", "id="):
         assert part in shared
     page.goto(shared.strip())

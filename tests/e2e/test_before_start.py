@@ -12,6 +12,7 @@ expect.set_options(timeout=PATIENCE)
 
 
 def fill(visit: Visit, field: str, value: str) -> None:
+    visit.settle()
     box = visit.page.get_by_label(field, exact=True)
     box.fill(value)
     box.press("Enter")

@@ -41,3 +41,4 @@ def test_the_example_waits_for_no_model(browser: Browser, tmp_path: Path) -> Non
         expect(page.get_by_text("Step by step")).to_be_visible()
         visit.settle()
         visit.assert_stayed_here()
+        assert "ScriptRunContext" not in (tmp_path / "server.log").read_text()

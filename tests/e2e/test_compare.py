@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from itda_core.comparison import LabelSet
 from itda_core.comparison.overlap.differences import differences
+from itda_core.runs.comparing import looked_up
 from itda_core.runs.library import BUNDLED
 from tests.e2e.conftest import PATIENCE, Visit
 
@@ -33,7 +34,8 @@ def click_cell(visit: Visit, row: int, column: int) -> None:
 
 def shared(one: str, other: str) -> list[str]:
     """The tokens of the labels both bundled dictionaries have, the most surprising first."""
-    found = differences((LabelSet.load(BUNDLED / one), LabelSet.load(BUNDLED / other)))
+    sets = [LabelSet.load(BUNDLED / name) for name in (one, other)]
+    found = differences((sets[0], sets[1]), looked_up(sets, must=True)[0])
     ranked = found.most_surprising()["token"].tolist()
     in_order = shared_in_order(one, other)
     assert Counter(ranked) == Counter(in_order)
@@ -93,7 +95,7 @@ def test_a_click_on_a_cell_shows_its_labels_and_the_address_brings_them_back(vis
 
     # The copied link shows a stranger the same.
     page.get_by_role("button", name="Share").click()
-    link_text = page.get_by_test_id("stCode").first.inner_text().strip()
+    link_text = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text().strip()
     page.goto(link_text)
     expect(name).to_have_text("demo-2-L1 ~ demo-4-L1")
     visit.settle()

@@ -16,6 +16,7 @@ CHOSEN = {"prompt": PROMPT, "token": "3", "k": "20", "method": "omp"}
 def opened(visit: Visit, **more: str) -> None:
     visit.open(f"decompose?{urlencode({'dictionary': 'demo-0-L2', **CHOSEN, **more})}")
     expect(visit.page.locator(".t[aria-selected=true]")).to_have_attribute("data-index", "3")
+    expect(visit.page.locator(".layer[aria-checked=true]")).to_have_text("L2")  # from then on the keys are listened to
     visit.settle()
 
 
@@ -115,14 +116,13 @@ def test_two_dictionaries_on_one_prompt(visit: Visit) -> None:
     visit.settle()
     assert lists.nth(1).locator(".atom > .id").all_inner_texts() == second
     expect(lists.first.locator(".atom[aria-selected=true]")).to_have_count(0)
-    for width in (1024, 1180, 1440):  # nothing is wider than what it is in
+    fits = "() => (node => node.scrollWidth <= node.clientWidth)(document.querySelector('[data-testid=stMain]'))"
+    whole = "node => [...node.querySelectorAll('*')].every(e => e.scrollWidth <= e.clientWidth + 1)"
+    for width in (1024, 1180, 1440):  # nothing is wider than what it is in, once the charts have followed
         page.set_viewport_size({"width": width, "height": 900})
-        main = page.get_by_test_id("stMain")
-        assert main.evaluate("node => node.scrollWidth <= node.clientWidth")
+        page.wait_for_function(fits)
         for metric in page.get_by_test_id("stMetricValue").all():
-            assert metric.evaluate(
-                "node => [...node.querySelectorAll('*')].every(e => e.scrollWidth <= e.clientWidth + 1)"
-            )
+            assert metric.evaluate(whole)
     visit.assert_stayed_here()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +56,58 @@ def test_kinds_are_sorted_by_share_and_escaped() -> None:
     assert list(trace["y"]) == [0.01, 0.5, 0.2]
 
 
+def test_kinds_that_are_not_drawn_are_counted() -> None:
+    stretches = [Stretch(f"kind {i}", i, 100) for i in range(25)]
+    figure = atoms.kinds(stretches)
+    (trace,) = bars(figure)
+    assert len(trace["x"]) == atoms.MOST_KINDS == 20
+    assert figure.layout.xaxis.title.text == "share of tokens (and 5 more kinds, each with a smaller share)"
+    assert atoms.kinds(stretches[:17]).layout.xaxis.title.text == "share of tokens"
+    assert len(bars(atoms.kinds(stretches[:17]))[0]["x"]) == 17, "all kinds of the bundled corpus"
+
+
 def test_logits_stand_from_the_most_raised_to_the_most_lowered() -> None:
     figure = atoms.logits([(HOSTILE, 0.5), ("b", 0.25)], [("z", -0.75), ("y", -0.5)])
     (trace,) = bars(figure)
     assert list(trace["x"]) == [-0.75, -0.5, 0.25, 0.5], "from the bottom to the top"
     assert "<script" not in str(figure.to_json())
+
+
+def test_a_space_in_front_of_a_token_shows() -> None:
+    figure = atoms.logits([(" My", 0.5), ("My", 0.25)], [(" ", -0.5)])
+    assert list(figure.layout.yaxis.ticktext) == ["·", "My", "·My"]
+    assert [row[0] for row in bars(figure)[0]["customdata"]] == ["·", "My", "·My"]
+
+
+@pytest.mark.parametrize("token", ['"', "'", "&quot;", "<b>", "&", "&#x27;"])
+def test_plotly_shows_a_token_as_it_is(token: str) -> None:
+    """Of entities Plotly knows these, and those by number; tags it parses before it turns entities into signs."""
+    (shown,) = atoms.logits([(token, 0.5)], []).layout.yaxis.ticktext
+    known = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
+    assert not re.search("<[^>]*>", shown)
+    assert (
+        re.sub(r"&(lt|gt|amp);|&#x?[0-9a-f]+;", lambda found: known.get(found[0]) or unescape(found[0]), shown) == token
+    )
+
+
+def test_bars_leave_room_for_the_buttons_above_them() -> None:
+    """Plotly's camera is 2 + 20 + some pixels high, in the chart's upper right corner."""
+    stretches = [Stretch(f"kind {i}", i, 100) for i in range(25)]
+    counted = histogram(np.arange(-3.0, 3.0))
+    for figure in (
+        atoms.coefficients(counted),
+        atoms.positions(stretches),
+        atoms.kinds(stretches),
+        atoms.logits([("a", 0.5)], [("b", -0.5)]),
+    ):
+        assert figure.layout.margin.t >= 30
+
+
+def test_wide_letters_beside_bars_have_room() -> None:
+    """What Plotly would measure itself, drawing twice: a letter of Chinese is about 12 pixels wide at its size."""
+    narrow, wide = (atoms.logits([(token, 0.5)], []).layout.margin.l for token in ("m" * 8, "漢" * 8))
+    assert narrow >= 8 * 8
+    assert wide >= 12 * 8
 
 
 def test_a_map_has_every_atom_once_and_names_its_classes() -> None:

@@ -1,8 +1,14 @@
 """The address and the page agree: links, edits, defaults, bad values, changes of what a value belongs to."""
 
+import time
+import tomllib
+
+import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import PATIENCE, asked_for
+from pages.ui.frame import address
+from tests.pages.conftest import PATIENCE, ROOT, asked_for
 
 
 def page() -> None:
@@ -47,14 +53,75 @@ def test_edit_is_written_and_default_removes_it() -> None:
     assert asked_for(test) == {}
 
 
-def test_going_back_sets_the_widget_again() -> None:
+def gone_back(test: AppTest, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+    """As the browser's Back asks for an address that it had before."""
+    test.query_params.clear()
+    for name, given in query.items():
+        test.query_params[name] = given
+    with monkeypatch.context() as patched:
+        patched.setattr(address, "_through_history", lambda: True)
+        return test.run()
+
+
+def test_going_back_sets_the_widget_again(monkeypatch: pytest.MonkeyPatch) -> None:
     test = opened(k="7")
     test.number_input[0].set_value(6).run()
+    assert value(gone_back(test, monkeypatch, k="7")) == 7
+
+
+def test_a_link_to_an_earlier_address_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    test = opened(k="7")
+    test.number_input[0].set_value(6).run()
+    later = time.monotonic() + 5  # by then the browser has heard of k=6
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     test.query_params["k"] = "7"
     assert value(test.run()) == 7
 
 
-def test_an_address_that_lags_behind_the_keys_takes_nothing_back() -> None:
+def test_a_lagging_address_takes_nothing_back_that_did_not_change_since() -> None:
+    """Of two clicks in a row the second sends the widget as the first left it, with the address from before both."""
+    test = opened(k="7")
+    test.number_input[0].set_value(6).run()
+    test.query_params["k"] = "7"
+    assert value(test.run()) == 6
+    assert asked_for(test) == {"k": "6"}
+
+
+def test_what_is_written_into_a_lagging_address_is_written_into_the_latest_one() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from pages.ui.frame import address
+
+        st.button("first", on_click=lambda: address.query.update({"first": "1"}))
+        st.button("second", on_click=lambda: address.query.update({"second": "2"}))
+
+    test = AppTest.from_function(page, default_timeout=PATIENCE).run()
+    test.button[0].click().run()
+    test.query_params.clear()
+    test.button[1].click().run()
+    assert asked_for(test) == {"first": "1", "second": "2"}
+
+
+def test_a_widget_that_never_reached_the_browser_is_set_again() -> None:
+    """Of a run that is broken off the rest is not sent; what it set, the next one has to say."""
+    test = opened(k="7")
+    assert test.number_input[0].proto.set_value
+    test.run()
+    assert not test.number_input[0].proto.set_value  # the browser has it: a click on the way is not overridden
+    test._run(widget_state=WidgetStates())  # a browser to which no widget was drawn yet
+    assert value(test) == 7
+    assert test.number_input[0].proto.set_value
+    assert asked_for(test) == {"k": "7"}
+
+
+def test_the_runs_of_a_session_follow_each_other_and_messages_come_whole() -> None:
+    configured = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    assert configured["runner"] == {"fastReruns": False}
+    assert configured["global"]["minCachedMessageSize"] > 2**32
+
+
+def test_an_address_that_lags_behind_the_keys_takes_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A press of a key sends the address from before the answer to the one before it."""
     test = opened()
     for pressed in (5, 6, 7):
@@ -63,8 +130,7 @@ def test_an_address_that_lags_behind_the_keys_takes_nothing_back() -> None:
         test.run()
         assert value(test) == pressed
         assert asked_for(test) == {"k": str(pressed)}
-    test.query_params["k"] = "5"
-    assert value(test.run()) == 5  # Back, once the keys rest
+    assert value(gone_back(test, monkeypatch, k="5")) == 5  # once the keys rest
 
 
 def test_bad_values_are_named_once_ignored_and_left_for_back() -> None:
@@ -77,22 +143,19 @@ def test_bad_values_are_named_once_ignored_and_left_for_back() -> None:
         assert not test.run().text
 
 
-def test_change_of_what_it_belongs_to_reads_the_address_again() -> None:
+def test_change_of_what_it_belongs_to_reads_the_address_again(monkeypatch: pytest.MonkeyPatch) -> None:
     test = opened(k="7")
     test.session_state["within"] = "two"
     assert value(test.run()) == 7
     test = opened()
     test.session_state["page.k"] = 5
     test.run()
-    test.query_params.pop("k", None)
     test.session_state["within"] = "two"
-    assert value(test.run()) == 4
+    assert value(gone_back(test, monkeypatch)) == 4
 
 
 def test_half_characters_are_written_as_what_can_be() -> None:
     """As in the name of a folder that is not UTF-8."""
-    from pages.ui.frame import address
-
     assert address.query_of({"dictionary": "caf\udce9", "atom": 3, "none": None, "empty": ""}) == {
         "dictionary": "caf\ufffd",
         "atom": "3",
@@ -111,3 +174,10 @@ def test_half_characters_are_written_as_what_can_be() -> None:
     test = AppTest.from_function(page, default_timeout=PATIENCE).run()
     assert not test.exception
     assert test.text[0].value.endswith("/decompose?name=caf%EF%BF%BD")
+
+
+def test_the_address_and_the_caches_are_asked_in_one_place_each() -> None:
+    """Elsewhere they would see a browser's lagging address, or compute in a run that cannot be broken off meanwhile."""
+    for word, place in (("st.query_params", "address.py"), ("st.cache_resource(", "session_cache.py")):
+        found = {one.name for one in (ROOT / "pages").rglob("*.py") if word in one.read_text("utf-8")}
+        assert found == {place}, word

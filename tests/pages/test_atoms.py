@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis.atoms.build import index_atoms
 from itda_core.analysis.atoms.honesty.grades import GRADES, of_atom
@@ -313,8 +314,15 @@ def test_the_map_is_drawn_and_a_lasso_lists(studio: Studio, indexed: AtomIndex) 
     test.session_state["atoms.lasso"] = (str(studio.dictionary), [4, 7])
     test.run()
     assert sorted(listed(test)) == [4, 7]
+    assert "but for the lasso: it lists all atoms" in _about_the_address(test)
     test.button(key="atoms.lasso.forget").click().run()
     assert len(listed(test)) == N_ATOMS
+    assert _about_the_address(test) == "This address shows what you see now:"
+
+
+def _about_the_address(test: AppTest) -> str:
+    """What Share says of the link."""
+    return next(one.value for one in test.caption if one.value.startswith("This address"))
 
 
 def _charts(test: Any) -> list[Any]:
@@ -329,7 +337,7 @@ def _charts(test: Any) -> list[Any]:
     [
         ("token", "ALERT", "its token"),
         ("context", "alert", "“alert”"),
-        ("prompt", "My sister walked", "times its usual"),
+        ("prompt", "My sister walked", "times the usual"),
     ],
 )
 def test_a_search_finds_atoms_and_says_why(studio: Studio, indexed: AtomIndex, by: str, text: str, why: str) -> None:
@@ -416,3 +424,83 @@ def test_an_atom_that_is_not_there_is_said_as_long_as_it_is_asked_for(studio: St
         assert any(f"There is no atom {atom}" in sentence for sentence in notices(test))
         assert components(test, "atom_table")
         test.run()
+
+
+def test_what_an_atom_does_at_an_example_is_what_the_engine_says(studio: Studio, indexed: AtomIndex) -> None:
+    from itda_core.analysis.atoms.examples import examples_of
+    from itda_core.analysis.interventions.attribute import attribute
+    from itda_core.models import load_model
+
+    atom, dictionary = used_most(indexed), AtomDictionary.load(studio.dictionary)
+    asked = {"dictionary": studio.dictionary.name, "atom": str(atom)}
+    closed = studio.open("atoms", **asked)
+    assert "atoms.example" not in {box.key for box in closed.selectbox}
+    found = examples_of(indexed, atom, dictionary.labels(atom))
+    one = max((*found.positive, *found.negative), key=lambda example: abs(example.coefficient))
+    test = studio.open("atoms", **asked, here="True")
+    assert test.selectbox(key="atoms.example").value == one.token
+    shown = {metric.label: metric.value.replace("−", "-") for metric in test.metric}
+    window = one.text
+    model = load_model(dictionary.spec.model)
+    expected = attribute(model, dictionary, window, token=one.position, check=10**6)
+    parts = [part for part in expected.layers[0].parts if part.effect]
+    rank = [(part.token, part.atom) for part in parts].index((one.position, atom))
+    assert float(shown["Effect"]) == pytest.approx(parts[rank].effect, abs=1e-3)
+    assert shown["Rank"] == f"{rank + 1} of {len(parts)}"
+    assert float(shown["If removed"]) == pytest.approx(expected.layers[0].checked[rank].measured, abs=1e-3)
+    assert f"token={one.position}" in page_links(test)["All atoms' parts, in Decompose"]
+    assert all(text not in parsed_text(test) for text in HOSTILE)
+    other = next(example for example in (*found.positive, *found.negative) if example.token != one.token)
+    chosen = studio.open("atoms", **asked, here="True", example=str(other.token))
+    assert chosen.selectbox(key="atoms.example").value == other.token
+    assert any("example=-1" in said for said in notices(studio.open("atoms", **asked, here="True", example="-1")))
+
+
+def test_the_command_names_the_dictionary_by_its_name_where_that_suffices(
+    studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path_factory.mktemp("elsewhere") / "text.txt"
+    text.write_text("One line.\n" * 50)
+
+    def command() -> str:
+        test = studio.open("atoms", dictionary=studio.dictionary.name)
+        codes = [code.value for code in test.text_input(key="atoms.index.corpus").set_value(str(text)).run().code]
+        return next(code for code in codes if code.startswith("itda atoms index"))
+
+    assert command().startswith(f"itda atoms index {studio.dictionary.name}")
+    assert str(studio.home) not in command()
+    elsewhere = tmp_path / "elsewhere" / studio.dictionary.name
+    shutil.copytree(studio.dictionary, elsewhere)
+    monkeypatch.chdir(elsewhere.parent)  # where the name means another folder
+    assert str(studio.dictionary) in command()
+
+
+def test_no_index_is_started_of_a_text_that_is_not_found(studio: Studio, tmp_path: Path) -> None:
+    """The small dictionary was built on a file of which it knows the name alone."""
+
+    def started(test: AppTest) -> bool:
+        return any(button.label == "Start atom index" and not button.disabled for button in test.button)
+
+    test = studio.open("atoms", dictionary=studio.dictionary.name)
+    assert any("built on the file made-up, which is not here" in said for said in notices(test))
+    assert not started(test)
+    field = test.text_input(key="atoms.index.corpus")
+    field.set_value(str(tmp_path / "nowhere.txt")).run()
+    assert not started(test)
+    text = tmp_path / "text.txt"
+    text.write_text("One line.\n" * 50)
+    test.text_input(key="atoms.index.corpus").set_value(str(text)).run()
+    assert not any("is not here" in said for said in notices(test))
+    assert started(test)
+
+
+def test_pairs_that_cannot_be_told_from_chance_are_left_out(studio: Studio, indexed: AtomIndex) -> None:
+    atom = used_most(indexed)
+    for by in ("lift", "tokens"):
+        test = studio.open("atoms", dictionary=studio.dictionary.name, atom=str(atom), **{"with": by})
+        (table,) = [
+            data for data in components(test, "atom_table") if "lift" in [one["name"] for one in data["columns"]]
+        ]
+        limits = [float(row["cells"]["lift"].partition("≥ ")[2].rstrip(")").replace(",", "")) for row in table["rows"]]
+        assert (min(limits, default=1.0) >= 1) == (by == "lift")
+        assert table["rows"] or "as far as this text can tell" in table["empty"]

@@ -25,7 +25,7 @@ from pages.ui.evaluate import results as evaluate_results
 from pages.ui.evaluate import web_page
 from tests.conftest import generated_text
 from tests.figures.test_pages import Read as ReadPage
-from tests.pages.conftest import Studio, components, notices
+from tests.pages.conftest import Studio, asked_for, components, notices
 from tests.pages.test_evaluate import DONE, REQUEST, RESULTS, job_of
 
 PROMPT = "Bade kilo murasen, the torvi."
@@ -83,7 +83,9 @@ def test_decompose_says_over_what_and_that_two_are_apart(studio: Studio, centred
     assert [REMOVED in said for said in helps(both)] == [False, False, True, True]
     assert APART.format("centred", name) in notices(both)[0]
     same = studio.open("decompose", dictionary="centred", prompt=PROMPT, beside="centred")
-    assert not notices(same)
+    assert "centred is open already, so it is not put beside itself." in " ".join(notices(same))
+    assert not any(APART.format("centred", name) in said for said in notices(same))
+    assert "beside" not in asked_for(same)
 
 
 def test_headings_name_the_dictionary_that_they_are_of(studio: Studio, centred: AtomDictionary) -> None:

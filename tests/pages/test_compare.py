@@ -23,10 +23,12 @@ from itda_core.comparison.over_training.convergence_report import settled
 from itda_core.dictionaries import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.figures import heatmaps
+from itda_core.runs import library
+from itda_core.runs.comparing import compare
 from itda_core.runs.costs.matching import estimate_match
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import MATCHING
-from itda_core.runs.library import Library
+from itda_core.runs.library import BUNDLED, Library
 from itda_core.runs.matching.request import DICTIONARIES, MatchRequest
 from itda_core.runs.matching.status import MatchStatus
 from pages.ui.compare import matrix as compare_matrix
@@ -125,6 +127,31 @@ def test_a_dictionary_that_is_part_of_another_is_at_the_ceiling(studio: Studio, 
     assert shown.endswith(f" is {share}")
     assert "ceiling" not in facts(studio.open("compare", cell=f"{FIRST}~{SECOND}"))["Jaccard"]
     assert "ceiling" not in facts(studio.open("compare", cell=f"{FIRST}~{FIRST}"))["Jaccard"]
+
+
+def test_the_page_counts_as_the_command_line_does(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels in text that only one of two has read are not held against the other, unless that is asked for."""
+    monkeypatch.setattr(library, "BUNDLED", BUNDLED)
+    chosen = ["demo-0-L2", "demo-1-L2", "demo-1-L3"]
+    found = compare([BUNDLED / name for name in chosen]).matrix
+    test = studio.open("compare", dictionaries="~".join(chosen))
+    names, values = drawn(test)
+    assert found.exact
+    assert values == pytest.approx(found.jaccard[np.ix_(*[[chosen.index(name) for name in names]] * 2)], abs=1e-12)
+    assert not [text for text in notices(test) if "never read" in text]
+    [line] = [code.value for code in test.code if code.value.startswith("itda compare")]
+    assert line == f"itda compare {' '.join(names)}"
+    _, estimated = drawn(test := studio.open("compare", dictionaries="~".join(chosen), comparable="estimated"))
+    assert (estimated < values - 0.002).any()
+    assert [text for text in notices(test) if "never read" in text]
+
+
+def test_where_the_corpus_is_not_at_hand_every_label_counts_and_that_is_said(
+    studio: Studio, three: dict[str, set[Any]]
+) -> None:
+    test = studio.open("compare")
+    [data] = [data for data in components(test, "notice") if "All labels were compared, because" in data["text"]]
+    assert "never read" in data["step"]
 
 
 def test_a_model_is_the_union_of_its_layers(studio: Studio, three: dict[str, set[Any]]) -> None:

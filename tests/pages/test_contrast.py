@@ -81,3 +81,11 @@ def test_parts_of_a_command(theme: str) -> None:
     assert len(tokens) == 3
     for light, dark in tokens:
         assert contrast(read(light if theme == "light" else dark), read(THEME[theme]["codeBackgroundColor"])) >= LEAST
+
+
+def test_orange_says_negative_in_every_part_that_we_draw() -> None:
+    orange = re.compile(r"#(?:f97316|ea580c|c2410c|fb923c)|(?:234, ?88, ?12)|(?:249, ?115, ?22)", re.IGNORECASE)
+    sheets = sorted([*ROOT.glob("assets/*/*.js"), *ROOT.glob("assets/**/*.css"), *ROOT.glob("pages/**/*.py")])
+    lines = [(path.name, line) for path in sheets for line in path.read_text().splitlines() if orange.search(line)]
+    assert len(lines) >= 3
+    assert [line for line in lines if "negative" not in line[1].lower()] == []

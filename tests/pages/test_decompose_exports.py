@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -97,6 +98,54 @@ def test_the_page_has_the_chosen_token_its_replay_and_the_colours_of_signs() -> 
     assert text.count('<tr class="positive">') == 2
     assert "<b><bdi>cat</bdi> 70%</b>" in text
     assert "Orange: a negative coefficient; indigo: a positive one." in read.text.replace("\n", " ")
+
+
+def test_the_page_is_coloured_as_the_row_was_and_says_by_what() -> None:
+    shown = decomposition("<s>", " dog", " <b>", special=frozenset({0}))
+    weights = {1: 3.0, 2: -1.5}
+    tokens = [
+        replace(token, atoms=tuple(replace(use, atom=7, coefficient=weights[token.index]) for use in token.atoms))
+        for token in shown.tokens[1:]
+    ]
+    shown = replace(shown, tokens=(shown.tokens[0], *tokens))
+    atom = 7
+    by_atom = decomposition_page(shown, dictionary="d", colour="atom", pinned=atom)
+    read = ReadPage(by_atom)
+    row = by_atom.partition('<div class="row">')[2].partition("</div>")[0]
+    assert "background:rgba(99,102,241,0.550)" in row  # the larger one
+    assert "background:rgba(234,88,12,0.275)" in row  # half of it, and negative
+    assert 'href="#t0"' not in row
+    assert row.count('class="pinned"') == 2
+    assert f"Coefficient of atom {atom}" in read.text
+    assert "−3.00" in read.text
+    assert "+3.00" in read.text
+    assert f"Underlined: tokens that use atom {atom}." in read.text
+    by_error = decomposition_page(shown, dictionary="d", show_special=True)
+    assert 'href="#t0" class="special"' in by_error
+    top = max(token.relative_error for token in tokens)
+    legend = by_error.partition('<div class="muted scale">')[2].partition("</div>")[0]
+    assert ReadPage(legend).text.split() == ["Relative", "error", "0", f"{top:.3f}"]
+    assert "Underlined" not in by_error
+    strongest = ReadPage(decomposition_page(shown, dictionary="d", colour="strongest", pinned=atom)).text
+    assert f"atom {atom} × 2" in strongest
+
+
+def test_the_export_of_the_page_is_as_the_page_is(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pages.ui.frame import shell
+
+    offered: list[shell.Files] = []
+    monkeypatch.setattr(shell.Shell, "export", lambda _, files: offered.append(files))
+    for colour, special in ((None, None), ("strongest", "shown"), ("error", None)):
+        given = {"colour": colour, "special": special, "atom": "1", "prompt": PROMPT}
+        test = studio.open("decompose", **{name: value for name, value in given.items() if value is not None})
+        [row] = components(test, "token_row")
+        page = str(offered[-1]["Web page (works offline)"][2]())
+        drawn = page.partition('<div class="row">')[2].partition("</div>")[0]
+        assert [int(i) for i in re.findall(r'href="#t(\d+)"', drawn)] == [token["index"] for token in row["tokens"]]
+        assert [float(alpha) for alpha in re.findall(r",([\d.]+)\)", drawn)] == [t["alpha"] for t in row["tokens"]]
+        assert row["legend"]["title"] in ReadPage(page).text
+        [link] = [code.value for code in test.code if "/decompose?" in code.value]
+        assert ("colour=" in link, f"colour={colour}" in link) == (colour is not None, colour is not None)
 
 
 def test_the_replay_has_the_label_of_an_atom_that_left_again() -> None:

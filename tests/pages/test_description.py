@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from itda_core.runs.library import BUNDLED
+from itda_core.runs.units import duration
 from pages.ui.library.description import description
 
 
@@ -14,7 +15,11 @@ def test_figures_are_written_out_for_people() -> None:
     folder = BUNDLED / "demo-0-L3"
     said = json.loads((folder / "dictionary.json").read_text())
     shown = description(folder)
-    assert float(shown.measured["tokens per second"].replace(",", "")) == round(said["stats"]["tokens_per_second"])
+    speed = shown.measured["tokens per second in training"]
+    assert float(speed.replace(",", "")) == round(said["stats"]["tokens_per_second"])
+    assert shown.measured["training took"] == duration(said["stats"]["seconds"])
+    elsewhere = {*shown.measured} - {*description(folder, bundled=True).measured}
+    assert elsewhere == {"training took", "tokens per second in training"}
     assert shown.measured["FVU"] == f"{said['stats']['fvu']:.4g}"
     assert shown.settings["threshold"] == "0.315"
     assert shown.settings["mean removed"] == "no"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +11,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis.interventions.attribute import attribute
-from itda_core.analysis.interventions.change import Change
-from itda_core.analysis.interventions.steer import Steering
 from itda_core.dictionaries import AtomDictionary
 from itda_core.models import load_model
-from tests.pages.conftest import HOSTILE, Studio, components, grow, notices, parsed_text
+from itda_core.runs.library import Library
+from pages.ui.effects import why_exports
+from pages.ui.frame import effects_engine, engine
+from pages.ui.frame.effects_engine import Asked, Pursued
+from tests.conftest import Cli
+from tests.pages.conftest import HOSTILE, Studio, asked_for, components, grow, notices, parsed_text
 
 PROMPT = "Bade kilo murasen, the torvi."
 
@@ -68,41 +73,62 @@ def test_a_target_that_is_none_is_one_sentence(studio: Studio, address: dict[str
     assert not test.exception
 
 
-def test_a_change_is_that_of_the_engine(studio: Studio) -> None:
-    dictionary = AtomDictionary.load(studio.dictionary)
-    atom = strongest(studio, 4)
-    wanted = Change(atom, 0.4, "norm", added=True)
-    expected = Steering(
-        load_model(dictionary.spec.model), dictionary, PROMPT, [wanted], where="prompt", token=4
-    ).effect()
-    asked = {"change": "True", "strength": "0.4", "unit": "norm", "added": "True", "where": "prompt"}
-    test = studio.open("decompose", prompt=PROMPT, token="4", atom=str(atom), **asked)
-    before, after, alone = frames(test, "p")
-    for table, predictions in (
-        (before, expected.before),
-        (after, expected.after),
-        (alone, expected.reconstruction_only),
-    ):
-        assert table["p"].tolist() == pytest.approx([one.probability for one in predictions], abs=1e-4)
-    shown = {metric.label: metric.value for metric in test.metric}
-    assert float(shown["KL"]) == pytest.approx(expected.kl, abs=1e-3)
+def test_all_layers_are_one_picture_whose_cells_lead_there(
+    studio: Studio, model_folder_of: Callable[[str], Path]
+) -> None:
+    grow(model_folder_of("gpt2"), studio.home / "library" / "tiny-L0-resid_post", 0)
+    here = studio.dictionary.name
+    both = [AtomDictionary.load(studio.home / "library" / name) for name in ("tiny-L0-resid_post", here)]
+    model = load_model(both[0].spec.model)
+    asked = {"dictionary": here, "prompt": PROMPT, "token": "2", "behind": "5", "why": "True"}
+    alone = studio.open("decompose", **asked)
+    assert not components(alone, "heatmap")
+    test = studio.open("decompose", **asked, over="all", along="path", steps="4")
+    expected = attribute(model, both, PROMPT, token=5, integrated=4, check=0).layers
+    [cells] = components(test, "heatmap")
+    assert cells["rows"] == ["layer 1", "layer 0"]
+    assert cells["chosen"] == [0, 2]
+    for row, layer in zip(cells["values"], reversed(expected), strict=True):
+        assert row == pytest.approx([*layer.by_token[:6]], abs=1e-4)
+    [by_layer] = frames(test, "dictionary", "explained")
+    assert by_layer["dictionary"].tolist() == ["tiny-L0-resid_post", here]
+    for name in ("atoms", "mean", "error", "sum", "explained"):
+        told = [layer.to_dict()[name] for layer in expected]
+        assert by_layer[name].tolist() == pytest.approx(told, abs=1e-4)
+    [atoms] = frames(test, "effect", "removed")
+    assert atoms["effect"].tolist() == pytest.approx([part.effect for part in expected[1].parts[:30]], abs=1e-4)
+    assert any("follows token 5" in caption.value for caption in test.caption)
+    test.button(key="decompose.why.follow").click().run()
+    assert not any("follows token" in caption.value for caption in test.caption)
+    assert "behind" not in asked_for(test)
     assert not test.exception
 
 
-def test_removing_an_atom_is_where_it_begins_and_text_is_written_when_asked(studio: Studio) -> None:
-    atom = strongest(studio, 4)
-    test = studio.open("decompose", prompt=PROMPT, token="4", atom=str(atom), change="True")
-    assert any("becomes 0.00" in caption.value for caption in test.caption)
-    test.button(key="decompose.write").click().run()
-    written = [text.value for text in test.text if text.value.startswith(PROMPT)]
-    assert len(written) == 2
-    assert not test.exception
-
-
-def test_a_strength_that_is_none_is_said(studio: Studio) -> None:
-    test = studio.open("decompose", prompt=PROMPT, token="4", atom="0", change="True", strength="lots")
-    assert any("strength=lots" in sentence for sentence in notices(test))
-    assert len(frames(test, "p")) == 3
+def test_an_attribution_is_taken_along_and_its_command_makes_it_again(
+    studio: Studio, itda: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ITDA_HOME", str(studio.home))
+    (entry,) = Library().entries()
+    key, how = engine.key_of(entry.path), Pursued(3, "omp", True)
+    asked = Asked("", "", "log-probability", 3)
+    found = effects_engine.attribution(key, PROMPT, 4, how, asked)
+    taken = why_exports.files(key, found, 0, entry, how, asked)
+    made = {label: content() for label, (_, _, content) in taken.items()}
+    read = json.loads(made["Why the next token, JSON"])
+    assert str(Path(found.model).parent) not in "".join(map(str, made.values()))
+    program, *arguments = shlex.split(read["command"])
+    assert program == "itda"
+    code, out, _ = itda(*arguments, "--json", "--device", "cpu")
+    assert code == 0
+    again = json.loads(out)
+    for name in ("parts", "error", "mean", "checked", "sum", "integrated", "kind", "token"):
+        assert again[name] == pytest.approx(read[name]) if name == "sum" else again[name] == read[name]
+    web = made["Why the next token, web page"]
+    assert isinstance(web, str)
+    assert "<script" not in web
+    assert "Checked by removing" in web
+    test = studio.open("decompose", prompt=PROMPT, token="4", why="True")
+    assert any("itda attribute" in code.value for code in test.code)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

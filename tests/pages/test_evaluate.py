@@ -26,6 +26,7 @@ from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.status import TrainingStatus
 from pages.ui.evaluate import results as evaluate_results
+from pages.ui.evaluate import watch
 from pages.ui.evaluate.form import whole_numbers
 from tests.pages.conftest import (
     HOSTILE,
@@ -385,6 +386,29 @@ def test_label_honesty_stands_beside_the_figures(studio: Studio, monkeypatch: py
         of_use, of_atoms = (f"{share:.{int(share < 0.1)}%}" for share in shares)
         assert shown[head].tolist() == [f"{of_use} ({of_atoms})"]
     assert any("Not measured: 1 of 2" in caption.value for caption in test.caption)
+
+
+def test_what_is_taken_along_has_the_labels_honesty(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the CSV, the JSON and the page that opens without network; of a dictionary not measured, nothing."""
+    monkeypatch.setattr("itda_core.analysis.atoms.honesty.honesty.measure", None)
+    folder = INDICES / "demo-0-L3-consensus"
+    identity = json.loads((folder / "index.json").read_text())["dictionary"]
+    kept = json.loads((folder / "honesty.json").read_text())["summary"]
+    results = (result(0, 10, identity="0" * 64), result(1, 10, identity=identity))
+    job = job_of(studio, REQUEST, replace(DONE, results=results))
+    files = {name: str(content()) for name, (_, _, content) in watch.VIEW.files(job).items()}
+    read = pd.read_csv(io.StringIO(files["Figures (CSV)"]))
+    own, token = kept["grades"][0], kept["strongest"]["same_token"]
+    assert read["honesty_own_word_share_of_use"].tolist()[1] == pytest.approx(own["share_of_use"])
+    assert read["honesty_same_token_by_chance"].tolist()[1] == pytest.approx(token["chance"])
+    assert read.filter(like="honesty_").iloc[0].isna().all()
+    found = json.loads(files["Figures (JSON)"])
+    assert len(found["results"]) == 2
+    assert found["honesty"] == {"L1": kept}
+    page = files["Web page (works offline)"]
+    assert "Do the labels tell where atoms fire?" in page
+    assert f"{token['share']:.0%} ({token['chance']:.1%})" in page
+    assert "L0" not in page.partition("Do the labels tell")[2]
 
 
 def test_without_any_honesty_one_line_says_how_to_get_it(studio: Studio) -> None:

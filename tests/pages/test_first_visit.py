@@ -103,10 +103,13 @@ def test_the_server_warms_up_the_default_dictionary_only(demo: Studio, monkeypat
         thread.start()
         return thread
 
+    frozen: list[int] = []
     monkeypatch.setattr(slow_imports, "load", lambda **_: None)
     monkeypatch.setattr(engine, "warm_up", warm_up)
+    monkeypatch.setattr(ahead.gc, "freeze", lambda: frozen.append(len(warmed)))
     ahead.begin().join(PATIENCE)
     assert warmed == [DEFAULT]
+    assert frozen == [1], "what was loaded is kept out of the collection after each run, which would hold it up"
     # A model of one's own may be of any size: nobody asked for it yet.
     monkeypatch.setattr(library, "BUNDLED", demo.home / "nothing")
     ahead.begin().join(PATIENCE)

@@ -271,3 +271,27 @@ def test_zero_tokens_are_said_to_be_all_of_the_text(studio: Studio) -> None:
     test = studio.open("train", tokens="0")
     assert test.number_input(key="train.tokens").label == "Tokens to read (0: all of the text)"
     assert "--tokens" not in command(test)
+
+
+@pytest.mark.parametrize(
+    ("page", "given"),
+    [
+        ("train", {"seed": "3"}),
+        ("train", {"device": "cpu"}),
+        ("evaluate", {"dtype": "float32"}),
+        ("compare", {"show": "measures", "k": "12"}),
+        ("compare", {"show": "transfer", "held_out": "demo"}),
+    ],
+)
+def test_more_settings_are_open_where_the_address_sets_one(studio: Studio, page: str, given: dict[str, str]) -> None:
+    def is_open(test: AppTest) -> bool:
+        (box,) = [box for box in test.expander if box.label == "More settings"]
+        return box.proto.expanded
+
+    shown = {name: value for name, value in given.items() if name == "show"}
+    assert not is_open(studio.open(page, **shown))
+    test = studio.open(page, **given)
+    assert is_open(test)
+    for name in given.keys() - shown.keys():
+        del test.query_params[name]
+    assert is_open(test.run())  # and does not fold while somebody works in it

@@ -153,8 +153,11 @@ def test_atoms_chosen_together_are_refused_with_a_way_on(
     studio: Studio, request_: TrainRequest, selection: str
 ) -> None:
     job = done(studio, replace(request_, config=TrainConfig(selection=selection, atoms=64)))
+    page = studio.open("train", job=job.id)
+    assert "further" not in [button.key for button in page.button], "what is always refused is not offered"
+    assert any(f"Atoms of {selection} are chosen together" in caption.value for caption in page.caption)
     test = studio.open("train", further=job.id)
-    assert f"A dictionary of selection='{selection}' cannot go further" in notices(test)[0]
+    assert f"A dictionary of the selection {selection} cannot go further" in notices(test)[0]
     assert not test.number_input
     test.button(key="train.new").click().run()
     assert asked_for(test) == {}
@@ -209,3 +212,5 @@ def test_time_is_that_of_what_is_left() -> None:
     assert cost_lines(expected)["Time"] == "1 min 40 s to 3 min 20 s"
     assert cost_lines(expected, 3000)["Time"] == "25 s to 50 s"
     assert cost_lines(expected, 4000)["Time"] == "1 min 40 s to 3 min 20 s"  # read again from the beginning
+    once = replace(expected, once=(20.0, 40.0))  # whatever is left of the text
+    assert cost_lines(once, 3000)["Time"] == "40 s to 1 min 20 s"

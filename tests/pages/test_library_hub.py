@@ -94,7 +94,7 @@ def test_a_refusal_of_the_hub_is_a_sentence(online: Studio, monkeypatch: pytest.
 
 def test_offline_is_said_and_nothing_can_be_pushed_or_fetched(studio: Studio) -> None:
     test = name_it(studio.open("library"), studio, NAME)
-    test.text_input(key="library.fetch.name").set_value(NAME).run()
+    test.text_input(key="library.fetch.name").set_value(NAME)
     assert sum("forbids the network" in caption.value for caption in test.caption) == 2
     assert test.button(key="library.push.do").disabled
     assert test.button(key="library.fetch.do").disabled
@@ -109,8 +109,8 @@ def test_a_dictionary_is_fetched_by_its_name_and_revision(online: Studio, monkey
 
     monkeypatch.setattr(AtomDictionary, "from_pretrained", fetch)
     test = online.open("library")
-    test.text_input(key="library.fetch.name").set_value(NAME).run()
-    test.text_input(key="library.fetch.revision").set_value("v1").run()
+    test.text_input(key="library.fetch.name").set_value(NAME)
+    test.text_input(key="library.fetch.revision").set_value("v1")
     test.button(key="library.fetch.do").click().run()
     assert asked == [(NAME, "v1")]
     assert "atoms is in the library now." in notices(test)

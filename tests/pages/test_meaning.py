@@ -139,7 +139,7 @@ def test_rename_and_rename_back_on_the_page(studio: Studio) -> None:
     test = studio.open("library", dictionary=OLD)
     for before, after in ((OLD, NEW), (NEW, OLD)):
         path = studio.dictionary.parent / before
-        test.text_input(key=f"library.rename.{path}").set_value(after).run()
+        test.text_input(key=f"library.rename.{path}").set_value(after)
         test.button(key="library.rename.do").click().run()
         assert not test.exception
         assert chosen(test) == after

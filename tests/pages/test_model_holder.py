@@ -41,6 +41,29 @@ def test_the_old_model_is_gone_before_the_new_one_is_loaded(monkeypatch: pytest.
     assert at_load == [0, 0, 0]
 
 
+def test_a_model_that_was_set_apart_from_collections_is_freed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those that the server loads while it starts: a model refers to itself, so that only a collection frees it."""
+    alive: list[weakref.ref[Model]] = []
+
+    def load(spec: ModelSpec) -> Model:
+        assert all(model() is None for model in alive)
+        model = Model(spec.name)
+        model.itself = model  # pyright: ignore[reportAttributeAccessIssue]
+        alive.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(itda_core.models, "load_model", load, raising=False)
+    holder = ModelHolder()
+    try:
+        with holder.lend(ModelSpec("a")):
+            gc.freeze()
+        with holder.lend(ModelSpec("b")):
+            assert gc.get_freeze_count() > 0, "what stays is set apart again"
+    finally:
+        gc.unfreeze()
+    assert len(alive) == 2
+
+
 def test_a_model_that_fails_to_load_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(spec: ModelSpec) -> Model:
         if spec.name == "bad":

@@ -59,6 +59,7 @@ def test_progress_line() -> None:
         (TrainingStage("ahead", 5, 9), 8.0, "Looking at the first tokens, 5 of 9 · about 8 s left"),
         (TrainingStage("reading", 1500, 3000), 8.0, "Reading text · 1,500 of 3,000 tokens · about 8 s left"),
         (TrainingStage("reading", 5, 9, 4, 2, 6), None, "Reading text for layer 4 (2 of 6) · 1,500 of 3,000 tokens"),
+        (TrainingStage("reading", 5, 90, about=True), 8.0, "Reading text · 5 of about 90 tokens · about 8 s left"),
         (TrainingStage("choosing", 2, 64), 8.0, "Choosing atoms, round 3 of 64 · about 8 s left"),
         (TrainingStage("measuring", 0, 1), None, "Measuring the dictionary"),
     ],

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from itda_core.errors import UserError
-from pages.ui.frame.session_cache import Kept
+from pages.ui.frame import session_cache
+from pages.ui.frame.session_cache import Kept, cached, patiently
 
 
 def test_many_who_ask_at_once_have_it_made_once() -> None:
@@ -73,3 +74,55 @@ def test_what_could_not_be_made_is_not_remembered() -> None:
     with pytest.raises(UserError):
         kept.get("a", fail)
     assert kept.get("a", lambda: b"mended") == b"mended"
+
+
+class _BrokenOff(BaseException):
+    """As what Streamlit raises in a run whose visitor went on."""
+
+
+class _Session:
+    """Of a run that is broken off at the first call that Streamlit has of it."""
+
+    def get(self, _: str) -> None:
+        raise _BrokenOff
+
+
+def test_a_run_that_waits_is_broken_off_and_the_work_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    go_on = threading.Event()
+
+    @cached(max_entries=2)
+    def slowly(number: int) -> int:
+        made.append(number)
+        assert go_on.wait(60)
+        return number + 1
+
+    monkeypatch.setattr(session_cache, "_beside_a_run", lambda: False)
+    with monkeypatch.context() as patched:
+        patched.setattr(session_cache.st, "session_state", _Session())
+        with pytest.raises(_BrokenOff):
+            slowly(1)
+    go_on.set()
+    assert slowly(1) == 2
+    assert made == [1]
+
+
+def test_what_is_raised_beside_the_run_is_raised_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_cache, "_beside_a_run", lambda: False)
+    threads: list[threading.Thread] = []
+
+    @cached()
+    def refuses(error: Exception) -> int:
+        threads.append(threading.current_thread())
+        raise error
+
+    for error in (UserError("No such thing; choose another."), TimeoutError("of the network")):
+        with pytest.raises(type(error)) as raised:
+            refuses(error)
+        assert raised.value is error
+    assert threading.current_thread() not in threads
+    assert len(threads) == 2  # errors are not kept
+
+
+def test_beside_a_run_it_is_simply_called() -> None:
+    assert patiently(threading.current_thread) is threading.current_thread()

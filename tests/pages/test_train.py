@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from itda_core.dictionaries.training_stage import TrainingStage
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.costs import measured
 from itda_core.runs.jobs.jobs import Job, Jobs
+from itda_core.runs.library import Library
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.status import Accepted, LayerRounds, LayerStatus, TrainingStatus
 from pages.ui.train.watch import expected_atoms
@@ -209,6 +211,22 @@ def test_a_cancelled_job_can_be_resumed(studio: Studio, monkeypatch: pytest.Monk
     assert resumed == [job.id]
 
 
+@pytest.mark.parametrize(
+    ("first", "initial", "start"), [(1000, (), [0, 1000]), (5000, (), [5000]), (1000, ("other",), [1000])]
+)
+def test_the_curve_of_atoms_begins_where_no_token_was_read(
+    studio: Studio, first: int, initial: tuple[str, ...], start: list[int]
+) -> None:
+    status = replace(_status("cancelled"), series_tokens=(first, 9000))
+    request = TrainRequest(ModelSpec("demo:0"), (0, 2), "demo", TrainConfig(k=3, context=128), initial=initial)
+    job = _job(studio, request, status)
+    test = studio.open("train", job=job.id)
+    atoms, errors = (json.loads(chart.proto.spec)["data"][0] for chart in test.get("plotly_chart"))
+    assert atoms["x"] == [*start, 9000]
+    assert atoms["y"] == [*([0] if start[0] == 0 else []), 10, 30]
+    assert errors["x"] == [first, 9000]
+
+
 def test_how_large_it_will_be_and_what_was_left_out_is_shown(studio: Studio) -> None:
     status = _status("running")
     first, second = status.layers
@@ -323,6 +341,11 @@ def test_a_job_that_never_read_a_token_is_tried_again(studio: Studio) -> None:
     assert test.button(key="train.resume").label == "Try again"
     (job.folder / "status.json").write_text(json.dumps(_status("cancelled").to_dict()))
     assert studio.open("train", job=job.id).button(key="train.resume").label == "Resume"
+    (job.folder / "status.json").write_text(json.dumps(TrainingStatus(state="cancelled").to_dict()))
+    stopped = studio.open("train", job=job.id)
+    assert stopped.button(key="train.resume").label == "Try again"
+    bars = [element.proto.text for element in elements(stopped) if getattr(element, "type", "") == "progress"]
+    assert "**Cancelled before anything was done**" in bars
 
 
 def test_a_job_of_an_earlier_version_opens(studio: Studio) -> None:
@@ -363,6 +386,34 @@ def test_a_finished_job_leads_to_its_dictionary(studio: Studio) -> None:
     test = studio.open("train", job=job.id)
     assert page_links(test)["**Decompose with it**"] == f"dictionary={studio.dictionary.name}"
     assert "train.resume" not in [button.key for button in test.button]
+
+
+@pytest.mark.parametrize("text", ["held-out", "training"])
+def test_a_finished_job_shows_what_was_measured_on_held_out_text(studio: Studio, text: str) -> None:
+    """The error while growing is of text that atoms were made of; where FVU was measured, it takes that one's place.
+
+    Where no other text was left, FVU is of the training text too, and is not called held-out.
+    """
+    from itda_core.runs.training.run import TrainedDictionary
+
+    fvus, results = {0: 0.25, 2: 0.75}, []
+    for layer, fvu in fvus.items():
+        folder = studio.home / "library" / f"grown-{layer}"
+        shutil.copytree(studio.dictionary, folder)
+        said = json.loads((folder / "dictionary.json").read_text())
+        said["spec"]["layer"] = layer
+        said["stats"] |= {"fvu": fvu, "fvu_text": text}
+        (folder / "dictionary.json").write_text(json.dumps(said))
+        figures = ("demo:0", layer, "resid_post", 40, 32, 4, "sequential", 0.3, 4000, 70.0, 57.0, 0.2)
+        identity = next(entry.identity for entry in Library().entries() if entry.path == folder)
+        results.append(TrainedDictionary(str(folder), *figures, identity))
+    status = replace(_status("done"), results=tuple(results))
+    job = _job(studio, TrainRequest(ModelSpec("demo:0"), (0, 2), "demo"), status)
+    shown = {metric.label: metric.value for metric in studio.open("train", job=job.id).metric}
+    if text == "held-out":
+        assert (shown["FVU, layer 0"], shown["FVU, layer 2"]) == ("0.250", "0.750")
+    assert ("Relative error" in shown) == (text == "training")
+    assert ("FVU, layer 0" in shown) == (text == "held-out")
 
 
 def test_removing_a_job_keeps_its_dictionary(studio: Studio) -> None:

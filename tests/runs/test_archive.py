@@ -11,7 +11,7 @@ import pytest
 
 from itda_core.errors import UserError
 from itda_core.runs import archive
-from itda_core.runs.archive import DICTIONARY_FILES, export_zip, extract_zip
+from itda_core.runs.archive import DICTIONARY_FILES, archived_name, export_zip, extract_zip
 from tests.runs.samples import make_dictionary
 
 
@@ -111,6 +111,24 @@ def test_a_missing_file_is_named(tmp_path: Path, source: Path, target: Path, nam
                 less.writestr(member, packed.read(member))
     with pytest.raises(UserError, match=name):
         extract_zip(tmp_path / "y.zip", target)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "file", "name"),
+    [
+        ("w1/", "w1 (1).zip", "w1"),
+        ("w1/", "anything.zip", "w1"),
+        ("a/w1/", "b.zip", "w1"),
+        ("", "w1.zip", "w1"),
+        ("", "w1 (12).zip", "w1"),
+        ("", "w1(2).zip", "w1"),
+        ("", "w (3) b.zip", "w (3) b"),
+    ],
+)
+def test_a_zip_says_what_its_dictionary_was_called(
+    tmp_path: Path, source: Path, prefix: str, file: str, name: str
+) -> None:
+    assert archived_name(pack(tmp_path / file, source, prefix, {"__MACOSX/dictionary.json": b"{}"})) == name
 
 
 def test_two_dictionaries_in_one_zip_are_refused(tmp_path: Path, source: Path, target: Path) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from itda_core.dictionaries import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.runs import Library
+from itda_core.runs.library import LibraryEntry
 from tests.runs.samples import make_dictionary
 
 
@@ -191,6 +194,39 @@ def test_import_of_a_folder_takes_the_three_files_only(library: Library, tmp_pat
         library.import_(source, "chosen")
 
 
+def test_an_import_is_called_as_the_exported_one_was_and_says_where_it_is_not(library: Library, tmp_path: Path) -> None:
+    packed = library.export("first", tmp_path / "first (1).zip")
+    library.rename("first", "other")
+    notes: list[str] = []
+    assert library.import_(packed, on_note=notes.append).name == "first"
+    assert notes == []
+    assert library.import_(packed, on_note=notes.append).name == "first-2"
+    assert notes == ["It is called first-2, because the library has another first."]
+    assert library.import_(packed, "chosen", on_note=notes.append).name == "chosen"
+    assert len(notes) == 1
+
+
+def test_a_damaged_import_is_called_as_its_reader_calls_it(library: Library, tmp_path: Path) -> None:
+    hidden = tmp_path / "tmp-1"
+    hidden.mkdir()
+    source = make_dictionary().save_pretrained(tmp_path / "given")
+    raw = (source / "atoms.safetensors").read_bytes()
+    (source / "atoms.safetensors").write_bytes(raw[: len(raw) // 2])
+    with zipfile.ZipFile(hidden / "half.zip", "w") as archive:
+        for file in source.iterdir():
+            archive.write(file, file.name)
+    (hidden / "none.zip").write_text("no zip")
+    for name in ("half", "none"):
+        with pytest.raises(UserError, match=r"^my upload\.zip") as refused:
+            library.import_(hidden / f"{name}.zip", called="my upload.zip")
+        assert "tmp-1" not in str(refused.value)
+        assert ".partial" not in str(refused.value)
+        with pytest.raises(UserError) as refused:
+            library.import_(hidden / f"{name}.zip")
+        assert str(hidden / f"{name}.zip") in str(refused.value)
+        assert ".partial" not in str(refused.value)
+
+
 def test_a_damaged_import_leaves_nothing(library: Library, tmp_path: Path) -> None:
     source = make_dictionary().save_pretrained(tmp_path / "given")
     raw = (source / "atoms.safetensors").read_bytes()
@@ -270,3 +306,10 @@ def test_a_name_that_is_no_text_and_a_file_in_the_library_break_nothing(library:
     library.remove("note.txt")
     library.remove("loop")
     assert not (library.folder / "note.txt").exists()
+
+
+def test_an_fvu_of_the_training_text_is_told_from_a_held_out_one() -> None:
+    entry = LibraryEntry(Path("a"), "a", fvu=0.25, fvu_text="training")
+    assert entry.fvu_words == "0.250 in training"
+    assert replace(entry, fvu_text="held-out").fvu_words == "0.250"
+    assert replace(entry, fvu=None).fvu_words == ""

@@ -30,6 +30,7 @@ from itda_core.models.forward.batching import Batching
 from itda_core.models.forward.forward_pass import forward
 from itda_core.models.forward.hooks import hooked, module_at
 from itda_core.models.sites import Site
+from itda_core.models.tokenizer.token_text import token_text
 
 if TYPE_CHECKING:
     from itda_core.models import LanguageModel
@@ -44,7 +45,7 @@ _ROUNDING, _HALF_ROUNDING = 1e-3, 5e-2  # of a direction that was carried throug
 class TokenLogit:
     """A token of the vocabulary, and by how much its logit changes per 1 of the atom's coefficient."""
 
-    token: str  # as it would be written
+    token: str  # as it would be written; bytes that are no whole character as <0xF0>
     logit: float
 
 
@@ -60,10 +61,23 @@ class NoDirectPath(UserError):
     """Why there is nothing to show: one sentence. A fact about model and site, no mistake of the user's."""
 
 
-class DirectPath:
-    """The direct path from one site of a model to its logits; kept for as many atoms as one likes."""
+@dataclass(frozen=True)
+class Measured:
+    """What forward passes tell of a direct path. It holds no model, so it may be kept for longer than one."""
 
-    def __init__(self, model: LanguageModel, site: Site, windows: Sequence[Window]) -> None:
+    factor: float  # what a direction at the site is multiplied by on its way
+    typical: torch.Tensor  # (n <= TYPICAL, d_model): the stream behind the last block
+
+
+class DirectPath:
+    """The direct path from one site of a model to its logits, for as many atoms as one likes."""
+
+    def __init__(self, model: LanguageModel, measured: Measured) -> None:
+        """measured: of this model and the atoms' site."""
+        self._model, self._last, self.measured = model, _behind_the_last_block(model), measured
+
+    @classmethod
+    def of_site(cls, model: LanguageModel, site: Site, windows: Sequence[Window]) -> DirectPath:
         """windows: a handful, of ordinary text; they give the typical activations.
 
         Raises NoDirectPath where the model predicts no next token, or the site's output is not added to the stream
@@ -71,23 +85,23 @@ class DirectPath:
         """
         if not model.has_lm_head:
             raise NoDirectPath(f"Model {model.name} predicts no next token, so its atoms raise no token's logit.")
-        self._model, self._last = model, model.site("resid_post", model.n_layers - 1)
-        self._factor = _factor(model, site, self._last, windows[0])
-        self.typical = _typical(model, self._last, windows)  # (n <= TYPICAL, d_model)
+        last = _behind_the_last_block(model)
+        return cls(model, Measured(_factor(model, site, last, windows[0]), _typical(model, last, windows)))
 
     def logits(self, direction: torch.Tensor) -> torch.Tensor:
         """By how much each token's logit changes per 1 of `direction` (d_model,): (n_vocabulary,), at least float32.
 
         Raises NoDirectPath where its width is not the stream's, or the model's code knows no derivative.
         """
-        width = self.typical.shape[-1]
+        factor, typical = self.measured.factor, self.measured.typical
+        width = typical.shape[-1]
         if direction.shape != (width,):
             raise NoDirectPath(
                 f"The atom has {direction.shape[-1]} dimensions, the residual stream of {self._model.name} has {width}."
             )
         alone = self._model.batching in (Batching.ALONE, Batching.UNSTEADY)
-        tangent = direction.to(self.typical) * self._factor
-        parts = self.typical.split(1 if alone else TYPICAL)
+        tangent = direction.to(typical) * factor
+        parts = typical.split(1 if alone else TYPICAL)
         return torch.cat([_tangents(self._model, self._last, part, tangent) for part in parts]).mean(0)
 
     def of(self, atom: torch.Tensor, n: int = TOKENS) -> DirectLogits:
@@ -97,9 +111,13 @@ class DirectPath:
 
         def tokens(values: torch.Tensor) -> tuple[TokenLogit, ...]:
             ids = torch.argsort(values, descending=True, stable=True)[:n].tolist()
-            return tuple(TokenLogit(str(tokenizer.decode([id])), float(logits[id])) for id in ids if values[id] > 0)
+            return tuple(TokenLogit(token_text(tokenizer, id), float(logits[id])) for id in ids if values[id] > 0)
 
         return DirectLogits(tokens(logits), tokens(-logits))
+
+
+def _behind_the_last_block(model: LanguageModel) -> Site:
+    return model.site("resid_post", model.n_layers - 1)
 
 
 def _typical(model: LanguageModel, last: Site, windows: Sequence[Window]) -> torch.Tensor:

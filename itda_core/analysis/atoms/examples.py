@@ -41,6 +41,7 @@ class Example:
     at: int  # which of `tokens` the example is about
     kind: str | None = None  # of the document, where the corpus knows kinds
     text: str = ""  # the window's text
+    spans: tuple[tuple[int, int], ...] = ()  # of each of `tokens`, characters of `text`; bytes of one share its place
     alike: int = 0  # further entries of this list, weaker ones, that read nearly the same and are folded into this one
 
 
@@ -172,7 +173,8 @@ class _Lists:
         coefficients = np.zeros(len(rows), dtype=np.float32)
         coefficients[self._entries.token[low:high] - rows[0]] = self._entries.coefficient[low:high]
         at = token - window.first_token
-        spans = zip(known.char_start - window.window_start, known.char_end - window.window_start, strict=True)
+        starts, ends = known.char_start - window.window_start, known.char_end - window.window_start
+        spans = tuple(zip(starts.tolist(), ends.tolist(), strict=True))
         value = float(coefficients[at])
         return Example(
             token=token,
@@ -188,6 +190,7 @@ class _Lists:
             at=at,
             kind=window.kind,
             text=window.text,
+            spans=spans,
             alike=alike,
         )
 

@@ -6,11 +6,9 @@ Case and accents do not count anywhere, and a token is the text that people see.
   share of the token's letters that were asked for where it begins so, 0.3 times where they stand within it;
 - by context: all words that were asked for stand in the label's text; the mean over them of 1 / (1 + d / 40) at d
   characters from the token, half of it where a longer word begins so;
-- by prompt: n times the Kullback-Leibler divergence of the share of the prompt's n tokens that use the atom from the
-  share of the index's that do, in nats: how improbable so much use would be in the text of the index. Only what is used
-  more than usual is found. Without an index there is no usual, and the share of the prompt's coefficients ranks;
-- by firing: of the tokens of the index that are the word, the lower limit of the lift with which they use the atom, see
-  together.py.
+- by prompt: the share of the text that the atom stands for, times how surprising that much is, see prompt_search.py;
+- by firing: the lower limit of how many times as often the tokens of the index that are the word use the atom as all
+  its other tokens do, see firing_search.py.
 
 Of equal scores the atom that is used more comes first, then the lower atom.
 """
@@ -18,20 +16,20 @@ Of equal scores the atom that is used more comes first, then the lower atom.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from itda_core.analysis.atoms.folded_labels import FoldedLabels, arrow_compute, fold, words_of
+from itda_core.analysis.in_common import short_label
 from itda_core.errors import UserError
-from itda_core.printable import visible
+from itda_core.printable import visible, visible_token
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from itda_core.dictionaries import AtomLabel
-    from itda_core.pursuit import SparseCode
 
 BY = ("token", "context", "prompt", "firing")
 RESULTS = 50
@@ -42,8 +40,19 @@ _Scored = tuple[np.ndarray, Callable[[int], str]]
 
 
 @dataclass(frozen=True)
+class UsedAt:
+    """A token of a text that uses an atom."""
+
+    index: int  # of the token in the text, special ones counted
+    token: str
+    coefficient: float
+
+
+@dataclass(frozen=True)
 class Found:
-    """One atom that was found; keys of `itda atoms search --json`. Its label is the first, or the one that fits."""
+    """One atom that was found; keys of `itda atoms search --json`. Token and context are those of the label that fits
+    best, or of the first one.
+    """
 
     dictionary: str
     atom: int
@@ -51,7 +60,12 @@ class Found:
     context_before: str
     context_after: str
     score: float
+    label: str  # the atom in a few words, visible: its token, or those of several labels, see in_common.short_label
+    labels: int  # how many it has
     why: str  # one phrase; holds words of the corpus, never to be parsed
+    used_at: tuple[UsedAt, ...] = ()  # by prompt: the tokens of the text at which it is strongest
+    share: float | None = None  # by prompt: |coefficient| / norm, mean over the text's tokens
+    usual: float | None = None  # the same over the index's tokens; None without an index
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class Searched:
     labels: FoldedLabels
     uses: np.ndarray | None = None  # (n_atoms,) tokens of its index that use each atom; None without an index
     tokens: int = 0  # of its index
+    shares: np.ndarray | None = None  # (n_atoms,) sum over these tokens of |coefficient| / norm
 
 
 def search_labels(dictionaries: Sequence[Searched], query: str, by: str = "token", n: int = RESULTS) -> list[Found]:
@@ -79,23 +94,9 @@ def search_labels(dictionaries: Sequence[Searched], query: str, by: str = "token
         scores, why = score(dictionary.labels, asked)
         for row in _best_rows(dictionary, scores, n):
             one = _found(dictionary, int(row), float(scores[row]), why(int(row)))
-            found.append((-one.score, -_use(dictionary, one.atom), order, one))
-    return [one for *_, one in sorted(found, key=lambda row: (*row[:3], row[3].atom))[:n]]
-
-
-def search_prompt(dictionaries: Sequence[Searched], codes: Sequence[SparseCode], n: int = RESULTS) -> list[Found]:
-    """The first `n` atoms of all `dictionaries` that a text uses more than usual.
-
-    codes: the text's, of each dictionary, each over the same tokens of text (special ones left out).
-    """
-    found: list[tuple[float, int, int, Found]] = []
-    for order, (dictionary, code) in enumerate(zip(dictionaries, codes, strict=True)):
-        scores, why = _by_prompt(dictionary, code)
-        first = _first_rows(dictionary.labels)
-        for atom in np.lexsort((np.arange(len(scores)), -scores))[:n]:
-            if scores[atom] > _FEWER:
-                one = _found(dictionary, int(first[atom]), float(scores[atom]), why(int(atom)))
-                found.append((-one.score, -_use(dictionary, one.atom), order, one))
+            if one.labels > 1:  # which of them fits
+                one = replace(one, why=f"{one.why}: {_in_text(one)}")
+            found.append((-one.score, -use_of(dictionary, one.atom), order, one))
     return [one for *_, one in sorted(found, key=lambda row: (*row[:3], row[3].atom))[:n]]
 
 
@@ -179,27 +180,6 @@ def _places(labels: FoldedLabels, rows: np.ndarray, word: str) -> tuple[np.ndarr
     return np.where(np.isfinite(distance), distance, 0.0), whole, behind
 
 
-def _by_prompt(dictionary: Searched, code: SparseCode) -> _Scored:
-    merged = code.merged()
-    indices, values = merged.indices.cpu().numpy(), merged.coefficients.abs().double().cpu().numpy()
-    n_atoms, n = dictionary.labels.n_atoms, len(indices)
-    used = np.bincount(indices[values > 0], minlength=n_atoms)
-    strength = np.bincount(indices.ravel(), values.ravel(), minlength=n_atoms)
-    part = strength / max(strength.sum(), 1e-300)
-    if dictionary.uses is None:
-        return part, lambda atom: f"{part[atom]:.0%} of this text's coefficients (no index says what is usual)"
-    usual = (dictionary.uses + 0.5) / (dictionary.tokens + 1)  # one that was never used has no share of 0
-    share = used / max(1, n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest = np.where(share < 1, (1 - share) * np.log((1 - share) / (1 - usual)), 0.0)
-        scores = np.where(share > usual, n * (np.where(used > 0, share * np.log(share / usual), 0.0) + rest), 0.0)
-
-    def why(atom: int) -> str:
-        return f"used at {used[atom]} of {n} tokens, {share[atom] / usual[atom]:.3g} times its usual {usual[atom]:.2%}"
-
-    return scores, why
-
-
 def _best_rows(dictionary: Searched, scores: np.ndarray, n: int) -> np.ndarray:
     """The rows of the `n` atoms with the best scores, each atom by its best label."""
     rows, atoms = np.flatnonzero(scores > _FEWER), dictionary.labels.atom
@@ -217,13 +197,21 @@ def _first_rows(labels: FoldedLabels) -> np.ndarray:
     return rows
 
 
-def _use(dictionary: Searched, atom: int) -> int:
+def use_of(dictionary: Searched, atom: int) -> int:
+    """By how many tokens of its index an atom is used; 0 without one."""
     return 0 if dictionary.uses is None else int(dictionary.uses[atom])
 
 
 def _found(dictionary: Searched, row: int, score: float, why: str) -> Found:
-    label: AtomLabel = dictionary.labels.labels[row]
-    return Found(dictionary.name, label.atom, label.token, label.context_before, label.context_after, score, why)
+    labels = dictionary.labels
+    label: AtomLabel = labels.labels[row]
+    own = [labels.labels[i].token for i in np.flatnonzero(labels.atom == label.atom).tolist()]
+    text = (label.token, label.context_before, label.context_after)
+    return Found(dictionary.name, label.atom, *text, score, short_label(own), len(own), why)
+
+
+def _in_text(one: Found) -> str:
+    return f"{visible(one.context_before[-24:])}[{visible_token(one.token)}]{visible(one.context_after[:12])}"
 
 
 def _quoted(token: str) -> str:

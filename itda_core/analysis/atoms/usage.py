@@ -50,8 +50,8 @@ class AtomUsage:
     mean_absolute: float
     max: float
     min: float
-    mean_share: float  # |coefficient| / norm of the activation, mean over its tokens
-    energy: float  # sum of squared coefficients / sum of squared norms over all tokens of the index, 0 to about 1
+    mean_share: float  # norm share: |coefficient| / norm of the activation, mean over its tokens
+    energy: float  # energy share: sum of squared coefficients / of squared norms of all tokens, 0 to about 1
     histogram: Histogram
     positions: tuple[Stretch, ...]
     kinds: tuple[Stretch, ...]  # empty where the corpus knows no kinds; most used first

@@ -10,7 +10,7 @@ Gradient times activation on sparse codes: Marks et al., "Sparse Feature Circuit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from itda_core.analysis.interventions.ranks import rank_correlation
 from itda_core.analysis.interventions.target import KINDS, Target, check_position, token_named
 from itda_core.dictionaries.dictionary import AtomDictionary
 from itda_core.errors import UserError
+from itda_core.models.tokenizer.token_text import token_text
 from itda_core.text.windows import Window, prompt_window
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _GRADING = 4
 N_CHECKED = 20  # parts of a layer that are really removed
 MOST_STEPS = 512  # of a path
+MOST_GAP = 0.05  # of the target's change, between it and what the steps sum to
+_ZERO = 1e-6  # times the activations: at zero itself some normalisations have no value
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,33 @@ class LayerAttribution:
     sum: float  # of all of these: x . gradient, over all tokens
     checked: tuple[Checked, ...] = ()  # the strongest parts that have an effect; empty where nothing was removed
     rank_correlation: float | None = None  # Spearman's, of predicted and measured
+    besides: tuple[Checked, ...] = ()  # further parts that were asked for, where the dictionary uses them
+    path_change: float | None = None  # of the target from zero activations to these; None without a path
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the steps of a path were too few: what they sum to is not what the target changes by."""
+        if self.path_change is None:
+            return False
+        return abs(self.sum - self.path_change) > MOST_GAP * max(1.0, abs(self.path_change))
+
+    @property
+    def by_token(self) -> tuple[float, ...]:
+        """Per token the sum of its atoms' effects."""
+        found = [0.0] * len(self.error)
+        for part in self.parts:
+            found[part.token] += part.effect
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its sums as plain values: by atoms, mean and error, what they make together, and how far to be trusted."""
+        return {
+            **{name: getattr(self, name) for name in ("dictionary", "layer", "site", "k")},
+            "atoms": sum(self.by_token),
+            "mean": sum(self.mean),
+            "error": sum(self.error),
+            **{name: getattr(self, name) for name in ("sum", "explained", "rank_correlation", "path_change")},
+        }
 
     @property
     def explained(self) -> float:
@@ -117,7 +147,9 @@ class Attribution:
             ],
             "error": per_token("error"),
             "mean": per_token("mean"),
+            "atoms_by_token": per_token("by_token"),
             "sum": [one.sum for one in self.layers],
+            "layers": [one.to_dict() for one in self.layers],
             "checked": [
                 {"dictionary": name, "layer": layer, **vars(part)}
                 for (name, layer), one in zip(where, self.layers, strict=True)
@@ -140,6 +172,7 @@ def attribute(
     method: str | None = None,
     integrated: int = 0,
     check: int = N_CHECKED,
+    besides: Sequence[tuple[int, int]] = (),
     non_negative: bool = False,
 ) -> Attribution:
     """Which atoms of `dictionaries` (of one model, one or several layers) make the next token behind `token` likely.
@@ -147,43 +180,52 @@ def attribute(
     - token: number of the prompt's token behind which is predicted; None: the last one;
     - target, against: texts or ids of next tokens; None: the likeliest one, against none;
     - kind: "logit", or "log-probability", which against another token is the same difference;
-    - integrated: steps of a path from zero, at each dictionary's site for itself; 0: the gradient at x;
+    - integrated: steps of a path from zero, for each site by itself (see LayerAttribution.coarse); 0: gradient at x;
     - check: how many of the strongest parts of each layer are really removed;
+    - besides: (token, atom) pairs that are removed too, though the rank correlation is without them;
     - k, method, non_negative: of the pursuit, as for AtomDictionary.encode.
 
     Raises UserError for a model without a head, another model's dictionary, tokens that are not there, an unknown kind,
     and as `prompt_window`.
     """
-    given = [dictionaries] if isinstance(dictionaries, (AtomDictionary, str, Path)) else list(dictionaries)
-    chosen = [AtomDictionary.of(one) for one in given]
-    if not chosen:
-        raise UserError("No dictionary was given; name at least one.")
-    _check(model, chosen, kind, integrated)
+    from itda_core.models.gradients import target_gradients
+
+    _check(model, chosen := _loaded(dictionaries), kind, integrated)
     window = prompt_window(prompt, model.tokenizer, context=model.context)
     position = check_position(window, token)
     sites = [model.site(dictionary.spec.site, dictionary.spec.layer) for dictionary in chosen]
-    wanted, probability = _target(model, window, sites[0], position, target, against, kind)
-    read = _gradients(model, window, sites, wanted, integrated)
+    asked = _Asked(model, position, target, against, kind)
+    at_x = target_gradients(model, window, list(dict.fromkeys(sites)), asked)
+    wanted = asked.target
+    read = _gradients(model, window, sites, wanted, at_x, integrated)
     layers = tuple(
-        _layer(model, dictionary, window, site, wanted, one, _Encoding(k, method, non_negative), check)
+        _layer(model, dictionary, window, site, wanted, one, _Encoding(k, method, non_negative), (check, set(besides)))
         for dictionary, site, one in zip(chosen, sites, read, strict=True)
     )
-    against_text = None if wanted.against is None else _text(model, wanted.against)
+    if integrated:
+        layers = _with_path_changes(model, window, sites, wanted, at_x, layers)
     return Attribution(
         model=model.name,
         prompt=prompt,
         tokens=token_texts(model, window),
         special=window.special,
         token=position,
-        target=_text(model, wanted.token_id),
+        target=token_text(model.tokenizer, wanted.token_id),
         target_id=wanted.token_id,
-        against=against_text,
+        against=None if wanted.against is None else token_text(model.tokenizer, wanted.against),
         kind=kind,
         value=read[0].value,
-        probability=probability,
+        probability=asked.probability,
         integrated=integrated,
         layers=layers,
     )
+
+
+def _loaded(given: AtomDictionary | str | Path | Sequence[AtomDictionary | str | Path]) -> list[AtomDictionary]:
+    listed = [given] if isinstance(given, (AtomDictionary, str, Path)) else list(given)
+    if not listed:
+        raise UserError("No dictionary was given; name at least one.")
+    return [AtomDictionary.of(one) for one in listed]
 
 
 def _check(model: LanguageModel, dictionaries: Sequence[AtomDictionary], kind: str, integrated: int) -> None:
@@ -203,22 +245,24 @@ class _Encoding(NamedTuple):
     non_negative: bool
 
 
-def _target(
-    model: LanguageModel,
-    window: Window,
-    site: Site,
-    position: int,
-    target: str | int | None,
-    against: str | int | None,
-    kind: str,
-) -> tuple[Target, float]:
-    """The target, and how probable its token is."""
-    from itda_core.models.edits import shifted_logits
+class _Asked:
+    """The target of the first logits that it is called with, so that one forward pass does for choosing it too."""
 
-    logits = shifted_logits(model, window, site, [{}], [position])[0, 0]
-    chosen = int(logits.argmax()) if target is None else _token(model, target, len(logits))
-    other = None if against is None else _token(model, against, len(logits))
-    return Target(position, chosen, other, kind), float(logits.softmax(dim=-1)[chosen])
+    def __init__(
+        self, model: LanguageModel, position: int, target: str | int | None, against: str | int | None, kind: str
+    ) -> None:
+        self._model, self._position, self._kind = model, position, kind
+        self._given, self._against = target, against
+        self.probability = 0.0  # of the target's token
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """The target from logits (n_tokens, n_vocabulary)."""
+        row = logits[self._position].detach()
+        chosen = int(row.argmax()) if self._given is None else _token(self._model, self._given, len(row))
+        other = None if self._against is None else _token(self._model, self._against, len(row))
+        self.target = Target(self._position, chosen, other, self._kind)
+        self.probability = float(row.softmax(dim=-1)[chosen])
+        return self.target.of(logits)
 
 
 def _token(model: LanguageModel, given: str | int, n_vocabulary: int) -> int:
@@ -229,12 +273,11 @@ def _token(model: LanguageModel, given: str | int, n_vocabulary: int) -> int:
 
 
 def _gradients(
-    model: LanguageModel, window: Window, sites: Sequence[Site], target: Target, steps: int
+    model: LanguageModel, window: Window, sites: Sequence[Site], target: Target, at_x: Gradients, steps: int
 ) -> list[Gradients]:
-    """Per site the target, the activations, and the gradient (its mean along the path)."""
+    """Per site the target, the activations, and the gradient: `at_x`, or its mean along the path."""
     from itda_core.models.gradients import target_gradients
 
-    at_x = target_gradients(model, window, list(dict.fromkeys(sites)), target.of)
     if not steps:
         return [at_x] * len(sites)
     found: dict[Site, Gradients] = {}
@@ -251,6 +294,21 @@ def _gradients(
     return [found[site] for site in sites]
 
 
+def _with_path_changes(
+    model: LanguageModel,
+    window: Window,
+    sites: Sequence[Site],
+    target: Target,
+    at_x: Gradients,
+    layers: Sequence[LayerAttribution],
+) -> tuple[LayerAttribution, ...]:
+    """`layers` with what the target changes by along their paths: what parts sum to, if steps are enough."""
+    from itda_core.models.gradients import target_gradients
+
+    zero = [target_gradients(model, window, [site], target.of, scale=_ZERO).value for site in sites]
+    return tuple(replace(layer, path_change=at_x.value - value) for layer, value in zip(layers, zero, strict=True))
+
+
 def _layer(
     model: LanguageModel,
     dictionary: AtomDictionary,
@@ -259,7 +317,7 @@ def _layer(
     target: Target,
     read: Gradients,
     how: _Encoding,
-    check: int,
+    removing: tuple[int, set[tuple[int, int]]],
 ) -> LayerAttribution:
     x = read.activations[site]
     code = coded(dictionary, x, window.special, how.k, how.method, non_negative=how.non_negative)
@@ -272,7 +330,11 @@ def _layer(
         key=lambda part: (-abs(part.effect), part.token, part.atom),
     )
     felt = [part for part in parts if part.effect]  # in the last block, other tokens' atoms do nothing
-    checked = _removed(model, dictionary, window, site, target, felt[:check])
+    check, wanted = removing
+    strongest = felt[:check]
+    besides = [part for part in parts if (part.token, part.atom) in wanted]
+    removed = _removed(model, dictionary, window, site, target, [*strongest, *besides])
+    checked, others = removed[: len(strongest)], removed[len(strongest) :]
     spec = dictionary.spec
     return LayerAttribution(
         dictionary=dictionary.path.name if dictionary.path else f"{spec.model} {site.name}",
@@ -285,6 +347,7 @@ def _layer(
         sum=float((code.x * gradient).sum()),
         checked=checked,
         rank_correlation=rank_correlation([one.predicted for one in checked], [one.measured for one in checked]),
+        besides=others,
     )
 
 
@@ -308,7 +371,3 @@ def _removed(
         Checked(part.token, part.atom, -part.effect, after - values[0])
         for part, after in zip(parts, values[1:], strict=True)
     )
-
-
-def _text(model: LanguageModel, token_id: int) -> str:
-    return str(model.tokenizer.decode([token_id]))

@@ -1,23 +1,20 @@
-"""Atoms changed at a site: x' = x + sum_j (c'_j - c_j) atom_j; what the dictionary does not explain is kept."""
+"""What is done to an atom, and what became of its coefficient at a token, in every unit of strength."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
-from itda_core.analysis.interventions.coded import coded
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
-    from itda_core.analysis.interventions.coded import Coded
+    import torch
+
     from itda_core.dictionaries import AtomDictionary
 
-LARGE = 0.5  # of the activation's norm; models usually break beyond (see `Shifted.large`)
 MOST_STRENGTH = 1e6
 
 UNITS: Mapping[str, str] = MappingProxyType(
@@ -41,7 +38,7 @@ class Change:
     strength: float
     unit: str = "own"  # see UNITS
     added: bool = False
-    largest: float | None = None  # the atom's largest |coefficient|; asked for by the unit "max"
+    largest: float | None = None  # the atom's largest |coefficient|, where it is known; asked for by the unit "max"
 
     def check(self, dictionary: AtomDictionary) -> None:
         """Raises UserError for what cannot be done with `dictionary`."""
@@ -62,76 +59,41 @@ class Change:
         """The atom's coefficients (n_tokens,) afterwards; now: before; norms: of the activations, after centring."""
         if self.unit == "own":
             return now * self.strength
+        import torch
+
         unit = norms if self.unit == "norm" else torch.full_like(norms, self.largest or 0.0)
         return now + self.strength * unit if self.added else self.strength * unit
 
 
+class Strengths(NamedTuple):
+    """One coefficient in every unit (see UNITS); None where it cannot be told in that unit."""
+
+    own: float | None  # None where the atom has no coefficient of its own there
+    max: float | None  # None where its largest coefficient is not known
+    norm: float
+
+
 @dataclass(frozen=True)
 class ChangedToken:
-    """What a change does at one token."""
+    """What changes of one atom do at one token."""
 
     token: int
     atom: int
     before: float  # coefficient
     after: float
     norm: float  # of the activation, after centring
+    largest: float | None = None  # the atom's largest |coefficient|, where it is known
 
     @property
-    def strengths(self) -> tuple[float | None, float]:
-        """`after` in the other units: times its own coefficient (None where it has none), times the norm."""
-        return (self.after / self.before if self.before else None), (self.after / self.norm if self.norm else 0.0)
+    def strengths(self) -> Strengths:
+        """`after` in each unit."""
+        return Strengths(
+            self.after / self.before if self.before else None,
+            self.after / self.largest if self.largest else None,
+            self.after / self.norm if self.norm else 0.0,
+        )
 
-
-@dataclass(frozen=True)
-class Shifted:
-    """What all changes together do to some activations."""
-
-    shift: torch.Tensor  # (n_tokens, d_model) float32: what is added
-    shift_without_error: torch.Tensor  # the same and the error dropped: reconstruction alone takes x's place
-    tokens: tuple[ChangedToken, ...]
-    large: int  # tokens whose activation is changed by more than LARGE of its norm
-
-
-def shifted(
-    dictionary: AtomDictionary,
-    x: torch.Tensor,
-    special: Sequence[bool],
-    where: Sequence[bool],
-    changes: Sequence[Change],
-    *,
-    include_special: bool = False,
-    k: int | None = None,
-    method: str | None = None,
-    non_negative: bool = False,
-) -> Shifted:
-    """What `changes` do to activations x (n_tokens, d_model) at the tokens `where`.
-
-    special: which tokens are special; these, and attention sinks, are left alone unless `include_special`, which
-    changes them as well and gives them no atoms of their own. Changes of one atom follow each other. Raises UserError
-    as Change.check.
-    """
-    for change in changes:
-        change.check(dictionary)
-    code = coded(dictionary, x, special, k, method, non_negative=non_negative)
-    applies = torch.tensor(where, dtype=torch.bool, device=code.x.device)
-    if not include_special:
-        applies = applies & ~code.left_out
-    norms = (code.x - code.mean).norm(dim=1)
-    shift, changed = torch.zeros_like(code.x), list[ChangedToken]()
-    for atom in dict.fromkeys(change.atom for change in changes):
-        before = _coefficients(code, atom)
-        after = before
-        for change in changes:
-            after = change.coefficients(after, norms) if change.atom == atom else after
-        after = torch.where(applies, after, before)
-        shift += (after - before)[:, None] * dictionary.atoms[atom].double()
-        for token in applies.nonzero()[:, 0].tolist():
-            changed.append(ChangedToken(token, atom, float(before[token]), float(after[token]), float(norms[token])))
-    kept = torch.where((applies & ~code.left_out)[:, None], code.error, torch.zeros_like(code.error))
-    large = int((shift.norm(dim=1) > LARGE * norms).sum())
-    return Shifted(shift.float(), (shift - kept).float(), tuple(changed), large)
-
-
-def _coefficients(code: Coded, atom: int) -> torch.Tensor:
-    """Of `atom` at each token (n_tokens,), 0 where it is not used."""
-    return code.coefficients.masked_fill(code.atoms != atom, 0.0).sum(dim=1)
+    @property
+    def moved(self) -> bool:
+        """Whether the coefficient is another than before."""
+        return self.before != self.after

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from itda_core.errors import UserError
 from itda_core.foreign import foreign, quoted
+from itda_core.models.tokenizer.token_text import token_text
 
 if TYPE_CHECKING:
     import torch
@@ -39,12 +40,22 @@ class Target:
 
 
 def token_named(model: LanguageModel, text: str) -> int:
-    """The id of the token that reads `text`. Raises UserError where it is none or several, naming them."""
+    """The id of the token that reads `text`, as `token_text` has it. Raises UserError where it is none or several,
+    naming them.
+
+    SentencePiece puts a space of its own in front of a text: there " the" is the token that it finds for "the".
+    """
     with foreign(lambda reason: UserError(f"The tokenizer fails on {quoted(text)!r} ({reason}); give another token.")):
-        ids = model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        pieces = [str(model.tokenizer.decode([one])) for one in ids]
+        ids, unspaced = (
+            [int(one) for one in model.tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]]
+            for part in (text, text.removeprefix(" "))
+        )
+        pieces = [token_text(model.tokenizer, one) for one in ids]
+        for found in (ids, unspaced):
+            if len(found) == 1 and token_text(model.tokenizer, found[0]) == text:
+                return found[0]
     if len(ids) == 1:
-        return int(ids[0])
+        return ids[0]
     known = f"several tokens of {model.name}: {', '.join(map(repr, pieces[:6]))}" if ids else "no token"
     raise UserError(f"{quoted(text)!r} is {known}; give one token, with its space in front where it has one.")
 

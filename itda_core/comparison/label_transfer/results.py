@@ -42,6 +42,7 @@ class Transfer:
     random_sd: float | None  # their standard deviation; None for fewer than two
     random_relative_error: float | None
     random_l0: float | None
+    places: int | None = None  # of the labels, that the rebuilt atoms are made of; more than one each of a consensus
 
     @property
     def gain(self) -> float | None:

@@ -252,6 +252,7 @@ class Transferring:
             random_sd=stdev(random_fvu) if len(random_fvu) > 1 else None,
             random_relative_error=_mean([found.relative_error for found in randoms]),
             random_l0=_mean([found.l0 for found in randoms]),
+            places=len(labels.places) - sum(left_out),
         )
 
     def _quality(self, key: tuple[object, ...], dictionary: AtomDictionary, x: Tensor, k: int, method: str) -> Quality:

@@ -13,7 +13,7 @@ from torch import Tensor
 from itda_core.dictionaries.choosing.prefix_hash import numbers
 from itda_core.dictionaries.choosing.scratch import scratch
 from itda_core.dictionaries.growing.sinks import NORM_TOKENS, median_norm, sinks_in
-from itda_core.dictionaries.growing.training import WINDOWS_PER_BATCH
+from itda_core.dictionaries.growing.training_windows import WINDOWS_PER_BATCH
 from itda_core.errors import UserError
 from itda_core.models.activations import ActivationBatch
 from itda_core.models.described import DescribedByModel

@@ -51,7 +51,7 @@ TABLE = (
     Measure(
         name="itda_codes",
         title="Soft codes (ours)",
-        asks="how alike every other token is coded in the atoms of both dictionaries",
+        asks="how alike every other token's nearness to the tokens of 512 atoms is",
         source=None,
         needs="dictionaries",
         step="soft codes",

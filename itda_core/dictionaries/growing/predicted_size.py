@@ -6,12 +6,14 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 MOST_POINTS = 96
 FEWEST_TOKENS = 2000  # before that the curve says little
 _FEWEST_POINTS = 4
 _BEGUN = 1 / 8  # of the tokens so far: what comes before it is another regime, in which every second token is new
 _BINS = 4
+_APART = 1.5  # how many times as much text one dictionary read as another, for the two to tell a power
 
 
 class GrowthCurve:
@@ -82,6 +84,29 @@ def extrapolate(points: Sequence[tuple[int, int]], total: int) -> int | None:
     ratio, power = (total - first_token) / now, slope + 1
     more = math.log(ratio) if abs(power) < 1e-9 else (ratio**power - 1) / power
     return round(atoms + min(rate * now * more, total - tokens))
+
+
+class Grown(NamedTuple):
+    """How far a finished dictionary has grown."""
+
+    tokens: int
+    atoms: int
+
+
+def atoms_after(tokens: int, grown: Sequence[Grown]) -> float:
+    """Atoms after so many tokens, from how far other dictionaries of that layer had grown, ascending; at least one.
+
+    Where two of them read differently much, by the power of the tokens that leads through the two that are nearest:
+    fewer and fewer tokens become atoms. One alone tells it in proportion, which for a longer text is too many.
+    """
+    below = [one for one in grown if one.tokens <= tokens]
+    above = [one for one in grown if one.tokens > tokens]
+    first, last = (below[-1], above[0]) if below and above else (grown[0], grown[-1])
+    near = first if above else last
+    if last.tokens < _APART * first.tokens:  # too near each other to tell by which power
+        return near.atoms * tokens / near.tokens
+    power = math.log(last.atoms / first.atoms) / math.log(last.tokens / first.tokens)
+    return near.atoms * (tokens / near.tokens) ** min(1.0, max(0.0, power))
 
 
 def _atoms_at(points: Sequence[tuple[int, int]], tokens: float) -> float:

@@ -28,7 +28,7 @@ from itda_core.dictionaries.growing.going_further import next_stage, restore_fro
 from itda_core.dictionaries.growing.growth import Growth
 from itda_core.dictionaries.growing.progress import ReadingPace, TrainProgress
 from itda_core.dictionaries.growing.stream_statistics import after_statistics
-from itda_core.dictionaries.growing.training_windows import windows_of_training, without_first
+from itda_core.dictionaries.growing.training_windows import WINDOWS_PER_BATCH, windows_of_training, without_first
 from itda_core.dictionaries.training_stage import StageName, TrainingStage
 from itda_core.errors import UserError
 from itda_core.text.corpus import Corpus
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
     from itda_core.dictionaries.activation_source import ActivationBatch, ActivationSource, Site
 
     Activations = Mapping[Site, Tensor]
-
-# Fixed, because the last bits of a forward pass depend on it, and a resumed run must agree to the bit; what
-# selection="paper" makes of a text depends on it altogether.
-WINDOWS_PER_BATCH = 16
 
 
 def train(
@@ -364,6 +360,7 @@ class _Run:
             raise UserError(
                 f"Corpus {self._corpus.id} gave no token of text to {self._model.name}; choose one with more text."
             )
+        ended = time.monotonic()
         if self._now.passes > 1:  # what follows in this pass may have been read in an earlier one
             unused = (batch.activations for batch in self._stream(islice(self._windows(), self._now.windows, None)))
         held, kind = held_out.collect(self._counted_held_out(unused, held_out.MOST_TOKENS)), "held-out"
@@ -378,7 +375,8 @@ class _Run:
             eta = (time.monotonic() - begun) / number * (n_sites - number) if number else None
             self._tell(self._report(at=at, eta=eta, later=0.0))
             finished.append(finished_dictionary(growth, number, *run, MeasuredText(held[growth.site], kind)))
-            finished[-1].stats["reading"] = self._pace.steady
+        for dictionary in finished:  # what later trainings go by
+            dictionary.stats["reading"] = {**self._pace.steady, "measuring": time.monotonic() - ended}
         return tuple(finished)
 
     def _counted_held_out(self, parts: Iterable[Activations], most: int) -> Iterator[Activations]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from itda_core.text.document import Document
     from itda_core.text.windows import TokenRef, Window
 
+# Fixed, because the last bits of a forward pass depend on it, and a resumed run must agree to the bit; what
+# selection="paper" makes of a text depends on it altogether.
+WINDOWS_PER_BATCH = 16
+
 
 def windows_of_training(
     documents: Iterable[Document], tokenizer: PreTrainedTokenizerBase, config: TrainConfig

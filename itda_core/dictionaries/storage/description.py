@@ -89,7 +89,9 @@ _FORMS: dict[str, Form] = {
     "norm_median": optional(number(0)),
     "seconds": number(0),
     "tokens_per_second": number(0),
-    "reading": table({"tokens": _COUNT, "seconds": number(0)}, others=anything()),
+    "reading": table(
+        {"tokens": _COUNT, "seconds": number(0)}, {"loading": number(0), "measuring": number(0)}, others=anything()
+    ),
     "fvu_text": text(),
     "passes": whole(1),
     "stages": listed(_STAGE),

@@ -73,6 +73,7 @@ class DictionarySummary:
     identity: str  # hexadecimal sha256 of what dictionary.json says; it stays when the folder is renamed
     fingerprint: str  # of the model's weights
     tokens: int | None = None  # of the text that were read, where the dictionary says it
+    fvu_text: str | None = None  # what FVU was measured on: "held-out" or "training"
 
 
 class Parts(NamedTuple):
@@ -234,6 +235,7 @@ def read_summary(path: str | Path) -> DictionarySummary:
         identity=identity_of(description),
         fingerprint=spec.weights_fingerprint,
         tokens=description["stats"].get("tokens"),
+        fvu_text=description["stats"].get("fvu_text"),
     )
 
 

@@ -19,18 +19,14 @@ from itda_core.files import shown
 from itda_core.files.reading import read_bytes
 from itda_core.files.writing import write_bytes
 from itda_core.runs.home import indices_folder
-from itda_core.runs.jobs.request_fields import JobRequest, Option, one_option
-from itda_core.runs.jobs.request_options import LIBRARY, dictionary_folder
+from itda_core.runs.jobs.request_fields import JobRequest, one_option
+from itda_core.runs.jobs.request_options import DICTIONARY, LIBRARY
 from itda_core.runs.jobs.status import SharedStatus
 from itda_core.runs.library import Library
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.layout import Layout
 
-_DICTIONARY = Option(
-    "A name in the library or a folder.", metavar="DICTIONARY", argument=True, located=dictionary_folder,
-    dictionaries=True,
-)  # fmt: skip
 # Measured with 1,024 to 16,384 atoms of 256 numbers on two cores: loading and compiling, then so long per 1,000 atoms.
 _BEGINNING, _PER_THOUSAND = (8.0, 40.0), (1.0, 6.0)  # seconds, fast and slow
 _BYTES = 8  # per atom
@@ -47,7 +43,7 @@ class MapRequest(JobRequest):
     CALLED = "map request"
     WRITTEN = ("dictionary", "library")
 
-    dictionary: str = field(metadata=one_option(_DICTIONARY))  # a name in the library, or a folder
+    dictionary: str = field(metadata=one_option(DICTIONARY))  # a name in the library, or a folder
     # The folder names are looked up in; None: the user's library.
     library: str | None = field(default=None, metadata=one_option(LIBRARY))
 

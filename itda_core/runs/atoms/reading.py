@@ -9,11 +9,13 @@ from itda_core.errors import UserError
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.direct_logits import DirectPath
+    from itda_core.analysis.atoms.folded_labels import FoldedLabels
     from itda_core.analysis.atoms.honesty.attributes import Known
     from itda_core.analysis.atoms.honesty.context_vectors import Contexts
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
-    from itda_core.analysis.atoms.search import Found
+    from itda_core.analysis.atoms.prompt_search import TextCodes
+    from itda_core.analysis.atoms.search import Found, Searched
     from itda_core.dictionaries import AtomDictionary
     from itda_core.models import LanguageModel
 
@@ -98,7 +100,7 @@ def direct_path_of(dictionary: AtomDictionary, model: LanguageModel, index: Atom
     documents = [Document(str(i), text) for i, text in enumerate(texts) if text.strip()]
     context = min(model.context, 128)
     read = list(windows(documents, model.tokenizer, context=context, which="first"))
-    return DirectPath(model, model.site(dictionary.spec.site, dictionary.spec.layer), read)
+    return DirectPath.of_site(model, model.site(dictionary.spec.site, dictionary.spec.layer), read)
 
 
 def search_atoms(
@@ -115,21 +117,22 @@ def search_atoms(
     """
     from itda_core.analysis.atoms.firing_search import firing_on, folded_windows
     from itda_core.analysis.atoms.folded_labels import folded_labels
-    from itda_core.analysis.atoms.search import BY, Searched, found_by, search_labels, search_prompt
+    from itda_core.analysis.atoms.prompt_search import search_prompt
+    from itda_core.analysis.atoms.search import BY, found_by, search_labels
     from itda_core.dictionaries.provenance import to_labels
 
     if by not in BY:
         raise UserError(f"by={by!r:.100} is unknown; choose one of {', '.join(BY)}.", field="by")
     indices = [index_of(dictionary) for _, dictionary in dictionaries]
     searched = [
-        Searched(name, folded_labels(to_labels(dictionary.provenance)), *_uses(index))
+        searched_by(name, folded_labels(to_labels(dictionary.provenance)), index)
         for (name, dictionary), index in zip(dictionaries, indices, strict=True)
     ]
     if by in ("token", "context"):
         return search_labels(searched, text, by, n)
     if by == "prompt":
-        codes = [_code(dictionary, model_for(dictionary), text) for _, dictionary in dictionaries]
-        return search_prompt(searched, codes, n)
+        texts = [_codes(dictionary, model_for(dictionary), text) for _, dictionary in dictionaries]
+        return search_prompt(searched, texts, n)
     if all(index is None for index in indices):
         raise UserError(
             f"A search by firing needs an index of {dictionaries[0][0]}; make one with itda atoms index, or search by "
@@ -143,17 +146,21 @@ def search_atoms(
     return sorted(found, key=lambda one: -one.score)[:n]
 
 
-def _uses(index: AtomIndex | None):
-    return (None, 0) if index is None else (index.sums["positive"] + index.sums["negative"], index.description.tokens)
+def searched_by(name: str, labels: FoldedLabels, index: AtomIndex | None) -> Searched:
+    """A dictionary ready to be searched, with what its index knows of each atom's use."""
+    from itda_core.analysis.atoms.search import Searched
+
+    if index is None:
+        return Searched(name, labels)
+    uses = index.sums["positive"] + index.sums["negative"]
+    return Searched(name, labels, uses, index.description.tokens, index.sums["sum_share"])
 
 
-def _code(dictionary: AtomDictionary, model: LanguageModel, text: str):
-    """The codes of a text's tokens, special ones left out."""
+def _codes(dictionary: AtomDictionary, model: LanguageModel, text: str) -> TextCodes:
+    from itda_core.analysis.atoms.prompt_search import codes_of
     from itda_core.analysis.decompose import read_prompt
 
-    read = read_prompt(model, dictionary, text)
-    kept = [i for i, special in enumerate(read.window.special) if not special]
-    return dictionary.encode(read.x[kept].to(dictionary.atoms.device))
+    return codes_of(dictionary, read_prompt(model, dictionary, text))
 
 
 def _spread(n: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from itda_core.dictionaries.training_stage import StageName, TrainingStage
@@ -49,6 +49,8 @@ def merged(
     ordered = sorted(layers, key=lambda layer: -1 if layer.layer is None else layer.layer)
     at = _stage_of(list(progresses.values()), n_layers=len(layers), reading=len(progresses) < len(groups))
     etas = [progress.eta for progress in progresses.values() if progress.eta is not None and not progress.done]
+    if at is None and total is None:
+        at = _of_about(progresses.values(), done)
     if at is not None:
         eta = max(etas, default=None)
     elif eta is not None and any(progress.rough for progress in progresses.values()):
@@ -60,6 +62,12 @@ def merged(
         text_ended=any(progress.text_ended for progress in progresses.values()),
         full=len(progresses) == len(groups) and all(progress.full for progress in progresses.values()),
     )
+
+
+def _of_about(progresses: Iterable[TrainProgress], done: int) -> TrainingStage | None:
+    """Reading a text of which about the length is known; None: it is not."""
+    known = [stage.total for stage in (progress.stage for progress in progresses) if stage.about and stage.total]
+    return TrainingStage("reading", done, known[0], about=True) if known and done < known[0] else None
 
 
 def _stage_of(progresses: Sequence[TrainProgress], *, n_layers: int, reading: bool) -> TrainingStage | None:

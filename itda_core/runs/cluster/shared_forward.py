@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, cast
 
 import torch
 
-from itda_core.dictionaries.growing.training import WINDOWS_PER_BATCH
+from itda_core.dictionaries.growing.training_windows import WINDOWS_PER_BATCH
 from itda_core.models.activation_cache.shards import digest_of
 from itda_core.models.activations import ActivationBatch
 from itda_core.models.described import DescribedByModel

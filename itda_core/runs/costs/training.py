@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from itda_core.dictionaries.config import SIZED
+from itda_core.dictionaries.config import SIZED, TrainConfig
+from itda_core.dictionaries.growing.predicted_size import Grown, atoms_after
 from itda_core.dictionaries.storage.description import read_description
 from itda_core.dictionaries.threshold import meaning
 from itda_core.errors import UserError
@@ -25,7 +26,7 @@ from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.machine import Machine, machine
 from itda_core.runs.training.request import TrainRequest
-from itda_core.runs.units import size
+from itda_core.runs.units import duration, size
 from itda_core.text.sources.files import path_and_column
 
 _CHARACTERS_PER_TOKEN = 4.0
@@ -52,6 +53,7 @@ class Estimate:
     disk_free: int | None = None  # bytes, where they would be kept
     library_free: int | None = None  # bytes, where the dictionaries would be
     assumed: bool = False  # whether the number of atoms, and with it memory and disk, is not known but assumed
+    once: tuple[float, float] = (0.0, 0.0)  # of `seconds`, least and most: what is done once, however long the text
 
     def fits_disk(self) -> bool | None:
         """Whether the activations that are to be kept fit on the disk; None when it cannot be known."""
@@ -78,8 +80,9 @@ class Estimate:
 def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     """What `request` will cost on this machine; nothing is loaded and nothing is fetched.
 
-    - atoms of a layer: the wanted number, else as many per token as earlier runs with this model, k, selection and
-      threshold took, else a tenth of the tokens (rough, usually too many); an initial dictionary's atoms are added;
+    - atoms of a layer: the wanted number, else what earlier runs with this model, site, pursuit, k, selection and
+      threshold tell, best of the same layers, else a tenth of the tokens (usually too many); an initial dictionary's
+      atoms are added;
     - memory: Python and torch, the weights in the dtype they run in, one forward batch, and per layer a growing
       dictionary, one layer's twice (buffers grow by copying), as in `counted`. "sampled" and "consensus" hold the atoms
       in float32 instead, a part of each layer's activations (the others are on disk), and what choosing the atoms of
@@ -91,8 +94,8 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     - disk: atoms and mean in float32 and 250 bytes per label, twice while checkpoints are kept; "sampled" and
       "consensus" also up to 3.25 times the activations they choose from, and three times one layer's;
     - time: the rate of earlier runs on this model in the library, with this pursuit, selection and k, that took long
-      enough to tell one: ±50%, or wider where they differ by more, which is said; else the operations of the
-      forward pass and of the pursuits, as in `counted`, at `machines.operations_per_second`.
+      enough to tell one: ±50%, or wider where they differ by more, which is said, and what they took once; else the
+      operations of the forward pass and of the pursuits, as in `counted`, at `machines.operations_per_second`.
 
     Raises UserError when the layers do not exist, or the threshold can add no atom.
     """
@@ -118,10 +121,8 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
     atoms = 0 if tokens is None else _atoms(request, figures.d_model, tokens, earlier, notes)
     rate = run.rate(atoms, earlier, notes)
     measured, free = bool(_rates(request, earlier)), disk_free(activations_folder())
-    room, assumed = (
-        disk_free(library.folder),
-        request.config.atoms is None and not _shares(request, figures.d_model, earlier),
-    )
+    room = disk_free(library.folder)
+    assumed = request.config.atoms is None and not _grown_alike(request, figures.d_model, earlier)
     if tokens is None:
         kept = None if request.keep_activations else 0
         return Estimate(None, n_layers, None, None, rate, None, measured, tuple(notes), kept, free)
@@ -131,9 +132,11 @@ def estimate(request: TrainRequest, library: Library | None = None) -> Estimate:
         disk += 2 * tokens * figures.d_model * run.number_bytes
         notes.append("The model is read from the disk block by block, and the text's hidden states are kept there.")
     slow, fast = operations_per_second(run.here, request.model.device)
-    seconds = tokens / rate[1] + choosing.operations / fast, tokens / rate[0] + choosing.operations / slow
+    once, chosen = _once(request, earlier, notes), (choosing.operations / fast, choosing.operations / slow)
+    seconds = once[0] + chosen[0] + tokens / rate[1], once[1] + chosen[1] + tokens / rate[0]
     kept = tokens * n_layers * figures.d_model * run.number_bytes if request.keep_activations else 0
-    return Estimate(tokens, n_layers, memory, disk, rate, seconds, measured, tuple(notes), kept, free, room, assumed)
+    known = memory, disk, rate, seconds, measured
+    return Estimate(tokens, n_layers, *known, tuple(notes), kept, free, room, assumed, once)
 
 
 def check_room(request: TrainRequest, n_sites: int, d_model: int, number_bytes: int) -> None:
@@ -177,6 +180,9 @@ class _EarlierRun:
     timed: int  # tokens, behind what is done once where that was told apart
     seconds: float  # that these took
     tokens_per_second: float
+    config: TrainConfig
+    begun_empty: bool  # whether it had no atoms to begin with
+    once: float  # seconds of what is done once: loading, the first tokens' mean, compiling, measuring; as far as known
 
 
 def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
@@ -187,43 +193,73 @@ def _earlier(request: TrainRequest, library: Library) -> list[_EarlierRun]:
             continue
         if entry.selection in SIZED:  # their seconds are mostly those of choosing, which is estimated separately
             continue
-        stats = read_description(entry.path)["stats"]
+        description = read_description(entry.path)
+        try:
+            config = TrainConfig.from_dict({"sinks": None, **description["config"]})
+        except UserError:  # of settings that this version does not have
+            continue
+        stats = description["stats"]
         tokens, seconds, rate = (stats.get(name) for name in ("tokens", "seconds", "tokens_per_second"))
         if isinstance(tokens, int) and tokens > 0 and isinstance(rate, (int, float)):
             timed, took = tokens, float(seconds) if isinstance(seconds, (int, float)) else 0.0
+            once, in_all = 0.0, took
             if (reading := stats.get("reading")) is not None:  # which earlier versions did not tell apart
                 timed, took = reading["tokens"], float(reading["seconds"])
                 rate = timed / took if took > 0 else 0.0
-            runs.append(_EarlierRun(entry, tokens, timed, took, float(rate)))
+                prepared = in_all - tokens / rate if rate > 0 else 0.0
+                once = max(0.0, prepared) + reading.get("loading", 0.0) + reading.get("measuring", 0.0)
+            runs.append(_EarlierRun(entry, tokens, timed, took, float(rate), config, "initial" not in stats, once))
     return runs
 
 
-def _rates(request: TrainRequest, earlier: Iterable[_EarlierRun]) -> list[float]:
-    """Tokens per second of the last few runs that tell how fast one like `request` reads; each counts once, however
-    many dictionaries it made.
-    """
+def _telling(request: TrainRequest, earlier: Iterable[_EarlierRun]) -> list[_EarlierRun]:
+    """The last few runs that tell how fast one like `request` reads; each once, however many dictionaries it made."""
     config = request.config
     wanted = (config.method, config.selection, config.k)
-    telling = {
-        (run.seconds, run.tokens_per_second): None
-        for run in earlier
-        if (run.entry.method, run.entry.selection, run.entry.k) == wanted
-        and run.timed >= _TELLING_TOKENS
-        and run.seconds >= _TELLING_SECONDS
-        and run.tokens_per_second > 0
-    }
-    return [rate for _, rate in telling][:_RUNS_COUNTED]
+    telling: dict[tuple[float, float], _EarlierRun] = {}
+    for run in earlier:
+        alike = (run.entry.method, run.entry.selection, run.entry.k) == wanted
+        if alike and run.timed >= _TELLING_TOKENS and run.seconds >= _TELLING_SECONDS and run.tokens_per_second > 0:
+            telling.setdefault((run.seconds, run.tokens_per_second), run)
+    return list(telling.values())[:_RUNS_COUNTED]
 
 
-def _shares(request: TrainRequest, d_model: int, earlier: Iterable[_EarlierRun]) -> list[float]:
-    """Atoms per token of the runs with the same k, selection and threshold."""
-    config = request.config
-    wanted = (config.k, config.selection, config.threshold_for(d_model))
-    return [
-        run.entry.atoms / run.tokens
-        for run in earlier
-        if run.entry.atoms and (run.entry.k, run.entry.selection, run.entry.threshold) == wanted
-    ]
+def _rates(request: TrainRequest, earlier: Iterable[_EarlierRun]) -> list[float]:
+    """Tokens per second of those runs."""
+    return [run.tokens_per_second for run in _telling(request, earlier)]
+
+
+def _once(request: TrainRequest, earlier: Iterable[_EarlierRun], notes: list[str]) -> tuple[float, float]:
+    """Seconds that those runs took for what is done once, least and most; adds to `notes` that these are counted."""
+    known = [run.once for run in _telling(request, earlier) if run.once > 0]
+    if not known:
+        return 0.0, 0.0
+    least, most = min(known), max(known)
+    words = " to ".join(dict.fromkeys((duration(least), duration(most))))
+    notes.append(
+        f"The time has {words} for what is done once, as those runs took: loading the model, compiling, looking ahead, "
+        "measuring."
+    )
+    return least, most
+
+
+def _grown_alike(request: TrainRequest, d_model: int, earlier: Iterable[_EarlierRun]) -> dict[int | None, list[Grown]]:
+    """Tokens and atoms, ascending, by layer, of the runs that tell how many atoms one like `request` takes in: those of
+    its own layers, where there are any, else those of others.
+    """
+    wanted = _grows_by(request.config, d_model)
+    found: dict[int | None, list[Grown]] = {}
+    for run in earlier:
+        alike = run.entry.site == request.site and _grows_by(run.config, d_model) == wanted
+        if run.begun_empty and run.entry.atoms and alike:
+            found.setdefault(run.entry.layer, []).append(Grown(run.tokens, run.entry.atoms))
+    asked = set(found) if request.layers is None else set(found) & set(request.layers)
+    return {layer: sorted(found[layer]) for layer in asked or found}
+
+
+def _grows_by(config: TrainConfig, d_model: int) -> tuple[object, ...]:
+    """What decides, beside the model and the text, how many atoms come of so many tokens."""
+    return config.k, config.method, config.selection, config.threshold_for(d_model), config.centre
 
 
 def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_EarlierRun], notes: list[str]) -> int:
@@ -231,10 +267,20 @@ def _atoms(request: TrainRequest, d_model: int, tokens: int, earlier: Iterable[_
     config = request.config
     if config.atoms is not None:
         return min(config.atoms, tokens)
-    shares = _shares(request, d_model, earlier)
-    if not shares:
-        notes.append("This estimate assumes one atom per ten tokens.")
-    found = max(1, round(tokens * (statistics.median(shares) if shares else counted.ATOMS_PER_TOKEN)))
+    if grown := _grown_alike(request, d_model, earlier):
+        found = max(1, round(statistics.mean(atoms_after(tokens, layer) for layer in grown.values())))
+        most = max(layer[-1].tokens for layer in grown.values())
+        bound = "; a longer text gives fewer per token, so these are upper bounds" if tokens > most else ""
+        notes.append(
+            f"Memory and disk are those of about {found:,} atoms a layer, going by earlier runs of up to {most:,} "
+            f"tokens{bound}."
+        )
+    else:
+        found = max(1, round(tokens * counted.ATOMS_PER_TOKEN))
+        notes.append(
+            "No earlier run tells how many atoms there will be. Memory and disk are upper bounds for most texts: they "
+            "assume one atom per ten tokens, and a long text gives far fewer."
+        )
     if request.initial:
         from itda_core.dictionaries.storage.dictionary_folder import read_summary
 
@@ -303,7 +349,7 @@ class _Run:
             return slowest / _SPREAD, fastest * _SPREAD
         notes.append(
             "The speed is a rough guess, because no earlier run of this model, pursuit and number of atoms per token "
-            "was long enough to tell it."
+            "was long enough to tell it. Loading the model and what else is done once come on top."
         )
         pursuits = self.n_layers * counted.pursuit_per_token(atoms, self.figures.d_model, self.request.config.k)
         per_token = counted.forward_per_token(self.figures.parameters) + pursuits // 2  # half the atoms on average

@@ -7,23 +7,16 @@ from pathlib import Path
 
 from itda_core.runs.jobs.request_fields import JobRequest, Option, one_option
 from itda_core.runs.jobs.request_options import (
+    DICTIONARY,
     LIBRARY,
     OTHER_MODEL,
     SETTINGS,
     ModelSettings,
     absolute_if_local,
-    dictionary_folder,
 )
 
 TOKENS = 100_000
 
-_DICTIONARY = Option(
-    "A name in the library or a folder.",
-    metavar="DICTIONARY",
-    argument=True,
-    located=dictionary_folder,
-    dictionaries=True,
-)
 _CORPUS = Option(
     "Text to index; by default the dictionary's own, after the part it was built from.", located=absolute_if_local
 )
@@ -40,7 +33,7 @@ class IndexRequest(JobRequest, ModelSettings):
     CALLED = "index request"
     WRITTEN = ("dictionary", "corpus", "tokens", "model", *SETTINGS, "library")
 
-    dictionary: str = field(metadata=one_option(_DICTIONARY))  # a name in the library, or a folder
+    dictionary: str = field(metadata=one_option(DICTIONARY))  # a name in the library, or a folder
     # What Corpus.open takes; None: what the dictionary was built on.
     corpus: str | None = field(default=None, metadata=one_option(_CORPUS))
     tokens: int = field(default=TOKENS, metadata=one_option(Option("Tokens to index.")))

@@ -235,7 +235,9 @@ class Job(Generic[R, S]):
             return status
         if self.cancelling:
             return replace(status, state="cancelled", step="", eta=None)
-        remedy = "resume it to go on from its last checkpoint" if self.kind.continues else "start it again"
+        remedy = (
+            "resume it to go on from its last checkpoint" if self.kind.continues and status.begun else "start it again"
+        )
         return replace(
             status,
             state="lost",

@@ -24,6 +24,8 @@ from itda_core.runs.jobs.request_fields import JobRequest
 from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.matching.request import MatchRequest
 from itda_core.runs.matching.status import MatchStatus
+from itda_core.runs.steering.request import SteerRequest
+from itda_core.runs.steering.status import SteeringStatus
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.status import TrainingStatus
 from itda_core.runs.transfer.request import TransferRequest
@@ -156,8 +158,19 @@ MAPPING = JobKind(
     page="Atoms",
     form={"show": "map"},
 )
+STEERING = JobKind(
+    name="steer",
+    noun="steering",
+    request=SteerRequest,
+    status=SteeringStatus,
+    continues=False,
+    work="itda_core.runs.steering.run:steer",
+    estimate="itda_core.runs.steering.cost:steering_seconds",
+    doing="Writing",
+    page="Decompose",
+)
 KINDS: Mapping[str, JobKind[Any, Any]] = MappingProxyType(
-    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER, INDEXING, MAPPING)}
+    {kind.name: kind for kind in (TRAINING, EVALUATION, MATCHING, TRANSFER, INDEXING, MAPPING, STEERING)}
 )
 
 

@@ -99,6 +99,13 @@ LIBRARY = Option(
 )
 CORPUS = Option(f"{GRAMMAR}.", located=absolute_if_local)
 KS = Option("Atoms per token; the dictionary's own k if left out.", name="k", metavar="N[,N...]", read=whole_number)
+DICTIONARY = Option(
+    "A name in the library or a folder.",
+    metavar="DICTIONARY",
+    argument=True,
+    located=dictionary_folder,
+    dictionaries=True,
+)
 OTHER_MODEL = Option(
     "Where the dictionary's model is now; its weights must be the same.", name="model", located=absolute_if_local
 )

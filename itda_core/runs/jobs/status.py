@@ -41,6 +41,11 @@ class JobStatus:
         return self.ended and self.state != "done"
 
     @property
+    def begun(self) -> bool:
+        """Whether anything was done that a kind which continues would go on from."""
+        return self.tokens > 0
+
+    @property
     def fraction(self) -> float | None:
         """How much of the work is done, 0 to 1; None while the total is unknown."""
         return min(self.tokens / self.total, 1.0) if self.total else None

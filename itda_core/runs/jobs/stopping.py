@@ -9,13 +9,28 @@ from typing import Self
 
 
 class Interrupted(Exception):
-    """A training was asked to stop and did; what it had done is kept in its checkpoint folder."""
+    """A training was asked to stop and did; what it had done, if anything, is kept in its checkpoint folder."""
 
     def __init__(self, tokens: int, total: int | None, when: str | None = None) -> None:
         """when: said instead of the tokens, as in "before block 3 was passed"."""
         self.tokens, self.total = tokens, total
+        self.kept = bool(tokens or when)  # whether there is anything to go on from
+        if not self.kept:
+            super().__init__("Stopped before anything was done; there is nothing to go on from.")
+            return
         of = "" if total is None else f" of {total:,}"
         super().__init__(f"Stopped {when or f'after {tokens:,}{of} tokens'}; what was done is kept.")
+
+    def sentence(self, resumed_by: str, *, resuming: bool = False) -> str:
+        """What a terminal says: how to go on by the command `resumed_by`, or how to begin again.
+
+        resuming: whether this session itself went on from an earlier one, which is kept whatever this one has done.
+        """
+        if self.kept:
+            return f"{self} To go on from there: {resumed_by}"
+        if resuming:
+            return f"Stopped before anything more was done; what was kept before still is. To go on: {resumed_by}"
+        return str(self)
 
 
 class StopRequest:

@@ -36,7 +36,8 @@ _RESULTS = listed(  # see training_run.TrainedDictionary
             "layer": optional(whole()),
             "threshold": optional(number()),
         },
-        {"identity": optional(text())},  # earlier versions wrote none
+        # earlier versions wrote none of these
+        {"identity": optional(text()), "fvu": optional(number()), "fvu_text": optional(text())},
     )
 )
 

@@ -122,17 +122,20 @@ def find_shortage(request: TrainRequest, expected: Estimate, here: Machine, faul
     with faults.caught("keep_activations"):
         expected.check_disk()
     kept = faults.remarks if expected.assumed else faults.errors
+    much = "Up to" if expected.assumed else "About"
+    guess = " (if every tenth token becomes an atom; most texts give far fewer)" if expected.assumed else ""
     if expected.fits(here) is False:
         lacking = UserError(
-            f"About {size(expected.memory or 0)} of memory would be needed, {size(here.memory_free)} are free; choose "
-            "fewer layers, fewer tokens or a lower limit of atoms, or let the weights stream, one block at a time.",
+            f"{much} {size(expected.memory or 0)} of memory would be needed{guess}, {size(here.memory_free)} are free; "
+            "choose fewer layers, fewer tokens or a lower limit of atoms, or let the weights stream, one block at a "
+            "time.",
             field="memory",
         )
         kept.append(lacking)
     if expected.fits_library() is False:
         lacking = UserError(
-            f"About {size(expected.disk or 0)} of disk would be needed, {size(expected.library_free or 0)} are free; "
-            "choose fewer layers or fewer atoms, or free some space.",
+            f"{much} {size(expected.disk or 0)} of disk would be needed{guess}, {size(expected.library_free or 0)} are "
+            "free; choose fewer layers or fewer atoms, or free some space.",
             field="disk",
         )
         kept.append(lacking)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from itda_core.dictionaries.config import LOOSENED, TrainConfig
 from itda_core.dictionaries.storage.description import read_description
@@ -12,6 +13,9 @@ from itda_core.models.spec import DTYPES, ModelSpec
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.training.request import TrainRequest
 
+if TYPE_CHECKING:
+    from itda_core.dictionaries import AtomDictionary
+
 
 class Reached(NamedTuple):
     """Where a finished training stopped."""
@@ -19,13 +23,18 @@ class Reached(NamedTuple):
     tokens: int  # read of its text
     atoms: int  # of its smallest dictionary
 
+    @classmethod
+    def of(cls, dictionaries: Sequence[AtomDictionary]) -> Reached:
+        """Where the training of these stopped, which are all that it ended with and say so."""
+        return cls(dictionaries[0].stats["stream"]["tokens"], min(map(len, dictionaries)))
+
     def check_full(self, config: TrainConfig) -> None:
         """Raises UserError where a training of `config` that goes on from here could add no atom."""
         if config.atoms is None or self.atoms < config.atoms:
             return
         raise UserError(
-            f"The dictionary has its {self.atoms:,} atoms, so no more text would be read; raise this limit, or leave "
-            "it empty.",
+            f"The dictionary has its {self.atoms:,} atoms, so no more text would be read; ask for more atoms, or set "
+            "no limit.",
             field="atoms",
         )
 
@@ -40,8 +49,8 @@ def check_extended(config: TrainConfig) -> None:
     """Raises UserError when a training of `config` can never go further, whatever it is asked for."""
     if not config.rule.extends:
         raise UserError(
-            f"A dictionary of selection={config.selection!r} cannot go further, because its atoms were chosen together "
-            "from all that was read; start a new training with the atoms and tokens you want."
+            f"A dictionary of the selection {config.selection} cannot go further, because its atoms were chosen "
+            "together from all that was read; start a new training with the atoms and tokens you want."
         )
 
 

@@ -30,6 +30,8 @@ class TrainedDictionary:
     tokens_per_second: float
     mean_relative_error: float  # over the stream, each token as judged before it could become an atom; 0 to 1
     identity: str | None = field(default=None, metadata=ADDED)  # of the dictionary, whatever it is called later
+    fvu: float | None = field(default=None, metadata=ADDED)  # fraction of variance unexplained, on `fvu_text`
+    fvu_text: str | None = field(default=None, metadata=ADDED)  # "held-out" or "training"
 
     @classmethod
     def of(cls, dictionary: AtomDictionary, path: Path) -> TrainedDictionary:
@@ -50,4 +52,6 @@ class TrainedDictionary:
             tokens_per_second=stats["tokens_per_second"],
             mean_relative_error=stats["mean_relative_error"],
             identity=dictionary.identity,
+            fvu=stats.get("fvu"),
+            fvu_text=stats.get("fvu_text"),
         )

@@ -20,6 +20,11 @@ def results_now(results: Sequence[TrainedDictionary]) -> list[Whereabouts]:
     return [_now(result, Library(Path(result.path).parent).entries()) for result in results]
 
 
+def held_out_fvu(now: Whereabouts) -> float | None:
+    """The FVU of a dictionary on text that it was not built from; None where there was none left to measure on."""
+    return now.entry.fvu if now.entry is not None and now.entry.fvu_text == "held-out" else None
+
+
 def _now(result: TrainedDictionary, entries: Sequence[LibraryEntry]) -> Whereabouts:
     name = Path(result.path).name
     if result.identity is not None:

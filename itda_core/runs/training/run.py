@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
@@ -18,11 +19,13 @@ from itda_core.runs.layers import existing_layers
 from itda_core.runs.library import Library
 from itda_core.runs.training.checkpoint_folder import CheckpointFolder, Origin, folder_in, folder_of, is_of
 from itda_core.runs.training.finished import ended, finished
+from itda_core.runs.training.further import Reached
 from itda_core.runs.training.naming import check_names
 from itda_core.runs.training.outcome import TrainedDictionary
 from itda_core.runs.training.reports import Reports, ignore, never
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.telling import Teller
+from itda_core.runs.training.whole_text import expected_tokens
 
 if TYPE_CHECKING:
     from itda_core.dictionaries import AtomDictionary, TrainConfig, TrainProgress
@@ -95,7 +98,7 @@ def run(
 
     Raises UserError for whatever in the request cannot be done, before any long work begins.
     """
-    reports = Reports(on_step, on_progress, on_note, should_stop)
+    began, reports = time.monotonic(), Reports(on_step, on_progress, on_note, should_stop)
     opened = _open(request.resolved(), reports, may_stream=source_of is None)
     request, library, origin = opened.request, opened.library, opened.origin
     locked = folder_of(request, resume=resume, on_note=on_note) if work is None else folder_in(work, resume=resume)
@@ -113,10 +116,10 @@ def run(
                 on_note(_beginning(extend))
         on_step("training")
         how = {"resume": resume, "checkpoint_seconds": checkpoint_seconds}
-        teller = _teller(opened, reports)
+        teller, loading = _teller(opened, reports), time.monotonic() - began
         with closing(_trainings(opened, checkpoints, extend, reports, teller, source_of, **how)) as trainings:
             for training in trainings:
-                for dictionary in _each_to_save(training, teller, should_stop):
+                for dictionary in _each_to_save(training, teller, should_stop, loading):
                     save_all([dictionary], library, checkpoints, request, origin)
         results = save_all((), library, checkpoints, request, origin)
         checkpoints.remove()
@@ -166,6 +169,8 @@ def _extended(opened: _Opened, *, further: bool) -> tuple[AtomDictionary, ...]:
     found = finished(opened.library, opened.model, opened.corpus, opened.sites, config, opened.begun_with)
     if further and not found:
         raise UserError(NOTHING_FINISHED)
+    if found and config.rule.extends and not ended(found, config):
+        Reached.of(found).check_full(config)
     return found
 
 
@@ -264,7 +269,9 @@ def _teller(opened: _Opened, reports: Reports) -> Teller:
 
     model, n_sites = opened.model, len(opened.sites)
     n_together = 1 if isinstance(model, Skeleton) else n_sites
-    return Teller(reports, opened.request.config, n_together, model.d_model, model.device.type)
+    request = opened.request
+    expected = expected_tokens(request.corpus, opened.corpus, model.tokenizer, request.config)
+    return Teller(reports, request.config, n_together, model.d_model, model.device.type, expected)
 
 
 def _follow(
@@ -284,10 +291,12 @@ def _follow(
 
 
 def _each_to_save(
-    training: Generator[TrainProgress], teller: Teller, should_stop: Callable[[], bool]
+    training: Generator[TrainProgress], teller: Teller, should_stop: Callable[[], bool], loading: float
 ) -> Iterator[AtomDictionary]:
-    """The dictionaries at the end of a training, one after the other."""
+    """The dictionaries at the end of a training, one after the other; loading: seconds that their own do not have."""
     dictionaries = _follow(training, teller.tell, should_stop)
+    for dictionary in dictionaries:
+        dictionary.stats["reading"]["loading"] = loading
     teller.reports.on_step("saving")
     return teller.each_saved(dictionaries)
 

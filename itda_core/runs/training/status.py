@@ -79,6 +79,11 @@ class TrainingStatus(JobStatus):
         return None if read_all and self.state == "running" else super().fraction
 
     @property
+    def begun(self) -> bool:
+        """Blocks that a streamed text has passed are kept as well, before a token is judged."""
+        return super().begun or (self.stage is not None and self.stage.name == "passing")
+
+    @property
     def part(self) -> str:
         """The stage, and of which dictionary."""
         return self.step if self.stage is None else f"{self.stage.name} {self.stage.number}"

@@ -26,8 +26,20 @@ class Teller:
     rests on a guess says so (`rough`).
     """
 
-    def __init__(self, reports: Reports, config: TrainConfig, n_sites: int, d_model: int, device: str) -> None:
-        """n_sites: dictionaries that are grown in one pass over the text; device: a torch device."""
+    def __init__(
+        self,
+        reports: Reports,
+        config: TrainConfig,
+        n_sites: int,
+        d_model: int,
+        device: str,
+        expected: int | None = None,
+    ) -> None:
+        """n_sites: dictionaries that are grown in one pass over the text; device: a torch device.
+
+        expected: about how many tokens will be read where no number was asked for, if that can be told.
+        """
+        self._expected = expected
         self.reports, self._config, self._n_sites, self._d_model = reports, config, n_sites, d_model
         _, self._fast = operations_per_second(machine(), device)
         self._last: TrainProgress | None = None
@@ -38,7 +50,7 @@ class Teller:
 
     def tell(self, progress: TrainProgress) -> None:
         """Hand `progress` on."""
-        progress = self.around(self._whole(progress))
+        progress = self.around(self._whole(self._of_about(progress)))
         self._last = progress
         self._tell_full(progress)
         wanted, total = self._config.tokens, progress.total
@@ -54,9 +66,7 @@ class Teller:
             return
         self._full_told.add(first.layer)
         read = progress.tokens if wanted is None or total is None else wanted - (total - progress.tokens)
-        number = len(progress.layers)
-        layer = first.layer if number == 1 and progress.stage.of > 1 else None
-        self.reports.on_note(full_words(first.atoms, read, wanted, number=number, layer=layer))
+        self.reports.on_note(full_words(first.atoms, read, wanted, [layer.layer for layer in progress.layers]))
 
     def tell_or_stop(self, progress: TrainProgress) -> None:
         """Hand `progress` on. Raises Interrupted where the training should stop, once there is something to keep."""
@@ -72,6 +82,17 @@ class Teller:
                 at = TrainingStage("saving", number, of, layer, number + 1, of)
                 self.tell(replace(self._last, at=at, eta=None, later=0.0, rough=False, done=False, dictionaries=()))
             yield dictionary
+
+    def _of_about(self, progress: TrainProgress) -> TrainProgress:
+        """`progress` with the share of a text that is read to its end; without, as soon as that is longer."""
+        expected = self._expected
+        if expected is None or progress.at is not None or progress.total is not None or progress.tokens >= expected:
+            return progress
+        eta, rate = progress.eta, progress.tokens_per_second
+        if eta is None and rate > 0:
+            eta = (expected - progress.tokens) / rate
+        at = TrainingStage("reading", progress.tokens, expected, about=True)
+        return replace(progress, at=at, eta=eta, rough=True)
 
     def _whole(self, progress: TrainProgress) -> TrainProgress:
         """`progress` with the seconds to go of the whole."""

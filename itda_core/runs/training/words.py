@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from itda_core.dictionaries.training_stage import TrainingStage
+from itda_core.runs.layers import format_layers
 from itda_core.runs.units import duration
 
 READING = "Reading text"
@@ -16,7 +19,7 @@ def stage_words(stage: TrainingStage) -> str:
     if stage.name == "ahead":
         return f"Looking at the first tokens, {_of(done, total)}"
     if stage.name == "reading":
-        return f"{READING}{_for(stage)}, {_of(done, total)} tokens"
+        return f"{READING}{_for(stage)}, {read_words(stage)}"
     if stage.name == "choosing":
         return f"Choosing atoms{_whose(stage)}, round {_of(min(done + 1, total or done + 1), total)}"
     if stage.name == "labelling":
@@ -47,27 +50,35 @@ def time_left_words(seconds: float, *, rough: bool) -> str:
     return f"{'about ' if rough else ''}{duration(seconds)} left"
 
 
+def read_words(stage: TrainingStage) -> str:
+    """`12,000 of about 1,400,000 tokens`, of a stage that reads."""
+    return f"{_of(stage.done, stage.total, about=stage.about)} tokens"
+
+
 def text_ended_words(tokens: int, wanted: int) -> str:
     """That a text had fewer tokens than were wanted."""
     return f"The text ended after {tokens:,} of {wanted:,} tokens."
 
 
-def full_words(atoms: int, tokens: int, wanted: int | None, *, number: int = 1, layer: int | None = None) -> str:
+def full_words(atoms: int, tokens: int, wanted: int | None, layers: Sequence[int | None]) -> str:
     """That reading ended early because no dictionary could take another atom.
 
-    - atoms: of each; number: of dictionaries that were grown together;
-    - tokens: read so far; wanted: None: the whole text;
-    - layer: of the one dictionary, where it is one of several.
+    - atoms: of each; layers: of the dictionaries that were grown together, None for one of a module without a number;
+    - tokens: read so far; wanted: None: the whole text.
     """
-    which = "The dictionary" if layer is None else f"The dictionary of layer {layer}"
-    whose = (
-        f"{which} was full ({atoms:,} atoms)" if number == 1 else f"All dictionaries were full ({atoms:,} atoms each)"
-    )
+    numbers = tuple(layer for layer in layers if layer is not None)
+    if len(layers) == 1:
+        which = f"The dictionary of layer {numbers[0]}" if numbers else "The dictionary"
+        whose = f"{which} was full ({atoms:,} atoms)"
+    else:
+        named = len(numbers) == len(layers)
+        which = f"The dictionaries of layers {format_layers(numbers)}" if named else "All dictionaries"
+        whose = f"{which} were full ({atoms:,} atoms each)"
     return f"{whose} after {_of(tokens, wanted)} tokens; the rest of the text was not read."
 
 
-def _of(done: int, total: int | None) -> str:
-    return f"{done:,}" if total is None else f"{done:,} of {total:,}"
+def _of(done: int, total: int | None, *, about: bool = False) -> str:
+    return f"{done:,}" if total is None else f"{done:,} of {'about ' * about}{total:,}"
 
 
 def _which(stage: TrainingStage) -> str:

@@ -12,6 +12,9 @@ from itda_core.figures_as_text import figure
 if TYPE_CHECKING:
     from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable
 
+_ALIKE = 1.25  # times as many atoms
+_AVERAGED = 1.1  # places for each atom
+
 
 def verdict(table: TransferTable, k: int) -> str:
     """Where the labels of `TransferTable.paired` stand between random positions and the model's own dictionaries.
@@ -22,8 +25,11 @@ def verdict(table: TransferTable, k: int) -> str:
     fvu = [cell.fvu for cell in cells if cell.fvu is not None]
     if not fvu:
         raise UserError(f"No FVU is known at k={k}: the held-out activations are all alike; measure on more text.")
-    parts = [_gain_sentence(cells, table.model), _against_random(cells)]
-    return " ".join([*filter(None, parts), _means(cells, k)])
+    parts = [
+        *(_gain_sentence(cells, table.model), _against_random(cells)),
+        *(_means(cells, k), _averaged(cells), _sizes(cells)),
+    ]
+    return " ".join(filter(None, parts))
 
 
 def _gain_sentence(cells: Sequence[Transfer], model: str) -> str:
@@ -53,10 +59,10 @@ def _against_random(cells: Sequence[Transfer]) -> str:
     worse = sum(fvu > mean + 2 * sd for fvu, mean, sd in judged)
     if len(judged) == 1:
         word = "better than" if better else "worse than" if worse else "as well as"
-        return f"They explain it {word} random places; differences below two standard deviations count as none."
+        return f"The labels explain it {word} random places; differences below two standard deviations count as none."
     return (
-        f"They explain {better} of {len(judged)} layers better than random places do, and {worse} worse; differences "
-        "below two standard deviations of the draws count as none."
+        f"The labels explain {better} of {len(judged)} layers better than random places do, and {worse} worse; "
+        "differences below two standard deviations of the draws count as none."
     )
 
 
@@ -69,6 +75,29 @@ def _means(cells: Sequence[Transfer], k: int) -> str:
     found = [f"{name} {fmean(known):.3f}" for name, values in named if (known := [value for value in values if value])]
     what = "Unexplained variance (FVU)" if len(cells) == 1 else "Mean unexplained variance (FVU)"
     return f"{what} at k = {k}: {', '.join(found)}."
+
+
+def _averaged(cells: Sequence[Transfer]) -> str:
+    """That the labels' atoms are means of several places, and the random ones are not."""
+    each = [cell.places / cell.atoms for cell in cells if cell.places and cell.atoms and cell.random_fvu is not None]
+    if not each or max(each) < _AVERAGED:
+        return ""
+    return (
+        f"Each of the labels' atoms is the mean of {fmean(each):.1f} places on average, a random one is a single "
+        "place: a part of the difference comes from the averaging."
+    )
+
+
+def _sizes(cells: Sequence[Transfer]) -> str:
+    """That the labels' dictionaries are of sizes apart; those of one size lose a few labels that lie elsewhere."""
+    sizes = [cell.atoms for cell in cells if cell.atoms]
+    least, most = min(sizes, default=0), max(sizes, default=0)
+    if most <= _ALIKE * least:
+        return ""
+    return (
+        f"The labels make {least:,} to {most:,} atoms, so differences between layers may come from the sizes; transfer "
+        "labels of dictionaries of one size."
+    )
 
 
 def _layers(some: int, of: int) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from itda_core.analysis.in_common import in_common, named
+from itda_core.analysis.in_common import in_common, short_label
 from itda_core.figures import atoms as figures_atoms
 from itda_core.figures_as_text import figure, signed
 from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
 from pages.ui.components.plain_text import fact_table, heading, notice
-from pages.ui.components.printable import visible, visible_token
+from pages.ui.components.printable import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     from itda_core.analysis.atoms.usage import AtomUsage
     from itda_core.dictionaries import AtomDictionary, AtomLabel
 
+SHARES = (
+    "Two shares. Norm share: |coefficient| / norm of the token's activation, the mean over the tokens that use the "
+    "atom: how much of a token it is, where it is any of it. Energy share: its squared coefficients over the squared "
+    "norms of all tokens of the index: how much of the text it is. A rare atom can be most of its few tokens and "
+    "hardly any of the text. Both are of activations after centring."
+)
 _FIRST = 4  # labels that are shown at once
 
 
 def title(labels: Sequence[AtomLabel], dictionary: AtomDictionary, name: str) -> None:
     """The atom's token or tokens, and where it comes from."""
-    tokens = str(named([label.token for label in labels])) if len(labels) > 1 else visible_token(labels[0].token)
+    tokens = short_label([label.token for label in labels])
     label = labels[0]
     how = (
         f"number {label.order + 1:,} to be added, at relative error {label.error:.2f}"
@@ -53,7 +59,7 @@ def label_in_context(labels: Sequence[AtomLabel]) -> None:
 
 def figures(usage: AtomUsage, about: IndexDescription) -> None:
     """How often and how strongly it is used."""
-    st.markdown("**How it is used**")
+    st.markdown("**How it is used**", help=SHARES)
     fact_table(facts(usage), key="atoms.facts")
     st.text(visible(of_what(about)))
 
@@ -65,11 +71,11 @@ def facts(usage: AtomUsage) -> dict[str, str]:
         return found
     return {
         **found,
-        "Comes first": f"{figure(usage.first_choice, '.0%')} of these: {usage.first:,} tokens",
+        "Comes first": f"{figure(usage.first_choice, '.0%')} of these: {usage.first:,} token{'s' * (usage.first != 1)}",
         "Coefficient": f"{signed(usage.min)} to {signed(usage.max)}, mean {signed(usage.mean)}",
         "Signs": f"{usage.positive:,} positive, {usage.negative:,} negative",
-        "Share of the norm": f"{figure(usage.mean_share, '.0%')} on average, where it is used",
-        "Energy": f"{_share(usage.energy)} of that of all tokens",
+        "Norm share": f"{figure(usage.mean_share, '.0%')} of a token's norm on average, where it is used",
+        "Energy share": f"{_share(usage.energy)} of the energy of all tokens",
     }
 
 

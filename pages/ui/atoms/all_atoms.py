@@ -11,14 +11,19 @@ from itda_core.files.writing import finite
 from itda_core.runs.atoms.notes import Notes
 from itda_core.runs.library import LibraryEntry
 from pages.ui.atoms import atom_map, browse, honesty, indexed, kept, making, search
-from pages.ui.frame import shell
+from pages.ui.frame import address, shell
 from pages.ui.frame.address import kept_choice
 from pages.ui.frame.atoms_engine import AtomRows, IndexKey
 from pages.ui.frame.engine import DictionaryKey
 
+_BUT_THE_LASSO = (
+    "This address shows what you see now, but for the lasso: it lists all atoms. Export takes along those inside it:"
+)
+
 
 def all_atoms(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_of: IndexKey | None) -> None:
     """The atoms of a dictionary, as a table or as a map with the table of those that a lasso holds."""
+    complaints = st.container()
     rows, index_of = indexed.rows_or_reason(key, index_of)
     notes = kept.notes_of(entry)
     search.search(entry, frame.entries)
@@ -35,9 +40,11 @@ def all_atoms(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index
     if index_of is not None:
         honesty.of_dictionary(key, index_of, len(rows))
         making.offer(entry, title="Index more text, or another one")
-    shell.complain()
+    with complaints:
+        shell.complain()
     names = ("show", *search.ADDRESS, *browse.ADDRESS, *atom_map.ADDRESS)
-    frame.share({"dictionary": entry.name, **{name: st.query_params.get(name) for name in names}})
+    shown_now = {"dictionary": entry.name, **{name: address.query.get(name) for name in names}}
+    frame.share(shown_now) if among is None else frame.share(shown_now, about=_BUT_THE_LASSO)
     frame.export(exports(entry, rows, notes, found.tolist()))
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from itda_core.analysis.atoms.together import certain
 from itda_core.errors import UserError
 from itda_core.figures import atoms as figures_atoms
 from itda_core.figures_as_text import figure, signed
 from pages.ui.atoms import chosen
-from pages.ui.atoms.browse import Label
+from pages.ui.atoms.browse import label_of
 from pages.ui.components.atom_table import Column, Row, atom_table
 from pages.ui.components.charts import chart_config
 from pages.ui.components.plain_text import problem
@@ -20,6 +21,7 @@ from pages.ui.frame.atoms_engine import AtomRows, IndexKey
 from pages.ui.frame.engine import DictionaryKey
 
 ADDRESS = ("near", "with")
+_NOT_SURE = "With no other atom it fires more often than by chance, as far as this text can tell."
 _ATOM = Column("atom", "atom", "3.6rem", sorts=False)
 _LABEL = Column("label", "label in its context", "minmax(10rem, 1fr)", number=False, sorts=False)
 
@@ -48,7 +50,7 @@ def together(key: DictionaryKey, rows: AtomRows, index_of: IndexKey, atom: int) 
         "with",
         {"lift": "Lift", "tokens": "Count"},
         key="atoms.with",
-        help="Lift: how many times more often than by chance both are used at a token. Ranked by a lower limit of it, "
+        help="Lift: how many times as often as by chance both are used at a token. Ranked by a lower limit of it, "
         "so that a single meeting of two rare atoms is not on top. Count: with which it is used most often.",
     )
     try:
@@ -56,6 +58,9 @@ def together(key: DictionaryKey, rows: AtomRows, index_of: IndexKey, atom: int) 
     except UserError as error:
         problem(error, kind="warning", key="atoms.together.problem")
         return
+    found = listed
+    if by == "lift":
+        listed = certain(found)
     _listed(
         rows,
         [
@@ -74,13 +79,16 @@ def together(key: DictionaryKey, rows: AtomRows, index_of: IndexKey, atom: int) 
             Column("chance", "chance", "3.6rem", sorts=False),
             Column("lift", "lift", "6.4rem", sorts=False),
         ),
-        empty="No other atom is used at any of its tokens.",
+        empty=_NOT_SURE if found else "No other atom is used at any of its tokens.",
         key="atoms.together",
     )
-    st.caption(
-        "Tokens at which both are used; how many by chance; lift, and the limit "
-        "above which it surely is, by which pairs are ranked. Where the limit is below 1, it may all be chance."
-    )
+    if by == "lift":
+        said = (
+            "above which it surely is, by which pairs are ranked. Pairs that cannot be told from chance are left out."
+        )
+    else:
+        said = "above which it surely is. Where the limit is below 1, it may all be chance."
+    st.caption(f"Tokens at which both are used; how many by chance; lift, and the limit {said}")
 
 
 def _listed(
@@ -91,12 +99,7 @@ def _listed(
     empty: str,
     key: str,
 ) -> None:
-    shown = [
-        Row(
-            atom, Label(rows.token[atom], rows.before[atom][-40:], rows.after[atom][:24]), cells | {"atom": f"{atom:,}"}
-        )
-        for atom, cells in found
-    ]
+    shown = [Row(atom, label_of(rows, atom), cells | {"atom": f"{atom:,}"}) for atom, cells in found]
     atom_table((_ATOM, _LABEL, *columns), shown, empty=empty, on_open=chosen.choose, key=key)
 
 
@@ -123,6 +126,6 @@ def writes(key: DictionaryKey, index_of: IndexKey | None, atom: int, *, bundled:
     )
     st.caption(
         "The tokens whose logits it raises and lowers most, by the direct path alone: through the model's final norm "
-        "and unembedding, past all later layers."
+        "and unembedding, past all later layers. A dot in front stands for a space."
     )
     return found

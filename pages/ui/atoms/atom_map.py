@@ -10,8 +10,10 @@ import streamlit as st
 
 from itda_core.analysis.atoms.honesty.grades import GRADES
 from itda_core.figures import atoms as figures_atoms
+from itda_core.figures.honesty import sentence
 from itda_core.runs.library import LibraryEntry
 from pages.ui.atoms import chosen, laying_out
+from pages.ui.atoms.browse import label_of
 from pages.ui.components.charts import chart_config
 from pages.ui.components.printable import visible, visible_token
 from pages.ui.frame import atoms_engine
@@ -64,7 +66,7 @@ def atom_map(
         asked = laying_out.choice()
     layout = laying_out.layout(entry, key, asked)
     if colour == "honesty" and grades is not None:
-        classes = _Classes([f"{grade[:1].upper()}{grade[1:]}" for grade in GRADES], grades)
+        classes = _Classes(list(map(sentence, GRADES)), grades)
     else:
         classes = _classes(colour, rows, index_of)
     names = [_named(rows, atom) for atom in range(len(rows))] if len(rows) <= figures_atoms.MOST_HOVERED else ()
@@ -130,5 +132,7 @@ def _most(names: list[str], number: np.ndarray, otherwise: str) -> _Classes:
 
 
 def _named(rows: AtomRows, atom: int) -> str:
-    before, after = visible(rows.before[atom][-24:]), visible(rows.after[atom][:12])
-    return f"{before}⟦{visible_token(rows.token[atom])}⟧{after}"
+    label = label_of(rows, atom)
+    if rows.labels[atom] > 1:
+        return label.token
+    return f"{visible(label.context_before[-24:])}⟦{visible_token(label.token)}⟧{visible(label.context_after[:12])}"

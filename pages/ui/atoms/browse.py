@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
+from itda_core.figures.honesty import SHORT_GRADES
 from itda_core.figures_as_text import figure, signed
 from itda_core.runs.atoms.notes import Notes
 from pages.ui.atoms import chosen
@@ -23,23 +24,35 @@ _DENSE = 0.1  # share of tokens from which an atom counts as dense
 
 
 class Label(NamedTuple):
-    """An atom's first label, as the table shows it."""
+    """An atom's only label in its context, or the tokens of its several labels, as all tables show it."""
 
     token: str
     context_before: str
     context_after: str
 
 
+def label_of(rows: AtomRows, atom: int) -> Label:
+    """What tables and the map say of an atom."""
+    if rows.labels[atom] > 1:
+        return Label(rows.names[atom], "", "")
+    return Label(rows.token[atom], rows.before[atom], rows.after[atom])
+
+
 _STAR = Column("star", "★", "2rem", number=False, help="Your own stars and notes (✎); starred ones first.")
 _ATOM = Column("atom", "atom", "4.5rem", help="In the order in which they were added.")
-_LABEL = Column("label", "label in its context", "minmax(16rem, 1fr)", number=False, help="By the token's letters.")
+_LABEL = Column(
+    "label", "label in its context", "minmax(16rem, 1fr)", number=False,
+    help="By the token's letters. Of an atom with several labels: their most frequent tokens.",
+)  # fmt: skip
 _ERROR = Column("error", "error", "4rem", help="Relative error when it was added; of sampled atoms, without it.")
 _USED = (
     Column("share", "used by", "5rem", help="The share of tokens that use it."),
     Column("first", "first", "4rem", help="Of these, the share for which the pursuit took it first."),
     Column("mean", "mean", "4.5rem", help="Its mean coefficient where it is used."),
     Column("largest", "largest", "5rem", help="Its largest coefficient by size."),
-    Column("norm", "of norm", "4.5rem", help="|coefficient| / norm of the activation, mean over its tokens."),
+    Column(
+        "norm", "of norm", "4.5rem", help="Norm share: |coefficient| / norm of the activation, mean over its tokens."
+    ),
 )
 _GRADE = Column(
     "grade",
@@ -48,8 +61,7 @@ _GRADE = Column(
     number=False,
     help="Whether its label says where it fires: on its own word, on its kind of place, or neither.",
 )
-_SHORT = ("own word", "its kind", "misleads", "too rare")  # in the order of honesty.grades.GRADES
-_MISLEADS = _SHORT.index("misleads")
+_MISLEADS = SHORT_GRADES.index("misleads")
 _WRITTEN: Mapping[str, Callable[[float], str]] = {
     "share": lambda value: figure(value, ".2%"),
     "first": lambda value: figure(value, ".0%"),
@@ -126,7 +138,7 @@ def _sort_by(column: str, sort: str, down: bool) -> None:
         st.session_state[_DOWN] = "no" if down else "yes"
     else:
         st.session_state[_SORT] = column
-        st.query_params.pop("down", None)
+        address.query.pop("down", None)
     st.session_state[_PAGE] = 1
 
 
@@ -199,7 +211,7 @@ def _sorted(
 ) -> np.ndarray:
     """The order of `atoms` by a column; of equal ones the lower atom comes first."""
     if sort == "label":
-        words = [rows.token[int(atom)].strip().casefold() for atom in atoms]
+        words = [label_of(rows, int(atom)).token.strip().casefold() for atom in atoms]
         order = sorted(range(len(words)), key=words.__getitem__, reverse=down)
         return np.array(order, dtype=np.int64)
     if sort == "atom":
@@ -221,14 +233,12 @@ def _sorted(
 def _row(rows: AtomRows, notes: Notes, grades: np.ndarray | None, atom: int) -> Row:
     note, values = notes.of(atom), {**rows.used, "error": rows.error}
     cells = {name: write(float(values[name][atom])) for name, write in _WRITTEN.items() if name in values}
-    n = int(rows.labels[atom])
     if grades is not None:
-        cells["grade"] = _SHORT[int(grades[atom])]
+        cells["grade"] = SHORT_GRADES[int(grades[atom])]
     cells |= {"atom": f"{atom:,}", "star": "★" * note.star + "✎" * bool(note.text)}
     if "share" in values and not values["share"][atom]:
         cells |= dict.fromkeys(("first", "mean", "largest", "norm"), "") | {"share": "dead"}
-    after = rows.after[atom][:30] + (f"   (+{n - 1})" if n > 1 else "")
-    return Row(atom, Label(rows.token[atom], rows.before[atom], after), cells)
+    return Row(atom, label_of(rows, atom), cells)
 
 
 def _counted(n: int, of: int, page: int, n_pages: int) -> str:

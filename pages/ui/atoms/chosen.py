@@ -15,7 +15,7 @@ def arrive(key: DictionaryKey, n_atoms: int) -> int | None:
     long as the address asks for it."""
     atom = address.arrive("atom", ATOM, lambda given: _atom(given, n_atoms), None, within=key.path)
     address.leave("atom", ATOM, atom, None)
-    given = st.query_params.get("atom")
+    given = address.query.get("atom")
     if atom is None and given is not None:
         address.complain(f"There is no atom {given[:40]}; this dictionary has atoms 0 to {n_atoms - 1:,}.")
     return atom
@@ -31,3 +31,4 @@ def _atom(given: str, n_atoms: int) -> int | None:
 def choose(atom: int | None) -> None:
     """Another atom is to be shown; None: all of them."""
     st.session_state[ATOM] = atom
+    address.query.pop("example", None)  # another atom fires elsewhere

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from itda_core.analysis.atoms.together import certain
+from itda_core.analysis.in_common import short_label
+from itda_core.figures import honesty
 from itda_core.figures.atom_page import atom_page
 from itda_core.figures.page import Section, table
 from itda_core.figures_as_text import signed
@@ -15,7 +18,7 @@ from itda_core.files.writing import finite
 from itda_core.printable import visible_token
 from itda_core.runs.atoms.notes import Note
 from itda_core.runs.library import LibraryEntry
-from pages.ui.atoms import about, honesty
+from pages.ui.atoms import about
 from pages.ui.frame import shell
 
 if TYPE_CHECKING:
@@ -53,10 +56,11 @@ def exports(
         if described is not None:
             facts.append(without_paths(about.of_what(described)))
         return atom_page(
-            f"Atom {atom}: {visible_token(labels[0].token)}",
+            f"Atom {atom}: {short_label([label.token for label in labels])}",
             [*facts, *([f"Note: {note.text}"] if note.text else [])],
             labels,
             used=None if found is None else about.facts(found.usage),
+            told_of_use=about.SHARES,
             usage=None if found is None else found.usage,
             examples=None if found is None else found.examples,
             further=_further(report(), honest),
@@ -72,17 +76,24 @@ def _further(report: AtomReport, honest: AtomHonesty | None) -> list[Section]:
     """What the page shows below the examples."""
     found = []
     if honest is not None:
-        rows = list(honesty.facts(honest).items())
-        found.append(Section("Does its label tell where it fires?", table(("", ""), rows), f"{honest.grade}."))
+        rows, told = list(honesty.in_common(honest).items()), f"{honesty.sentence(honest.grade)}. {honesty.ABOUT}"
+        found.append(
+            Section(
+                "Does its label tell where it fires?",
+                table(("", ""), rows),
+                told,
+            )
+        )
     near = [(str(one.atom), signed(one.cosine, "+.3f")) for one in (*report.nearest, *report.opposite)]
     found.append(Section("Neighbours, by cosine", table(("atom", "cosine"), near, numbers=("atom", "cosine"))))
-    if report.together:
+    if together := certain(report.together or ()):
         columns = ("atom", "tokens", "by chance", "lift", "lift surely above")
         rows = [
             (str(one.atom), f"{one.tokens:,}", f"{one.expected:.1f}", f"{one.lift:.1f}", f"{one.low:.1f}")
-            for one in report.together
+            for one in together
         ]
-        found.append(Section("Fires together with", table(columns, rows, numbers=columns)))
+        note = "Pairs that cannot be told from chance are left out."
+        found.append(Section("Fires together with", table(columns, rows, numbers=columns), note))
     if report.logits is not None:
         rows = [
             (visible_token(one.token), signed(one.logit, "+.3f"))

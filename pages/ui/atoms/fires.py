@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -25,7 +25,7 @@ _KEY = "atoms.examples"
 _ORDINALS = ("lowest", "second", "middle", "fourth", "highest")
 
 
-def where_it_fires(key: DictionaryKey, index_of: IndexKey, n_atoms: int, found: atoms_engine.Use) -> None:
+def where_it_fires(key: DictionaryKey, index_of: IndexKey, found: atoms_engine.Use) -> None:
     """The examples, and how their text is shown. A click on one leads to Decompose."""
     if (token := st.session_state.pop(_OPENED, None)) is not None:
         _open(key, index_of, token)
@@ -35,7 +35,7 @@ def where_it_fires(key: DictionaryKey, index_of: IndexKey, n_atoms: int, found: 
         view = _view()
     examples, usage = found.examples, found.usage
     example_list(
-        list(_sections(found, lambda one: _shown(index_of, n_atoms, one))),
+        list(_sections(found)),
         atom=usage.atom,
         top=max(abs(usage.max), abs(usage.min)),
         view=view,
@@ -51,12 +51,12 @@ def where_it_fires(key: DictionaryKey, index_of: IndexKey, n_atoms: int, found: 
     )
 
 
-def _sections(found: atoms_engine.Use, shown: Callable[[Example], Shown]) -> Iterator[Section]:
+def _sections(found: atoms_engine.Use) -> Iterator[Section]:
     """The strongest of both signs beside each other, then the parts of the coefficients."""
     examples, usage = found.examples, found.usage
     signs = (("positive", examples.positive, usage.positive), ("negative", examples.negative, usage.negative))
     yield Section(
-        [Group(f"Strongest, {sign}", _counted(n), list(map(shown, listed)), _none(n)) for sign, listed, n in signs],
+        [Group(f"Strongest, {sign}", _counted(n), list(map(_shown, listed)), _none(n)) for sign, listed, n in signs],
         beside=True,
     )
     parts = examples.quantiles
@@ -67,7 +67,7 @@ def _sections(found: atoms_engine.Use, shown: Callable[[Example], Shown]) -> Ite
         names = [f"Part {i}" for i in range(1, len(parts) + 1)]
     yield Section(
         [
-            Group(name, f"{signed_range(one.low, one.high)}, {_counted(one.entries)}", list(map(shown, one.examples)))
+            Group(name, f"{signed_range(one.low, one.high)}, {_counted(one.entries)}", list(map(_shown, one.examples)))
             for one, name in zip(reversed(parts), reversed(names), strict=True)
         ],
         beside=True,
@@ -76,10 +76,10 @@ def _sections(found: atoms_engine.Use, shown: Callable[[Example], Shown]) -> Ite
     )
 
 
-def _shown(index_of: IndexKey, n_atoms: int, one: Example) -> Shown:
+def _shown(one: Example) -> Shown:
     return Shown(
         text=one.text,
-        spans=atoms_engine.spans_of(index_of, n_atoms, one),
+        spans=one.spans,
         coefficients=one.coefficients,
         first_token=one.token - one.at,
         at=one.at,

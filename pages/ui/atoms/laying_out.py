@@ -12,6 +12,7 @@ from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import MAPPING
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.units import duration
+from pages.ui.atoms import making
 from pages.ui.components.plain_text import fact_table, problem
 from pages.ui.forms import job_form
 from pages.ui.frame import atoms_engine, engine, navigation, shell
@@ -57,7 +58,7 @@ def _offer(entry: LibraryEntry) -> None:
             st.caption("UMAP's map is being made; until then PCA's is shown.")
             job_watch.listed(running)
             return
-        request = MapRequest(dictionary=str(entry.path))
+        request = MapRequest(dictionary=making.called(entry))
         job_form.cost(
             f"{entry.atoms or 0:,} atoms are laid out by UMAP, once; until then PCA's map is shown",
             map_seconds(request),

@@ -10,12 +10,14 @@ from itda_core.runs.indexing.request import TOKENS, IndexRequest
 from itda_core.runs.indexing.status import IndexStatus
 from itda_core.runs.jobs.jobs import Job, Jobs
 from itda_core.runs.jobs.kinds import INDEXING
-from itda_core.runs.library import LibraryEntry
+from itda_core.runs.library import Library, LibraryEntry
 from itda_core.runs.units import duration, size
+from itda_core.runs.verify import check_named
+from itda_core.text.corpus_kinds import FILE, kind_of
 from pages.ui.components.plain_text import fact_table, problem
 from pages.ui.components.printable import visible
 from pages.ui.forms import job_form
-from pages.ui.frame import engine, navigation, shell
+from pages.ui.frame import beforehand, engine, navigation, shell
 from pages.ui.jobs import job_watch
 
 _LEAST, _MOST = 1_000, 100_000_000
@@ -38,8 +40,9 @@ def offer(entry: LibraryEntry, *, title: str = "Make an atom index") -> None:
                 placeholder="the dictionary's own, after the part it was built from",
                 help="A file, a folder or a data set, as in Train. Left empty: the text of the training, held-out.",
             )
-        request = IndexRequest(dictionary=str(entry.path), corpus=corpus.strip() or None, tokens=int(tokens))
+        request = IndexRequest(dictionary=called(entry), corpus=corpus.strip() or None, tokens=int(tokens))
         try:
+            _check_text(entry, request.corpus)
             cost = estimate_index(request)
         except UserError as error:
             problem(error, key="atoms.index.cost.problem")
@@ -48,6 +51,23 @@ def offer(entry: LibraryEntry, *, title: str = "Make an atom index") -> None:
         job_form.cost(told, cost.seconds, "the model is on this machine")
         job_form.terminal(request)
         job_form.start(request)
+
+
+def _check_text(entry: LibraryEntry, given: str | None) -> None:
+    """Raises UserError for a text that would not be found, before a job is started for it."""
+    if given is None:
+        if entry.corpus is not None:
+            check_named(entry.corpus)
+    elif kind_of(given) is FILE:
+        beforehand.check_text(given)
+
+
+def called(entry: LibraryEntry) -> str:
+    """How a command names the dictionary: by its name, where that leads to it from here, else by its folder."""
+    try:
+        return entry.name if Library().find(entry.name) == entry.path else str(entry.path)
+    except UserError:
+        return str(entry.path)
 
 
 def _running(entry: LibraryEntry) -> list[Job]:

@@ -10,7 +10,8 @@ from itda_core.runs.library import LibraryEntry
 from pages.ui.atoms import about, around, chosen, exports, fires, honesty, indexed, kept
 from pages.ui.atoms.own_text import OWN, own_text
 from pages.ui.components.atom_stepper import atom_stepper
-from pages.ui.frame import atoms_engine, engine, navigation, shell
+from pages.ui.effects import on_example
+from pages.ui.frame import address, atoms_engine, engine, navigation, shell
 from pages.ui.frame.atoms_engine import IndexKey
 from pages.ui.frame.engine import DictionaryKey
 
@@ -23,7 +24,7 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
     notes = kept.notes_of(entry)
     _ways(entry, atom, len(dictionary), notes)
     about.title(labels, dictionary, entry.name)
-    shell.complain()
+    complaints = st.container()
     with st.container(key="wrapping.atoms.about"):
         left, right = st.columns([5, 3], gap="large")
     with left:
@@ -37,9 +38,13 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
             honest = honesty.of_atom(key, index_of, len(dictionary), atom)
     with right:
         kept.note(entry, atom, notes)
+    effects: dict[str, object] = {}
+    if found is None or not found.usage.tokens:
+        address.not_drawn(*on_example.WIDGETS)
     if found is not None and described is not None and index_of is not None:
         if found.usage.tokens:
-            fires.where_it_fires(key, index_of, len(dictionary), found)
+            fires.where_it_fires(key, index_of, found)
+            effects = on_example.draw(entry, key, index_of, found)
             about.charts(found.usage)
         else:
             about.dead(described)
@@ -53,7 +58,9 @@ def one_atom(frame: shell.Shell, entry: LibraryEntry, key: DictionaryKey, index_
         if found is not None and found.usage.tokens and index_of is not None:
             around.together(key, rows, index_of, atom)
     prompt = own_text(key, atom)
-    frame.share({"dictionary": entry.name, "atom": atom, OWN: prompt, **_view()})
+    with complaints:
+        shell.complain()
+    frame.share({"dictionary": entry.name, "atom": atom, OWN: prompt, **_view(), **effects})
     with columns[0] if index_of is not None else writing:  # last, because the model may have to be loaded
         writes = around.writes(key, index_of, atom, bundled=entry.bundled)
     report = partial(atoms_engine.report, key, index_of if found is not None else None, atom, entry.name, writes)
@@ -72,4 +79,4 @@ def _ways(entry: LibraryEntry, atom: int, count: int, notes: kept.Notes) -> None
 
 
 def _view() -> dict[str, object]:
-    return {name: st.query_params.get(name) for name in (*fires.ADDRESS, *around.ADDRESS)}
+    return {name: address.query.get(name) for name in (*fires.ADDRESS, *around.ADDRESS)}

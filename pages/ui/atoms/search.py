@@ -11,6 +11,7 @@ from itda_core.errors import UserError
 from itda_core.fingerprints import same_model
 from itda_core.runs.library import LibraryEntry
 from pages.ui.atoms import chosen
+from pages.ui.atoms.browse import Label
 from pages.ui.components.atom_table import Column, Row, atom_table
 from pages.ui.components.plain_text import notice, problem
 from pages.ui.components.printable import visible
@@ -27,8 +28,9 @@ _Q = "atoms.q"
 _BY = {"token": "Token", "context": "Words around it", "firing": "Where it fires", "prompt": "A whole text"}
 _HELP = (
     "Token: of the label, or the word it is a piece of. Words around it: in the label's context. Where it fires: atoms "
-    "that tokens of these words use more than chance would give. A whole text: the atoms that it uses more than usual. "
-    "Capitals and accents make no difference."
+    "that tokens of these words use more often than other tokens do, ranked by a lower limit of how many times as "
+    "often. A whole text: the atoms that it uses most, and more than usual: ranked by their share of its norm, times "
+    "the logarithm of how many times the usual that is. Capitals and accents make no difference."
 )
 
 
@@ -78,7 +80,7 @@ def _results(entry: LibraryEntry, found: Sequence[Found], *, several: bool) -> N
     rows = [
         Row(
             place,
-            one,
+            Label(one.label, "", "") if one.labels > 1 else one,
             {"dictionary": visible(one.dictionary), "atom": f"{one.atom:,}", "why": visible(one.why)},
         )
         for place, one in enumerate(found)

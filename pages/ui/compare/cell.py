@@ -40,7 +40,7 @@ class _Place(NamedTuple):
 def differences(found: Compared, cell: tuple[int, int]) -> Differences:
     """The labels behind one cell (row, column): those both have, and those only one has."""
     options = found.options
-    return engine.differences(found.keys, options.by, options.exact, options.crop, *cell)
+    return engine.differences(found.keys, options.by, options.exact, options.must, options.crop, *cell)
 
 
 def figures(found: Compared, cell: tuple[int, int]) -> None:

@@ -20,7 +20,7 @@ from pages.ui.frame.address import Listed
 def page(frame: shell.Shell) -> None:
     """Draw dictionaries compared by their labels."""
     entries = compare_choice.choose(frame)
-    options = compare_options.options(len(entries))
+    options = compare_options.options(len(entries), compare_matrix.text_to_count(entries))
     try:
         with st.spinner("Comparing…", show_time=True):
             found = compare_matrix.compared(entries, options)
@@ -39,8 +39,9 @@ def page(frame: shell.Shell) -> None:
     with right:
         compare_cell.figures(found, cell)
         compare_cell.places(found, cell, parts)
+    compare_matrix.terminal(found)
     shown = str(Listed(found.matrix.labels[i] for i in cell))
-    frame.share({**_kept(frame, entries), "cell": shown, "part": st.query_params.get("part")})
+    frame.share({**_kept(frame, entries), "cell": shown, "part": address.query.get("part")})
     frame.export(
         {
             **compare_matrix.exports(found, lambda: compare_cell.passages(found, cell, parts)),

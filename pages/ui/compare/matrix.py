@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,6 +28,11 @@ from pages.ui.frame.address import MARK, Listed, kept_choice
 
 _CELL = "compare.cell"
 _CHART = "compare.heatmap"
+_ESTIMATED = (
+    "Every label counts here, also in text that the other dictionary has never read, so two that share little text "
+    "look less alike than they are."
+)
+_COUNTED = "Choose Counted for the places that both have read."
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,25 @@ def compared(entries: Sequence[LibraryEntry], options: Options) -> Compared:
     return Compared(keys, tuple(entries), options, sets, matrix, groups)
 
 
+def text_to_count(entries: Sequence[LibraryEntry]) -> int | None:
+    """Tokens of text to be read to count what is comparable; None where it lies elsewhere. 0 where `entries` cannot be
+    read, which `compared` says.
+    """
+    try:
+        return engine.text_to_count(tuple(engine.key_of(entry.path) for entry in entries))
+    except UserError:
+        return 0
+
+
 def comparability(found: Compared) -> None:
     """One line: what makes the figures comparable, and how much of the text is."""
     notice(comparability_line(found), key="compare.comparable")
+    options = found.options
+    note = engine.comparability(found.keys, options.by, options.exact, options.must).note
+    if note:
+        notice(note, kind="info", step=_ESTIMATED, key="compare.not_counted")
+    elif not found.matrix.exact:
+        notice(_ESTIMATED, step=_COUNTED, key="compare.estimated")
     if len(found.entries) > MOST_WITH_INTERVAL:
         notice(f"Intervals are left out for more than {MOST_WITH_INTERVAL} dictionaries.", key="compare.many")
 
@@ -75,6 +97,20 @@ def comparability_line(found: Compared) -> str:
     return " ".join(filter(None, [words, labels_and_atoms(sets), *islice(sentences(matrix), of_all)]))
 
 
+def terminal(found: Compared) -> None:
+    """The same comparison as a line for a terminal."""
+    options = found.options
+    words = ["itda", "compare", *(entry.name for entry in found.entries)]
+    words += ["--by", options.by] if options.by != "dictionary" else []
+    words += ["--null", options.null] if options.null != "uniform" else []
+    words += ["--crop"] if options.crop else []
+    words += [] if options.interval else ["--no-interval"]
+    with st.expander("The same in a terminal", icon=":material/terminal:"):
+        st.code(shlex.join(words), language=None, wrap_lines=True)
+        if not found.matrix.exact:
+            st.caption("There, labels are counted where both have read; --corpus PATH says where the corpus lies.")
+
+
 def arrive_cell(found: Compared, asked: str | None) -> tuple[int, int]:
     """The cell of `?cell=`; without one the most alike of two different models, or of any two.
 
@@ -90,12 +126,12 @@ def arrive_cell(found: Compared, asked: str | None) -> tuple[int, int]:
                 return Listed((one, two))
         raise address.Refused("names no two of what is compared")
 
-    given = st.query_params.get("cell")
+    given = address.query.get("cell")
     if given is not None and given == st.session_state.get(_CELL + ".shown"):
         try:
             parse(given)
         except address.Refused:
-            st.query_params.pop("cell")  # other things are compared now
+            address.query.pop("cell", None)  # other things are compared now
     address.arrive("cell", _CELL, parse, default, within=labels)
     chosen: Listed = st.session_state[_CELL]
     address.leave("cell", _CELL, chosen, default)

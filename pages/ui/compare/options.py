@@ -10,6 +10,7 @@ from pages.ui.frame.address import kept_choice
 
 ADDRESS = ("by", "null", "comparable", "crop", "interval", "colours")
 MOST_WITH_INTERVAL = 80  # sets: the resamples of every two are kept
+MOST_COUNTED = 5_000_000  # tokens of text that are read again without being asked for: ten seconds
 
 
 class Options(NamedTuple):
@@ -21,9 +22,16 @@ class Options(NamedTuple):
     interval: bool
     crop: bool
 
+    @property
+    def must(self) -> bool:
+        """Whether the chance level is of no use unless they are counted."""
+        return self.null == "token"
 
-def options(n_sets: int) -> Options:
-    """Draws the options of a comparison of `n_sets` dictionaries."""
+
+def options(n_sets: int, text: int | None) -> Options:
+    """Draws the options of a comparison of `n_sets` dictionaries; text: tokens to be read to count what is comparable,
+    None where they would come over the network.
+    """
     with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
         by = kept_choice(
             "Rows and columns",
@@ -44,10 +52,12 @@ def options(n_sets: int) -> Options:
         exact = kept_choice(
             "Comparable places",
             "comparable",
-            {"estimated": "Estimated", "exact": "Counted"},
+            {"exact": "Counted", "estimated": "Estimated"},
             key="compare.exact",
-            help="Estimated goes by how much text each training says it has read, and every label counts. Counted "
-            "reads the corpus again: only places count that both models have read and where both end a token.",
+            default="estimated" if text is None or text > MOST_COUNTED else "exact",
+            help="Counted reads the corpus again: only labels count at places that both models have read and where "
+            "both end a token. Estimated lets every label count, also in text that the other has never read, which "
+            "lowers Jaccard; it goes by how much text each training says it has read.",
         )
         crop = kept_choice(
             "Sizes",

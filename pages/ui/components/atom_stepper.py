@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import streamlit as st
-
+from pages.ui.components.answered import answered, choice
 from pages.ui.components.component import component
 
 _component = component("atom_stepper")
@@ -17,8 +16,9 @@ def atom_stepper(
     """Draws where `atom` stands among `count`; `on_pick` gets the one to go to. random: from which one is drawn."""
 
     def picked() -> None:
-        hit = st.session_state[key].get("pick")
+        hit = choice(key)
         if hit is not None and 0 <= int(hit["atom"]) < count:
             on_pick(int(hit["atom"]))
 
-    _component(data={"atom": atom, "count": count, "random": list(random)}, key=key, on_pick_change=picked)
+    data = {"atom": atom, "count": count, "random": list(random), "answered": answered(key)}
+    _component(data=data, key=key, on_pick_change=picked)

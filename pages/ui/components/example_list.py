@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from itda_core.figures_as_text import figure, signed
+from itda_core.text.running_text import part_of, running
 from pages.ui.components.component import component
 from pages.ui.components.printable import unseen, visible, visible_token
 
@@ -99,7 +100,9 @@ def _example(one: Shown, view: View) -> dict[str, Any]:
     pieces = list(_pieces(one, low, high, joined=not view.separate))
     start, end = one.spans[one.at]
     more = f"{one.alike} more like it" if one.alike else ""
-    facts = [f"{figure(abs(one.relative), '.0%')} of the norm", one.kind or "", visible(one.document), more]
+    part = part_of(one.spans, one.at)
+    piece = f"token {part[0]} of the {part[1]} of “{visible(one.text[start:end])}”" if part else ""
+    facts = [f"{figure(abs(one.relative), '.0%')} of the norm", piece, one.kind or "", visible(one.document), more]
     return {
         "value": one.coefficients[one.at],
         "token": one.first_token + one.at,
@@ -117,15 +120,20 @@ def _pieces(one: Shown, low: int, high: int, *, joined: bool) -> Iterator[list[A
     """The tokens from `low` to `high` with what lies between them: text, number (None between tokens), coefficient,
     whether a line ends there, whether nothing of it would show.
 
-    joined: for running text, in which no character is shown twice; else every token in full.
+    joined: for running text, in which no character is shown twice and the bytes of one are one piece; else every token
+    in full.
     """
+    if joined:
+        for piece in running(one.text, one.spans, one.coefficients, one.at, low, high):
+            token = None if piece.token is None else one.first_token + piece.token
+            yield _piece(piece.text or "∅" * (piece.token == one.at), token, piece.value, joined)
+        return
     reached = one.spans[low][0] if low < high else 0
     for i in range(low, high):
         start, end = one.spans[i]
         if start > reached:
             yield _piece(one.text[reached:start], None, 0.0, joined)
-        text = one.text[max(start, reached) : end] if joined else one.text[start:end]
-        yield _piece(text, one.first_token + i, one.coefficients[i], joined)
+        yield _piece(one.text[start:end], one.first_token + i, one.coefficients[i], joined)
         reached = max(reached, end)
 
 

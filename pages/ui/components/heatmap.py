@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from itda_core.figures.heatmaps import Cells, short
+from pages.ui.components.answered import answered, choice
 from pages.ui.components.component import component
 from pages.ui.components.printable import visible
 
@@ -43,9 +44,11 @@ def heatmap(
         "high": cells.high,
         "title": cells.title,
         "percent": cells.percent,
+        "two_sided": cells.two_sided,
         "row_edges": _edges(cells.row_groups),
         "column_edges": _edges(cells.column_groups),
         "chosen": None if chosen is None else list(chosen),
+        "answered": answered(key),
         "pickable": on_pick is not None,
         "label": f"{cells.title} of {len(cells.rows)} rows and {len(cells.columns)} columns",
         "file": file,
@@ -54,7 +57,7 @@ def heatmap(
     }
 
     def picked() -> None:
-        hit = st.session_state[key].get("pick")
+        hit = choice(key)
         if hit is not None and on_pick is not None:
             on_pick(int(hit["row"]), int(hit["column"]))
 

@@ -8,7 +8,7 @@ from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.matching.status import MatchStatus
 from itda_core.runs.training.status import TrainingStatus
-from itda_core.runs.training.words import READING, stage_words, step_words, time_left_words
+from itda_core.runs.training.words import READING, read_words, stage_words, step_words, time_left_words
 from itda_core.runs.units import duration
 
 
@@ -55,7 +55,8 @@ def _training_parts(status: TrainingStatus) -> list[str]:
         parts = [stage_words(stage)]
     elif stage is not None or status.step in ("", "training"):
         of_layer = "" if stage is None else stage_words(stage).partition(",")[0]
-        parts = [of_layer or READING, *([_tokens(status)] if status.tokens else []), *atoms]
+        read = read_words(stage) if stage is not None and stage.about else _tokens(status)
+        parts = [of_layer or READING, *([read] if status.tokens else []), *atoms]
     else:
         parts = [step_words(status.step)]
     if status.ended:

@@ -32,12 +32,14 @@ class Second(NamedTuple):
     opened: int | None  # its atom that is open
 
 
-def choose(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
-    """The dictionary of `?beside=`, whatever it is called now, and a field to choose one."""
+def choose(first: LibraryEntry, listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
+    """The dictionary of `?beside=`, whatever it is called now, and a field to choose one: any but `first`, which is
+    open already.
+    """
     usable = engine.usable(listed)
     by_name = {one.name: one for one in reversed(usable)}
     identity = address.arrive(meaning.BESIDE_ID, _ID, meaning.identity, None)
-    asked = st.query_params.get(meaning.BESIDE)
+    asked = address.query.get(meaning.BESIDE)
     found = None if asked is None else meaning.of(asked, identity, usable)
 
     def parse(_: str) -> str | None:
@@ -50,11 +52,14 @@ def choose(listed: Sequence[LibraryEntry]) -> LibraryEntry | None:
         return found.entry.name
 
     known = tuple((one.name, one.identity) for one in by_name.values())
-    within = (known, st.query_params.get(meaning.BESIDE_ID))  # a name that was given again is read again
+    within = (known, address.query.get(meaning.BESIDE_ID))  # a name that was given again is read again
     address.arrive(meaning.BESIDE, _BESIDE, parse, None, within=within)
+    if st.session_state[_BESIDE] == first.name:
+        address.complain(f"{first.name} is open already, so it is not put beside itself.")
+        st.session_state[_BESIDE] = None
     st.selectbox(
         "Beside it",
-        [one.name for one in usable],
+        [one.name for one in usable if one.name != first.name],
         key=_BESIDE,
         index=None,
         format_func=visible,

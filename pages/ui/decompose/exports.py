@@ -49,11 +49,15 @@ def exports(
     second: Read | None = None,
     *,
     show_special: bool,
+    colour: str = "error",
+    pinned: int | None = None,
     chosen: int | None = None,
     replay: Replay | None = None,
     uses: Mapping[int, AtomUse] | None = None,
 ) -> shell.Files:
-    """The files; `second` is what stands beside the first, `replay` that of the chosen token, `uses` its atoms."""
+    """The files; `second` is what stands beside the first, `replay` that of the chosen token, `uses` its atoms. The row
+    of tokens is coloured as on the page: by `colour`, with the atom `pinned`.
+    """
     shown = first.shown
     beside = "" if second is None else f"-beside-{second.entry.name}"
     stem = f"{first.entry.name}-k{shown.k}-{shown.method}{'-positive' * shown.non_negative}{beside}"
@@ -67,6 +71,8 @@ def exports(
             first.told,
             dictionary=first.entry.name,
             show_special=show_special,
+            colour=colour,
+            pinned=pinned,
             chosen=chosen,
             replay=replay,
             uses=uses,

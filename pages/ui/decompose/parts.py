@@ -17,6 +17,7 @@ from itda_core.analysis.shortfall import why_fewer
 from itda_core.dictionaries.config import METHODS
 from itda_core.errors import UserError
 from itda_core.figures import replay as figures_replay
+from itda_core.figures.token_colours import COLOURS
 from itda_core.figures_as_text import figure
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.training.status import Accepted
@@ -25,7 +26,7 @@ from pages.ui.components.charts import chart_config
 from pages.ui.components.label_list import label_list
 from pages.ui.components.printable import escaped, visible, visible_token
 from pages.ui.components.pursuit_replay import pursuit_replay
-from pages.ui.components.token_row import COLOURS, first_choice
+from pages.ui.components.token_row import first_choice
 from pages.ui.forms.pursuit_choice import pursuit
 from pages.ui.frame import address, engine, navigation
 from pages.ui.frame.engine import EXAMPLE
@@ -63,7 +64,8 @@ def submit(text: str) -> None:
     """A prompt was sent off: its tokens are others now, and a token in the address was one of the old prompt."""
     st.session_state[PROMPT] = text
     st.session_state[TOKEN] = None
-    st.query_params.pop("token", None)
+    for name in ("token", "behind"):
+        address.query.pop(name, None)
 
 
 def check_prompt(text: str) -> None:
@@ -154,9 +156,14 @@ def unfold(opened: bool) -> None:
     st.session_state[_SMALL] = "shown" if opened else "hidden"
 
 
+def usual_colour(pinned: int | None) -> str:
+    """By what tokens are coloured as long as nothing else is chosen."""
+    return "error" if pinned is None else "atom"
+
+
 def colour_control(pinned: int | None) -> str:
     """What the tokens' colour means."""
-    default = "error" if pinned is None else "atom"
+    default = usual_colour(pinned)
     address.arrive("colour", _COLOUR, address.one_of(*COLOURS), default)
     offered = [colour for colour in COLOURS if colour != "atom" or pinned is not None]
     if st.session_state[_COLOUR] not in offered:

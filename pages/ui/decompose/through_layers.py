@@ -10,6 +10,7 @@ from itda_core.runs.library import LibraryEntry
 from itda_core.runs.through_layers import through_layers
 from pages.ui.components.layer_stepper import layer_stepper
 from pages.ui.decompose.parts import View, default_k
+from pages.ui.effects.why import Layers
 from pages.ui.frame import address, meaning, shell
 
 _TRAIL = "decompose.trail"  # the paths of the dictionaries that steps led through, the one that is shown last
@@ -17,18 +18,29 @@ _TRAIL = "decompose.trail"  # the paths of the dictionaries that steps led throu
 
 def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> None:
     """Draws the layers that have such a dictionary, if there are several."""
-    seen = _seen(entry, listed)
-    found = through_layers(entry, listed, seen)
+    found = of(entry, listed)
     if len(found) < 2 or entry.layer is None:
         return
 
     def step(layer: int) -> None:
-        passed = [one.path for one in (*seen, entry) if one.layer != layer]
-        st.session_state[_TRAIL] = [*passed, found[layer].path]
-        _go_to(found[layer], view)
+        go_to(found[layer], entry, listed, view)
 
     names = {layer: one.name for layer, one in found.items()}
     layer_stepper(names, chosen=entry.layer, on_pick=step, key="decompose.layers")
+
+
+def of(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> dict[int, LibraryEntry]:
+    """Layer -> the dictionary of that layer most like `entry`, or that steps led through; `entry` among them."""
+    return through_layers(entry, listed, _seen(entry, listed))
+
+
+def for_effects(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> Layers:
+    """The layers' dictionaries for "Why the next token", whose cells lead to them."""
+
+    def go(to: LibraryEntry, token: int, behind: int) -> None:
+        go_to(to, entry, listed, view, token=token, behind=behind)
+
+    return Layers(entry, of(entry, listed), go)
 
 
 def _seen(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
@@ -42,12 +54,15 @@ def _seen(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEn
     return [one for one in listed if one.path in trail]
 
 
-def _go_to(entry: LibraryEntry, view: View) -> None:
-    """Another dictionary in this page's address: prompt, token, k and pursuit stay, the pinned atom does not.
+def go_to(entry: LibraryEntry, left: LibraryEntry, listed: Sequence[LibraryEntry], view: View, **more: object) -> None:
+    """From the dictionary `left` to that of another layer, in this page's address; for callbacks.
 
-    All is written at once: each write is a step for the browser's Back.
+    Prompt, token, k and pursuit stay, the pinned atom does not; more: what else the address is to say. All is written
+    at once: each write is a step for the browser's Back.
     """
-    values = dict(st.query_params.to_dict())
+    passed = [one.path for one in (*_seen(left, listed), left) if one.layer != entry.layer]
+    st.session_state[_TRAIL] = [*passed, entry.path]
+    values = dict(address.query)
     values.pop("atom", None)  # an atom's number means nothing in another dictionary
     values.pop(meaning.ID, None)  # of the dictionary that one leaves: beside the new name it would lead back to it
     values["dictionary"] = address.writable(entry.name)
@@ -56,4 +71,4 @@ def _go_to(entry: LibraryEntry, view: View) -> None:
         if value != own:
             values[name] = str(value)
     shell.chosen_elsewhere(entry.name)
-    st.query_params.from_dict(values)
+    address.query.set_to(values | address.query_of(more))

@@ -20,6 +20,7 @@ from pages.ui.evaluate import text as evaluate_text
 from pages.ui.forms import dictionary_choice, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.more_settings import more_settings
 from pages.ui.forms.pursuit_choice import pursuits
 from pages.ui.frame import address, beforehand, shell
 from pages.ui.frame.address import MARK, Listed
@@ -106,7 +107,7 @@ def form(frame: shell.Shell, field_faults: FieldFaults) -> Asked:
     )
     address.leave("tokens", _TOKENS, int(tokens), TOKENS)
     field_faults.beside("tokens")
-    with st.expander("More settings", icon=":material/tune:"):
+    with more_settings("evaluate", ("model", *model_settings.ADDRESS)):
         model = kept.text(
             "model",
             "Where the model is now",
@@ -132,7 +133,7 @@ def _dictionaries(frame: shell.Shell, by_name: dict[str, LibraryEntry]) -> Liste
 
 def default_entries(chosen: LibraryEntry | None, usable: Sequence[LibraryEntry]) -> list[LibraryEntry]:
     """The dictionary that the address names; else one of each layer of the same model and selection, by layer."""
-    if chosen is None or st.query_params.get("dictionary") or chosen.layer is None:
+    if chosen is None or address.query.get("dictionary") or chosen.layer is None:
         return [] if chosen is None else [chosen]
     layers = {chosen.layer: chosen}
     for entry in usable:

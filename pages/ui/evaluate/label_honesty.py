@@ -11,13 +11,13 @@ import streamlit as st
 from itda_core.analysis.atoms.honesty.grades import GRADES, DictionaryHonesty, Measure
 from itda_core.analysis.evaluate import Evaluation
 from itda_core.errors import UserError
+from itda_core.figures.honesty import ABOUT, SHORT_GRADES, TITLE, percent
 from pages.ui.components.printable import NONE, visible
 from pages.ui.frame import atoms_engine
-from pages.ui.library.label_honesty import ABOUT, percent
 
 _MEASURES = {"same_token": "same token", "same_kind": "same kind", "same_span": "same span"}
-_HEADS: dict[str, str] = dict(zip(GRADES, ("own word", "its kind", "misleads", "too rare"), strict=True))
-_NAME_WIDTH = 126  # pixels, as in the table above
+_HEADS: dict[str, str] = dict(zip(GRADES, SHORT_GRADES, strict=True))
+_NAME_WIDTH = 144  # pixels, as in the table above
 
 
 def label_honesty(results: Sequence[Evaluation]) -> None:
@@ -30,7 +30,7 @@ def label_honesty(results: Sequence[Evaluation]) -> None:
                 "the page Atoms does it, and `itda atoms honesty` prints it."
             )
         return
-    st.markdown("**Do the labels tell where atoms fire?**", help=ABOUT)
+    st.markdown(f"**{TITLE}**", help=ABOUT)
     said = (
         "By the text of each dictionary's atom index, which is another than that of this evaluation. Grades: share of "
         "all uses, and of the atoms in brackets. In common with the label: share of the strongest uses, and by chance "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import streamlit as st
 
+from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty
 from itda_core.analysis.centring import cosine_words, in_common, not_over_the_same, relative_error_words
 from itda_core.analysis.evaluate import Evaluation
 from itda_core.figures import charts as figures_charts
+from itda_core.figures import honesty
 from itda_core.figures_as_text import no_minus_zero, signed
 from itda_core.files.csv_export import frame_csv
 from pages.ui.components.charts import chart_config
@@ -84,13 +87,13 @@ _NUMBERS = (
         "ce_original", "CE (nats)", "%.4f", "Cross-entropy of the model left alone, per predicted token.", "CE", 58
     ),
     _Column(
-        "ce_reconstructed", "CE recon. (nats)", "%.4f", "The same with the reconstruction at the site.", "CE recon.", 78
+        "ce_reconstructed", "CE recon. (nats)", "%.4f", "The same with the reconstruction at the site.", "CE recon.", 76
     ),
-    _Column("ce_zero", "CE zeros (nats)", "%.4f", "The same with zeros at the site.", "CE zeros", 74),
+    _Column("ce_zero", "CE zeros (nats)", "%.4f", "The same with zeros at the site.", "CE zeros", 70),
 )
 _PREDICTED = {"ce_score", "ce_rise", "ce_original", "ce_reconstructed", "ce_zero", "kl"}
 _TEXT = ("tokens", "text", "corpus")  # what was read, as a rule the same in all rows
-_NAME_WIDTH = 126  # pixels
+_NAME_WIDTH = 144  # pixels
 _SHORT_TABLE = 10  # rows shown without a scroll bar
 
 
@@ -147,9 +150,15 @@ def written(results: Sequence[Evaluation]) -> tuple[list[str], list[list[str]]]:
     return [str(name) for name in frame], rows
 
 
-def csv(results: Sequence[Evaluation]) -> str:
-    """All that was measured, under the names of `itda evaluate --json`."""
-    return frame_csv(pd.DataFrame([result.to_dict() for result in results]))
+def csv(results: Sequence[Evaluation], honest: Mapping[str, DictionaryHonesty] = MappingProxyType({})) -> str:
+    """All that was measured, under the names of `itda evaluate --json`; honest: what is known of the labels, by the
+    dictionaries' names, in columns of their own where anything is.
+    """
+    rows = [
+        result.to_dict() | (honesty.columns(known) if (known := honest.get(Path(result.dictionary).name)) else {})
+        for result in results
+    ]
+    return frame_csv(pd.DataFrame(rows))
 
 
 def table(results: Sequence[Evaluation]) -> None:

@@ -47,8 +47,7 @@ class Text:
         if not self.own and not self.given:
             raise UserError("No text was named; name one, or measure on the dictionaries' own.")
         for text in filter(None, (self.given, *self.found)):
-            if (problem := beforehand.text_look(text, offline=offline).problem) is not None:
-                raise problem
+            beforehand.check_text(text, offline=offline)
 
 
 def choose(entries: Sequence[LibraryEntry], field_faults: FieldFaults, *, offline: bool) -> Text:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 
 from itda_core.analysis.evaluate import Evaluation
 from itda_core.files.without_paths import without_paths
+from itda_core.files.writing import finite
 from itda_core.runs.evaluation.request import EvaluateRequest
 from itda_core.runs.evaluation.status import EvaluationStatus
 from itda_core.runs.identities import change_of
@@ -19,7 +21,7 @@ from pages.ui.components.plain_text import notice
 from pages.ui.components.printable import visible
 from pages.ui.evaluate import results as evaluate_results
 from pages.ui.evaluate import web_page
-from pages.ui.evaluate.label_honesty import label_honesty
+from pages.ui.evaluate.label_honesty import label_honesty, measured
 from pages.ui.frame import shell
 from pages.ui.jobs import job_watch
 
@@ -88,7 +90,7 @@ def _under(request: EvaluateRequest) -> str:
 def _files(job: Job[EvaluateRequest, EvaluationStatus]) -> shell.Files:
     name = f"evaluation-{job.id}"
     return {
-        "Figures (CSV)": (f"{name}.csv", "text/csv", lambda: without_paths(evaluate_results.csv(job.status.results))),
+        "Figures (CSV)": (f"{name}.csv", "text/csv", lambda: _csv(job)),
         "Web page (works offline)": (f"{name}.html", "text/html", lambda: _page(job)),
         "Figures (JSON)": (f"{name}.json", "application/json", lambda: _figures_json(job)),
         "All of it (JSON)": (f"{name}-all.json", "application/json", lambda: job_watch.everything(job)),
@@ -97,13 +99,23 @@ def _files(job: Job[EvaluateRequest, EvaluationStatus]) -> shell.Files:
 
 def _page(job: Job[EvaluateRequest, EvaluationStatus]) -> str:
     title = f"Evaluation of {visible(job_watch.subject(job))}"
-    return without_paths(web_page.web_page(job.status, title=title, under=f"Measured {_under(job.request)}."))
+    honest, _ = measured(job.status.results)
+    return without_paths(web_page.web_page(job.status, honest, title=title, under=f"Measured {_under(job.request)}."))
+
+
+def _csv(job: Job[EvaluateRequest, EvaluationStatus]) -> str:
+    honest, _ = measured(job.status.results)
+    return without_paths(evaluate_results.csv(job.status.results, honest))
 
 
 def _figures_json(job: Job[EvaluateRequest, EvaluationStatus]) -> str:
-    """What `itda evaluate --json` prints, dictionaries by their names."""
+    """What `itda evaluate --json` prints, dictionaries by their names; beside it what `itda atoms honesty --json` says
+    of those whose labels were measured.
+    """
     results = without_paths(job.status.to_dict()["results"])
-    return json.dumps({"results": results}, indent=2, ensure_ascii=False)
+    honest, _ = measured(job.status.results)
+    known = {"honesty": {name: asdict(one) for name, one in honest.items()}} if honest else {}
+    return json.dumps(finite({"results": results, **known}), indent=2, ensure_ascii=False)
 
 
 VIEW = job_watch.View(EVALUATION, _under, _figures, _files)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty
 from itda_core.analysis.evaluate import Evaluation
-from itda_core.figures import charts
+from itda_core.figures import charts, honesty
 from itda_core.figures.page import Section, page, side_by_side, table
 from itda_core.figures.svg import chart
 from itda_core.runs.evaluation.status import EvaluationStatus
@@ -13,8 +17,10 @@ from pages.ui.evaluate import results as evaluate_results
 _NAMES = ("dictionary", "method", "text", "corpus")
 
 
-def web_page(status: EvaluationStatus, *, title: str, under: str) -> str:
-    """The whole page, as HTML."""
+def web_page(
+    status: EvaluationStatus, honest: Mapping[str, DictionaryHonesty] = MappingProxyType({}), *, title: str, under: str
+) -> str:
+    """The whole page, as HTML; honest: what is known of the labels, by the dictionaries' names."""
     results = status.results
     ended = "" if status.state == "done" else "It has not ended, or ended early: each figure is over its row's tokens."
     facts = [under, ended, *map(visible, status.notes), evaluate_results.cost_in_nats(results)]
@@ -28,7 +34,7 @@ def web_page(status: EvaluationStatus, *, title: str, under: str) -> str:
         "token grows with the reconstruction in the activation's place. CE score: the share of what zeros there cost "
         f"that is kept. {evaluate_results.measured_over(results)}",
     )
-    return page(title, facts, [_charts(results), listed])
+    return page(title, facts, [_charts(results), listed, *([honesty.section(honest)] if honest else [])])
 
 
 def _charts(results: tuple[Evaluation, ...]) -> str:

@@ -42,7 +42,7 @@ def choose(corpus: str, form: str) -> str:
 
 def forget() -> None:
     """Another file is named: the column in the address is of the one before."""
-    st.query_params.pop(ADDRESS, None)
+    address.query.pop(ADDRESS, None)
 
 
 def first_rows(corpus: str, form: str, *, offline: bool = False) -> None:

@@ -41,7 +41,7 @@ def choose(
 
 def asked(by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str, name: str = "dictionaries") -> Listed:
     """The dictionaries of `?name=`, as `choose` would show them, where its field is not drawn."""
-    found = meaning.several(st.query_params.get(name) or "", list(by_name.values()))
+    found = meaning.several(address.query.get(name) or "", list(by_name.values()))
 
     def parse(_: str) -> Listed:
         for one in found:
@@ -52,7 +52,7 @@ def asked(by_name: Mapping[str, LibraryEntry], default: Listed, *, key: str, nam
         return Listed(dict.fromkeys(one.entry.name for one in found if one.entry is not None))
 
     known = tuple((entry.name, entry.identity) for entry in by_name.values())
-    within = (known, default, st.query_params.get(meaning.IDS))
+    within = (known, default, address.query.get(meaning.IDS))
     return Listed(address.arrive(name, key, parse, default, within=within))
 
 

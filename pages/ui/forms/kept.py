@@ -47,7 +47,7 @@ def optional_number(name: str, label: str, default: int | None, *, key: str, **m
 
 def real(name: str, label: str, default: float, *, key: str, **more: Any) -> float:
     """A number."""
-    address.arrive(name, key, _real, default, within=default)
+    address.arrive(name, key, a_real, default, within=default)
     given = float(st.number_input(label, key=key, **more))
     address.leave(name, key, given, default)
     return given
@@ -55,7 +55,7 @@ def real(name: str, label: str, default: float, *, key: str, **more: Any) -> flo
 
 def optional_real(name: str, label: str, default: float | None, *, key: str, **more: Any) -> float | None:
     """A number; None where the field is empty."""
-    return _or_none(_real, name, label, default, key=key, **more)
+    return _or_none(a_real, name, label, default, key=key, **more)
 
 
 def choice(name: str, label: str, choices: Sequence[str], default: str | None = None, *, key: str, **more: Any) -> str:
@@ -104,7 +104,8 @@ def _text(given: str) -> str:
     return given
 
 
-def _real(given: str) -> float:
+def a_real(given: str) -> float:
+    """A number as an address writes it. Raises Refused."""
     try:
         value = float(given)
     except ValueError:

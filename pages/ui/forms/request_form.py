@@ -9,8 +9,6 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Generic
 
-import streamlit as st
-
 from itda_core.models.spec import DEMO_MODELS
 from itda_core.runs.faults import Faults
 from itda_core.runs.jobs.kinds import JobKind, R, kind_of
@@ -19,6 +17,7 @@ from itda_core.runs.jobs.request_options import LIBRARY, SETTINGS
 from pages.ui.components.printable import escaped
 from pages.ui.forms import job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
+from pages.ui.forms.more_settings import more_settings
 from pages.ui.frame import address
 
 _MORE = MappingProxyType(
@@ -56,7 +55,7 @@ def form(kind: JobKind[R, Any], field_faults: FieldFaults) -> Asked[R]:
         field_faults.beside(name)
     more = [name for name in _MORE if name in settings(kind.request)]
     if more:
-        with st.expander("More settings", icon=":material/tune:"):
+        with more_settings(kind.name, [name for name in model_settings.ADDRESS if name in more]):
             given |= {name: _MORE[name](kind.name) for name in more}
     return Asked(kind, given)
 

@@ -5,15 +5,19 @@ Back); otherwise what the page already holds stands. So does what the visitor ch
 it has, which lags behind when keys or clicks come faster than the server's answers. Both are kept in the session under
 keys of their own. A value that is the default, or that came from the address, is never written: each write is a step
 for the browser's Back.
+
+All that reads or writes the address does so by `query`, which knows a lagging address from one that was gone back to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from itda_core.foreign import valid
 
@@ -34,6 +38,120 @@ class Refused(ValueError):
     """Why a value in the address cannot be used, as half a sentence: `is not a whole number`."""
 
 
+class _Known(NamedTuple):
+    """The address as the page last had it."""
+
+    now: dict[str, str]
+    before: tuple[tuple[dict[str, str], float], ...]  # those that a write replaced, and when (time.monotonic)
+
+
+class _Query(MutableMapping[str, str]):
+    """What stands behind the `?` of the page's address.
+
+    A browser that has not yet heard of the last write sends an address from before it. That one is put right before
+    anything is read from it or written to it: else what was written last would be taken back, here and in the browser.
+    """
+
+    def __getitem__(self, name: str) -> str:
+        self._catch_up()
+        return st.query_params[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._catch_up()
+        return iter(st.query_params.to_dict())
+
+    def __len__(self) -> int:
+        self._catch_up()
+        return len(st.query_params)
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._catch_up()
+        st.query_params[name] = value
+        self._written()
+
+    def __delitem__(self, name: str) -> None:
+        self._catch_up()
+        del st.query_params[name]
+        self._written()
+
+    def set_to(self, values: Mapping[str, str]) -> None:
+        """Replaces all of it at once."""
+        self._catch_up()
+        st.query_params.from_dict(values)
+        self._written()
+
+    def come_to(self) -> None:
+        """Another page is shown: its address is taken as it is."""
+        st.session_state[_KNOWN] = _Known(st.query_params.to_dict(), ())
+
+    def lagging(self) -> dict[str, str] | None:
+        """The address that the browser sent, where that is one from before the last write and not yet put right."""
+        given = st.query_params.to_dict()
+        known: _Known | None = st.session_state.get(_KNOWN)
+        if known is None or known.now == given or _through_history() or not _lags(given, known):
+            return None
+        return given
+
+    def _catch_up(self) -> None:
+        known: _Known | None = st.session_state.get(_KNOWN)
+        if known is not None and self.lagging() is not None:
+            st.query_params.from_dict(known.now)
+        elif known is None or known.now != st.query_params.to_dict():
+            self.come_to()
+
+    def _written(self) -> None:
+        known: _Known = st.session_state[_KNOWN]
+        now = st.query_params.to_dict()
+        if now != known.now:
+            before = [one for one in known.before if not _long_ago(one[1])]
+            st.session_state[_KNOWN] = _Known(now, (*before, (known.now, time.monotonic())))
+
+
+query = _Query()
+_KNOWN = "address.known"
+_MOST_LAG = 3.0  # seconds; later, an earlier address is one that a link leads to
+
+
+def _lags(given: dict[str, str], known: _Known) -> bool:
+    return any(given == one and not _long_ago(when) for one, when in known.before)
+
+
+def _long_ago(when: float) -> bool:
+    return time.monotonic() - when > _MOST_LAG
+
+
+def _through_history() -> bool:
+    """Whether this run is the browser's Back or Forward."""
+    context = get_script_run_ctx()
+    return getattr(context, "is_history_navigation", False)
+
+
+def of_a_part() -> bool:
+    """Whether this run is that of a part of the page alone, as of one that looks again by itself every few seconds.
+
+    What it brings of the fields outside that part is what the browser holds of them: nobody has changed them by hand.
+    """
+    context = get_script_run_ctx()
+    return bool(getattr(context, "fragment_ids_this_run", None))
+
+
+def _unheard(key: str) -> bool:
+    """Whether the browser did not say what the widget of this key holds, though a run has drawn it.
+
+    Then it may not have been drawn for the browser: of a run that was broken off nothing more is sent, and of what was
+    set in it Streamlit does not tell again by itself.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return False
+    try:
+        state = context.session_state._state  # Streamlit has no public way to ask for it
+        widget = state._key_id_mapper.get_id_from_key(key)
+        return widget is not None and widget not in state._new_widget_state
+    except AttributeError:  # another Streamlit: only what was set in a run that was broken off may be lost
+        return False
+
+
 class _Seen(NamedTuple):
     given: str | None
     within: object
@@ -44,13 +162,19 @@ class _Seen(NamedTuple):
 _VISIT = "address.visit"
 
 
+def visit() -> int:
+    """A number that is another one whenever another page is come to."""
+    return st.session_state.get(_VISIT, 0)
+
+
 def come_to() -> None:
     """Another page is shown from here on: what its widgets hold is read from the address, and set anew.
 
     Streamlit draws a widget of the same key on another page with its default, even while the session still holds a
     value under that key.
     """
-    st.session_state[_VISIT] = st.session_state.get(_VISIT, 0) + 1
+    st.session_state[_VISIT] = visit() + 1
+    query.come_to()
 
 
 def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within: object = None) -> T:
@@ -59,10 +183,10 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     A value that `parse` refuses (Refused) is named to the reader and replaced by `default`. `within` is what the value
     belongs to (a dictionary): when that changes, the address is read again.
     """
-    given = st.query_params.get(name)
-    visit = st.session_state.get(_VISIT, 0)
+    given = query.get(name)
+    now = visit()
     seen: _Seen | None = st.session_state.get(f"address.{key}")
-    if key not in st.session_state or (seen is not None and (seen.within, seen.visit) != (within, visit)):
+    if key not in st.session_state or (seen is not None and (seen.within, seen.visit) != (within, now)):
         seen = None
     if seen is not None and seen.given != given and st.session_state[key] != seen.value:
         # Back or an edit changes the address alone, so this is an earlier address, sent with a newer value.
@@ -75,7 +199,9 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
             except Refused as reason:
                 complain(f"The address asks for {name}={_short(given)}, which {reason}; it was ignored.")
         st.session_state[key] = value
-        st.session_state[f"address.{key}"] = _Seen(given, within, value, visit)
+        st.session_state[f"address.{key}"] = _Seen(given, within, value, now)
+    elif _unheard(key):
+        st.session_state[key] = st.session_state[key]
     return st.session_state[key]
 
 
@@ -90,9 +216,9 @@ def leave(name: str, key: str, value: object, default: object, *, empty: str | N
         return False
     text = None if value == default else empty if value is None else writable(value)
     if text is None:
-        st.query_params.pop(name, None)
+        query.pop(name, None)
     else:
-        st.query_params[name] = text
+        query[name] = text
     st.session_state[f"address.{key}"] = seen._replace(given=text, value=value)
     return True
 
@@ -145,14 +271,14 @@ def complaints() -> list[str]:
 
 def held(names: Iterable[str]) -> dict[str, object]:
     """What the page's address says now under each of these names; None where it says nothing."""
-    return {name: st.query_params.get(name) for name in names}
+    return {name: query.get(name) for name in names}
 
 
 def link(page: str, values: Mapping[str, object]) -> str:
     """The whole address of `page` ("" for the home page) with `values`, to be copied."""
     here = urlsplit(str(st.context.url or "http://127.0.0.1:8501/"))
-    query = urlencode(query_of(values))
-    return f"{here.scheme}://{here.netloc}/{page}" + (f"?{query}" if query else "")
+    asked_for = urlencode(query_of(values))
+    return f"{here.scheme}://{here.netloc}/{page}" + (f"?{asked_for}" if asked_for else "")
 
 
 def query_of(values: Mapping[str, object]) -> dict[str, str]:

@@ -12,14 +12,15 @@ from itda_core.errors import UserError
 from itda_core.files import stamp
 from pages.ui.frame import engine
 from pages.ui.frame.engine import DictionaryKey
+from pages.ui.frame.session_cache import cached
 
 if TYPE_CHECKING:
     import numpy as np
 
     from itda_core.analysis import Decomposition
     from itda_core.analysis.atoms.atom_report import AtomReport
-    from itda_core.analysis.atoms.direct_logits import DirectLogits
-    from itda_core.analysis.atoms.examples import Example, Examples
+    from itda_core.analysis.atoms.direct_logits import DirectLogits, Measured
+    from itda_core.analysis.atoms.examples import Examples
     from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
@@ -59,7 +60,7 @@ def index_key(identity: str | None) -> IndexKey | None:
     return None
 
 
-@st.cache_resource(max_entries=16, ttl=300, show_spinner=False)
+@cached(max_entries=16, ttl=300)
 def text_changed(key: IndexKey) -> str | None:
     """A sentence where the text of the index is another now; looked at anew after some minutes, for it may be long."""
     from itda_core.runs.indexing.indices import text_changed as changed
@@ -67,7 +68,7 @@ def text_changed(key: IndexKey) -> str | None:
     return changed(Path(key.path))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@cached(max_entries=4)
 def index(key: IndexKey, n_atoms: int) -> AtomIndex:
     """The index, open. Raises UserError for one of another version, a damaged one, and one of another dictionary."""
     from itda_core.analysis.atoms.index import AtomIndex
@@ -80,7 +81,7 @@ def index(key: IndexKey, n_atoms: int) -> AtomIndex:
     return found
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
+@cached(max_entries=128)
 def use(key: DictionaryKey, index_of: IndexKey, atom: int) -> Use:
     """Where and how `atom` is used. Raises UserError for a damaged index."""
     from itda_core.analysis.atoms.examples import examples_of
@@ -92,14 +93,7 @@ def use(key: DictionaryKey, index_of: IndexKey, atom: int) -> Use:
     return Use(usage_of(opened, atom, entries), examples_of(opened, atom, dictionary.labels(atom), entries))
 
 
-def spans_of(index_of: IndexKey, n_atoms: int, example: Example) -> list[tuple[int, int]]:
-    """Where the tokens of an example's window lie in its text, as characters of it."""
-    import numpy as np
-
-    first = example.token - example.at
-    known = index(index_of, n_atoms).tokens(np.arange(first, first + len(example.tokens)))
-    low, high = known.char_start - example.window_start, known.char_end - example.window_start
-    return list(zip(low.tolist(), high.tolist(), strict=True))
+_FEWER = 8  # tokens, without which a window has room for those of a character that it was cut through
 
 
 class Place(NamedTuple):
@@ -113,22 +107,33 @@ def in_decompose(key: DictionaryKey, index_of: IndexKey, token: int) -> Place:
     """The window of the index's token of this number as a prompt, and which of the prompt's tokens it is.
 
     A window that begins within a text may be cut into other tokens where it is read alone: the one that holds the
-    token's last character is meant. Where it has become too long for the model, it ends with the token.
+    token's last character is meant, and of the bytes of one character the same. Where it has become too long for the
+    model, it ends with the token, and begins a few tokens later where that is not enough.
     """
     opened = index(index_of, len(engine.dictionary(key)))
     if not 0 <= token < opened.description.tokens:
         raise UserError(f"There is no token {token} in the atom index; choose another example.")
     known = opened.tokens([token])
     (window,) = opened.windows(known.window)
-    end = int(known.char_end[0]) - window.window_start
-    text = window.text
-    try:
-        spans = engine.read_prompt(key, text).window.spans
-    except UserError:
-        text = window.text[:end]
-        spans = engine.read_prompt(key, text).window.spans
+    end, rows = int(known.char_end[0]) - window.window_start, opened.all_tokens
+    later = int(rows.char_start[min(token, window.first_token + _FEWER)]) - window.window_start
+    for begin, behind in ((0, len(window.text)), (0, end), (later, end)):
+        text = window.text[begin:behind]
+        try:
+            spans = engine.read_prompt(key, text).window.spans
+            break
+        except UserError as error:
+            refused = error
+    else:
+        raise refused
+    end -= begin
     holding = [i for i, (start, stop) in enumerate(spans) if start < end <= stop]
-    return Place(text, holding[-1] if holding else len(spans) - 1)
+    if not holding:
+        return Place(text, len(spans) - 1)
+    same = rows.char_end[window.first_token : window.first_token + window.n_tokens] == known.char_end[0]
+    at = token - window.first_token  # a window may begin, and end, between the bytes of a character
+    place = int(same[:at].sum()) if same[-1] else len(holding) - 1 - int(same[at + 1 :].sum())
+    return Place(text, holding[min(max(0, place), len(holding) - 1)])
 
 
 class AtomRows(NamedTuple):
@@ -138,6 +143,7 @@ class AtomRows(NamedTuple):
     before: Sequence[str]
     after: Sequence[str]
     document: Sequence[str]
+    names: Sequence[str]  # in a few words, see in_common.short_label
     labels: np.ndarray  # (n_atoms,) how many each has
     order: np.ndarray  # (n_atoms,) when it was added
     error: np.ndarray  # (n_atoms,) relative squared error when it was
@@ -148,20 +154,26 @@ class AtomRows(NamedTuple):
         return len(self.token)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def rows(key: DictionaryKey, index_of: IndexKey | None) -> AtomRows:
     """All atoms. Raises UserError for a damaged index."""
     import numpy as np
 
+    from itda_core.analysis.in_common import short_label
+
     dictionary = engine.dictionary(key)
     frame = dictionary.provenance
     first = frame.drop_duplicates("atom").sort_values("atom")
+    tokens: list[list[str]] = [[] for _ in range(len(dictionary))]
+    for atom, token in zip(frame["atom"].tolist(), frame["token"].tolist(), strict=True):
+        tokens[atom].append(token)
     counts = np.bincount(frame["atom"].to_numpy(), minlength=len(dictionary))
     return AtomRows(
         token=first["token"].tolist(),
         before=first["context_before"].tolist(),
         after=first["context_after"].tolist(),
         document=first["document"].tolist(),
+        names=list(map(short_label, tokens)),
         labels=counts,
         order=first["order"].to_numpy(),
         error=first["error"].to_numpy(),
@@ -188,7 +200,7 @@ def _used(opened: AtomIndex) -> dict[str, np.ndarray]:
     }
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def folded_labels(key: DictionaryKey) -> tuple[str, ...]:
     """Per atom its labels with their contexts, without case and accents, to look for words in."""
     from itda_core.analysis.atoms.examples import folded
@@ -201,7 +213,7 @@ def folded_labels(key: DictionaryKey) -> tuple[str, ...]:
     return tuple(map(folded, texts))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cached(max_entries=16)
 def pca(key: DictionaryKey) -> Layout:
     """The map that is there at once."""
     from itda_core.analysis.atoms.layout import pca as laid_out
@@ -218,14 +230,14 @@ def umap(key: DictionaryKey) -> Layout | None:
     return None if mark is None else _umap(str(identity), len(engine.dictionary(key)), mark)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def _umap(identity: str, n_atoms: int, when: tuple[int, ...]) -> Layout | None:
     from itda_core.runs.atoms.mapping import kept
 
     return kept(identity, n_atoms)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def main_kinds(index_of: IndexKey, n_atoms: int) -> tuple[tuple[str, ...], np.ndarray]:
     """The kinds of document, and per atom that of the largest share of tokens that use it; -1 where it is not used."""
     import numpy as np
@@ -244,7 +256,7 @@ def main_kinds(index_of: IndexKey, n_atoms: int) -> tuple[tuple[str, ...], np.nd
     return names, np.where(uses.any(1), (uses / sizes).argmax(1), -1)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@cached(max_entries=256)
 def neighbours(key: DictionaryKey, atom: int) -> Neighbours:
     """The atoms nearest to `atom` by cosine, and the most opposite ones."""
     from itda_core.analysis.atoms.neighbours import neighbours as found
@@ -252,7 +264,7 @@ def neighbours(key: DictionaryKey, atom: int) -> Neighbours:
     return found(engine.dictionary(key).atoms, atom)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@cached(max_entries=256)
 def together(key: DictionaryKey, index_of: IndexKey, atom: int, by: str) -> tuple[Together, ...]:
     """The atoms used at the same tokens as `atom`. Raises UserError for a damaged index."""
     from itda_core.analysis.atoms.together import together as found
@@ -274,19 +286,28 @@ class Written(NamedTuple):
     why: str = ""
 
 
-@st.cache_resource(max_entries=512, show_spinner=False)
+@cached(max_entries=512)
 def written(key: DictionaryKey, index_of: IndexKey | None, atom: int) -> Written:
     """The tokens whose logits `atom` raises and lowers most on the direct path. Raises UserError as loading a model."""
-    from itda_core.analysis.atoms.direct_logits import NoDirectPath
+    from itda_core.analysis.atoms.direct_logits import DirectPath, NoDirectPath
+
+    with engine.holder().lend(engine.model_spec(key)) as model:
+        try:
+            path = DirectPath(model, _direct_path(key, index_of))
+            return Written(path.of(engine.dictionary(key).atoms[atom]))
+        except NoDirectPath as reason:
+            return Written(None, str(reason))
+
+
+@cached(max_entries=32)
+def _direct_path(key: DictionaryKey, index_of: IndexKey | None) -> Measured:
+    """What is the same for all atoms of a dictionary. Raises NoDirectPath as direct_path_of."""
     from itda_core.runs.atoms.reading import direct_path_of
 
     dictionary = engine.dictionary(key)
     opened = None if index_of is None else index(index_of, len(dictionary))
     with engine.holder().lend(engine.model_spec(key)) as model:
-        try:
-            return Written(direct_path_of(dictionary, model, opened).of(dictionary.atoms[atom]))
-        except NoDirectPath as reason:
-            return Written(None, str(reason))
+        return direct_path_of(dictionary, model, opened).measured
 
 
 def report(key: DictionaryKey, index_of: IndexKey | None, atom: int, name: str, writes: Written | None) -> AtomReport:
@@ -312,7 +333,7 @@ def _measured() -> dict[IndexKey, Tallies]:
     return {}
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def _tallies(index_of: IndexKey, n_atoms: int, when: tuple[int, ...] | None) -> Tallies | None:
     from itda_core.analysis.atoms.honesty.stored import stored
 
@@ -359,7 +380,7 @@ def honesty(index_of: IndexKey) -> DictionaryHonesty | None:
     return kept
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@cached(max_entries=64)
 def _honesty(index_of: IndexKey, when: tuple[int, ...] | None) -> DictionaryHonesty | None:
     from itda_core.analysis.atoms.honesty.stored import stored_summary
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import streamlit as st
-
 from itda_core.errors import UserError
 from pages.ui.frame import atoms_engine, engine
 from pages.ui.frame.atoms_engine import IndexKey
 from pages.ui.frame.engine import DictionaryKey
+from pages.ui.frame.session_cache import cached
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.firing_search import FoldedWindows
     from itda_core.analysis.atoms.folded_labels import FoldedLabels
+    from itda_core.analysis.atoms.prompt_search import TextCodes
     from itda_core.analysis.atoms.search import Found, Searched
-    from itda_core.pursuit import SparseCode
 
 
 class Sought(NamedTuple):
@@ -25,7 +24,7 @@ class Sought(NamedTuple):
     key: DictionaryKey
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@cached(max_entries=64)
 def _folded(key: DictionaryKey) -> FoldedLabels:
     from itda_core.analysis.atoms.folded_labels import folded_labels as fold
     from itda_core.dictionaries.provenance import to_labels
@@ -33,14 +32,14 @@ def _folded(key: DictionaryKey) -> FoldedLabels:
     return fold(to_labels(engine.dictionary(key).provenance))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def _folded_windows(index_of: IndexKey, n_atoms: int) -> FoldedWindows:
     from itda_core.analysis.atoms.firing_search import folded_windows
 
     return folded_windows(atoms_engine.index(index_of, n_atoms))
 
 
-@st.cache_resource(max_entries=64, ttl=600, show_spinner=False)
+@cached(max_entries=64, ttl=600)
 def search(sought: tuple[Sought, ...], query: str, by: str, n: int) -> tuple[Found, ...]:
     """The first `n` atoms of all of `sought`, by a way of analysis.atoms.search.BY.
 
@@ -48,14 +47,15 @@ def search(sought: tuple[Sought, ...], query: str, by: str, n: int) -> tuple[Fou
     index that a search by firing needs.
     """
     from itda_core.analysis.atoms.firing_search import firing_on
-    from itda_core.analysis.atoms.search import found_by, search_labels, search_prompt
+    from itda_core.analysis.atoms.prompt_search import search_prompt
+    from itda_core.analysis.atoms.search import found_by, search_labels
 
     indices = [_index_or_none(one.key) for one in sought]
     searched = [_searched(one, index_of) for one, index_of in zip(sought, indices, strict=True)]
     if by in ("token", "context"):
         return tuple(search_labels(searched, query, by, n))
     if by == "prompt":
-        return tuple(search_prompt(searched, [_code(one.key, query) for one in sought], n))
+        return tuple(search_prompt(searched, [_codes(one.key, query) for one in sought], n))
     if all(index_of is None for index_of in indices):
         raise UserError(f"A search by firing needs an index of {sought[0].name}; make one, or search by token.")
     found: list[Found] = []
@@ -79,17 +79,14 @@ def _index_or_none(key: DictionaryKey) -> IndexKey | None:
 
 
 def _searched(sought: Sought, index_of: IndexKey | None) -> Searched:
-    from itda_core.analysis.atoms.search import Searched
+    from itda_core.runs.atoms.reading import searched_by
 
-    if index_of is None:
-        return Searched(sought.name, _folded(sought.key))
-    opened = atoms_engine.index(index_of, len(engine.dictionary(sought.key)))
-    uses = opened.sums["positive"] + opened.sums["negative"]
-    return Searched(sought.name, _folded(sought.key), uses, opened.description.tokens)
+    opened = None if index_of is None else atoms_engine.index(index_of, len(engine.dictionary(sought.key)))
+    return searched_by(sought.name, _folded(sought.key), opened)
 
 
-def _code(key: DictionaryKey, prompt: str) -> SparseCode:
-    """The codes of a text's tokens by the dictionary's own k and pursuit, special ones left out."""
-    dictionary, read = engine.dictionary(key), engine.read_prompt(key, prompt)
-    kept = [i for i, special in enumerate(read.window.special) if not special]
-    return dictionary.encode(read.x[kept].to(dictionary.atoms.device))
+def _codes(key: DictionaryKey, prompt: str) -> TextCodes:
+    """The text by the dictionary's own k and pursuit."""
+    from itda_core.analysis.atoms.prompt_search import codes_of
+
+    return codes_of(engine.dictionary(key), engine.read_prompt(key, prompt))

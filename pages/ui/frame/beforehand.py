@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-import streamlit as st
-
 from itda_core.errors import UserError
 from itda_core.files import stamp
 from itda_core.models.folder.model_folder import CONFIG, folder_here, is_local, is_path
@@ -19,6 +17,7 @@ from itda_core.runs.costs.model_figures import ModelFigures
 from itda_core.runs.faults import Faults
 from itda_core.runs.training import checks
 from itda_core.text.corpus_kinds import FILE, kind_of
+from pages.ui.frame.session_cache import cached
 
 if TYPE_CHECKING:
     from itda_core.models import LanguageModel
@@ -45,7 +44,13 @@ def text_look(reference: str, *, offline: bool = False) -> TextLook:
         return _text_look(reference, offline, None)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Looking at the text")
+def check_text(reference: str, *, offline: bool = False) -> None:
+    """Raises UserError for a corpus that cannot be read, as the first look at it says."""
+    if (problem := text_look(reference, offline=offline).problem) is not None:
+        raise problem
+
+
+@cached(max_entries=32, spinner="Looking at the text")
 def _text_look(reference: str, offline: bool, when: tuple[int, ...] | None) -> TextLook:
     from itda_core.text.look import look
 
@@ -66,7 +71,7 @@ def known_model(spec: ModelSpec, faults: Faults, field: str = "model") -> ModelF
     return checks.known_model(spec, faults, field)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Looking for the model")
+@cached(max_entries=64, spinner="Looking for the model")
 def _on_hub(spec: ModelSpec, when: int) -> UserError | None:
     """Why the model of a Hub id cannot be had."""
     try:
@@ -87,7 +92,7 @@ def outline(spec: ModelSpec) -> LanguageModel:
     return outlined.model
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking at the model")
+@cached(max_entries=8, spinner="Looking at the model")
 def _outline(spec: ModelSpec, folder: str, stamps: tuple[tuple[int, ...] | None, ...]) -> _Outlined:
     from itda_core.models.loading import load_outline
 

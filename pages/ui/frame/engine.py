@@ -22,7 +22,7 @@ from itda_core.models.spec import DEMO_MODELS, ModelSpec
 from itda_core.runs.library import Library, LibraryEntry
 from pages.ui.frame import slow_imports
 from pages.ui.frame.model_holder import ModelHolder
-from pages.ui.frame.session_cache import Kept
+from pages.ui.frame.session_cache import Kept, cached, patiently
 
 if TYPE_CHECKING:
     from itda_core.analysis import Decomposition, PromptActivations, Replay
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from itda_core.comparison.overlap.comparability import Comparability
     from itda_core.comparison.overlap.differences import Differences
     from itda_core.dictionaries import AtomDictionary
+    from itda_core.runs.rebuilding import Rebuilt
     from itda_core.runs.verify import Verification
 
 
@@ -122,7 +123,7 @@ def dictionary(key: DictionaryKey) -> AtomDictionary:
 
         return AtomDictionary.load(Path(key.path))
 
-    return _dictionaries().get(key, load)
+    return patiently(_dictionaries().get, key, load)
 
 
 def model_spec(key: DictionaryKey) -> ModelSpec:
@@ -146,10 +147,10 @@ def read_prompt(key: DictionaryKey, prompt: str) -> PromptActivations:
         with holder().lend(model_spec(key)) as model:
             return read(model, read_by, prompt)
 
-    return _prompts().get((key, prompt), run)
+    return patiently(_prompts().get, (key, prompt), run)
 
 
-@st.cache_resource(max_entries=96, show_spinner=False)
+@cached(max_entries=96)
 def decomposition(key: DictionaryKey, prompt: str, k: int, method: str, non_negative: bool = False) -> Decomposition:
     """A prompt decomposed; cached. For the example that is kept no model is needed."""
     from itda_core.analysis import decompose_activations
@@ -170,7 +171,7 @@ def example(key: DictionaryKey) -> Decomposition | None:
     return read_example(Path(key.path))
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@cached(max_entries=256)
 def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str, non_negative: bool = False) -> Replay:
     """The pursuit of one token replayed; cached."""
     from itda_core.analysis import replay as replayed
@@ -180,14 +181,14 @@ def replay(key: DictionaryKey, prompt: str, token: int, k: int, method: str, non
         return replayed(model, dictionary(key), read, token, k, method, non_negative=non_negative)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@cached(max_entries=256)
 def context(key: DictionaryKey) -> int:
     """How many tokens the dictionary's model takes at once, special ones included."""
     with holder().lend(model_spec(key)) as model:
         return model.context
 
 
-@st.cache_resource(max_entries=512, show_spinner=False)
+@cached(max_entries=512)
 def label_set(key: DictionaryKey) -> LabelSet:
     """Where a dictionary's atoms were seen; the atoms themselves are not read."""
     from itda_core.comparison import LabelSet
@@ -195,7 +196,7 @@ def label_set(key: DictionaryKey) -> LabelSet:
     return LabelSet.load(key.path)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def label_sets(keys: tuple[DictionaryKey, ...], by: str) -> tuple[LabelSet, ...]:
     """One set per dictionary; or, `by` "model", one per model, of all its dictionaries together."""
     from itda_core.runs.comparing import by_model, named_apart
@@ -204,27 +205,52 @@ def label_sets(keys: tuple[DictionaryKey, ...], by: str) -> tuple[LabelSet, ...]
     return tuple(by_model(sets) if by == "model" else named_apart(sets))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def comparability(keys: tuple[DictionaryKey, ...], by: str, exact: bool) -> Comparability:
-    """What can be compared: counted in the corpus (`exact`), or as far as the trainings say it."""
+class Comparable(NamedTuple):
+    """What can be compared, and a sentence where it could not be counted as was asked for."""
+
+    places: Comparability
+    note: str
+
+
+@cached(max_entries=4)
+def comparability(keys: tuple[DictionaryKey, ...], by: str, exact: bool, must: bool) -> Comparable:
+    """What can be compared: counted in the corpus (`exact`), or as far as the trainings say it.
+
+    must: UserError where it cannot be counted; else what the trainings say is taken, and the note has the reason.
+    """
     from itda_core.comparison.overlap.comparability import comparability as compared
-    from itda_core.runs.comparing import corpus_of_labels, tokenizers_of
+    from itda_core.runs.comparing import looked_up
 
     sets = label_sets(keys, by)
     if not exact:
-        return compared(sets, None, None)
+        return Comparable(compared(sets, None, None), "")
     slow_imports.load()
-    return compared(sets, corpus_of_labels(sets), tokenizers_of(sets))
+    return Comparable(*looked_up(sets, must=must, offline=True))  # nobody asked for the network
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+def text_to_count(keys: tuple[DictionaryKey, ...]) -> int | None:
+    """How many tokens would be read to count what is comparable: of each tokenizer's the most that one has read; None
+    where the corpus is on the Hub.
+    """
+    from itda_core.text.corpus_kinds import HUB
+
+    sets, most = label_sets(keys, "dictionary"), dict[str, int]()
+    if any(HUB.names(spec.corpus) for one in sets for spec in one.specs):
+        return None
+    for one in sets:
+        name = one.reading.tokenizer
+        most[name] = max(most.get(name, 0), one.tokens or 0)
+    return sum(most.values())
+
+
+@cached(max_entries=8)
 def jaccard(
     keys: tuple[DictionaryKey, ...], by: str, exact: bool, null: str, interval: bool, crop: bool
 ) -> JaccardMatrix:
     """Every two of `label_sets` compared."""
     from itda_core.comparison import jaccard_matrix
 
-    comparable = comparability(keys, by, exact)
+    comparable = comparability(keys, by, exact, null == "token").places
     return jaccard_matrix(label_sets(keys, by), comparable=comparable, null=null, interval=interval, crop=crop)
 
 
@@ -235,7 +261,7 @@ class TrainingMoment(NamedTuple):
     held_out_loss: float  # nats per token
 
 
-@st.cache_resource(show_spinner=False)
+@cached()
 def convergence() -> tuple[Convergence, dict[int, TrainingMoment]]:
     """The bundled checkpoints' dictionaries beside the last one's, and each step's moment."""
     from itda_core.comparison import LabelSet
@@ -248,7 +274,7 @@ def convergence() -> tuple[Convergence, dict[int, TrainingMoment]]:
     return converge(sets, interval=True), moments
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@cached(max_entries=8)
 def convergence_of(keys: tuple[DictionaryKey, ...]) -> tuple[Convergence, tuple[str, ...]]:
     """Dictionaries of checkpoints of one model beside the last one's, and what is to be said of their order."""
     from itda_core.comparison import course_of
@@ -258,13 +284,27 @@ def convergence_of(keys: tuple[DictionaryKey, ...]) -> tuple[Convergence, tuple[
     return converge(course.sets, names=course.checkpoints, interval=True), tuple(course.sentences())
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def differences(keys: tuple[DictionaryKey, ...], by: str, exact: bool, crop: bool, i: int, j: int) -> Differences:
+@cached(max_entries=64)
+def differences(
+    keys: tuple[DictionaryKey, ...], by: str, exact: bool, must: bool, crop: bool, i: int, j: int
+) -> Differences:
     """The labels that count in one cell of that matrix."""
     from itda_core.comparison.overlap.differences import differences as differ
 
-    sets, comparable = label_sets(keys, by), comparability(keys, by, exact)
+    sets, comparable = label_sets(keys, by), comparability(keys, by, exact, must).places
     return differ((sets[i].only(comparable.labels(i, j)), sets[j].only(comparable.labels(j, i))), crop=crop)
+
+
+def rebuilt(labels: Path) -> Rebuilt:
+    """The dictionary whose labels are in the file `labels`, built with their own model into the library.
+
+    Raises UserError as rebuild_into_library.
+    """
+    from itda_core.models import ModelSpec
+    from itda_core.runs.rebuilding import labels_in, rebuild_into_library
+
+    spec = labels_in(labels).spec
+    return rebuild_into_library(str(labels), ModelSpec(spec.model, spec.revision))
 
 
 def verify(

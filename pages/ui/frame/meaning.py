@@ -50,7 +50,7 @@ def of(name: str, identity: str | None, usable: Sequence[LibraryEntry]) -> Where
 def several(names: str, usable: Sequence[LibraryEntry]) -> list[Whereabouts]:
     """The dictionaries that a list in the address means, with the identities that stand beside it, if there are any."""
     given = [name for name in names.split(MARK) if name]
-    identities = [one if is_beginning(one) else None for one in st.query_params.get(IDS, "").split(MARK)]
+    identities = [one if is_beginning(one) else None for one in address.query.get(IDS, "").split(MARK)]
     if len(identities) != len(given):
         identities = [None] * len(given)
     return [of(name, identity, usable) for name, identity in zip(given, identities, strict=True)]
@@ -69,21 +69,21 @@ def choose(name: str, identity: str | None = None) -> None:
     known.pop(name, None)
     if identity is not None:
         known[name] = identity
-    st.query_params["dictionary"] = address.writable(name)
-    st.query_params.pop(ID, None)
+    address.query["dictionary"] = address.writable(name)
+    address.query.pop(ID, None)
 
 
 def choose_several(entries: Sequence[LibraryEntry] = ()) -> None:
     """A list in the address means these from now on: the identities that stand beside it are of what was there."""
     st.session_state.setdefault(_NOW, {}).update({entry.name: entry.identity for entry in entries})
-    st.query_params.pop(IDS, None)
+    address.query.pop(IDS, None)
 
 
 def choose_second(entry: LibraryEntry | None) -> None:
     """`?beside=` means this one from now on: the identity that stands beside it is of what was there."""
     if entry is not None:
         st.session_state.setdefault(_NOW, {})[entry.name] = entry.identity
-    st.query_params.pop(BESIDE_ID, None)
+    address.query.pop(BESIDE_ID, None)
 
 
 def with_identities(values: Mapping[str, object], usable: Sequence[LibraryEntry]) -> dict[str, object]:

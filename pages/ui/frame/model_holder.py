@@ -103,7 +103,7 @@ class ModelHolder:
                         self._lock.wait()
                     else:
                         del self._places[unused]
-                        gc.collect()
+                        _collect()
             finally:
                 self._making_room = False
                 self._lock.notify_all()
@@ -133,6 +133,15 @@ class ModelHolder:
         with self._lock:
             models = [place.model for place in reversed(self._places.values()) if place.model is not None]
         return None if not models else str(models[0].device)
+
+
+def _collect() -> None:
+    """Frees what went, also of a model that was set apart from collections when the server started (`ahead`)."""
+    set_apart = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    gc.collect()
+    if set_apart:
+        gc.freeze()
 
 
 def _weights_of(spec: ModelSpec) -> int | None:

@@ -61,7 +61,7 @@ def remember(name: str, values: Mapping[str, object]) -> None:
     name may mean another one.
     """
     which = ("dictionary", "id")  # said anew by every link
-    asked_for = {value: text for value, text in st.query_params.items() if value in values and value not in which}
+    asked_for = {value: text for value, text in address.query.items() if value in values and value not in which}
     if "beside" in asked_for and values.get("beside_id") is not None:
         asked_for["beside_id"] = str(values["beside_id"])
     st.session_state.setdefault(_LAST, {})[name] = (st.session_state.get(_DICTIONARY), asked_for)
@@ -69,7 +69,7 @@ def remember(name: str, values: Mapping[str, object]) -> None:
 
 def fill(form: str, values: Iterable[str]) -> None:
     """Keeps what of `values` the address asks for now: what the form of a kind of job holds."""
-    asked_for = {name: st.query_params[name] for name in values if name in st.query_params and name != "dictionary"}
+    asked_for = {name: address.query[name] for name in values if name in address.query and name != "dictionary"}
     st.session_state.setdefault(_FILLED, {})[form] = asked_for
 
 
@@ -88,6 +88,8 @@ def query(name: str, values: Mapping[str, Any], *, back: bool = False) -> dict[s
     chosen = st.session_state.get(_DICTIONARY)
     about, last = st.session_state.get(_LAST, {}).get(name, (None, {}))
     found = {value: text for value, text in last.items() if back or value in _VISITORS.get(name, ())}
+    if "job" in given:  # which has its own
+        found = {}
     if given.get("dictionary", chosen) != about:
         found.pop("atom", None)  # an atom's number means nothing in another dictionary
     if "prompt" in given and given["prompt"] != found.get("prompt"):

@@ -1,14 +1,76 @@
-"""What was read or worked out for one session, kept for all as long as it fits."""
+"""What was read or worked out for one session, kept for all as long as it fits; the page waits for it patiently.
+
+A session's runs follow each other in one thread (`runner.fastReruns` is off in .streamlit/config.toml): with it on,
+Streamlit begins the next run while the one before still computes, in another thread on the same session, and what was
+chosen in one of them can be lost. So no run may compute for long by itself: it has a thread of its own do that, and is
+broken off while it waits, when its visitor goes on.
+"""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from concurrent.futures import Future, wait
+from contextlib import nullcontext
+from typing import Generic, ParamSpec, TypeVar
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+P = ParamSpec("P")
+_LOOK = 0.05  # seconds between two looks whether the visitor went on
+_NOTHING = "session_cache.nothing"
+
+
+def cached(
+    *, max_entries: int | None = None, ttl: float | None = None, spinner: str | None = None
+) -> Callable[[Callable[P, V]], Callable[P, V]]:
+    """As st.cache_resource, but that the run which waits can be broken off: what it waits for is kept all the same.
+
+    spinner: what the page says meanwhile. The function draws nothing, and does not ask for the session.
+    """
+
+    def decorate(function: Callable[P, V]) -> Callable[P, V]:
+        kept = st.cache_resource(max_entries=max_entries, ttl=ttl, show_spinner=False)(function)
+
+        @functools.wraps(function)
+        def get(*args: P.args, **kwargs: P.kwargs) -> V:
+            with nullcontext() if spinner is None or _beside_a_run() else st.spinner(spinner):
+                return patiently(kept, *args, **kwargs)
+
+        return get
+
+    return decorate
+
+
+def patiently(function: Callable[P, V], *args: P.args, **kwargs: P.kwargs) -> V:
+    """What `function` returns or raises, from a thread of its own, so that the run that asks for it can be broken off.
+
+    What nobody waits for any more goes on to its end, and is kept if `function` keeps it. Beside a run, in a thread of
+    the studio's own, it is simply called.
+    """
+    if _beside_a_run():
+        return function(*args, **kwargs)
+    found: Future[V] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001  # whatever it is, whoever waits for it raises it
+            found.set_exception(error)
+
+    threading.Thread(target=work, name="itda-work", daemon=True).start()
+    while not wait((found,), _LOOK).done:
+        st.session_state.get(_NOTHING)  # Streamlit breaks a run off in any call of its own, as in this
+    return found.result()
+
+
+def _beside_a_run() -> bool:
+    return get_script_run_ctx(suppress_warning=True) is None
 
 
 class Kept(Generic[K, V]):

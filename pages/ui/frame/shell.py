@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
 from itda_core.dictionaries.selections import with_purpose
 from itda_core.errors import UserError
@@ -25,6 +26,7 @@ Files = Mapping[str, tuple[str, str, Callable[[], bytes | str]]]
 _ASSETS = Path(__file__).resolve().parents[3] / "assets"
 _STYLE = _ASSETS / "shell.css"
 _CHOSEN, _DEFAULT, _ID = "shell.dictionary", "shell.default", "shell.id"
+_HELD = "shell.held"  # what the chooser holds, whatever a browser says that has not heard of it yet
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Shell:
     @property
     def named(self) -> str | None:
         """What the dictionary is called now that the address asks for; None where it asks for none."""
-        return self.chosen.name if self.chosen is not None and "dictionary" in st.query_params else self.unknown
+        return self.chosen.name if self.chosen is not None and "dictionary" in address.query else self.unknown
 
     def share(
         self,
@@ -77,6 +79,7 @@ class Shell:
 def page(name: str) -> Shell:
     """Sets the page up and draws its frame. The first call on every page."""
     st.set_page_config(page_title=f"{name} · ITDA Studio", page_icon="🧩", layout="wide", initial_sidebar_state="auto")
+    _begin_outside()
     navigation.arrive(name)
     navigation.follow()
     st.html(_STYLE)
@@ -100,6 +103,15 @@ def page(name: str) -> Shell:
     elif asked_for is not None and asked_for.change:
         notice(asked_for.change, step="This link still opens it.", key="shell.renamed")
     return Shell(name, listed, chosen, unknown, actions)
+
+
+def _begin_outside() -> None:
+    """What is drawn from here on goes to the page itself.
+
+    A part that looks again by itself leaves Streamlit (1.67) drawing where that part stands, in the sidebar: a run of
+    the whole page right after it, in the same thread, would be drawn there as a whole.
+    """
+    context_dg_stack.set(get_default_dg_stack_value())
 
 
 def _offer_others(gone: Whereabouts, usable: list[LibraryEntry]) -> None:
@@ -169,9 +181,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
         return None, asked_for
     found = None if asked_for is None or asked_for.entry is None else asked_for.entry.name
     known = tuple((entry.name, entry.identity) for entry in by_name.values())
-    address.arrive(
-        "dictionary", _CHOSEN, lambda _: found, default.name, within=(known, st.query_params.get(meaning.ID))
-    )
+    address.arrive("dictionary", _CHOSEN, lambda _: found, default.name, within=(known, address.query.get(meaning.ID)))
     st.session_state[_DEFAULT] = default.name
     st.selectbox(
         "Dictionary",
@@ -183,7 +193,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
         help="Every page reads this dictionary. Your own come first, the bundled ones after them: of demo:0 there are "
         "some for reading (consensus), of every bundled model some for comparing (sequential).",
     )
-    name = st.session_state[_CHOSEN]
+    name = st.session_state[_HELD] = st.session_state[_CHOSEN]
     if name is None:
         return None, asked_for
     address.leave("dictionary", _CHOSEN, name, default.name)
@@ -193,7 +203,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
     facts = [
         "" if entry.atoms is None else f"{entry.atoms:,} atoms",
         "" if entry.k is None else f"k = {entry.k}",
-        "" if entry.fvu is None else f"FVU {entry.fvu:.3f}",
+        f"FVU {entry.fvu_words}" if entry.fvu_words else "",
         engine.device(),
     ]
     st.caption(" · ".join(fact for fact in facts if fact))
@@ -203,7 +213,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
 def _asked_for(usable: list[LibraryEntry]) -> Whereabouts | None:
     """What became of the dictionary that the address asks for."""
     identity = address.arrive(meaning.ID, _ID, meaning.identity, None)
-    name = st.query_params.get("dictionary")
+    name = address.query.get("dictionary")
     return None if name is None else meaning.of(name, identity, usable)
 
 
@@ -213,13 +223,20 @@ def chosen_elsewhere(name: str) -> None:
     A browser sends with every choice what its chooser held then. Of choices faster than the server's answers that is an
     earlier dictionary, which would otherwise count as chosen by hand.
     """
-    st.session_state[_CHOSEN] = name
+    st.session_state[_CHOSEN] = st.session_state[_HELD] = name
 
 
 def _chosen_by_hand() -> None:
     """The address says so at once: it is read before the field is drawn."""
-    name = st.session_state[_CHOSEN]
+    name, held = st.session_state[_CHOSEN], st.session_state.get(_HELD)
+    if name == held:
+        return
+    lagging = address.query.lagging()
+    unheard = lagging is not None and name == lagging.get("dictionary", st.session_state[_DEFAULT])
+    if held is not None and (unheard or address.of_a_part()):
+        st.session_state[_CHOSEN] = held
+        return
     meaning.choose(name)
     if name == st.session_state[_DEFAULT]:
-        st.query_params.pop("dictionary", None)
-    st.query_params.pop("atom", None)  # an atom's number means nothing in another dictionary
+        address.query.pop("dictionary", None)
+    address.query.pop("atom", None)  # an atom's number means nothing in another dictionary

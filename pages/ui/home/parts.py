@@ -32,7 +32,7 @@ _TOKEN, _OPENED, _WAITED = "home.token", "home.opened", "home.waited"
 
 
 def cards(frame: shell.Shell) -> None:
-    """Four ways in."""
+    """Five ways in."""
     demo = engine.default_entry([entry for entry in engine.usable(frame.entries) if entry.bundled])
     values = {"dictionary": demo.name} if demo is not None else {}
     texts = (
@@ -41,6 +41,7 @@ def cards(frame: shell.Shell) -> None:
             "Try the demo",
             "A small language model and its dictionary are bundled. Click a token, read its atoms.",
         ),
+        ("Atoms", "Read atoms", "Where each fires, what is near it, and whether its label tells the truth."),
         ("Compare", "Compare models", "What dictionaries of different models share. Click a cell, read the places."),
         ("Train", "Train a dictionary", "Choose a model, layers and a text; watch the atoms come in."),
         (
@@ -129,7 +130,7 @@ def recent(frame: shell.Shell) -> None:
             st.text(visible(entry.name), width="stretch")
             if entry.problem is None:
                 facts = [with_purpose(entry.selection), f"{entry.atoms:,} atoms" if entry.atoms is not None else ""]
-                facts += [f"FVU {entry.fvu:.3f}" if entry.fvu is not None else "", moment(entry.created) if own else ""]
+                facts += [f"FVU {entry.fvu_words}" if entry.fvu_words else "", moment(entry.created) if own else ""]
                 st.caption(" · ".join(fact for fact in facts if fact))
                 navigation.link("Decompose", {"dictionary": entry.name}, label="Open")
             else:

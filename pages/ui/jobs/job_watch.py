@@ -44,6 +44,8 @@ def standing_line(job: Job, status: JobStatus) -> str:
     if not status.ended:
         named = isinstance(status, TrainingStatus) or status.state == "starting" or not status.tokens
         return line if named else f"{job.kind.doing} · {line}"
+    if status.state == "cancelled" and job.kind.continues and not status.begun:
+        return f"{STATES[status.state]} before anything was done"
     return f"{STATES[status.state]} · {line}" if line else STATES[status.state]
 
 
@@ -212,7 +214,7 @@ def resumed_words(job: Job, status: JobStatus) -> str:
     """What starting a job again is called: a kind that continues goes on, once there is something to go on from."""
     if not job.kind.continues:
         return "Start again"
-    return "Resume" if status.tokens else "Try again"
+    return "Resume" if status.begun else "Try again"
 
 
 def settings_and_log(job: Job) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from itda_core.errors import UserError
 from itda_core.runs.jobs.jobs import Job, Jobs
-from itda_core.runs.jobs.kinds import EVALUATION, INDEXING, MAPPING, MATCHING, TRAINING, TRANSFER, JobKind
+from itda_core.runs.jobs.kinds import EVALUATION, INDEXING, MAPPING, MATCHING, STEERING, TRAINING, TRANSFER, JobKind
 from itda_core.runs.jobs.status import JobStatus
 from pages.ui.components.plain_text import fact_table
 from pages.ui.components.printable import visible
@@ -21,6 +21,7 @@ _VIEWS = {
     TRANSFER.name: "pages.ui.compare.transfer.page:VIEW",
     INDEXING.name: "pages.ui.atoms.making:VIEW",
     MAPPING.name: "pages.ui.atoms.laying_out:VIEW",
+    STEERING.name: "pages.ui.effects.watch:VIEW",
 }
 
 

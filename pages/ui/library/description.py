@@ -10,6 +10,8 @@ from itda_core.figures_as_text import figure
 from itda_core.files import read_json
 from itda_core.fingerprints import short
 from itda_core.runs.evaluation.measured_loss import loss_words
+from itda_core.runs.units import duration
+from pages.ui.components.moments import moment
 from pages.ui.components.printable import visible
 
 
@@ -21,16 +23,22 @@ class Description(NamedTuple):
     measured: dict[str, str]
 
 
-def description(path: Path) -> Description:
-    """What dictionary.json says, without loading torch. Raises UserError when it is damaged."""
+def description(path: Path, *, bundled: bool = False) -> Description:
+    """What dictionary.json says, without loading torch; of a `bundled` one not how fast another machine made it.
+
+    Raises UserError when it is damaged.
+    """
     said = read_json(path / "dictionary.json")
     parts = [said.get(name) if isinstance(said, dict) else None for name in ("spec", "config", "stats")]
     if not all(isinstance(part, dict) for part in parts):
         raise UserError(f"{path} is damaged; restore it from a copy or train anew.")
     spec, config, stats = (part or {} for part in parts)
+    stats = {name: value for name, value in stats.items() if not (bundled and name in _OF_A_MACHINE)}
     text = str(stats.get("fvu_text") or "")
     read = {**_READ, "relative_error": f"relative error, {_TEXTS.get(text, text)}"} if text else _READ
-    origin, settings, measured = _words(spec, {}), _words(config, _ASKED), _words(_sorted(stats), read)
+    made = moment(created) if isinstance(created := said.get("created"), str) else ""
+    origin, settings = _words({**spec, "made": made or None}, {}), _words(config, _ASKED)
+    measured = _words(_sorted(stats), read)
     return Description(origin, settings, {**measured, **loss_words(path)})
 
 
@@ -50,7 +58,10 @@ _NAMES = {
     "windows": "windows read",
     "centre": "mean removed",
     "passes": "passes over the text",
+    "seconds": "training took",
+    "tokens_per_second": "tokens per second in training",
 }
+_OF_A_MACHINE = ("seconds", "tokens_per_second")  # of the one that trained it
 _FIRST = ("fvu", "fvu_text", "fvu_tokens", "relative_error", "mean_relative_error")  # what a reader asks for
 _ASKED = {
     "tokens": "tokens asked for",
@@ -73,6 +84,8 @@ def _words(part: dict[str, object], own_names: dict[str, str]) -> dict[str, str]
         if value is None or value == [] or isinstance(value, dict):  # a dict: what only a later training reads
             continue
         word = _stages(value) if isinstance(value, list) else _word(value)
+        if name == "seconds" and isinstance(value, (int, float)):
+            word = duration(value)
         if name.endswith("fingerprint"):
             word = short(word)
         if name == "fvu_text":

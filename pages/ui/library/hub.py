@@ -24,12 +24,15 @@ def fetching(imported: Callable[[str, str | None], None]) -> None:
     """A dictionary from the Hub; `imported` gets its id and revision, once the button was pressed."""
     with st.expander("Fetch from the Hugging Face Hub", icon=":material/cloud_download:"):
         _say_offline()
-        left, right = st.columns([3, 2], gap="large")
-        name = left.text_input("Repository", key="library.fetch.name", placeholder="owner/name").strip()
-        revision = right.text_input("Revision", key="library.fetch.revision", placeholder="main").strip()
-        ready = _is_named(name, "library.fetch.wrong") and not offline()
-        st.caption("Only a dictionary's three files are fetched; nothing is ever unpickled.")
-        if st.button("Fetch", icon=":material/cloud_download:", disabled=not ready, key="library.fetch.do"):
+        with st.form("library.fetch.form", border=False):
+            left, right = st.columns([3, 2], gap="large")
+            name = left.text_input("Repository", key="library.fetch.name", placeholder="owner/name").strip()
+            revision = right.text_input("Revision", key="library.fetch.revision", placeholder="main").strip()
+            st.caption("Only a dictionary's three files are fetched; nothing is ever unpickled.")
+            asked = st.form_submit_button(
+                "Fetch", icon=":material/cloud_download:", disabled=offline(), key="library.fetch.do"
+            )
+        if _is_named(name, "library.fetch.wrong") and asked:
             imported(name, revision or None)
 
 

@@ -7,7 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -24,8 +24,8 @@ from itda_core.runs.units import size
 from itda_core.runs.verify import Verification
 from pages.ui.components.moments import moment
 from pages.ui.components.plain_text import fact_table, heading, notice, problem
-from pages.ui.components.printable import NONE, visible
-from pages.ui.frame import engine, meaning, navigation, shell
+from pages.ui.components.printable import NONE, escaped, visible
+from pages.ui.frame import address, engine, meaning, navigation, shell
 from pages.ui.library import hub
 from pages.ui.library.description import description
 from pages.ui.library.label_honesty import label_honesty
@@ -33,7 +33,13 @@ from pages.ui.train import further as train_further
 
 _SELECTED = "library.selected"
 _SAID, _REFUSED, _VERIFIED = "library.done", "library.refusal", "library.verified"
-_SECONDS_SAID = 6.0
+_SECONDS_SAID, _MOST_AT_A_GLANCE = 6.0, 60  # a longer sentence stays longer
+_MIXED = (
+    "FVU is measured with each dictionary's own k and pursuit: compare it between rows in which both are the same, or "
+    "measure them alike on the page Evaluate."
+)
+_DATE = len("2026-11-29")
+_NAMED = 5  # dictionaries in one sentence
 _SHORT_LIST = 10  # rows shown without a scroll bar
 _CHECKED_LABELS = 200  # enough to see a wrong dictionary, quick enough to wait for
 
@@ -51,6 +57,7 @@ def frame_of(entries: Sequence[LibraryEntry]) -> pd.DataFrame:
                 "tokens": entry.tokens,
                 "atoms": entry.atoms,
                 "k": entry.k,
+                "pursuit": (entry.method or "").upper(),
                 "threshold": entry.threshold,
                 "FVU": entry.fvu,
                 "size": None if entry.bytes is None else entry.bytes / 1e6,
@@ -75,8 +82,9 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         if rows and entries[rows[0]].problem is None:
             meaning.choose(entries[rows[0]].name, entries[rows[0]].identity)
 
+    shown = frame_of(entries)
     st.dataframe(
-        frame_of(entries),
+        shown.assign(made=shown["made"].str[:_DATE]),  # the time of day is among the dictionary's facts
         key=key,
         hide_index=True,
         placeholder=NONE,
@@ -84,76 +92,59 @@ def table(frame: shell.Shell) -> LibraryEntry | None:
         selection_mode="single-row",
         height="content" if len(entries) <= _SHORT_LIST else 400,
         column_config={
-            "name": st.column_config.TextColumn(width=165, pinned=True),  # all columns fit into 1,080 pixels
-            "model": st.column_config.TextColumn(width=75),
-            "site": st.column_config.TextColumn(width=85),
-            "layer": st.column_config.NumberColumn(format="%d", width=55),
+            "name": st.column_config.TextColumn(width=142, pinned=True),  # all columns fit into 1,080 pixels
+            "model": st.column_config.TextColumn(width=64),
+            "site": st.column_config.TextColumn(width=82),
+            "layer": st.column_config.NumberColumn(format="%d", width=48),
             "selection": st.column_config.TextColumn(
-                width=155, help="By which rule its atoms were selected, and what such a dictionary is for."
+                width=158, help="By which rule its atoms were selected, and what such a dictionary is for."
             ),
             "tokens": st.column_config.NumberColumn(
-                format="localized", width=75, help="Tokens of text that were read for it."
+                format="localized", width=66, help="Tokens of text that were read for it."
             ),
-            "atoms": st.column_config.NumberColumn(format="localized", width=65),
-            "k": st.column_config.NumberColumn(format="%d", width=45),
-            "threshold": st.column_config.NumberColumn(format="%.3g", width=80),
+            "atoms": st.column_config.NumberColumn(format="localized", width=56),
+            "k": st.column_config.NumberColumn(format="%d", width=36),
+            "pursuit": st.column_config.TextColumn(width=60),
+            "threshold": st.column_config.NumberColumn(format="%.3g", width=76),
             "FVU": st.column_config.NumberColumn(
                 format="%.3f",
-                width=65,
-                help="Fraction of variance unexplained, on text held out where there was any.",
+                width=54,
+                help="Fraction of variance unexplained, on text held out where there was any, with the dictionary's "
+                "own k and pursuit.",
             ),
-            "size": st.column_config.NumberColumn("size (MB)", format="%.1f", width="small"),
+            "size": st.column_config.NumberColumn("MB", format="%.1f", width=46),
+            "made": st.column_config.TextColumn(width=88),
+            "state": st.column_config.TextColumn(width=66),
         },
     )
+    if len({(entry.k, entry.method) for entry in entries if entry.fvu is not None}) > 1:
+        st.caption(_MIXED)
+    if in_training := [visible(entry.name) for entry in entries if entry.fvu_text == "training"]:
+        st.caption(
+            escaped(f"FVU on the text of the training, where none was left: {', '.join(in_training[:_NAMED])}")
+            + (" and others." if len(in_training) > _NAMED else ".")
+        )
     chosen = st.session_state.get(_SELECTED)
     found = next((entry for entry in entries if str(entry.path) == chosen), None)
     return found or frame.chosen
 
 
-def importing() -> None:
-    """A dictionary from elsewhere: a zip, a folder of this machine, or the Hub."""
-    with st.expander("Import a dictionary", icon=":material/upload:"):
-        left, right = st.columns(2, gap="large")
-        with left:
-            uploaded = st.file_uploader("Zip file, as Export makes it", type="zip")
-            if uploaded is not None and st.button("Import the zip", icon=":material/upload:"):
-                with tempfile.TemporaryDirectory() as folder:
-                    path = Path(folder) / (PurePath(uploaded.name).name or "imported.zip")
-                    path.write_bytes(uploaded.getbuffer())
-                    _import(path)
-        with right:
-            source = st.text_input(
-                "Folder or zip on this machine, or a Hugging Face id",
-                key="library.import.source",
-                placeholder="a folder, or owner/name",
-                help="From the Hub only the dictionary's three files are fetched; nothing is ever unpickled.",
-            )
-            if st.button("Import", icon=":material/upload:", disabled=not source.strip(), key="library.import.do"):
-                _import(source)
-    hub.fetching(_import)
-
-
-def _import(source: str | Path, revision: str | None = None) -> None:
-    try:
-        with st.spinner("Checking and copying…"):
-            path = engine.library().import_(source, revision=revision)
-    except UserError as error:
-        problem(error, key="library.import.problem")
-        return
-    _select(path, f"{path.name} is in the library now.")
-
-
-def _select(path: Path, sentence: str) -> None:
+def select(path: Path, sentence: str) -> None:
+    """Shows the dictionary in that folder from now on, and says for a while what was done."""
     st.session_state[_SELECTED] = str(path)
     meaning.choose(path.name)
-    st.session_state[_SAID] = (sentence, time.monotonic())
+    _say(sentence)
     st.rerun()
+
+
+def _say(sentence: str) -> None:
+    st.session_state[_SAID] = (sentence, time.monotonic() + _SECONDS_SAID * (1 + len(sentence) // _MOST_AT_A_GLANCE))
 
 
 def said() -> None:
     """What the last action did: for a while, since one action may draw the page more than once."""
-    sentence, at = st.session_state.get(_SAID, ("", 0.0))
-    if time.monotonic() - at < _SECONDS_SAID:
+    sentence, until = st.session_state.get(_SAID, ("", 0.0))
+    if time.monotonic() < until:
         notice(sentence, key="library.said")
     if error := st.session_state.pop(_REFUSED, None):
         problem(error, key="library.refused")
@@ -172,13 +163,13 @@ def details(entry: LibraryEntry) -> None:
         problem(UserError(entry.problem), key="library.damaged")
         return
     try:
-        known = description(entry.path)
+        known = description(entry.path, bundled=entry.bundled)
     except UserError as error:
         problem(error, key="library.details.problem")
         return
     titles = ("Where it came from", "How it was grown", "How well it does")
     with st.container(key="wrapping.library.facts"):
-        columns = st.columns(3, gap="large")
+        columns = st.columns((8, 7, 7), gap="large")
     for number, (column, title, facts) in enumerate(zip(columns, titles, known, strict=True)):
         with column:
             fact_table(facts, title=title, key=f"library.facts.{number}")
@@ -216,18 +207,25 @@ def _actions(entry: LibraryEntry) -> None:
     if entry.bundled:
         return
     if entry.problem is None:
-        train_further.link(entry.name, dictionary=entry.name)
+        train_further.link(entry.name, entry.selection, dictionary=entry.name)
     with st.popover("Rename", icon=":material/edit:"):
-        name = st.text_input("New name", value=entry.name, key=f"library.rename.{entry.path}")
-        if st.button("Rename", type="primary", key="library.rename.do"):
-            try:
-                path = engine.library().rename(entry.name, name)
-            except UserError as error:
-                problem(error, key="library.rename.problem")
-            else:
-                _select(path, f"Renamed to {path.name}.")
+        _renaming(entry)
     if st.button("Delete", icon=":material/delete:", key="library.delete"):
         _confirm_delete(entry)
+
+
+def _renaming(entry: LibraryEntry) -> None:
+    """Asks for another name; Enter in the field does what the button does."""
+    with st.form("library.rename.form", border=False):
+        name = st.text_input("New name", value=entry.name, key=f"library.rename.{entry.path}")
+        asked = st.form_submit_button("Rename", type="primary", key="library.rename.do")
+    if asked:
+        try:
+            path = engine.library().rename(entry.name, name)
+        except UserError as error:
+            problem(error, key="library.rename.problem")
+        else:
+            select(path, f"Renamed to {path.name}.")
 
 
 def zipped(path: Path) -> bytes:
@@ -269,9 +267,9 @@ def _delete(entry: LibraryEntry) -> None:
         st.session_state[_REFUSED] = error
         return
     st.session_state[_SELECTED] = None
-    st.session_state[_SAID] = (f"{entry.name} was deleted.", time.monotonic())
-    st.query_params.pop("dictionary", None)
-    st.query_params.pop(meaning.ID, None)
+    _say(f"{entry.name} was deleted.")
+    address.query.pop("dictionary", None)
+    address.query.pop(meaning.ID, None)
 
 
 def _verifying(entry: LibraryEntry) -> None:
@@ -280,10 +278,12 @@ def _verifying(entry: LibraryEntry) -> None:
             f"Reads the text of up to {_CHECKED_LABELS} labels again, computes the activations anew and compares them "
             "with the atoms."
         )
-        reference = st.text_input(
-            "Corpus, if it was a file", placeholder="path of the same file", key=f"library.corpus.{entry.path}"
-        )
-        if st.button("Verify", icon=":material/fact_check:", key="library.verify"):
+        with st.form("library.verify.form", border=False):
+            reference = st.text_input(
+                "Corpus, if it was a file", placeholder="path of the same file", key=f"library.corpus.{entry.path}"
+            )
+            asked = st.form_submit_button("Verify", icon=":material/fact_check:", key="library.verify")
+        if asked:
             bar = st.progress(0.0, text="Loading the model…")
 
             def show(found: int, wanted: int) -> None:

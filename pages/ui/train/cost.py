@@ -73,18 +73,24 @@ def cost_lines(expected: Estimate, read: int | None = None) -> dict[str, str]:
     `read`: tokens that were read earlier and are not read again; at a lower threshold, where there are no more than
     those, all are.
     """
-    tokens, left = "—", 1.0
+    tokens, left = "—", 1.0  # left: the share of the text that is still to be read
     if expected.tokens is not None:
         tokens = f"about {expected.tokens:,}"
         if read and read < expected.tokens:
             tokens, left = f"{tokens}, {read:,} of them read already", 1 - read / expected.tokens
+    much = "up to" if expected.assumed else "about"  # nobody knows yet how many atoms there will be
     lines = {
         "Tokens": tokens,
         "Dictionaries": "—" if expected.layers is None else f"{expected.layers}",
-        "Time": "—" if expected.seconds is None else " to ".join(duration(left * time) for time in expected.seconds),
-        "Memory": "—" if expected.memory is None else f"about {size(expected.memory)}",
-        "Disk": "—" if expected.disk is None else f"about {size(expected.disk)}",
+        "Time": "—" if expected.seconds is None else _time(expected.seconds, expected.once, left),
+        "Memory": "—" if expected.memory is None else f"{much} {size(expected.memory)}",
+        "Disk": "—" if expected.disk is None else f"{much} {size(expected.disk)}",
     }
     if expected.activations != 0:
         lines["Activations"] = "—" if expected.activations is None else f"about {size(expected.activations)} on disk"
     return lines
+
+
+def _time(seconds: tuple[float, float], once: tuple[float, float], left: float) -> str:
+    """From the least to the most; what is done once is done whatever is `left` of the text."""
+    return " to ".join(duration(one + left * (time - one)) for time, one in zip(seconds, once, strict=True))

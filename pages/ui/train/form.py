@@ -22,6 +22,7 @@ from itda_core.runs.training.naming import usual_name
 from itda_core.runs.training.request import TrainRequest
 from pages.ui.forms import kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
+from pages.ui.forms.more_settings import more_settings
 from pages.ui.forms.pursuit_choice import kept_pursuit
 from pages.ui.frame import address, beforehand, engine, shell
 from pages.ui.train import site as train_site
@@ -85,8 +86,7 @@ class Asked:
         with faults.caught("corpus"):
             if not self.corpus:
                 raise UserError("No text was chosen yet; upload a file, give a path or use the bundled one.")
-            if problem := beforehand.text_look(self.corpus, offline=self.offline).problem:
-                raise problem
+            beforehand.check_text(self.corpus, offline=self.offline)
         if model is None or config is None:
             return None
         return TrainRequest(
@@ -102,7 +102,8 @@ class Asked:
 
 _OF_CONFIG = tuple(field.name for field in fields(TrainConfig))
 # What the address calls the fields of this file.
-_OWN = ("tokens", "context", "selection", "k", "name", "method", "windows", "seed", "sinks", "keep", "centre")
+_MORE = ("method", "windows", "seed", "sinks", "keep", "centre")
+_OWN = ("tokens", "context", "selection", "k", "name", *_MORE)
 
 
 def form(frame: shell.Shell, field_faults: FieldFaults) -> Asked:
@@ -125,7 +126,7 @@ def form(frame: shell.Shell, field_faults: FieldFaults) -> Asked:
     naming = st.container()
     field_faults.beside("name")
     rule = selection_named(dictionary["selection"])
-    with st.expander("More settings", icon=":material/tune:"):
+    with more_settings("train", (*_MORE, *model_settings.ADDRESS)):
         more = _more(rule, bundled=model.bundled)
     field_faults.beside("method", "windows", "seed", "sinks", "centre", "keep_activations", *model_settings.FIELDS)
     asked = Asked("", model.name, model.revision, layers=layers, site=site, **text, **dictionary, **more)

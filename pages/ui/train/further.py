@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from itda_core.dictionaries.config import EXTENDED
 from itda_core.errors import UserError
 from itda_core.models.sites import KINDS
 from itda_core.runs.faults import Faults
@@ -43,14 +44,19 @@ class _Run:
     gone: tuple[str, ...] = ()  # those of them that the library does not have any more
 
 
-def link(name: str, **values: str) -> None:
-    """The way to this form for the job or dictionary `name`; `values` are the rest of the address."""
+def link(name: str, selection: str | None, **values: str) -> None:
+    """The way to this form for the job or dictionary `name`, where its selection can go further; `values` are the rest
+    of the address.
+    """
+    if selection is not None and selection not in EXTENDED:
+        st.caption(f"Atoms of {selection} are chosen together from all that was read: for more, train anew.")
+        return
     navigation.way("Train", "Go further", ":material/fast_forward:", {ADDRESS: name, **values}, key="further")
 
 
 def page(frame: shell.Shell, name: str) -> None:
     """The form for the job or dictionary `name`, in place of that of a new training."""
-    of_dictionary = frame.named is not None and name == st.query_params.get("dictionary")
+    of_dictionary = frame.named is not None and name == address.query.get("dictionary")
     there = {ADDRESS: frame.named if of_dictionary else name, "dictionary": frame.named}
     complaints = st.container()
     try:
@@ -108,7 +114,7 @@ def _run_of(frame: shell.Shell, name: str) -> _Run:
     A dictionary that the address names as the chosen one, too, is what that means.
     """
     entry = next((entry for entry in frame.entries if entry.name == name), None)
-    if name == st.query_params.get("dictionary") and frame.chosen is not None:
+    if name == address.query.get("dictionary") and frame.chosen is not None:
         entry = frame.chosen
     elif name == frame.unknown:
         raise UserError(f"{name} is not in the library any more, so nothing can go further; start a new training.")
@@ -140,8 +146,7 @@ class _Limits:
         earlier = run.request
         if not self.corpus:
             raise UserError(f"The training read the file {earlier.corpus}; say where it is now.", field="corpus")
-        if (problem := beforehand.text_look(self.corpus).problem) is not None:
-            raise problem
+        beforehand.check_text(self.corpus)
         limits = {"tokens": self.tokens, "threshold": self.threshold, "atoms": self.atoms, "d_model": self.d_model}
         request = further(earlier, **limits, reached=run.reached)
         return replace(request, corpus=self.corpus)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
+from itda_core.analysis.centring import relative_error_words
+from itda_core.dictionaries.growing.training_windows import WINDOWS_PER_BATCH
 from itda_core.figures import charts as figures_charts
-from itda_core.runs.identities import beginning
+from itda_core.runs.identities import Whereabouts, beginning
 from itda_core.runs.jobs.jobs import Job
 from itda_core.runs.jobs.kinds import TRAINING
 from itda_core.runs.layers import format_layers
 from itda_core.runs.training.request import TrainRequest
-from itda_core.runs.training.results_now import results_now
+from itda_core.runs.training.results_now import held_out_fvu, results_now
 from itda_core.runs.training.status import LayerStatus, TrainingStatus
 from itda_core.runs.training.words import time_left_words
 from itda_core.runs.units import duration
@@ -25,13 +28,24 @@ from pages.ui.frame import meaning, navigation, shell
 from pages.ui.jobs import job_watch
 from pages.ui.train import further as train_further
 
+_SPEED = (
+    "All tokens over the time beside it. An estimate counts what is done once apart, and goes by the higher speed "
+    "after that."
+)
+_TOOK = (
+    "From the first token to the last atom, compiling included; not loading the model, and not the measuring after it."
+)
+_MOST_FVUS = 4  # figures beside each other; of more layers the library shows each
+
 
 def _figures(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) -> None:
     sized = job.request.config.rule.sized
-    _changed(status)
-    _numbers(status, sized=sized)
+    now = results_now(status.results) if status.state == "done" else []
+    if sentences := [one.change for one in now if one.change]:
+        notice("\n".join(sentences), key="train.changed")
+    _numbers(status, now, sized=sized, centred=job.request.config.centre)
     if status.layers and any(layer.atoms for layer in status.layers) and not sized:
-        _curves(status)
+        _curves(job.request, status)
     if sized:
         _rounds(status)
     if any(layer.latest for layer in status.layers):
@@ -45,25 +59,20 @@ def _leads_to(job: Job[TrainRequest, TrainingStatus], status: TrainingStatus) ->
         if now.entry is not None:
             there = {"dictionary": now.entry.name, meaning.ID: beginning(now.identity)}
             navigation.link("Decompose", there, label=f"**{label}**")
-    train_further.link(job.id)
+    train_further.link(job.id, job.request.config.selection)
 
 
-def _changed(status: TrainingStatus) -> None:
-    """What became of its dictionaries where they are not called as they were, or are not there any more."""
-    if status.state == "done":
-        sentences = [now.change for now in results_now(status.results) if now.change]
-        if sentences:
-            notice("\n".join(sentences), key="train.changed")
+def _numbers(status: TrainingStatus, now: Sequence[Whereabouts], *, sized: bool, centred: bool) -> None:
+    """What is known in the stage that a training is at: a figure that is not known yet has no place.
 
-
-def _numbers(status: TrainingStatus, *, sized: bool) -> None:
-    """What is known in the stage that a training is at: a figure that is not known yet has no place."""
+    now: where the dictionaries of one that is done are.
+    """
     row = st.container(horizontal=True)
     metric = partial(row.metric, delta_color="off", delta_arrow="off", border=True, height="stretch")
     if status.tokens and (status.ended or status.stage is None or status.stage.name == "reading"):
-        metric("Tokens per second", f"{status.tokens_per_second:,.0f}")
+        metric("Tokens per second", f"{status.tokens_per_second:,.0f}", help=_SPEED if status.ended else None)
     if status.ended:
-        metric("Took", duration(status.seconds))
+        metric("Took", duration(status.seconds), help=_TOOK)
     elif status.eta is not None and (left := time_left_words(status.eta, rough=status.rough)):
         about = "Of the whole training, as far as it is known."
         metric("Time left", left.removesuffix(" left"), help=about)
@@ -76,13 +85,30 @@ def _numbers(status: TrainingStatus, *, sized: bool) -> None:
         )
     elif status.tokens and (sinks := expected_atoms(status)):
         metric("Tokens", f"{status.tokens:,}", sinks, help="Read so far.")
+    if _held_out(metric, status, now):
+        return  # the error while growing is of text that atoms were made of
     if (error := _error(status, sized=sized)) is not None:
         of = (
             "Of the activations that the last round of choosing looked at; in the end, the mean of the layers."
             if sized
             else "Of the last few thousand tokens, each judged before it could become an atom; the mean of the layers."
         )
-        metric("Relative error", f"{error:.3f}", help=of)
+        metric("Relative error", f"{error:.3f}", help=f"{of} It is the {relative_error_words(centred)}.")
+
+
+def _held_out(metric: Callable[..., object], status: TrainingStatus, now: Sequence[Whereabouts]) -> bool:
+    """The FVU of each dictionary in the library, or of many the least and the most; whether there was any to show."""
+    known = {}
+    for result, one in zip(status.results, now, strict=bool(now)):
+        if (fvu := held_out_fvu(one)) is not None:
+            known[_name(result.site, result.layer)] = fvu
+    about = "Fraction of variance unexplained on text that the dictionary was not built from; Evaluate measures more."
+    if len(known) > _MOST_FVUS:
+        metric("FVU, held-out", f"{min(known.values()):.3f} to {max(known.values()):.3f}", help=about)
+        return True
+    for name, fvu in known.items():
+        metric("FVU, held-out" if len(known) == 1 else f"FVU, {name}", f"{fvu:.3f}", help=about)
+    return bool(known)
 
 
 def _error(status: TrainingStatus, *, sized: bool) -> float | None:
@@ -112,14 +138,16 @@ def expected_atoms(status: TrainingStatus) -> str | None:
     return " · ".join(parts) or None
 
 
-def _curves(status: TrainingStatus) -> None:
+def _curves(request: TrainRequest, status: TrainingStatus) -> None:
+    """Both over the same tokens. The first ones are told of together, as a batch of windows."""
     left, right = st.columns(2)
+    start = begins_empty(request, status)
     names = [layer_name(layer) for layer in status.layers]
     with left:
         st.markdown("**Atoms** over tokens read")
-        lines = {name: layer.series_atoms for name, layer in zip(names, status.layers, strict=True)}
+        lines = {name: (*start, *layer.series_atoms) for name, layer in zip(names, status.layers, strict=True)}
         st.plotly_chart(
-            figures_charts.curves(status.series_tokens, lines, y_title="atoms"),
+            figures_charts.curves((*start, *status.series_tokens), lines, y_title="atoms"),
             key="train.curve.atoms",
             config=chart_config("atoms-over-tokens"),
         )
@@ -131,6 +159,12 @@ def _curves(status: TrainingStatus) -> None:
             key="train.curve.error",
             config=chart_config("error-over-tokens"),
         )
+
+
+def begins_empty(request: TrainRequest, status: TrainingStatus) -> tuple[int, ...]:
+    """The point before a training's first batch, no atom after no token: (0,); () where it began with atoms."""
+    first = status.series_tokens[0] if status.series_tokens else 0
+    return (0,) if not request.initial and 0 < first <= WINDOWS_PER_BATCH * request.config.context else ()
 
 
 def _rounds(status: TrainingStatus) -> None:

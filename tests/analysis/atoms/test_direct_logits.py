@@ -11,6 +11,7 @@ import torch
 
 from itda_core.analysis.atoms.direct_logits import DirectPath, NoDirectPath
 from itda_core.models import LanguageModel, load_model
+from itda_core.models.tokenizer.token_text import token_text
 from itda_core.text import Document, windows
 from tests.conftest import D_MODEL, N_LAYERS, generated_text
 
@@ -86,8 +87,8 @@ def direction(seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("site", ["resid_post", "resid_pre"])
 def test_logits_are_the_derivative_of_the_final_norm_and_head(model_of, family: str, site: str) -> None:
     model = model_of(family)
-    path = DirectPath(model, model.site(site, 1), some_windows(model))
-    wanted = differences(model, FINAL_NORM[family], path.typical, direction())
+    path = DirectPath.of_site(model, model.site(site, 1), some_windows(model))
+    wanted = differences(model, FINAL_NORM[family], path.measured.typical, direction())
     torch.testing.assert_close(path.logits(direction()), wanted.mean(0), rtol=1e-5, atol=1e-7)
     assert wanted.std(0).max() > 0.01 * wanted.abs().max()  # it does matter where it is taken
 
@@ -95,12 +96,14 @@ def test_logits_are_the_derivative_of_the_final_norm_and_head(model_of, family: 
 @FAMILIES
 def test_the_tokens_are_those_with_the_largest_and_the_smallest(model_of, family: str) -> None:
     model = model_of(family)
-    path = DirectPath(model, model.site("resid_post", N_LAYERS - 1), some_windows(model))
+    path = DirectPath.of_site(model, model.site("resid_post", N_LAYERS - 1), some_windows(model))
     logits = path.logits(direction(1)).tolist()[: len(model.tokenizer)]
     found = path.of(direction(1))
     ids = sorted(range(len(logits)), key=lambda id: logits[id])
     for given, wanted in (found.lowered, ids[:10]), (found.raised, ids[::-1][:10]):
-        assert [(one.token, one.logit) for one in given] == [(model.tokenizer.decode([i]), logits[i]) for i in wanted]
+        assert [(one.token, one.logit) for one in given] == [
+            (token_text(model.tokenizer, i), logits[i]) for i in wanted
+        ]
 
 
 @FAMILIES
@@ -109,7 +112,7 @@ def test_typical_activations_are_of_the_stream_that_the_norm_reads(model_of, fam
     model = model_of(family)
     last = model.site("resid_post", N_LAYERS - 1)
     x = torch.cat([batch.activations[last] for batch in model.stream(some_windows(model), [last])])
-    typical = DirectPath(model, model.site("resid_pre", 0), some_windows(model)).typical
+    typical = DirectPath.of_site(model, model.site("resid_pre", 0), some_windows(model)).measured.typical
     low, high = x.norm(dim=-1).quantile(torch.tensor([0.25, 0.75]))
     assert len(typical) == 32
     for row in typical:
@@ -122,15 +125,15 @@ def test_typical_activations_are_of_the_stream_that_the_norm_reads(model_of, fam
 def test_what_is_added_to_the_stream_has_the_same_path_as_the_stream(model_of, family: str, site: str) -> None:
     model = model_of(family)
     text = some_windows(model)
-    added = DirectPath(model, model.site(site, 0), text).logits(direction())
-    torch.testing.assert_close(added, DirectPath(model, model.site("resid_post", 3), text).logits(direction()))
+    added = DirectPath.of_site(model, model.site(site, 0), text).logits(direction())
+    torch.testing.assert_close(added, DirectPath.of_site(model, model.site("resid_post", 3), text).logits(direction()))
 
 
 def test_the_inside_of_an_mlp_counts_where_it_is_what_the_mlp_gives(model_of) -> None:
     model = model_of("gpt2")
     text = some_windows(model)
-    inner = DirectPath(model, model.site("transformer.h.2.mlp.c_proj"), text).logits(direction())
-    torch.testing.assert_close(inner, DirectPath(model, model.site("mlp_out", 2), text).logits(direction()))
+    inner = DirectPath.of_site(model, model.site("transformer.h.2.mlp.c_proj"), text).logits(direction())
+    torch.testing.assert_close(inner, DirectPath.of_site(model, model.site("mlp_out", 2), text).logits(direction()))
 
 
 def test_a_multiplier_on_the_way_to_the_stream_counts(tmp_path: Path) -> None:
@@ -150,9 +153,9 @@ def test_a_multiplier_on_the_way_to_the_stream_counts(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
     model = in_double(load_model(str(tmp_path)))
     text = some_windows(model)
-    of_mlp, of_stream = (DirectPath(model, model.site(site, 0), text) for site in ("mlp_out", "resid_post"))
+    of_mlp, of_stream = (DirectPath.of_site(model, model.site(site, 0), text) for site in ("mlp_out", "resid_post"))
     torch.testing.assert_close(of_mlp.logits(direction()), 0.25 * of_stream.logits(direction()))
-    wanted = differences(model, "model.norm", of_stream.typical, direction())
+    wanted = differences(model, "model.norm", of_stream.measured.typical, direction())
     torch.testing.assert_close(of_stream.logits(direction()), wanted.mean(0), rtol=1e-5, atol=1e-7)
 
 
@@ -170,18 +173,18 @@ def test_a_multiplier_on_the_way_to_the_stream_counts(tmp_path: Path) -> None:
 def test_without_a_direct_path_there_is_a_reason(model_of, family: str, site: str, reason: str) -> None:
     model = model_of(family)
     with pytest.raises(NoDirectPath, match=reason):
-        DirectPath(model, model.site(site, None if "." in site else 1), some_windows(model))
+        DirectPath.of_site(model, model.site(site, None if "." in site else 1), some_windows(model))
 
 
 def test_a_model_without_its_head_has_no_logits(model_folder_of) -> None:
     model = load_model(str(model_folder_of("gpt2")), head=False)
     with pytest.raises(NoDirectPath, match="predicts no next token"):
-        DirectPath(model, model.site("resid_post", 1), some_windows(model))
+        DirectPath.of_site(model, model.site("resid_post", 1), some_windows(model))
 
 
 def test_an_atom_of_another_width_is_refused(model_of) -> None:
     model = model_of("gpt2")
-    path = DirectPath(model, model.site("resid_post", 1), some_windows(model))
+    path = DirectPath.of_site(model, model.site("resid_post", 1), some_windows(model))
     with pytest.raises(NoDirectPath, match=r"The atom has 33 dimensions, the residual stream of .* has 32"):
         path.of(torch.ones(33))
 
@@ -191,6 +194,6 @@ def test_the_model_stays_as_it_was(model_of) -> None:
     text = some_windows(model)
     site = model.site("resid_post", 1)
     before = model.capture(text[0], [site])[site]
-    DirectPath(model, site, text).of(direction())
+    DirectPath.of_site(model, site, text).of(direction())
     assert torch.equal(model.capture(text[0], [site])[site], before)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.module.modules())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from itda_core.analysis.atoms.index_format import no_atom
-from itda_core.analysis.atoms.together import ALPHA, together
+from itda_core.analysis.atoms.together import ALPHA, certain, highest_shares, together
 
 
 def codes_of(used: np.ndarray, n_atoms: int) -> np.ndarray:
@@ -92,3 +92,25 @@ def test_below_the_lower_limit_so_many_meetings_are_improbable(count: int, n: in
 
 def test_an_atom_that_is_never_used_is_with_none(used: np.ndarray) -> None:
     assert together(codes_of(used, 30), np.zeros(0, np.int64), used.sum(0), 6) == ()
+
+
+def test_where_every_token_uses_nearly_every_atom_no_pair_is_certain(used: np.ndarray) -> None:
+    dense = np.random.default_rng(2).random((2000, 20)) < 0.95
+    codes, uses = codes_of(dense, 20), dense.sum(0)
+    for atom in range(20):
+        found = together(codes, np.flatnonzero(dense[:, atom]), uses, atom, None)
+        assert len(found) == 19
+        assert certain(found) == ()
+    rows = np.flatnonzero(used[:, 4])
+    assert [one.atom for one in certain(together(codes_of(used, 30), rows, used.sum(0), 4, None))] == [5]
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 10), (1, 10), (13, 12254), (39, 40), (40, 40)])
+def test_above_the_upper_limit_so_few_are_improbable(count: int, n: int) -> None:
+    (share,) = highest_shares(np.array([count]), n, log(40 / ALPHA))
+    if count == n:
+        assert share == 1
+        return
+    as_few = sum(comb(n, i) * share**i * (1 - share) ** (n - i) for i in range(count + 1))
+    assert count / n < share < 1
+    assert 0 < as_few <= ALPHA / 40 * (1 + 1e-9)

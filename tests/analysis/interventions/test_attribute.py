@@ -15,8 +15,11 @@ from itda_core.analysis.interventions.attribute import Attribution, LayerAttribu
 from itda_core.analysis.interventions.ranks import rank_correlation
 from itda_core.dictionaries import AtomDictionary
 from itda_core.errors import UserError
-from itda_core.models import LanguageModel
+from itda_core.figures.attribution_page import too_coarse
+from itda_core.models import LanguageModel, load_model
 from itda_core.models.gradients import target_gradients
+from itda_core.models.tokenizer.token_text import token_text
+from itda_core.runs.library import BUNDLED
 from itda_core.text.windows import prompt_window
 from tests.analysis.interventions.conftest import PROMPT
 from tests.models.test_gradients import adding, double
@@ -47,7 +50,7 @@ def test_parts_sum_to_activation_times_gradient(family: str, centre: bool, grown
     assert layer.sum == pytest.approx(float(products.sum()), abs=1e-5 * scale)
     assert found.value == pytest.approx(float(logits[target]), rel=1e-4)
     assert found.probability == pytest.approx(float(logits.softmax(-1)[target]), rel=1e-4)
-    assert found.target == model.tokenizer.decode([target])
+    assert found.target == token_text(model.tokenizer, target)
     assert len(layer.error) == len(layer.mean) == len(window)
     special = [i for i, one in enumerate(window.special) if one]
     assert not [part for part in layer.parts if part.token in special]
@@ -90,6 +93,9 @@ def test_the_strongest_are_really_removed(grown: Grown, model_of: ModelOf) -> No
         assert one.measured == pytest.approx(values[1] - values[0], abs=1e-4)
 
 
+BENT = "Mix the flour and the sugar. Add two"
+
+
 def test_along_a_path_parts_sum_to_the_change_of_the_target(grown: Grown, model_of: ModelOf) -> None:
     model, dictionary = model_of("gpt2"), grown("gpt2")
     found = attribute(model, dictionary, PROMPT, integrated=64, check=0)
@@ -97,6 +103,22 @@ def test_along_a_path_parts_sum_to_the_change_of_the_target(grown: Grown, model_
     target = found.target_id
     zero = target_gradients(model, window, [site], lambda logits: logits[-1, target], scale=1e-6).value
     assert summed(found.layers[0]) == pytest.approx(found.value - zero, rel=0.02, abs=0.02)
+    assert found.layers[0].path_change == pytest.approx(found.value - zero, abs=1e-5)
+    assert not found.layers[0].coarse
+    assert attribute(model, dictionary, PROMPT, check=0).layers[0].path_change is None
+
+
+def test_too_few_steps_of_a_path_are_said() -> None:
+    """The bundled model bends its path so often that a few steps sum to something else."""
+    found = attribute(load_model("demo:0"), BUNDLED / "demo-0-L0-consensus", BENT, integrated=16, check=0)
+    (layer,) = found.layers
+    assert layer.path_change is not None
+    assert abs(layer.sum - layer.path_change) > 0.05 * abs(layer.path_change)
+    assert layer.coarse
+    assert "16 steps are too few for the path of this layer" in too_coarse(found)
+    fine = attribute(load_model("demo:0"), BUNDLED / "demo-0-L0-consensus", BENT, integrated=256, check=0)
+    assert not fine.layers[0].coarse
+    assert too_coarse(fine) == ""
 
 
 def test_all_layers_come_from_one_pass_and_are_those_of_each_alone(grown: Grown, model_of: ModelOf) -> None:
@@ -106,6 +128,38 @@ def test_all_layers_come_from_one_pass_and_are_those_of_each_alone(grown: Grown,
         (alone,) = attribute(model, dictionary, PROMPT).layers
         assert [(one.token, one.atom) for one in alone.parts] == [(one.token, one.atom) for one in layer.parts]
         assert [one.effect for one in alone.parts] == pytest.approx([one.effect for one in layer.parts], abs=1e-5)
+
+
+def test_sums_by_token_and_layer_are_those_of_a_plain_loop(grown: Grown, model_of: ModelOf) -> None:
+    found = attribute(model_of("gpt2"), [grown("gpt2", layer) for layer in (0, 2)], PROMPT, check=3)
+    told = found.to_dict()
+    for i, layer in enumerate(found.layers):
+        expected = [0.0] * len(found.tokens)
+        for part in layer.parts:
+            expected[part.token] += part.effect
+        assert layer.by_token == pytest.approx(expected, abs=1e-9)
+        one = told["layers"][i]
+        assert one["atoms"] + one["mean"] + one["error"] == pytest.approx(one["sum"], abs=1e-5)
+        assert one["atoms"] == pytest.approx(sum(expected), abs=1e-9)
+        assert (one["layer"], one["rank_correlation"]) == (layer.layer, layer.rank_correlation)
+    in_all = [one["effect"] for one in told["atoms_by_token"]]
+    assert in_all == pytest.approx([*found.layers[0].by_token, *found.layers[1].by_token])
+
+
+def test_one_more_part_is_removed_when_asked_for(grown: Grown, model_of: ModelOf) -> None:
+    model, dictionary = model_of("gpt2"), grown("gpt2")
+    (whole,) = attribute(model, dictionary, PROMPT, check=10**6).layers
+    weak = whole.checked[-1]
+    unused = next(i for i in range(len(dictionary)) if i not in {part.atom for part in whole.parts})
+    besides = [(weak.token, weak.atom), (weak.token, unused)]
+    (found,) = attribute(model, dictionary, PROMPT, check=2, besides=besides).layers
+    (one,) = found.besides
+    assert (one.token, one.atom, one.predicted) == (weak.token, weak.atom, weak.predicted)
+    assert one.measured == pytest.approx(weak.measured, abs=1e-4)
+    assert len(found.checked) == 2
+    assert found.rank_correlation == rank_correlation(
+        [part.predicted for part in found.checked], [part.measured for part in found.checked]
+    )
 
 
 def test_targets_are_what_they_say(grown: Grown, model_of: ModelOf) -> None:

@@ -33,6 +33,25 @@ def test_attribution_for_people(itda: Cli) -> None:
     assert "3 strongest" in out
 
 
+def test_all_layers_are_the_librarys_dictionaries_of_the_same_kind(itda: Cli) -> None:
+    asked = ["--prompt", PROMPT, "--check", 0, "--k", 3, "--non-negative"]
+    code, out, err = itda("attribute", DICTIONARY, "--all-layers", *asked, "--json")
+    assert (code, err) == (0, "")
+    names = [f"demo-0-L{layer}-consensus" for layer in range(6)]
+    found = json.loads(out)
+    assert [one["dictionary"] for one in found["layers"]] == names
+    assert all(one["coefficient"] > 0 for one in found["parts"])
+    code, out, _ = itda("attribute", *names, *asked, "--json")
+    assert json.loads(out) == found
+    code, out, err = itda("attribute", DICTIONARY, "--all-layers", *asked)
+    assert (code, err) == (0, "")
+    assert "share of atoms" in out
+    by_token = out.partition("token by layer:")[2].partition("demo-0-L0")[0].strip().splitlines()
+    effects = {(one["token"], one["layer"]): one["effect"] for one in found["atoms_by_token"]}
+    at, _, *shown = by_token[-1].split()
+    assert [float(value) for value in shown] == pytest.approx([effects[int(at), i] for i in range(6)], abs=0.006)
+
+
 def test_steering_gives_the_contracts_keys_and_the_same_again(itda: Cli) -> None:
     asked = ["--atom", "12,40", "--strength", "0.3", "--unit", "norm", "--add", "--where", "all", "--new-tokens", 8]
     told = []
@@ -51,6 +70,31 @@ def test_steering_gives_the_contracts_keys_and_the_same_again(itda: Cli) -> None
     assert found["kl"] > 0
 
 
+def test_atoms_have_strengths_of_their_own_and_a_page_and_a_curve(itda: Cli, tmp_path: Path) -> None:
+    asked = ["--atom", "763:-1,51:0.3:norm:add", "--where", "token", "--curve", "-1:1", "--new-tokens", 3]
+    prompt = "Mix the flour <script>alert(1)</script> and the sugar. Add two"
+    code, out, err = itda("steer", DICTIONARY, "--prompt", prompt, *asked, "--html", tmp_path / "a.html", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["changes"] == ["763:-1", "51:0.3:norm:add"]
+    assert [one["atom"] for one in found["changed"]] == [763, 51]
+    for one in found["changed"]:
+        assert one["strengths"]["norm"] == pytest.approx(one["after"] / one["norm"])
+        assert one["strengths"]["max"] == pytest.approx(one["after"] / one["largest"])
+    assert [point["strength"] for point in found["curve"]["points"]] == pytest.approx([-1 + i / 10 for i in range(21)])
+    assert sum(token["changed"] for token in found["tokens"]) == 1
+    assert {one["token"] for one in found["changed"] if one["moved"]} == {found["token"]}
+    page = (tmp_path / "a.html").read_text()
+    assert "<script" not in page
+    assert "<mark> two</mark>" in page
+    assert "<svg" in page
+    assert "763:-1,51:0.3:norm:add" in page
+    code, out, _ = itda("steer", DICTIONARY, "--prompt", prompt, *asked)
+    assert code == 0
+    assert "x norm" in out
+    assert "1 of the prompt's" in out
+
+
 def test_the_largest_coefficient_is_that_of_the_index(itda: Cli) -> None:
     code, out, _ = itda("atoms", "show", DICTIONARY, 51, "--json")
     assert code == 0
@@ -61,10 +105,27 @@ def test_the_largest_coefficient_is_that_of_the_index(itda: Cli) -> None:
     assert json.loads(out)["changed"][0]["after"] == pytest.approx(0.5 * largest, rel=1e-5)
 
 
+def test_tokens_that_were_asked_to_change_say_whether_they_have(itda: Cli) -> None:
+    """Where the atom has no coefficient, times its own changes nothing."""
+    asked = ["--atom", 51, "--strength", 0, "--where", "all", "--json"]
+    code, out, err = itda("steer", DICTIONARY, "--prompt", "It will be sunny, with heavy", *asked)
+    assert code == 0, err
+    found = json.loads(out)
+    assert [one["moved"] for one in found["changed"]] == [one["before"] != one["after"] for one in found["changed"]]
+    marked = [i for i, token in enumerate(found["tokens"]) if token["changed"]]
+    assert [one["token"] for one in found["changed"] if one["moved"]] == marked
+    assert 0 < len(marked) < len(found["changed"])
+
+
 def test_steering_for_people(itda: Cli) -> None:
     code, out, err = itda("steer", DICTIONARY, "--prompt", PROMPT, "--atom", 3, "--strength", 2, "--unit", "norm")
     assert (code, err) == (0, "")
     assert "half its norm" in out
+    heads, first = out.splitlines()[:2]
+    assert heads.split() == ["next", "token", "before", "after", "difference"]
+    before, after, difference, unit = first.split()[-4:]
+    assert unit == "pp"
+    assert float(difference.replace("−", "-")) == pytest.approx(float(after[:-1]) - float(before[:-1]), abs=0.11)
     assert "Loss on the prompt" in out
 
 
@@ -80,6 +141,7 @@ def test_steering_for_people(itda: Cli) -> None:
         (["attribute", DICTIONARY, "demo-1-L3"], "built on"),
         (["attribute", DICTIONARY, "--target", "several words here"], "several tokens"),
         (["attribute", DICTIONARY, "--token", 999], "does not exist"),
+        (["attribute", DICTIONARY, "demo-0-L4-consensus", "--all-layers"], "give one"),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(itda: Cli, arguments: list[object], said: str) -> None:

@@ -59,7 +59,8 @@ def _imported(library: Library, source: Path) -> Path:
     try:
         return library.import_(source)
     except UserError:
-        assert list(library.folder.iterdir()) == [], "an import that failed left something behind"
+        left = list(library.folder.iterdir()) if library.folder.exists() else []
+        assert left == [], "an import that failed left something behind"
         raise
 
 

@@ -16,12 +16,17 @@ import numpy as np
 import psutil
 
 from itda_core.analysis.evaluate import Evaluation
+from itda_core.analysis.interventions.change import Change, ChangedToken
+from itda_core.analysis.interventions.effect import CurvePoint, Effect, NextToken, Piece
+from itda_core.analysis.interventions.steered import Continuations, Curve, Steered
+from itda_core.analysis.replay import Prediction
 from itda_core.comparison.label_transfer.transfer import Transfer, TransferTable
 from itda_core.comparison.matching.accuracy import MatchAccuracy
 from itda_core.comparison.matching.table import MatchTable, MeasureResult
 from itda_core.errors import UserError
 from itda_core.figures import charts as figures_charts
 from itda_core.figures import transfers
+from itda_core.figures.steering_page import steering_page
 from itda_core.files import write_json
 from itda_core.models.spec import ModelSpec
 from itda_core.runs.atoms.mapping import MapMade, MapRequest, MapStatus
@@ -37,6 +42,8 @@ from itda_core.runs.jobs.status import JobStatus
 from itda_core.runs.matching.request import MatchRequest
 from itda_core.runs.matching.run import remarks, similarities_csv
 from itda_core.runs.matching.status import MatchStatus
+from itda_core.runs.steering.request import SteerRequest
+from itda_core.runs.steering.status import SteeringStatus
 from itda_core.runs.training.request import TrainRequest
 from itda_core.runs.training.run import TrainedDictionary
 from itda_core.runs.training.status import Accepted, LayerStatus, TrainingStatus
@@ -77,6 +84,17 @@ def _statuses() -> list[tuple[Any, Any]]:
         {"k": 8},
     )
     indexed = IndexMade("/x", "/library/a", "0" * 64, "demo", "held-out", 100, 3, 800, 1, 5000, 1.5)
+    pieces = (Piece(" eggs", True), Piece(".", False))
+    likeliest = (Prediction(" eggs", 0.5), Prediction(".", 0.25))
+    effect = Effect(
+        *("demo:0", "a", 2, "resid_post", "Add two", ("<s>", "Add", " two"), (True, False, False), 2),
+        *((Change(3, -1.0), Change(7, 0.5, "norm", added=True, largest=4.0)), "all", False),
+        (ChangedToken(2, 3, 1.5, -1.5, 6.0, 9.0), ChangedToken(2, 7, 0.0, 3.0, 6.0)),
+        *(likeliest, likeliest, likeliest),
+        *((NextToken(" eggs", 5, 0.5, 0.6, 0.1),), 0.2, 0.4, 0.3, 3.0, None, "A sentence."),
+    )
+    curve = Curve(" eggs", (CurvePoint(-1.0, 0.5, 0.25), CurvePoint(1.0, 0.0, 0.75)))
+    steered = Steered(effect, Continuations(2, 0.5, 1, pieces, pieces), curve)
     ran: dict[str, Any] = {"step": "at it", "tokens": 100, "total": 200, "seconds": 1.5, "eta": 2.0, "notes": ("n",)}
     return [
         (
@@ -95,6 +113,10 @@ def _statuses() -> list[tuple[Any, Any]]:
             EvaluationStatus("running", **ran, share=0.5, results=(measured, replace(measured, k=16, layer=3))),
         ),
         (IndexRequest("a", corpus="demo"), IndexStatus("done", **ran, share=1.0, index=indexed)),
+        (
+            SteerRequest("a", "Add two", ("3:-1", "7:0.5:norm:add"), new_tokens=2, temperature=0.5, curve="-1:1"),
+            SteeringStatus("done", **ran, share=1.0, before=pieces, after=pieces, steered=steered),
+        ),
         (MapRequest("a"), MapStatus("done", **ran, share=1.0, map=MapMade("/library/a", "0" * 64, 1024, 2.5))),
         (MatchRequest(("demo:0", "demo:1"), "demo"), MatchStatus("done", **ran, share=1.0, table=matched)),
         (
@@ -186,6 +208,9 @@ def _drawn(status: JobStatus) -> None:
             for mean in (False, True):
                 cells = matching_results.cells(status.table, measure, mean)
                 assert np.isfinite([cells.low, cells.high]).all()
+    if isinstance(status, SteeringStatus) and status.steered is not None:
+        steering_page(status.steered, command="itda steer").encode()
+        assert status.steered.to_dict()
     if isinstance(status, TransferStatus) and status.table is not None:
         transfer_results.frame_of(status.table)
         transfer_results.csv(status.table)

@@ -129,6 +129,34 @@ def test_what_was_done_once_does_not_count_for_the_rate(tiny_folder: Path, corpu
     assert estimate(asked).tokens_per_second == (5000 / 1.5, 5000 * 1.5)
 
 
+def test_what_was_done_once_counts_for_the_time(tiny_folder: Path, corpus_file: Path) -> None:
+    """Of 36 s, 5 were for 25,000 of 30,000 tokens, so 6 for all of them and 30 for what came before; then 7 and 3 s."""
+    reading = {"tokens": 25_000, "seconds": 5.0, "loading": 7.0, "measuring": 3.0}
+    earlier_run(tiny_folder, tokens=30_000, seconds=36.0, reading=reading)
+    guess = estimate(request(tiny_folder, corpus_file, tokens=5000, k=3, atoms=300))
+    assert guess.once == (pytest.approx(40.0), pytest.approx(40.0))
+    assert guess.seconds == (pytest.approx(40 + 1 / 1.5), pytest.approx(40 + 1.5))
+    assert any("The time has 40 s for what is done once" in note for note in guess.notes)
+
+
+def test_atoms_are_told_by_runs_of_the_same_layer_site_and_pursuit(tiny_folder: Path, corpus_file: Path) -> None:
+    asked = request(tiny_folder, corpus_file, (2,), tokens=40_000, k=3)
+    unknown = estimate(asked)
+    assert unknown.assumed
+    assert any("upper bounds" in note and "one atom per ten tokens" in note for note in unknown.notes)
+    earlier_run(tiny_folder, tokens=10_000, seconds=20.0, atoms=500, config=TrainConfig(k=3, method="omp"))
+    assert estimate(asked).disk == unknown.disk
+    earlier_run(tiny_folder, tokens=10_000, seconds=20.0, atoms=900, layer=1)
+    earlier_run(tiny_folder, tokens=10_000, seconds=20.0, atoms=200)
+    told = estimate(asked)
+    assert not told.assumed
+    said = "Memory and disk are those of about 800 atoms a layer, going by earlier runs of up to 10,000 tokens"
+    assert any(said in note and "upper bounds" in note for note in told.notes)
+    assert told.disk == 2 * (800 * (32 * 4 + 250) + 32 * 4)
+    earlier_run(tiny_folder, tokens=160_000, seconds=20.0, atoms=800)  # four times as many for 16 times the text
+    assert estimate(asked).disk == 2 * (400 * (32 * 4 + 250) + 32 * 4)
+
+
 def test_earlier_runs_that_differ_more_than_is_claimed_are_said_to(tiny_folder: Path, corpus_file: Path) -> None:
     asked = request(tiny_folder, corpus_file, tokens=5000, k=3, atoms=300)
     earlier_run(tiny_folder, tokens=10_000, seconds=100.0)

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from itda_core.runs.jobs.stopping import StopRequest
+from itda_core.runs.jobs.stopping import Interrupted, StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -29,3 +29,13 @@ def test_handlers_are_put_back() -> None:
     with StopRequest():
         assert signal.getsignal(signal.SIGTERM) != before[1]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_nothing_is_offered_to_go_on_from_where_nothing_was_done() -> None:
+    nothing = Interrupted(0, None)
+    assert nothing.sentence("itda train --resume") == str(nothing)
+    assert str(nothing) == "Stopped before anything was done; there is nothing to go on from."
+    assert nothing.sentence("go on", resuming=True).endswith("what was kept before still is. To go on: go on")
+    for some in (Interrupted(60, 100), Interrupted(0, 100, "before block 3 was passed")):
+        assert some.sentence("itda train --resume") == f"{some} To go on from there: itda train --resume"
+        assert "what was done is kept" in str(some)

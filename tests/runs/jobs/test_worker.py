@@ -18,6 +18,8 @@ from itda_core.runs.atoms.mapping import MapProgress, MapRequest
 from itda_core.runs.indexing.run import IndexingProgress
 from itda_core.runs.jobs.kinds import KINDS, JobRequest, kind_of
 from itda_core.runs.jobs.worker import work_for_job
+from itda_core.runs.steering.request import SteerRequest
+from itda_core.runs.steering.run import SteeringProgress
 from itda_core.runs.transfer.run import TransferProgress
 from tests.runs.jobs.test_status import MEASURED
 
@@ -33,6 +35,7 @@ KINDS_OF_WORK: list[tuple[JobRequest, Callable[[int], Any]]] = [
     (MatchRequest(("demo:0", "demo:1"), "demo"), lambda n: MatchProgress("demo:0", n / 100, n, 2.0)),
     (IndexRequest("x"), lambda n: IndexingProgress("encoding", n / 100, n, 2.0, 2.0)),
     (MapRequest("x"), lambda n: MapProgress("laying out", n / 100, 2.0)),
+    (SteerRequest("x", "Add two", ("3:0",)), lambda n: SteeringProgress(n / 100, 2.0, tokens=n, total=100)),
     (TransferRequest(("x",), ModelSpec("demo:0")), lambda n: TransferProgress("measuring", n / 100, 2.0)),
 ]
 

@@ -74,7 +74,11 @@ def test_too_little_memory_holds_back_where_the_atoms_are_known(request_: TrainR
         find_shortage(request, estimate(request), small, faults)
         assert bool(faults) == held_back
         assert [error.field for error in (faults.errors or faults.remarks)] == ["memory"]
-        assert "of memory would be needed" in str((faults.errors or faults.remarks)[0])
+        said = str((faults.errors or faults.remarks)[0])
+        assert said.startswith("About" if held_back else "Up to")
+        assert "of memory would be needed" in said
+        assert ("most texts give far fewer" in said) == (not held_back)
+        assert said.rpartition("; ")[2].startswith("choose fewer layers")  # what a page shows as the remedy
     faults = Faults()
     find_shortage(request_, replace(estimate(request_), library_free=1, assumed=False), machine(), faults)
     assert [error.field for error in faults.errors] == ["disk"]

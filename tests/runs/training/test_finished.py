@@ -18,6 +18,7 @@ from itda_core.runs import Interrupted, Library, TrainRequest, estimate, run, un
 from itda_core.runs.home import activations_folder
 from itda_core.runs.training.run import TrainedDictionary
 
+REST = "the rest of the text was not read."
 NONE = "There is no unfinished run of this training; it starts from the beginning."
 
 
@@ -93,9 +94,19 @@ def test_what_would_undo_something_begins_anew(request_: TrainRequest, config: d
     run(request_)
     notes: list[str] = []
     results = run(asking(request_, **config), resume=True, on_note=notes.append)
-    full = ["All dictionaries were full (5 atoms each) after 5 of 2,200 tokens; the rest of the text was not read."]
+    full = [f"The dictionaries of layers 0,2 were full (5 atoms each) after 5 of 2,200 tokens; {REST}"]
     assert notes == [NONE, *(full if "atoms" in config else [])]
     assert len(loaded(results)[0].stats["stages"]) == 1
+
+
+def test_full_dictionaries_go_on_with_more_atoms_alone(request_: TrainRequest) -> None:
+    full = asking(request_, atoms=5)
+    kept = run(full)
+    for more in ({"tokens": 3000}, {"threshold": 0.1}):
+        with pytest.raises(UserError, match="has its 5 atoms, so no more text would be read; ask for more atoms"):
+            run(asking(full, **more), resume=True)
+    assert run(full, resume=True) == kept
+    assert [result.atoms for result in run(asking(full, atoms=6), resume=True)] == [6, 6]
 
 
 def test_an_unfinished_run_goes_on_with_more(request_: TrainRequest, tmp_path: Path, home: Path) -> None:

@@ -51,7 +51,7 @@ def test_what_would_undo_something_is_refused(stricter: dict, said: str) -> None
 def test_a_dictionary_that_is_full_goes_further_with_more_atoms_alone() -> None:
     full = Reached(tokens=507, atoms=64)
     for limits in (LIMITS, {**LIMITS, "tokens": 5000}, {**LIMITS, "threshold": 0.1}):
-        with pytest.raises(UserError, match="has its 64 atoms, so no more text would be read; raise") as refused:
+        with pytest.raises(UserError, match="has its 64 atoms, so no more text would be read; ask for more") as refused:
             further(EARLIER, **limits, reached=full)
         assert refused.value.field == "atoms"
     for atoms in (65, None):

@@ -73,12 +73,16 @@ def test_dictionaries_that_are_full_are_told_once() -> None:
         for _ in range(2):
             tells.tell(replace(full, total=total))
         assert notes == [
-            f"The dictionary was full (1,300 atoms) after {said} tokens; the rest of the text was not read."
+            f"The dictionary of layer 2 was full (1,300 atoms) after {said} tokens; the rest of the text was not read."
         ]
     tells.tell(replace(full, at=TrainingStage("measuring", 0, 1, 5, 2, 2), layers=(replace(LAYER, layer=5, atoms=9),)))
     assert notes[1].startswith("The dictionary of layer 5 was full (9 atoms) after 300 tokens")
-    teller(GROWN, on_note=notes.append).tell(replace(full, layers=full.layers * 2))
-    assert notes[2].startswith("All dictionaries were full (1,300 atoms each) after 300 of 1,000 tokens")
+    for others, said in (((3, 4, 7), "The dictionaries of layers 2-4,7"), ((None,), "All dictionaries")):
+        together = (*full.layers, *(replace(full.layers[0], layer=layer) for layer in others))
+        teller(GROWN, on_note=notes.append).tell(replace(full, layers=together))
+        assert notes[-1].startswith(f"{said} were full (1,300 atoms each) after 300 of 1,000 tokens")
+    teller(GROWN, on_note=notes.append).tell(replace(full, layers=(replace(full.layers[0], layer=None),)))
+    assert notes[-1].startswith("The dictionary was full (1,300 atoms)")
 
 
 def test_a_run_says_that_its_dictionary_is_full_and_not_that_the_text_ended(request_: TrainRequest) -> None:
@@ -89,7 +93,8 @@ def test_a_run_says_that_its_dictionary_is_full_and_not_that_the_text_ended(requ
     assert trained.atoms == 20
     assert trained.tokens < 600
     assert notes[-1] == (
-        f"The dictionary was full (20 atoms) after {trained.tokens} of 600 tokens; the rest of the text was not read."
+        f"The dictionary of layer 0 was full (20 atoms) after {trained.tokens} of 600 tokens; the rest of the text was "
+        "not read."
     )
     ended = [progress for progress in seen if progress.done]
     assert [progress.tokens_per_second for progress in ended] == [trained.tokens_per_second]

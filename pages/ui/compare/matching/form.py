@@ -21,6 +21,7 @@ from pages.ui.components.printable import visible
 from pages.ui.forms import columns_of_text, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.more_settings import more_settings
 from pages.ui.frame import address, beforehand
 from pages.ui.frame.address import MARK, Listed
 
@@ -49,8 +50,7 @@ class Asked:
         with faults.caught("corpus"):
             if not self.corpus:
                 raise UserError("No text was named; name one, for example demo.")
-            if (problem := beforehand.text_look(self.corpus, offline=self.loading.offline).problem) is not None:
-                raise problem
+            beforehand.check_text(self.corpus, offline=self.loading.offline)
         model_settings.spec(DEMO_MODELS[0], None, self.loading, faults)
         with faults.caught("models"):
             request = MatchRequest(
@@ -111,7 +111,7 @@ def form(entries: Iterable[LibraryEntry], field_faults: FieldFaults) -> Asked:
         named = columns_of_text.choose(corpus, "match.text")
         columns_of_text.first_rows(named, "match.text", offline=model_settings.is_offline("match"))
         corpus = named
-    with st.expander("More settings", icon=":material/tune:"):
+    with more_settings("match", ("k", *model_settings.ADDRESS)):
         left, *_ = st.columns(3)
         with left:
             k = kept.number(

@@ -9,20 +9,24 @@ from typing import Any, Literal, NamedTuple
 import streamlit as st
 
 from itda_core.comparison.label_transfer.transfer import DRAWS, TOKENS
+from itda_core.dictionaries.selections import COMPARING, is_for
 from itda_core.errors import UserError
 from itda_core.models.spec import DEMO_MODELS
 from itda_core.runs.costs.transfer import estimate_transfer
 from itda_core.runs.faults import Faults
 from itda_core.runs.layers import parse_layers
 from itda_core.runs.library import LibraryEntry
+from itda_core.runs.through_layers import through_layers
 from itda_core.runs.transfer.checks import find_faults
 from itda_core.runs.transfer.request import OWN_LAYERS, TransferRequest
 from itda_core.text.corpus_kinds import A_FILE
+from pages.ui.components.plain_text import notice
 from pages.ui.components.printable import visible
 from pages.ui.evaluate.form import whole_numbers
 from pages.ui.forms import dictionary_choice, job_form, kept, model_settings
 from pages.ui.forms.field_faults import FieldFaults
 from pages.ui.forms.model_settings import Loading
+from pages.ui.forms.more_settings import more_settings
 from pages.ui.forms.pursuit_choice import kept_pursuit_or_none
 from pages.ui.frame import address, beforehand, meaning
 from pages.ui.frame.address import Listed
@@ -116,6 +120,7 @@ def form(usable: Sequence[LibraryEntry], field_faults: FieldFaults) -> Asked:
         help="All of one text and one site. Each is rebuilt in every layer of the other model that is asked for.",
     )
     field_faults.beside("labels")
+    _say_unlike([by_name[name] for name in labels if name in by_name])
     left, right = st.columns(2)
     with left:
         ks = _text("k", "Atoms per token (k)", "their own", "One or several, separated by commas.")
@@ -135,11 +140,11 @@ def form(usable: Sequence[LibraryEntry], field_faults: FieldFaults) -> Asked:
             "Random draws",
             (0, _MOST_DRAWS),
             DRAWS,
-            "Dictionaries of as many places drawn at random, to compare with; from two on they also tell how much "
-            "chance moves them.",
+            "Dictionaries of as many single places drawn at random, to compare with; from two on they also tell how "
+            "much chance moves them.",
         )
     field_faults.beside("k", "layers", "tokens", "draws")
-    with st.expander("More settings", icon=":material/tune:"):
+    with more_settings("transfer", ("corpus", "held_out", "method", *model_settings.ADDRESS)):
         more = _more_settings()
     field_faults.beside("corpus", "held_out", "method", *model_settings.FIELDS)
     return Asked(labels, into, layers, ks, tokens, draws, more)
@@ -164,17 +169,30 @@ def _into(source: str, models: Sequence[str]) -> str:
 
 
 def _one_of_each_layer(entries: Sequence[LibraryEntry]) -> Listed:
-    """Those that belong together with the first, of several of one layer the first."""
-    layers: dict[int | None, str] = {}
-    for entry in entries:
-        if (entry.corpus, entry.site) == (entries[0].corpus, entries[0].site):
-            layers.setdefault(entry.layer, entry.name)
-    return Listed(layers.values())
+    """The layers of one kind of dictionary, those for comparing before others: of other sizes or selections beside each
+    other, the figures would say more of these than of the layers.
+    """
+    first = next((entry for entry in entries if is_for(entry.selection, COMPARING)), entries[0])
+    kin = [entry for entry in entries if (entry.corpus, entry.site) == (first.corpus, first.site)]
+    found = [one for one in through_layers(first, kin).values() if one.atoms == first.atoms] or [first]
+    return Listed(entry.name for entry in found)
+
+
+def _say_unlike(chosen: Sequence[LibraryEntry]) -> None:
+    """That dictionaries of several selections or sizes were chosen."""
+    kinds = sorted({f"{entry.selection}, {entry.atoms:,} atoms" for entry in chosen if entry.atoms is not None})
+    if len(kinds) > 1:
+        notice(
+            f"These dictionaries are of several kinds: {'; '.join(kinds)}.",
+            step="Differences between layers may come from that; choose one selection and one size.",
+            kind="warning",
+            key="transfer.unlike",
+        )
 
 
 def _forget_labels() -> None:
     """Those in the address are of the model that was chosen before."""
-    st.query_params.pop("labels", None)
+    address.query.pop("labels", None)
     meaning.choose_several()
 
 

@@ -54,7 +54,8 @@ def _figures(job: Job[TransferRequest, TransferStatus], status: TransferStatus) 
 
 
 def _under(request: TransferRequest) -> str:
-    return f"{request.tokens:,} held-out tokens, {request.draws} random draws, seed {request.seed}"
+    draws = f"{request.draws} random draw{'' if request.draws == 1 else 's'}"
+    return f"{request.tokens:,} held-out tokens, {draws}, seed {request.seed}"
 
 
 def _files(job: Job[TransferRequest, TransferStatus]) -> shell.Files:

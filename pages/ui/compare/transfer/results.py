@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from itda_core.analysis.centring import relative_error_words
 from itda_core.comparison.label_transfer.transfer import TransferTable
 from itda_core.errors import UserError
 from itda_core.figures import transfers
@@ -92,10 +93,10 @@ def _chart(table: TransferTable, k: int) -> None:
         words.append("Middle: the other model's own dictionary.")
     if table.draws:
         words.append(
-            "Right: as many places of the labels' text drawn at random, mean and standard deviation of "
+            "Right: as many single places of the labels' text drawn at random, mean and standard deviation of "
             f"{table.draws} draws."
             if table.draws > 1
-            else "Right: as many places of the labels' text drawn at random, once."
+            else "Right: as many single places of the labels' text drawn at random, once."
         )
     st.caption(" ".join(words))
 
@@ -146,12 +147,17 @@ def _whole_table(table: TransferTable) -> None:
             "k": number(format="%d", width=50),
             "FVU": number(format="%.4f", help="Of the rebuilt dictionary: fraction of variance unexplained."),
             "own FVU": number(format="%.4f", help="Of the model's own dictionary of that layer, from the library."),
-            "random FVU": number(format="%.4f", help="Of as many places drawn at random, mean over the draws."),
+            "random FVU": number(
+                format="%.4f",
+                help="Of as many single places drawn at random, mean over the draws.",
+            ),
             "sd": number(format="%.4f", help="Standard deviation of the draws."),
             "gain": number(
                 "gain recovered", format="percent", help="0%: as random places; 100%: as the model's own dictionary."
             ),
-            "relative error": number(format="%.4f", help="Mean over the tokens of |x − x̂|² / |x|², 0 to 1."),
+            "relative error": number(
+                format="%.4f", help=f"Mean over the tokens, 0 to 1: {relative_error_words(None)}."
+            ),
             "L0": number("L0 (atoms)", format="%.2f", help="Mean number of different atoms a token uses."),
             "usable": number(
                 "labels usable",

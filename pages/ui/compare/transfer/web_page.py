@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from itda_core.analysis.centring import relative_error_words
 from itda_core.comparison.label_transfer.transfer import TransferTable
 from itda_core.errors import UserError
 from itda_core.figures import transfers
@@ -50,7 +51,10 @@ def _listed(found: TransferTable) -> Section:
     frame = results.frame_of(found).astype(object)
     rows = [[_written(str(name), value) for name, value in row.items()] for row in frame.to_dict(orient="records")]
     columns = [str(name) for name in frame]
-    note = "Gain: from random places (0%) to the model's own dictionary (100%). sd: of the random draws."
+    note = (
+        "Gain: from random places (0%) to the model's own dictionary (100%). sd: of the random draws. Relative error: "
+        f"{relative_error_words(None)}."
+    )
     return Section("All figures", table(columns, rows, numbers=[c for c in columns if c not in _NAMES]), note)
 
 

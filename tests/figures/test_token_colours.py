@@ -3,7 +3,7 @@
 import pytest
 
 from itda_core.analysis.decompose import AtomUse, TokenDecomposition
-from pages.ui.components.token_row import piece_marks, shading
+from itda_core.figures.token_colours import piece_marks, shading
 
 
 def use(atom: int, coefficient: float, share: float = 0.5) -> AtomUse:

@@ -1,0 +1,1 @@
+"""What an atom does, drawn on any page that shows a prompt."""
