@@ -10,10 +10,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const way = underway(root, data.answered, step => setTriggerValue('pick', step), step => step.atom === data.atom);
   if (way.choice() && way.choice().atom >= data.count) way.forget();
   let at = way.choice() ? way.choice().atom : data.atom;
-  // An answer that comes while one types takes neither the digits nor the place among them.
+  // An answer that comes while one types takes neither the digits nor the place among them, nor what was marked to be
+  // typed over.
   const old = root.querySelector('input.number');
   const focused = [...root.children].indexOf(root.getRootNode().activeElement);
   const typed = old && old.value !== old.dataset.given ? [old.value, old.selectionStart, old.selectionEnd] : null;
+  const marked = old && old.value && old.selectionStart === 0 && old.selectionEnd === old.value.length;
   const field = element('input', 'number');
   const give = () => { field.value = field.dataset.given = String(at); };
   const go = (atom, delay) => {
@@ -50,7 +52,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.replaceChildren(step('‹', '←', -1), element('span', 'muted', 'Atom'), field, element('span', 'muted', `of ${data.count.toLocaleString('en')}`), step('›', '→', 1), random);
   if (typed) field.value = typed[0];
   root.children[focused]?.focus({ preventScroll: true });
-  if (typed && root.children[focused] === field) field.setSelectionRange(typed[1], typed[2]);
+  if (root.children[focused] === field && marked) field.select();
+  else if (root.children[focused] === field && typed) field.setSelectionRange(typed[1], typed[2]);
 
   const pressed = event => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -3,7 +3,7 @@
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.itda');
   let area = root.querySelector('textarea');
-  const submit = text => setTriggerValue('submit', { text, at: Date.now() });
+  const submit = text => { root.dataset.asked = text; setTriggerValue('submit', { text, at: Date.now() }); };
   const grow = () => { area.style.height = 'auto'; area.style.height = `${area.scrollHeight}px`; };
 
   if (!area) {
@@ -20,7 +20,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   area.placeholder = data.placeholder;
   if (root.dataset.sent !== data.value) {  // only a prompt from outside replaces what is being typed
-    area.value = data.value;
+    if (root.dataset.asked !== data.value) area.value = data.value;
+    delete root.dataset.asked;
     root.dataset.sent = data.value;
   }
   area.oninput = grow;

@@ -150,6 +150,19 @@ def test_a_number_is_typed_while_the_answer_to_a_step_comes(visit: Visit) -> Non
 
 
 @pytest.mark.usefixtures("indexed")
+def test_a_number_marked_before_the_answer_to_a_step_is_typed_over_after_it(visit: Visit) -> None:
+    page, number = visit.page, at_atom_10(visit)
+    page.get_by_role("button", name="Next atom (key →)").click()
+    number.select_text()
+    number.focus()
+    visit.expect_in_address("atom", "11")
+    expect(page.get_by_text(re.compile("^atom 11 of"))).to_be_visible()
+    visit.settle()
+    page.keyboard.type("70")
+    expect(number).to_have_value("70")
+
+
+@pytest.mark.usefixtures("indexed")
 def test_a_star_and_a_note_stay_and_are_text(visit: Visit) -> None:
     page = visit.page
     visit.open(address(atom=21))

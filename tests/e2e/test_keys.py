@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import FloatRect, Locator, expect
 
@@ -82,16 +84,25 @@ def test_keys_through_the_tokens_all_count(visit: Visit, pause: int) -> None:
         expect(chosen).to_be_focused()
 
 
-def test_there_and_back_again_keeps_the_pinned_atom(visit: Visit) -> None:
+@pytest.mark.parametrize("pause", [0, 30, 100, 300, None])  # milliseconds; None: until the other layer is shown
+def test_there_and_back_again_keeps_the_pinned_atom(visit: Visit, pause: int | None) -> None:
     visit.open("decompose?dictionary=demo-0-L1&k=4&atom=3")
     expect(visit.page.locator(".layer[aria-checked=true]")).to_have_text("L1")
     visit.settle()
     visit.page.keyboard.press("]")
+    if pause is None:
+        visit.expect_in_address("dictionary", "demo-0-L2")
+        visit.settle()
+        visit.page.wait_for_function("!new URLSearchParams(location.search).has('atom')")
+    else:
+        visit.page.wait_for_timeout(pause)
     visit.page.keyboard.press("[")
     visit.page.wait_for_timeout(600)
     visit.settle()
     visit.expect_in_address("atom", "3")
     visit.expect_in_address("dictionary", "demo-0-L1")
+    expect(visit.page.locator(".layer[aria-checked=true]")).to_have_text("L1")
+    expect(visit.page.get_by_role("radio", name="Pinned atom")).to_be_checked()
 
 
 def test_the_steps_of_the_pursuit_are_reached_by_keys_and_mark_their_bar(visit: Visit) -> None:
@@ -151,3 +162,21 @@ def test_tab_goes_from_field_to_field_and_help_is_still_there(visit: Visit) -> N
     page.get_by_role("heading", name="Text", exact=True).click()  # no field has the focus
     page.locator("button[aria-label='Help for Threshold'] svg").hover()
     expect(page.get_by_text("An activation becomes an atom when the dictionary leaves")).to_be_visible()
+
+
+def test_what_is_typed_on_while_a_prompt_is_read_stays(visit: Visit) -> None:
+    visit.open("decompose?dictionary=demo-0-L1&k=4")
+    prompt = visit.page.get_by_role("textbox", name="Prompt")
+    visit.settle()
+    prompt.fill("My cat")
+    prompt.press("Enter")
+    prompt.press_sequentially(" sat")
+    visit.expect_in_address("prompt", "My cat")
+    expect(visit.page.locator(".row .t[data-index='2']")).to_have_text(re.compile("cat"))
+    visit.settle()
+    expect(prompt).to_have_value("My cat sat")
+    prompt.press("Enter")
+    visit.expect_in_address("prompt", "My cat sat")
+    visit.settle()
+    visit.page.go_back()
+    expect(prompt).to_have_value("My cat")

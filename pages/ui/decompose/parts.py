@@ -46,6 +46,13 @@ _SLIDER = 220  # pixels
 _MOST_STEPS = 64  # of the slider; more atoms per token than this explain nothing to a reader
 
 
+class Pinned(NamedTuple):
+    """An atom that is pinned, and what the tokens are coloured by meanwhile."""
+
+    atom: int
+    colour: str
+
+
 class View(NamedTuple):
     """How the prompt is to be decomposed and shown."""
 
@@ -84,6 +91,18 @@ def pick_atom(atom: int | None) -> None:
     """Pins an atom, and shows where in the prompt it is used; or lets it go."""
     st.session_state[ATOM] = atom
     st.session_state[_COLOUR] = "error" if atom is None else "atom"
+
+
+def let_go() -> Pinned | None:
+    """Lets the pinned atom go, and says which one it was, if any; for callbacks."""
+    atom = st.session_state.pop(ATOM, None)
+    return None if atom is None else Pinned(atom, st.session_state.get(_COLOUR, "atom"))
+
+
+def pin_again(pinned: Pinned) -> dict[str, object]:
+    """What the address is to say so that it is pinned again in the dictionary it was of; for callbacks."""
+    st.session_state[_COLOUR] = pinned.colour
+    return {"atom": pinned.atom}
 
 
 def controls(entry: LibraryEntry) -> View:

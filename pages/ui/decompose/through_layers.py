@@ -9,11 +9,12 @@ import streamlit as st
 from itda_core.runs.library import LibraryEntry
 from itda_core.runs.through_layers import through_layers
 from pages.ui.components.layer_stepper import layer_stepper
-from pages.ui.decompose.parts import View, default_k
+from pages.ui.decompose.parts import Pinned, View, default_k, let_go, pin_again
 from pages.ui.effects.why import Layers
 from pages.ui.frame import address, meaning, shell
 
-_TRAIL = "decompose.trail"  # the paths of the dictionaries that steps led through, the one that is shown last
+# What steps led through, the one that is shown last: the path of a dictionary -> what was pinned as it was left.
+_TRAIL = "decompose.trail"
 
 
 def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> None:
@@ -23,7 +24,9 @@ def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> 
         return
 
     def step(layer: int) -> None:
-        go_to(found[layer], entry, listed, view)
+        to = found[layer]
+        pinned = _trail(entry).get(to.path)
+        go_to(to, entry, listed, view, **({} if pinned is None else pin_again(pinned)))
 
     names = {layer: one.name for layer, one in found.items()}
     layer_stepper(names, chosen=entry.layer, on_pick=step, key="decompose.layers")
@@ -43,14 +46,15 @@ def for_effects(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View)
     return Layers(entry, of(entry, listed), go)
 
 
-def _seen(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
-    """The dictionaries that steps led through to `entry`: a step back leads to them, not to others of their layers.
+def _trail(entry: LibraryEntry) -> dict[str, Pinned | None]:
+    """What steps led through to `entry`; nothing where it was come to otherwise."""
+    trail: dict[str, Pinned | None] = st.session_state.get(_TRAIL, {})
+    return trail if trail and list(trail)[-1] == entry.path else {}
 
-    Where `entry` was come to otherwise, there are none.
-    """
-    trail = st.session_state.get(_TRAIL, [])
-    if not trail or trail[-1] != entry.path:
-        return []
+
+def _seen(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEntry]:
+    """The dictionaries that steps led through to `entry`: a step back leads to them, not to others of their layers."""
+    trail = _trail(entry)
     return [one for one in listed if one.path in trail]
 
 
@@ -60,8 +64,9 @@ def go_to(entry: LibraryEntry, left: LibraryEntry, listed: Sequence[LibraryEntry
     Prompt, token, k and pursuit stay, the pinned atom does not; more: what else the address is to say. All is written
     at once: each write is a step for the browser's Back.
     """
-    passed = [one.path for one in (*_seen(left, listed), left) if one.layer != entry.layer]
-    st.session_state[_TRAIL] = [*passed, entry.path]
+    trail = _trail(left) | {left.path: let_go()}
+    passed = {one.path: trail[one.path] for one in (*_seen(left, listed), left) if one.layer != entry.layer}
+    st.session_state[_TRAIL] = passed | {entry.path: None}
     values = dict(address.query)
     values.pop("atom", None)  # an atom's number means nothing in another dictionary
     values.pop(meaning.ID, None)  # of the dictionary that one leaves: beside the new name it would lead back to it
