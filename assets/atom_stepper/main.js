@@ -5,55 +5,67 @@ const TAKEN = 'input, textarea, select, [contenteditable="true"], [role="slider"
 
 const taken = event => event.composedPath().some(node => node instanceof Element && node.matches(TAKEN));
 
+// Built once: what is drawn anew for each answer would lose a click, a mark or digits that are under way meanwhile.
+function build(root) {
+  const button = (name, text, title, key) => {
+    const made = element('button', name, text);
+    made.type = 'button';
+    made.title = title;
+    if (key) {
+      made.setAttribute('aria-label', title);
+      made.setAttribute('aria-keyshortcuts', key);
+    }
+    return made;
+  };
+  const back = button('step', '‹', 'Previous atom (key ←)', 'ArrowLeft');
+  const next = button('step', '›', 'Next atom (key →)', 'ArrowRight');
+  const random = button('random', 'Random', 'An atom drawn at random');
+  const field = element('input', 'number'), count = element('span', 'muted');
+  count.setAttribute('aria-live', 'polite');
+  field.type = 'text';
+  field.inputMode = 'numeric';
+  root.replaceChildren(back, element('span', 'muted', 'Atom'), field, count, next, random);
+  return { back, next, random, field, count };
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.itda');
   const way = underway(root, data.answered, step => setTriggerValue('pick', step), step => step.atom === data.atom);
   if (way.choice() && way.choice().atom >= data.count) way.forget();
   let at = way.choice() ? way.choice().atom : data.atom;
-  // An answer that comes while one types takes neither the digits nor the place among them, nor what was marked to be
-  // typed over.
-  const old = root.querySelector('input.number');
-  const focused = [...root.children].indexOf(root.getRootNode().activeElement);
-  const typed = old && old.value !== old.dataset.given ? [old.value, old.selectionStart, old.selectionEnd] : null;
-  const marked = old && old.value && old.selectionStart === 0 && old.selectionEnd === old.value.length;
-  const field = element('input', 'number');
-  const give = () => { field.value = field.dataset.given = String(at); };
+  const { back, next, random, field, count } = root.parts ??= build(root);
+  const give = () => {
+    const marked = root.getRootNode().activeElement === field && field.value && field.selectionStart === 0 && field.selectionEnd === field.value.length;
+    field.value = field.dataset.given = String(at);
+    if (marked) field.select(); // it is to be typed over
+  };
+  const show = () => {
+    back.disabled = at < 1;
+    next.disabled = at + 1 >= data.count;
+  };
   const go = (atom, delay) => {
     if (!Number.isInteger(atom)) return;
     at = Math.min(Math.max(atom, 0), data.count - 1);
     give();
+    show();
     way.choose({ atom: at }, delay);
   };
-  const step = (text, key, by) => {
-    const button = element('button', 'step', text);
-    button.type = 'button';
-    button.title = `${by < 0 ? 'Previous' : 'Next'} atom (key ${key})`;
-    button.setAttribute('aria-label', button.title);
-    button.setAttribute('aria-keyshortcuts', by < 0 ? 'ArrowLeft' : 'ArrowRight');
-    button.disabled = at + by < 0 || at + by >= data.count;
-    button.onclick = () => go(at + by, PAUSE);
-    return button;
-  };
-  field.type = 'text';
-  field.inputMode = 'numeric';
-  give();
-  field.size = String(data.count).length;
-  field.setAttribute('aria-label', `Number of the atom, 0 to ${data.count - 1}`);
+  back.onclick = () => go(at - 1, PAUSE);
+  next.onclick = () => go(at + 1, PAUSE);
+  random.onclick = () => go(data.random.length ? data.random[Math.floor(Math.random() * data.random.length)] : Math.floor(Math.random() * data.count), 0);
   field.onkeydown = event => {
     if (event.key !== 'Enter') return;
     const asked = Number(field.value.replace(/[,\s]/g, '') || NaN);
-    if (Number.isInteger(asked) && asked >= 0 && asked < data.count) go(asked, 0);
-    else { give(); field.select(); }
+    if (Number.isInteger(asked) && asked >= 0 && asked < data.count) { go(asked, 0); return; }
+    give();
+    field.select();
+    count.textContent = `of ${data.count.toLocaleString('en')}: type a number from 0 to ${(data.count - 1).toLocaleString('en')}`;
   };
-  const random = element('button', 'random', 'Random');
-  random.type = 'button';
-  random.title = 'An atom drawn at random';
-  random.onclick = () => go(data.random.length ? data.random[Math.floor(Math.random() * data.random.length)] : Math.floor(Math.random() * data.count), 0);
-  root.replaceChildren(step('‹', '←', -1), element('span', 'muted', 'Atom'), field, element('span', 'muted', `of ${data.count.toLocaleString('en')}`), step('›', '→', 1), random);
-  if (typed) field.value = typed[0];
-  root.children[focused]?.focus({ preventScroll: true });
-  if (root.children[focused] === field && marked) field.select();
-  else if (root.children[focused] === field && typed) field.setSelectionRange(typed[1], typed[2]);
+  if (field.dataset.given === undefined || field.value === field.dataset.given) give(); // else digits are being typed
+  field.size = String(data.count).length;
+  field.setAttribute('aria-label', `Number of the atom, 0 to ${data.count - 1}`);
+  count.textContent = `of ${data.count.toLocaleString('en')}`;
+  show();
 
   const pressed = event => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -1,13 +1,14 @@
 """Builds the atom indices of the bundled dictionaries, on text of the bundled corpus that none of them was built from.
 
-    python assets/demo/build_indices.py [--tokens 13000] [--others 2000] [--only NAME ...] [--honesty]
+    python assets/demo/build_indices.py [--tokens 13000] [--others 2000] [--only NAME ...] [--beside]
 
 Those of the first model, which a visitor meets first, get `--tokens` tokens, the others `--others`: together they stay
 within 17 MB. An index that exists is replaced only when its successor is complete. One is named as its dictionary is,
 and found by its identity: a dictionary that is built anew needs a new one.
 
 Beside those of the first model lies what they say of the labels' honesty, under 2 MB in all; that of the others is
-measured where it is asked for, which takes a blink. --honesty writes it for the indices there are.
+measured where it is asked for, which takes a blink. So does what their atoms write into the logits, 1.2 MB in all, so
+that a first visitor need not wait for the model. --beside writes both for the indices there are.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from itda_core import AtomDictionary, Corpus, ModelSpec, load_model
 from itda_core.analysis.atoms.build import index_atoms
 from itda_core.analysis.atoms.honesty.stored import SUMMARY, TABLE, store
 from itda_core.analysis.atoms.index import AtomIndex
+from itda_core.analysis.atoms.logits import stored_logits
 from itda_core.models import LanguageModel
-from itda_core.runs.atoms.reading import measured_honesty
+from itda_core.runs.atoms.reading import direct_path_of, measured_honesty
 from itda_core.runs.indexing.indices import BUNDLED as FOLDER
 from itda_core.runs.library import BUNDLED as DICTIONARIES
 from itda_core.text.passages.truth import truth_of
@@ -66,12 +68,26 @@ def build_honesty(dictionary: AtomDictionary) -> int:
     return size
 
 
+def build_logits(model: LanguageModel, dictionary: AtomDictionary) -> int:
+    """What the atoms of a bundled dictionary write, kept beside its index; returns its bytes."""
+    assert dictionary.path is not None, "a bundled one lies in a folder"
+    index = AtomIndex.open(FOLDER / dictionary.path.name)
+    path = direct_path_of(dictionary, model, index)
+    stored_logits.store(index, [path.of(atom) for atom in dictionary.atoms])
+    names = (stored_logits.TABLE, stored_logits.ABOUT)
+    for name in names:
+        (index.folder / name).chmod(0o644)
+    size = sum((index.folder / name).stat().st_size for name in names)
+    print(f"{index.folder.name}: logits, {size:,} bytes", file=sys.stderr)
+    return size
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"of the dictionaries of {FIRST}")
     parser.add_argument("--others", type=int, default=OTHERS, help="of all others")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of these dictionaries alone")
-    parser.add_argument("--honesty", action="store_true", help="the labels' honesty alone, by the indices there are")
+    parser.add_argument("--beside", action="store_true", help="honesty and logits alone, by the indices there are")
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     models: dict[str, LanguageModel] = {}
@@ -81,12 +97,12 @@ def main() -> None:
             continue
         dictionary = AtomDictionary.load(path)
         name = dictionary.spec.model
-        if not options.honesty:
-            if name not in models:
-                models[name] = load_model(ModelSpec(name, device="cpu"), head=False)
+        if name not in models:
+            models[name] = load_model(ModelSpec(name, device="cpu"), head=name == FIRST)
+        if not options.beside:
             total += build(models[name], dictionary, options.tokens if name == FIRST else options.others)
         if name == FIRST:
-            total += build_honesty(dictionary)
+            total += build_honesty(dictionary) + build_logits(models[name], dictionary)
     print(f"{total:,} bytes", file=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from itda_core.analysis.atoms.atom_report import AtomReport
     from itda_core.analysis.atoms.examples import Example
     from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty, Measure, Measures
+    from itda_core.analysis.atoms.index import AtomIndex
+    from itda_core.analysis.atoms.logits.direct_logits import DirectLogits
     from itda_core.analysis.atoms.search import Found
     from itda_core.dictionaries import AtomDictionary
     from itda_core.models import LanguageModel
@@ -74,7 +77,8 @@ def show(
 
         from itda_core.analysis.atoms.atom_report import report_of
 
-        written, reason = _written(loaded, atom, load) if logits else (None, "It was not asked for.")
+        own = model is None and revision is None
+        written, reason = _written(loaded, atom, index, load, own) if logits else (None, "It was not asked for.")
         report = report_of(path.name, loaded, atom, index, honesty, written, reason)
     if as_json:
         print_json(report.to_dict())
@@ -239,13 +243,24 @@ def _in_context(label) -> str:
     return f"{label.context_before[-24:]}[{label.token}]{label.context_after[:12]}"
 
 
-def _written(dictionary: AtomDictionary, atom: int, load: Callable[[], LanguageModel]):
-    """What the atom writes, or None and why."""
-    from itda_core.analysis.atoms.direct_logits import NoDirectPath
-    from itda_core.runs.atoms.reading import direct_path_of, index_of
+def _written(
+    dictionary: AtomDictionary,
+    atom: int,
+    index: AtomIndex | None,
+    load: Callable[[], LanguageModel],
+    own: bool,
+) -> tuple[DirectLogits | None, str]:
+    """What the atom writes, or None and why; own: by the dictionary's own model, of which it may be kept."""
+    from itda_core.analysis.atoms.logits.direct_logits import NoDirectPath
+    from itda_core.analysis.atoms.logits.stored_logits import stored
+    from itda_core.runs.atoms.reading import direct_path_of
 
+    if index is not None and own:
+        with suppress(UserError):  # damaged: the model is asked
+            if (found := stored(index, atom)) is not None:
+                return found, ""
     try:
-        return direct_path_of(dictionary, load(), index_of(dictionary)).of(dictionary.atoms[atom]), ""
+        return direct_path_of(dictionary, load(), index).of(dictionary.atoms[atom]), ""
     except NoDirectPath as error:
         return None, str(error)
 

@@ -160,6 +160,14 @@ def test_a_number_marked_before_the_answer_to_a_step_is_typed_over_after_it(visi
     visit.settle()
     page.keyboard.type("70")
     expect(number).to_have_value("70")
+    page.keyboard.type("000")
+    page.keyboard.press("Enter")  # there is none of that number
+    expect(page.get_by_text(re.compile("type a number from 0 to [0-9,]+$"))).to_be_visible()
+    expect(number).to_have_value("11")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    visit.expect_in_address("atom", "12")
+    expect(page.get_by_text(re.compile("type a number from"))).to_be_hidden()
 
 
 @pytest.mark.usefixtures("indexed")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from itda_core.analysis.atoms.build import index_atoms
@@ -22,6 +23,8 @@ from itda_core.analysis.atoms.honesty.grades import GRADES, of_atom
 from itda_core.analysis.atoms.honesty.grades import grades as graded
 from itda_core.analysis.atoms.honesty.stored import stored
 from itda_core.analysis.atoms.index import AtomIndex
+from itda_core.analysis.atoms.logits.direct_logits import DirectLogits, TokenLogit
+from itda_core.analysis.atoms.logits.stored_logits import store as store_logits
 from itda_core.dictionaries import AtomDictionary
 from itda_core.runs.atoms.notes import keep_note, path_of, read_notes
 from itda_core.runs.indexing import indices
@@ -381,6 +384,26 @@ def test_other_pages_lead_to_an_atom(studio: Studio) -> None:
     assert asked_for(test)["atom"] == str(atom)
     test = studio.open("library", dictionary=studio.dictionary.name)
     assert "Its atoms" in page_links(test)
+
+
+def test_what_an_atom_writes_is_told_without_the_model_where_it_is_kept(
+    studio: Studio, indexed: AtomIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atom = used_most(indexed)
+    moved = [DirectLogits((TokenLogit(SCRIPT, 2.5 + i),), (TokenLogit(" x", -1.5 - i),)) for i in range(N_ATOMS)]
+    store_logits(indexed, moved)
+    with monkeypatch.context() as patch:
+        patch.setattr(atoms_engine, "written", None)  # whoever asks the model fails
+        test = studio.open("atoms", dictionary=studio.dictionary.name, atom=str(atom))
+    chart = next(json.loads(one.proto.spec) for one in test.get("plotly_chart") if one.proto.id.endswith("logits"))
+    shown = {value for trace in chart["data"] for value in trace["x"]}
+    assert shown == {2.5 + atom, -1.5 - atom}
+    # Damaged: the model is offered instead.
+    (indexed.folder / "logits.parquet").write_bytes(b"")
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    test = studio.open("atoms", dictionary=studio.dictionary.name, atom=str(atom))
+    assert test.button(key="atoms.writes.load")
 
 
 def test_an_encoder_writes_no_logits_and_says_so(

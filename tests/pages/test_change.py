@@ -230,6 +230,23 @@ def test_a_loss_that_falls_points_down(studio: Studio) -> None:
     assert loss.proto.color == loss.proto.GREEN, "a lower loss is better"
 
 
+def test_what_cannot_change_says_why(studio: Studio) -> None:
+    """The loss, when the last token alone is changed; an atom that is not used, in its own unit."""
+    last = len(engine_of(studio, [Change(0, 0.0)]).effect().tokens) - 1
+    atom = strongest(studio, last)
+    test = studio.open("decompose", prompt=PROMPT, token=str(last), atom=str(atom), change="True", strength="3")
+    [loss] = [metric for metric in test.metric if metric.label == "Loss on the prompt"]
+    assert f"Before the change: {loss.value}." in loss.proto.help
+    assert "it stays as it is" in loss.proto.help
+    used = {one["atom"] for one in components(test, "atom_list")[0]["atoms"]}
+    unused = next(atom for atom in range(40) if atom not in used)
+    test = studio.open("decompose", prompt=PROMPT, token=str(last), atom=str(unused), change="True", strength="3")
+    assert "give the strength in another unit" in captions(test)
+    asked = {"change": "True", "strength": "3", "unit": "norm"}
+    test = studio.open("decompose", prompt=PROMPT, token=str(last), atom=str(unused), **asked)
+    assert "give the strength in another unit" not in captions(test)
+
+
 def test_special_tokens_are_changed_when_asked_for(studio: Studio) -> None:
     asked = {"change": "True", "unit": "norm", "strength": "0.3", "where": "prompt", "special_too": "True"}
     test = studio.open("decompose", prompt=PROMPT, token="4", atom="0", **asked)

@@ -12,9 +12,9 @@ from itda_core.analysis.atoms.together import Together, together
 from itda_core.analysis.atoms.usage import AtomUsage, usage_of
 
 if TYPE_CHECKING:
-    from itda_core.analysis.atoms.direct_logits import DirectLogits
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
+    from itda_core.analysis.atoms.logits.direct_logits import DirectLogits
     from itda_core.dictionaries import AtomDictionary, AtomLabel
 
 _OF_LABEL = ("token", "context_before", "context_after", "document", "char_start", "char_end", "error", "order")

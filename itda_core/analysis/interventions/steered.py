@@ -90,9 +90,13 @@ def where_changed(effect: Effect) -> str:
     """At which tokens of the prompt atoms were changed, in words."""
     places = [i for i, mark in enumerate(effect.marked) if mark]
     if not places:
-        return "Nothing is changed in the prompt" + (
-            "." if effect.where == "generated" else ": no atom has another coefficient there than before."
-        )
+        if effect.where == "generated":
+            return "Nothing is changed in the prompt."
+        said = "Nothing is changed in the prompt: no atom has another coefficient there than before."
+        if any(change.unit == "own" and change.strength != 1 for change in effect.changes):
+            said += " Where an atom is not used its own coefficient is 0, and so is any multiple of it; give the "
+            said += "strength in another unit to change it there."
+        return said
     named = ", ".join(map(str, places[:_MOST_NAMED])) + (", …" if len(places) > _MOST_NAMED else "")
     return f"Atoms are changed at {len(places)} of the prompt's {len(effect.tokens)} tokens: {named}."
 

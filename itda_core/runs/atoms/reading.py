@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from itda_core.errors import UserError
 
 if TYPE_CHECKING:
-    from itda_core.analysis.atoms.direct_logits import DirectPath
     from itda_core.analysis.atoms.folded_labels import FoldedLabels
     from itda_core.analysis.atoms.honesty.attributes import Known
     from itda_core.analysis.atoms.honesty.context_vectors import Contexts
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
+    from itda_core.analysis.atoms.logits.direct_logits import DirectPath
     from itda_core.analysis.atoms.prompt_search import TextCodes
     from itda_core.analysis.atoms.search import Found, Searched
     from itda_core.dictionaries import AtomDictionary
@@ -89,7 +89,7 @@ def direct_path_of(dictionary: AtomDictionary, model: LanguageModel, index: Atom
 
     Raises direct_logits.NoDirectPath where there is no such path.
     """
-    from itda_core.analysis.atoms.direct_logits import DirectPath
+    from itda_core.analysis.atoms.logits.direct_logits import DirectPath
     from itda_core.text import Document, windows
 
     if index is None:

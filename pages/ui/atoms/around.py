@@ -15,7 +15,7 @@ from pages.ui.atoms.browse import label_of
 from pages.ui.components.atom_table import Column, Row, atom_table
 from pages.ui.components.charts import chart_config
 from pages.ui.components.plain_text import problem
-from pages.ui.frame import atoms_engine
+from pages.ui.frame import atoms_engine, engine
 from pages.ui.frame.address import kept_choice
 from pages.ui.frame.atoms_engine import AtomRows, IndexKey
 from pages.ui.frame.engine import DictionaryKey
@@ -106,16 +106,18 @@ def _listed(
 def writes(key: DictionaryKey, index_of: IndexKey | None, atom: int, *, bundled: bool) -> atoms_engine.Written | None:
     """The tokens whose logits it raises and lowers most; a reason where there are none."""
     st.markdown("**What it writes**")
-    if not atoms_engine.model_at_hand(key, bundled=bundled) and not st.button(
-        "Load the model", key="atoms.writes.load", help="The model is needed for its final norm and its unembedding."
-    ):
-        return None
-    try:
-        with st.spinner("Asking the model…", show_time=True):
-            found = atoms_engine.written(key, index_of, atom)
-    except UserError as error:
-        problem(error, kind="warning", key="atoms.writes.problem")
-        return None
+    found = atoms_engine.kept_logits(index_of, atom, len(engine.dictionary(key)))
+    if found is None:
+        if not atoms_engine.model_at_hand(key, bundled=bundled) and not st.button(
+            "Load the model", key="atoms.writes.load", help="It is needed for its final norm and its unembedding."
+        ):
+            return None
+        try:
+            with st.spinner("Asking the model…", show_time=True):
+                found = atoms_engine.written(key, index_of, atom)
+        except UserError as error:
+            problem(error, kind="warning", key="atoms.writes.problem")
+            return None
     if found.logits is None:
         st.text(found.why)
         return found

@@ -165,7 +165,12 @@ def _measures(found: Effect) -> None:
         difference = found.loss_after - found.loss_before
         # The arrow follows the sign of ASCII.
         change = figure(difference, "+.3f") if abs(difference) >= _LEAST_SHOWN else None
-        about = "Mean over the prompt's tokens that follow a token of text, nats: not over the first."
+        about = (
+            "Mean over the prompt's tokens that follow a token of text, nats: not over the first. Before the change: "
+            f"{figure(found.loss_before, '.3f')}."
+        )
+        if found.marked and any(found.marked) and not any(found.marked[:-1]):
+            about += " Only the last token was changed, behind which nothing of the prompt stands: it stays as it is."
         row.metric("Loss on the prompt", figure(found.loss_after, ".3f"), change, delta_color="inverse", help=about)
 
 

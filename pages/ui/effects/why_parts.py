@@ -42,8 +42,8 @@ def over_layers(found: Attribution, own: int, token: int, on_cell: Callable[[int
     names = (*names[:-1], "path_change", names[-1]) if found.integrated else names
     about = {
         "atoms": "The effects of all atoms at all tokens.",
-        "mean": "The effect of the dictionary's mean.",
-        "error": "The effect of what the dictionary does not explain.",
+        "mean": "The effect of the dictionary's mean, at all tokens, special ones too.",
+        "error": "The effect of what the dictionary does not explain, at all tokens, special ones too.",
         "sum": "All three: activation × gradient, over all tokens.",
         "path_change": "What the target really changes by along the path: the sum, where its steps are enough.",
     }

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from itda_core.analysis import Decomposition
     from itda_core.analysis.atoms.atom_report import AtomReport
-    from itda_core.analysis.atoms.direct_logits import DirectLogits, Measured
     from itda_core.analysis.atoms.examples import Examples
     from itda_core.analysis.atoms.honesty.grades import DictionaryHonesty
     from itda_core.analysis.atoms.honesty.tallies import Tallies
     from itda_core.analysis.atoms.index import AtomIndex
     from itda_core.analysis.atoms.layout import Layout
+    from itda_core.analysis.atoms.logits.direct_logits import DirectLogits, Measured
     from itda_core.analysis.atoms.neighbours import Neighbours
     from itda_core.analysis.atoms.together import Together
     from itda_core.analysis.atoms.usage import AtomUsage
@@ -274,6 +274,22 @@ def together(key: DictionaryKey, index_of: IndexKey, atom: int, by: str) -> tupl
     return found(opened.codes, opened.entries(atom).token, uses, atom, by=by)
 
 
+def kept_logits(index_of: IndexKey | None, atom: int, n_atoms: int) -> Written | None:
+    """What `atom` writes where that is kept beside the index, damage aside: the model can be asked instead."""
+    return None if index_of is None else _kept_logits(index_of, atom, n_atoms)
+
+
+@cached(max_entries=512)
+def _kept_logits(index_of: IndexKey, atom: int, n_atoms: int) -> Written | None:
+    from itda_core.analysis.atoms.logits.stored_logits import stored
+
+    try:
+        found = stored(index(index_of, n_atoms), atom)
+    except UserError:
+        return None
+    return None if found is None else Written(found)
+
+
 def model_at_hand(key: DictionaryKey, *, bundled: bool) -> bool:
     """Whether the dictionary's model is in memory, or small enough to be loaded without being asked for."""
     return bundled or engine.holder().holds(engine.model_spec(key))
@@ -289,7 +305,7 @@ class Written(NamedTuple):
 @cached(max_entries=512)
 def written(key: DictionaryKey, index_of: IndexKey | None, atom: int) -> Written:
     """The tokens whose logits `atom` raises and lowers most on the direct path. Raises UserError as loading a model."""
-    from itda_core.analysis.atoms.direct_logits import DirectPath, NoDirectPath
+    from itda_core.analysis.atoms.logits.direct_logits import DirectPath, NoDirectPath
 
     with engine.holder().lend(engine.model_spec(key)) as model:
         try:

@@ -30,7 +30,7 @@ def test_those_of_the_first_model_have_it_and_stay_small() -> None:
     for name in FIRST:
         dictionary, index = opened(name)
         found = stored(index)
-        assert found is not None, "another version of the method: run assets/demo/build_indices.py --honesty"
+        assert found is not None, "another version of the method: run assets/demo/build_indices.py --beside"
         assert len(found.entries) == len(dictionary)
     files = [path for name in (TABLE, SUMMARY) for path in BUNDLED.glob(f"*/{name}")]
     assert len(files) == 2 * len(FIRST)

@@ -11,23 +11,19 @@ from __future__ import annotations
 import io
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itda_core.analysis.atoms.beside_index import BesideIndex
 from itda_core.analysis.atoms.honesty.context_vectors import Contexts
 from itda_core.analysis.atoms.honesty.drawn import BINS
 from itda_core.analysis.atoms.honesty.grades import GRADES, DictionaryHonesty, grades, of_dictionary
 from itda_core.analysis.atoms.honesty.honesty import Known, measure
 from itda_core.analysis.atoms.honesty.tallies import MEASURES, METHOD_VERSION, Shares, Tallies
 from itda_core.analysis.atoms.index import description_of
-from itda_core.errors import UserError
-from itda_core.files import read_json, shown
 from itda_core.files.dataclass_schema import Unfit, from_json
-from itda_core.files.reading import read_bytes
-from itda_core.files.writing import finite, write_bytes, write_json
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.index import AtomIndex
@@ -35,8 +31,7 @@ if TYPE_CHECKING:
     from itda_core.dictionaries import AtomLabel
 
 TABLE, SUMMARY = "honesty.parquet", "honesty.json"
-_FORMAT = "itda-label-honesty"
-_MOST_BYTES = 4_096  # per atom
+_BESIDE = BesideIndex(TABLE, SUMMARY, "itda-label-honesty", METHOD_VERSION, "measure the labels' honesty again", 4_096)
 
 
 def measure_and_store(
@@ -56,16 +51,7 @@ def store(index: AtomIndex, tallies: Tallies, *, small: bool = False) -> None:
 
     Raises UserError where it cannot be written.
     """
-    content = _content(tallies, small)
-    about = {
-        "format": _FORMAT,
-        **_belongs_to(index.description),
-        "digest": sha256(content).hexdigest(),
-        "summary": finite(asdict(of_dictionary(tallies))),
-    }
-    (index.folder / SUMMARY).unlink(missing_ok=True)
-    write_bytes(index.folder / TABLE, content)
-    write_json(index.folder / SUMMARY, about)
+    _BESIDE.store(index, _content(tallies, small), summary=asdict(of_dictionary(tallies)))
 
 
 def stored_summary(folder: Path) -> DictionaryHonesty | None:
@@ -78,9 +64,9 @@ def stored_summary(folder: Path) -> DictionaryHonesty | None:
     try:
         found = from_json(DictionaryHonesty, about["summary"])
     except Unfit as error:
-        raise _damaged(folder, SUMMARY) from error
+        raise _BESIDE.damaged(folder, SUMMARY) from error
     if [one.grade for one in found.grades] != list(GRADES):
-        raise _damaged(folder, SUMMARY)
+        raise _BESIDE.damaged(folder, SUMMARY)
     return found
 
 
@@ -91,18 +77,14 @@ def stored(index: AtomIndex) -> Tallies | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about = _about(index.folder, index.description)
-    if about is None:
+    about, content = _about(index.folder, index.description), _BESIDE.content_of(index)
+    if about is None or content is None:
         return None
-    path = index.folder / TABLE
-    content = read_bytes(path, _MOST_BYTES * (1 + index.description.n_atoms)) if path.exists() else b""
-    if sha256(content).hexdigest() != about.get("digest"):
-        raise _damaged(index.folder, TABLE)
     try:
         table = pq.read_table(io.BytesIO(content))
         lists = {name: _matrix(table.column(name)) for name in table.column_names if name.startswith(("of_", "by_"))}
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise _damaged(index.folder, TABLE) from error
+        raise _BESIDE.damaged(index.folder, TABLE) from error
     summary = about["summary"]
     tallies = Tallies(lists["of_entries"], lists["of_examples"], summary["contexts"], summary["near"])
     for name in MEASURES:
@@ -115,19 +97,10 @@ def stored(index: AtomIndex) -> Tallies | None:
 
 def _about(folder: Path, index: IndexDescription) -> dict[str, Any] | None:
     """What honesty.json in `folder` says, where it is of this index and of this version."""
-    path = folder / SUMMARY
-    if not path.exists():
-        return None
-    about = read_json(path, strict=True)
-    if not isinstance(about, dict) or not isinstance(about.get("summary"), dict):
-        raise _damaged(folder, SUMMARY)
-    if any(about.get(name) != value for name, value in {"format": _FORMAT, **_belongs_to(index)}.items()):
-        return None
+    about = _BESIDE.about_of(folder, index)
+    if about is not None and not isinstance(about.get("summary"), dict):
+        raise _BESIDE.damaged(folder, SUMMARY)
     return about
-
-
-def _belongs_to(index: IndexDescription) -> dict[str, Any]:
-    return {"method_version": METHOD_VERSION, "dictionary": index.dictionary, "index_created": index.created}
 
 
 def _content(tallies: Tallies, small: bool) -> bytes:
@@ -173,7 +146,3 @@ def _lists(matrix: np.ndarray) -> Any:
 
 def _matrix(column: Any) -> np.ndarray:
     return column.combine_chunks().flatten().to_numpy().reshape(-1, BINS)
-
-
-def _damaged(folder: Path, name: str) -> UserError:
-    return UserError(f"{shown(folder / name)} is damaged; measure the labels' honesty again.")

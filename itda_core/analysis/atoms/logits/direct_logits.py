@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from itda_core.models import LanguageModel
     from itda_core.text import Window
 
+METHOD_VERSION = 1  # of what is kept of it: another number where the figures come out otherwise
 TOKENS = 10  # raised, and lowered
 TYPICAL = 32  # activations at which the derivative is taken
 _ROUNDING, _HALF_ROUNDING = 1e-3, 5e-2  # of a direction that was carried through all blocks, relative to its length

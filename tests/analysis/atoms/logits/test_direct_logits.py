@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from itda_core.analysis.atoms.direct_logits import DirectPath, NoDirectPath
+from itda_core.analysis.atoms.logits.direct_logits import DirectPath, NoDirectPath
 from itda_core.models import LanguageModel, load_model
 from itda_core.models.tokenizer.token_text import token_text
 from itda_core.text import Document, windows

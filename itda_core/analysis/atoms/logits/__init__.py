@@ -1,0 +1,1 @@
+"""What atoms write into a model's logits."""
