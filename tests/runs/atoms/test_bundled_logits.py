@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from itda_core.dictionaries import AtomDictionary
 from itda_core.errors import UserError
 from itda_core.models import ModelSpec, load_model
 from itda_core.models.tokenizer.token_text import token_text
-from itda_core.runs import model_of
 from itda_core.runs.atoms.reading import direct_path_of
 from itda_core.runs.indexing.indices import BUNDLED
 from itda_core.runs.library import BUNDLED as DICTIONARIES
@@ -59,7 +59,7 @@ def test_showing_an_atom_loads_no_model(itda: Cli, monkeypatch: pytest.MonkeyPat
     def refuse(*_: object, **__: object) -> None:
         raise UserError("The model was asked for.")
 
-    monkeypatch.setattr(model_of, "model_of", refuse)
+    monkeypatch.setattr(sys.modules["itda_core.runs.model_of"], "model_of", refuse)
     code, out, err = itda("atoms", "show", READ, 17, "--json")
     assert code == 0, err
     kept = stored(AtomIndex.open(BUNDLED / READ), 17)

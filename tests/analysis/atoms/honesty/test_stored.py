@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_nothing_is_there_where_nothing_was_measured(tmp_path: Path) -> None:
 
 
 def test_another_version_and_another_index_are_as_nothing(index: AtomIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storing, "METHOD_VERSION", 99)
+    monkeypatch.setattr(storing, "_BESIDE", replace(storing._BESIDE, version=99))
     assert stored(index) is None
     assert stored_summary(index.folder) is None
     monkeypatch.undo()
