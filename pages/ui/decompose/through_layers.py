@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -46,9 +47,9 @@ def for_effects(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View)
     return Layers(entry, of(entry, listed), go)
 
 
-def _trail(entry: LibraryEntry) -> dict[str, Pinned | None]:
+def _trail(entry: LibraryEntry) -> dict[Path, Pinned | None]:
     """What steps led through to `entry`; nothing where it was come to otherwise."""
-    trail: dict[str, Pinned | None] = st.session_state.get(_TRAIL, {})
+    trail: dict[Path, Pinned | None] = st.session_state.get(_TRAIL, {})
     return trail if trail and list(trail)[-1] == entry.path else {}
 
 

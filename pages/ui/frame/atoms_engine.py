@@ -274,17 +274,13 @@ def together(key: DictionaryKey, index_of: IndexKey, atom: int, by: str) -> tupl
     return found(opened.codes, opened.entries(atom).token, uses, atom, by=by)
 
 
-def kept_logits(index_of: IndexKey | None, atom: int, n_atoms: int) -> Written | None:
-    """What `atom` writes where that is kept beside the index, damage aside: the model can be asked instead."""
-    return None if index_of is None else _kept_logits(index_of, atom, n_atoms)
-
-
 @cached(max_entries=512)
-def _kept_logits(index_of: IndexKey, atom: int, n_atoms: int) -> Written | None:
+def kept_logits(index_of: IndexKey | None, atom: int, n_atoms: int) -> Written | None:
+    """What `atom` writes where that is kept beside the index; None for damage too: the model can be asked instead."""
     from itda_core.analysis.atoms.logits.stored_logits import stored
 
     try:
-        found = stored(index(index_of, n_atoms), atom)
+        found = None if index_of is None else stored(index(index_of, n_atoms), atom)
     except UserError:
         return None
     return None if found is None else Written(found)

@@ -19,7 +19,7 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
-from streamlit import cli_util
+from streamlit import cli_util, delta_generator
 
 from pages.ui.frame import ahead
 
@@ -114,6 +114,15 @@ def _opening(address: str) -> Callable[[st.App], AbstractAsyncContextManager[Non
     return begun
 
 
+def _known_to_be_a_server() -> None:
+    """Spares the first page Streamlit's question, asked once, whether it runs in a Python prompt.
+
+    It is answered by `inspect.stack`, which follows the path of every module's file: half a second beside torch.
+    """
+    if hasattr(delta_generator, "_use_warning_has_been_displayed"):  # Streamlit has no public way to say so
+        delta_generator._use_warning_has_been_displayed = True
+
+
 def main() -> None:
     """`python -m pages.ui.frame.serve app.py --port 8501 [--headless] [--host NAME ...]`: serves until stopped."""
     parser = argparse.ArgumentParser(prog="itda app")
@@ -122,6 +131,7 @@ def main() -> None:
     parser.add_argument("--headless", action="store_true")
     parser.add_argument("--host", action="append", default=[])
     given = parser.parse_args()
+    _known_to_be_a_server()
     ahead.begin()
     sys.argv = [given.page]  # Streamlit looks for its configuration beside what was started
     opening = None if given.headless else _opening(f"http://127.0.0.1:{given.port}")

@@ -1,10 +1,13 @@
-"""The imports that take seconds, torch and transformers: by one thread at a time, and ahead of the first visitor."""
+"""The imports that take seconds: by one thread at a time, and ahead of the first visitor."""
 
 from __future__ import annotations
 
 import importlib
 import threading
 
+# What Streamlit imports for the first picture and the first part of ours that it draws: it comes first, so that it is
+# there before a browser asks for a page.
+_PAGES = ("pandas", "PIL.Image")
 # What a dictionary needs, all of it: so that whoever reads one imports nothing while another thread imports the rest.
 _TENSORS = (
     "torch",
@@ -16,11 +19,14 @@ _TENSORS = (
 )
 _MODELS = ("itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2")  # the family of the bundled ones
 # Two threads importing parts of one package can each see the other's half done.
-_tensors, _models = threading.Lock(), threading.Lock()
+_pages, _tensors, _models = threading.Lock(), threading.Lock(), threading.Lock()
 
 
 def load(*, models: bool = True) -> None:
-    """Imports what a dictionary needs, and with `models` what a model does; at once when that was done before."""
+    """Imports what pages and dictionaries need, with `models` what a model does too; at once if it was done before."""
+    with _pages:
+        for name in _PAGES:
+            importlib.import_module(name)
     with _tensors:
         for name in _TENSORS:
             importlib.import_module(name)

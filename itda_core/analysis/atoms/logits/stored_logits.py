@@ -35,14 +35,11 @@ def store(index: AtomIndex, found: Sequence[DirectLogits]) -> None:
         columns[side] = pa.array([[token.token for token in one] for one in listed], pa.list_(pa.string()))
         columns[f"{side}_by"] = pa.array([[token.logit for token in one] for one in listed], pa.list_(pa.float32()))
     buffer = io.BytesIO()
-    pq.write_table(
-        pa.table(columns),
-        buffer,
-        compression="zstd",
-        compression_level=19,
-        use_dictionary=[f"{side}.list.element" for side in _SIDES],
-        use_byte_stream_split=[f"{side}_by.list.element" for side in _SIDES],
-    )
+    how: dict[str, Any] = {
+        "use_dictionary": [f"{side}.list.element" for side in _SIDES],
+        "use_byte_stream_split": [f"{side}_by.list.element" for side in _SIDES],
+    }
+    pq.write_table(pa.table(columns), buffer, compression="zstd", compression_level=19, **how)
     _BESIDE.store(index, buffer.getvalue())
 
 
