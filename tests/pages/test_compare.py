@@ -245,6 +245,17 @@ def test_chosen_dictionaries_are_in_the_address(studio: Studio, three: dict[str,
     assert sorted(drawn(test)[0]) == [FIRST, SECOND]
 
 
+def test_of_the_bundled_ones_those_for_comparing_are_taken(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "BUNDLED", BUNDLED)
+    test = studio.open("compare", dictionaries="demo-0-L1~demo-0-L2")
+    test.session_state["compare.choose"] = True
+    test.run()
+    test.selectbox(key="compare.corpus").set_value("demo")
+    test.multiselect(key="compare.models").set_value(["demo:0"])
+    test.button(key="compare.take").click().run()
+    assert asked_for(test)["dictionaries"].split("~") == [f"demo-0-L{layer}" for layer in range(6)]
+
+
 def test_other_dictionaries_forget_the_cell_without_complaint(studio: Studio, three: dict[str, set[Any]]) -> None:
     test = studio.open("compare", cell=f"{FIRST}~{SECOND}")
     test.segmented_control(key="compare.by").set_value("model").run()

@@ -325,6 +325,7 @@ def test_only_what_is_known_in_a_stage_is_shown(
     bars = [element.proto for element in elements(test) if getattr(element, "type", "") == "progress"]
     plain = line.replace("**", "")
     assert {(bar.value, bar.text) for bar in bars} == {(share, line), (share, plain)}  # the page's and the sidebar's
+    assert [text.value for text in test.sidebar.text] == ["demo:0, demo"]  # which of several runs it is
     assert {metric.label: metric.value for metric in test.metric} == figures
     assert len(charts(test)) == n_charts
     said = " ".join([parsed_text(test), *(bar.text for bar in bars)])

@@ -35,7 +35,10 @@ def choose(frame: shell.Shell) -> list[LibraryEntry]:
         names = dictionary_choice.choose(
             "Dictionaries", by_name, default, key=_DICTIONARIES, help="At least two, built on the same corpus."
         )
-        st.caption("Or choose all dictionaries of a corpus, some models and some layers (none chosen means all):")
+        st.caption(
+            "Or choose all dictionaries of a corpus, some models and some layers (none chosen means all; of the bundled "
+            "ones, those for comparing):"
+        )
         corpus, models, layers, button = st.columns([3, 4, 2, 2], vertical_alignment="bottom")
         with corpus:
             corpora = list(dict.fromkeys(entry.corpus for entry in by_name.values() if entry.corpus))
@@ -56,11 +59,12 @@ def is_default(entries: Sequence[LibraryEntry], frame: shell.Shell) -> bool:
 
 
 def _take(by_name: Mapping[str, LibraryEntry]) -> None:
-    state = st.session_state
+    state, bundled = st.session_state, _bundled(by_name.values())
     state[_DICTIONARIES] = [
         entry.name
         for entry in by_name.values()
-        if entry.corpus == state[_CORPUS]
+        if (not entry.bundled or entry in bundled)
+        and entry.corpus == state[_CORPUS]
         and (not state[_MODELS] or entry.model in state[_MODELS])
         and (not state[_LAYERS] or entry.layer in state[_LAYERS])
     ]

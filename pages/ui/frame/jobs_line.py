@@ -6,10 +6,12 @@ import streamlit as st
 
 from itda_core.runs.jobs.jobs import Job, Jobs
 from pages.ui.components.moments import progress_line
+from pages.ui.components.printable import visible
 from pages.ui.frame import navigation
 
 SECONDS = 2.0
 _LOOKED_AT = 8
+_LONGEST = 56  # characters of what a job is about
 
 
 def running() -> list[Job]:
@@ -34,7 +36,13 @@ def _lines(ids: tuple[str, ...]) -> None:
     for job in jobs:
         status = job.status
         st.caption("Stopping…" if job.cancelling else job.kind.doing)
+        st.text(_cut(getattr(job.request, "name", None) or job.request.about()))  # it may quote anyone's text, so nothing is parsed
         st.progress(status.fraction or 0.0, text=progress_line(status))
         navigation.way(job.kind.page, "Watch", ":material/monitoring:", {"job": job.id}, key=f"watch.{job.id}")
     if {job.id for job in jobs} != set(ids):
         st.rerun()
+
+
+def _cut(text: str) -> str:
+    """`text` as it fits into two lines of the sidebar."""
+    return visible(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
