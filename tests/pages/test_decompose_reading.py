@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from itda_core.dictionaries.storage.dictionary_folder import read_summary
 from itda_core.models import load_model
 from itda_core.printable import visible, visible_token
 from pages.ui.decompose import through_layers
+from pages.ui.frame import shell
 from tests.pages.conftest import HOSTILE, N_ATOMS, K, Studio, asked_for, components, grow, notices, page_links
 
 PROMPT = "Bade kilo murasen, the torvi."
@@ -323,6 +325,45 @@ def test_a_step_counts_over_what_the_browsers_chooser_still_held(
     # The newest one is the default, which no address names: which it is of those of one second depends on the machine.
     assert asked_for(test).get("dictionary", "family-L2") == "family-L2"
     assert not notices(test)
+
+
+@pytest.mark.parametrize("steps", [(2, 1), (1,), (2, 0, 1)])
+@pytest.mark.parametrize("broken_off", [False, True])
+def test_a_step_there_and_back_pins_the_atom_again(
+    studio: Studio, model_folder_of, monkeypatch: pytest.MonkeyPatch, steps: tuple[int, ...], broken_off: bool
+) -> None:
+    """Also where the runs between were broken off before they drew the stepper, so that each step is told to what the
+    first run had drawn; and where a later step takes an earlier one's place before anyone was told of it.
+    """
+    for layer in (0, 1, 2):
+        grow(model_folder_of("gpt2"), studio.home / "library" / f"family-L{layer}", layer)
+    told: list[Any] = []
+    monkeypatch.setattr(through_layers, "layer_stepper", lambda names, *, on_pick, **_: told.append(on_pick))
+    test = studio.open("decompose", dictionary="family-L1", prompt=PROMPT, atom="3")
+    test.segmented_control(key="decompose.colour").set_value("strongest").run()
+    first = told[-1]
+    if broken_off:
+        with monkeypatch.context() as patch:
+            patch.setattr(shell, "page", partial(_steps_and_ends, steps, first, shell.page))
+            test.run()
+    else:
+        for layer in steps:
+            with monkeypatch.context() as patch:
+                patch.setattr(shell, "page", partial(_steps_and_ends, (layer,), told[-1], shell.page))
+                test.run()
+            test.run()
+    test.run()
+    assert asked_for(test)["dictionary"] == "family-L1"
+    assert asked_for(test)["atom"] == "3"
+    assert test.segmented_control(key="decompose.colour").value == "strongest"
+    assert not notices(test)
+
+
+def _steps_and_ends(layers: tuple[int, ...], step: Any, page: Any, name: str) -> None:
+    """In the place of a page: as a run does that begins with such callbacks and is broken off."""
+    for layer in layers:
+        step(layer)
+    st.stop()
 
 
 def pressable(monkeypatch: pytest.MonkeyPatch) -> None:

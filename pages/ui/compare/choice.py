@@ -36,8 +36,8 @@ def choose(frame: shell.Shell) -> list[LibraryEntry]:
             "Dictionaries", by_name, default, key=_DICTIONARIES, help="At least two, built on the same corpus."
         )
         st.caption(
-            "Or choose all dictionaries of a corpus, some models and some layers (none chosen means all; of the bundled "
-            "ones, those for comparing):"
+            "Or choose all dictionaries of a corpus, some models and some layers (none chosen means all; of the "
+            "bundled ones, those for comparing):"
         )
         corpus, models, layers, button = st.columns([3, 4, 2, 2], vertical_alignment="bottom")
         with corpus:

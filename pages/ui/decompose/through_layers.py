@@ -14,20 +14,21 @@ from pages.ui.decompose.parts import Pinned, View, default_k, let_go, pin_again
 from pages.ui.effects.why import Layers
 from pages.ui.frame import address, meaning, shell
 
-# What steps led through, the one that is shown last: the path of a dictionary -> what was pinned as it was left.
+# What steps led through, the one that is shown last: the path of a dictionary -> what was pinned as it was left. A step
+# goes by it, not by what the run that drew the stepper had shown: the run of the step before may have been broken off.
 _TRAIL = "decompose.trail"
 
 
 def stepper(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View) -> None:
     """Draws the layers that have such a dictionary, if there are several."""
+    if not _trail(entry):
+        st.session_state[_TRAIL] = {entry.path: None}
     found = of(entry, listed)
     if len(found) < 2 or entry.layer is None:
         return
 
     def step(layer: int) -> None:
-        to = found[layer]
-        pinned = _trail(entry).get(to.path)
-        go_to(to, entry, listed, view, **({} if pinned is None else pin_again(pinned)))
+        go_to(found[layer], listed, view, pinned_again=True)
 
     names = {layer: one.name for layer, one in found.items()}
     layer_stepper(names, chosen=entry.layer, on_pick=step, key="decompose.layers")
@@ -42,7 +43,7 @@ def for_effects(entry: LibraryEntry, listed: Sequence[LibraryEntry], view: View)
     """The layers' dictionaries for "Why the next token", whose cells lead to them."""
 
     def go(to: LibraryEntry, token: int, behind: int) -> None:
-        go_to(to, entry, listed, view, token=token, behind=behind)
+        go_to(to, listed, view, token=token, behind=behind)
 
     return Layers(entry, of(entry, listed), go)
 
@@ -59,14 +60,25 @@ def _seen(entry: LibraryEntry, listed: Sequence[LibraryEntry]) -> list[LibraryEn
     return [one for one in listed if one.path in trail]
 
 
-def go_to(entry: LibraryEntry, left: LibraryEntry, listed: Sequence[LibraryEntry], view: View, **more: object) -> None:
-    """From the dictionary `left` to that of another layer, in this page's address; for callbacks.
+def go_to(
+    entry: LibraryEntry,
+    listed: Sequence[LibraryEntry],
+    view: View,
+    *,
+    pinned_again: bool = False,
+    **more: object,
+) -> None:
+    """From the dictionary that is shown to that of another layer, in this page's address; for callbacks.
 
-    Prompt, token, k and pursuit stay, the pinned atom does not; more: what else the address is to say. All is written
-    at once: each write is a step for the browser's Back.
+    Prompt, token, k and pursuit stay, the pinned atom does not; pinned_again: the one that was pinned when steps led
+    through `entry` is again. more: what else the address is to say. All is written at once: each write is a step for
+    the browser's Back.
     """
-    trail = _trail(left) | {left.path: let_go()}
-    passed = {one.path: trail[one.path] for one in (*_seen(left, listed), left) if one.layer != entry.layer}
+    trail: dict[Path, Pinned | None] = st.session_state[_TRAIL]
+    trail[list(trail)[-1]] = let_go()
+    if pinned_again and (pinned := trail.get(entry.path)) is not None:
+        more |= pin_again(pinned)
+    passed = {one.path: trail[one.path] for one in listed if one.path in trail and one.layer != entry.layer}
     st.session_state[_TRAIL] = passed | {entry.path: None}
     values = dict(address.query)
     values.pop("atom", None)  # an atom's number means nothing in another dictionary

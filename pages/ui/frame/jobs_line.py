@@ -36,7 +36,9 @@ def _lines(ids: tuple[str, ...]) -> None:
     for job in jobs:
         status = job.status
         st.caption("Stopping…" if job.cancelling else job.kind.doing)
-        st.text(_cut(getattr(job.request, "name", None) or job.request.about()))  # it may quote anyone's text, so nothing is parsed
+        st.text(
+            _cut(getattr(job.request, "name", None) or job.request.about())
+        )  # it may quote anyone's text, so nothing is parsed
         st.progress(status.fraction or 0.0, text=progress_line(status))
         navigation.way(job.kind.page, "Watch", ":material/monitoring:", {"job": job.id}, key=f"watch.{job.id}")
     if {job.id for job in jobs} != set(ids):
