@@ -14,6 +14,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from itda_core.analysis.atoms.honesty import stored as storing
 from itda_core.analysis.atoms.honesty.grades import GRADES
 from itda_core.dictionaries import AtomDictionary, LabelsOnly, write_labels
 from itda_core.dictionaries.labels_only import SUFFIX
@@ -204,7 +205,7 @@ def test_whether_labels_tell_where_atoms_fire_is_shown_and_not_measured(
 
 
 def test_an_index_whose_labels_were_not_measured_says_how(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("itda_core.analysis.atoms.honesty.stored.METHOD_VERSION", 99)
+    monkeypatch.setattr(storing, "_BESIDE", replace(storing._BESIDE, version=99))
     shutil.copytree(BUNDLED / "demo-0-L3-consensus", Library().folder / "mine")
     test = studio.open("library", dictionary="mine")
     assert any("not measured yet" in said and "itda atoms honesty" in said for said in lines(test))

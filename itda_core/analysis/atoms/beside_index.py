@@ -30,6 +30,7 @@ class BesideIndex:
     version: int  # of the method: what another one found counts as not there
     remedy: str  # what to do where it is damaged, as an imperative
     most_bytes: int  # of the table, per atom
+    holds: tuple[str, ...] = ()  # what else the JSON file must hold, each an object
 
     def store(self, index: AtomIndex, content: bytes, **more: Any) -> None:
         """Keep `content` as the table, in place of what is there; more: what else the JSON file says.
@@ -54,7 +55,7 @@ class BesideIndex:
         if not path.exists():
             return None
         about = read_json(path, strict=True)
-        if not isinstance(about, dict):
+        if not isinstance(about, dict) or any(not isinstance(about.get(name), dict) for name in self.holds):
             raise self.damaged(folder, self.about)
         if any(about.get(name) != value for name, value in self._expected(index).items()):
             return None

@@ -27,11 +27,18 @@ from itda_core.files.dataclass_schema import Unfit, from_json
 
 if TYPE_CHECKING:
     from itda_core.analysis.atoms.index import AtomIndex
-    from itda_core.analysis.atoms.index_format import IndexDescription
     from itda_core.dictionaries import AtomLabel
 
 TABLE, SUMMARY = "honesty.parquet", "honesty.json"
-_BESIDE = BesideIndex(TABLE, SUMMARY, "itda-label-honesty", METHOD_VERSION, "measure the labels' honesty again", 4_096)
+_BESIDE = BesideIndex(
+    table=TABLE,
+    about=SUMMARY,
+    format="itda-label-honesty",
+    version=METHOD_VERSION,
+    remedy="measure the labels' honesty again",
+    most_bytes=4_096,
+    holds=("summary",),
+)
 
 
 def measure_and_store(
@@ -58,7 +65,7 @@ def stored_summary(folder: Path) -> DictionaryHonesty | None:
     """What is kept of the whole dictionary beside the index in `folder`, the other files unread; None as `stored` gives
     it. Raises UserError for damage, and where there is no index.
     """
-    about = _about(folder, description_of(folder))
+    about = _BESIDE.about_of(folder, description_of(folder))
     if about is None:
         return None
     try:
@@ -77,7 +84,7 @@ def stored(index: AtomIndex) -> Tallies | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about, content = _about(index.folder, index.description), _BESIDE.content_of(index)
+    about, content = _BESIDE.about_of(index.folder, index.description), _BESIDE.content_of(index)
     if about is None or content is None:
         return None
     try:
@@ -93,14 +100,6 @@ def stored(index: AtomIndex) -> Tallies | None:
             tallies.chances[name] = lists[f"by_chance_{name}"].astype(np.float32)
             tallies.defined[name] = table.column(f"defined_{name}").to_numpy()
     return tallies
-
-
-def _about(folder: Path, index: IndexDescription) -> dict[str, Any] | None:
-    """What honesty.json in `folder` says, where it is of this index and of this version."""
-    about = _BESIDE.about_of(folder, index)
-    if about is not None and not isinstance(about.get("summary"), dict):
-        raise _BESIDE.damaged(folder, SUMMARY)
-    return about
 
 
 def _content(tallies: Tallies, small: bool) -> bytes:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 TABLE, ABOUT = "logits.parquet", "logits.json"
 _SIDES = ("raised", "lowered")
-_BESIDE = BesideIndex(TABLE, ABOUT, "itda-direct-logits", METHOD_VERSION, "remove it and logits.json", 16_384)
+_BESIDE = BesideIndex(
+    table=TABLE,
+    about=ABOUT,
+    format="itda-direct-logits",
+    version=METHOD_VERSION,
+    remedy="remove it and logits.json",
+    most_bytes=16_384,
+)
 
 
 def store(index: AtomIndex, found: Sequence[DirectLogits]) -> None:
