@@ -8,6 +8,16 @@ const element = (tag, className, text) => {
   return node;
 };
 
+// Keys that are pressed anywhere on the page. The part's drawing before this one, kept on `root`, hears them no more, nor
+// does this one after what is returned was called.
+const hearKeys = (root, pressed) => {
+  const page = root.ownerDocument;
+  if (root.pressed) page.removeEventListener('keydown', root.pressed);
+  root.pressed = pressed;
+  page.addEventListener('keydown', pressed);
+  return () => page.removeEventListener('keydown', pressed);
+};
+
 // What the visitor chose and the server has not answered: it stands over every answer until the one to the last choice.
 // An answer to an earlier one would otherwise take the later ones back. It is kept on `root`, which stays while a part is
 // drawn anew. `answered`: the id of the last choice that was; `tell` sends a choice; `shown`: whether that is there now.

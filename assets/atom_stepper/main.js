@@ -67,16 +67,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   count.textContent = `of ${data.count.toLocaleString('en')}`;
   show();
 
-  const pressed = event => {
+  const deaf = hearKeys(root, event => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || event.shiftKey || taken(event)) return;
     event.preventDefault();
     go(at + by, PAUSE);
-  };
-  const page = root.ownerDocument;
-  if (root.pressed) page.removeEventListener('keydown', root.pressed);
-  root.pressed = pressed;
-  page.addEventListener('keydown', pressed);
+  });
   way.goOn(PAUSE);
-  return () => { way.stop(); page.removeEventListener('keydown', pressed); };
+  return () => { way.stop(); deaf(); };
 }

@@ -67,16 +67,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (chosen) steps.scrollLeft = chosen.offsetLeft - steps.offsetLeft - steps.clientWidth / 2;
   if (hadFocus) chosen?.focus({ preventScroll: true });
 
-  const pressed = event => {
+  const deaf = hearKeys(root, event => {
     if ((event.key !== '[' && event.key !== ']') || event.metaKey || inField(event)) return;
     if ((event.ctrlKey || event.altKey) && !event.getModifierState('AltGraph')) return;
     event.preventDefault();
     choose(at + (event.key === '[' ? -1 : 1), PAUSE);
-  };
-  const page = root.ownerDocument;
-  if (root.pressed) page.removeEventListener('keydown', root.pressed);
-  root.pressed = pressed;
-  page.addEventListener('keydown', pressed);
+  });
   way.goOn(PAUSE);
-  return () => { way.stop(); page.removeEventListener('keydown', pressed); };
+  return () => { way.stop(); deaf(); };
 }

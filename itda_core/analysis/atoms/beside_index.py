@@ -38,7 +38,6 @@ class BesideIndex:
         Raises UserError where it cannot be written.
         """
         about = {
-            "format": self.format,
             **self._belongs_to(index.description),
             "digest": sha256(content).hexdigest(),
             **finite(more),
@@ -57,12 +56,12 @@ class BesideIndex:
         about = read_json(path, strict=True)
         if not isinstance(about, dict) or any(not isinstance(about.get(name), dict) for name in self.holds):
             raise self.damaged(folder, self.about)
-        if any(about.get(name) != value for name, value in self._expected(index).items()):
+        if any(about.get(name) != value for name, value in self._belongs_to(index).items()):
             return None
         return about
 
-    def content_of(self, index: AtomIndex) -> bytes | None:
-        """The bytes of the table; None as `about_of`. Raises UserError for damage."""
+    def read(self, index: AtomIndex) -> tuple[dict[str, Any], bytes] | None:
+        """What the JSON file says, and the bytes of the table; None as `about_of`. Raises UserError for damage."""
         about = self.about_of(index.folder, index.description)
         if about is None:
             return None
@@ -71,14 +70,16 @@ class BesideIndex:
         content = read_bytes(path, most) if path.exists() else b""
         if sha256(content).hexdigest() != about.get("digest"):
             raise self.damaged(index.folder, self.table)
-        return content
+        return about, content
 
     def damaged(self, folder: Path, name: str) -> UserError:
         """The error for a file that does not hold what it should."""
         return UserError(f"{shown(folder / name)} is damaged; {self.remedy}.")
 
-    def _expected(self, index: IndexDescription) -> dict[str, Any]:
-        return {"format": self.format, **self._belongs_to(index)}
-
     def _belongs_to(self, index: IndexDescription) -> dict[str, Any]:
-        return {"method_version": self.version, "dictionary": index.dictionary, "index_created": index.created}
+        return {
+            "format": self.format,
+            "method_version": self.version,
+            "dictionary": index.dictionary,
+            "index_created": index.created,
+        }

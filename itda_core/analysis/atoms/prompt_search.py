@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from itda_core.analysis.atoms.search import RESULTS, Found, Searched, UsedAt, found_by, use_of
+from itda_core.analysis.atoms.search import RESULTS, Found, Searched, UsedAt, best_of, found_by
 from itda_core.figures_as_text import signed, three_figures
 from itda_core.printable import visible_token
 
@@ -56,11 +56,8 @@ def codes_of(dictionary: AtomDictionary, read: PromptActivations) -> TextCodes:
 
 def search_prompt(dictionaries: Sequence[Searched], texts: Sequence[TextCodes], n: int = RESULTS) -> list[Found]:
     """The first `n` atoms of all `dictionaries` that a text uses more than usual; texts: it, by each of them."""
-    ranked: list[tuple[float, int, int, Found]] = []
-    for order, (dictionary, text) in enumerate(zip(dictionaries, texts, strict=True)):
-        for one in _of_one(dictionary, text, n):
-            ranked.append((-one.score, -use_of(dictionary, one.atom), order, one))
-    return [one for *_, one in sorted(ranked, key=lambda row: (*row[:3], row[3].atom))[:n]]
+    found = [_of_one(dictionary, text, n) for dictionary, text in zip(dictionaries, texts, strict=True)]
+    return best_of(dictionaries, found, n)
 
 
 def _of_one(dictionary: Searched, text: TextCodes, n: int) -> list[Found]:

@@ -89,15 +89,27 @@ def search_labels(dictionaries: Sequence[Searched], query: str, by: str = "token
     if not asked or (by == "context" and not words_of(query)):
         raise UserError("There is nothing to search for; give a word.")
     score = _by_token if by == "token" else _by_context
-    found: list[tuple[float, int, int, Found]] = []
-    for order, dictionary in enumerate(dictionaries):
+    found: list[list[Found]] = []
+    for dictionary in dictionaries:
+        own: list[Found] = []
         scores, why = score(dictionary.labels, asked)
         for row in _best_rows(dictionary, scores, n):
             one = _found(dictionary, int(row), float(scores[row]), why(int(row)))
             if one.labels > 1:  # which of them fits
                 one = replace(one, why=f"{one.why}: {_in_text(one)}")
-            found.append((-one.score, -use_of(dictionary, one.atom), order, one))
-    return [one for *_, one in sorted(found, key=lambda row: (*row[:3], row[3].atom))[:n]]
+            own.append(one)
+        found.append(own)
+    return best_of(dictionaries, found, n)
+
+
+def best_of(dictionaries: Sequence[Searched], found: Sequence[Sequence[Found]], n: int) -> list[Found]:
+    """The first `n` of what was found in each of `dictionaries`: by score, then by use, then by dictionary and atom."""
+    rows = [
+        (-one.score, -_use(dictionary, one.atom), order, one.atom, one)
+        for order, (dictionary, own) in enumerate(zip(dictionaries, found, strict=True))
+        for one in own
+    ]
+    return [row[-1] for row in sorted(rows, key=lambda row: row[:-1])[:n]]
 
 
 def found_by(dictionary: Searched, scores: Mapping[int, tuple[float, str]]) -> list[Found]:
@@ -197,7 +209,7 @@ def _first_rows(labels: FoldedLabels) -> np.ndarray:
     return rows
 
 
-def use_of(dictionary: Searched, atom: int) -> int:
+def _use(dictionary: Searched, atom: int) -> int:
     """By how many tokens of its index an atom is used; 0 without one."""
     return 0 if dictionary.uses is None else int(dictionary.uses[atom])
 

@@ -6,6 +6,7 @@ What is left out is what the command's other options say, or the default.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from itda_core.analysis.interventions.change import MOST_STRENGTH, UNITS, Change
 from itda_core.arguments import one_of
@@ -50,9 +51,7 @@ def text_of(change: Change) -> str:
 
 def with_largest(changes: Sequence[Change], largest: Callable[[int], float | None]) -> tuple[Change, ...]:
     """The changes with each atom's largest |coefficient|, so that every strength can be told in every unit."""
-    return tuple(
-        Change(one.atom, one.strength, one.unit, added=one.added, largest=largest(one.atom)) for one in changes
-    )
+    return tuple(replace(one, largest=largest(one.atom)) for one in changes)
 
 
 def _whole(text: str) -> int:

@@ -59,12 +59,11 @@ def is_default(entries: Sequence[LibraryEntry], frame: shell.Shell) -> bool:
 
 
 def _take(by_name: Mapping[str, LibraryEntry]) -> None:
-    state, bundled = st.session_state, _bundled(by_name.values())
+    state = st.session_state
     state[_DICTIONARIES] = [
         entry.name
-        for entry in by_name.values()
-        if (not entry.bundled or entry in bundled)
-        and entry.corpus == state[_CORPUS]
+        for entry in _own_and_for_comparing(by_name.values())
+        if entry.corpus == state[_CORPUS]
         and (not state[_MODELS] or entry.model in state[_MODELS])
         and (not state[_LAYERS] or entry.layer in state[_LAYERS])
     ]
@@ -92,11 +91,16 @@ def default_entries(chosen: LibraryEntry | None, usable: Sequence[LibraryEntry])
     if chosen is None or chosen.bundled:
         return bundled
     alike = [
-        entry
-        for entry in usable
-        if (not entry.bundled or entry in bundled) and (entry.corpus, entry.site) == (chosen.corpus, chosen.site)
+        entry for entry in _own_and_for_comparing(usable) if (entry.corpus, entry.site) == (chosen.corpus, chosen.site)
     ]
     return alike if len(alike) > 1 else bundled or list(usable)
+
+
+def _own_and_for_comparing(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
+    """One's own, and of the bundled ones those for comparing; in the order in which they are given."""
+    listed = list(entries)
+    bundled = _bundled(listed)
+    return [entry for entry in listed if not entry.bundled or entry in bundled]
 
 
 def _bundled(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:

@@ -169,7 +169,8 @@ def _measures(found: Effect) -> None:
             "Mean over the prompt's tokens that follow a token of text, nats: not over the first. Before the change: "
             f"{figure(found.loss_before, '.3f')}."
         )
-        if found.marked and any(found.marked) and not any(found.marked[:-1]):
+        *others, last = found.marked
+        if last and not any(others):
             about += " Only the last token was changed, behind which nothing of the prompt stands: it stays as it is."
         row.metric("Loss on the prompt", figure(found.loss_after, ".3f"), change, delta_color="inverse", help=about)
 

@@ -19,16 +19,13 @@ _TENSORS = (
 )
 _MODELS = ("itda_core.models.loading", "transformers.models.gpt2.modeling_gpt2")  # the family of the bundled ones
 # Two threads importing parts of one package can each see the other's half done.
-_pages, _tensors, _models = threading.Lock(), threading.Lock(), threading.Lock()
+_tensors, _models = threading.Lock(), threading.Lock()
 
 
 def load(*, models: bool = True) -> None:
     """Imports what pages and dictionaries need, with `models` what a model does too; at once if it was done before."""
-    with _pages:
-        for name in _PAGES:
-            importlib.import_module(name)
     with _tensors:
-        for name in _TENSORS:
+        for name in (*_PAGES, *_TENSORS):
             importlib.import_module(name)
     if not models:
         return

@@ -84,9 +84,10 @@ def stored(index: AtomIndex) -> Tallies | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about, content = _BESIDE.about_of(index.folder, index.description), _BESIDE.content_of(index)
-    if about is None or content is None:
+    kept = _BESIDE.read(index)
+    if kept is None:
         return None
+    about, content = kept
     try:
         table = pq.read_table(io.BytesIO(content))
         lists = {name: _matrix(table.column(name)) for name in table.column_names if name.startswith(("of_", "by_"))}

@@ -57,11 +57,11 @@ def stored(index: AtomIndex, atom: int) -> DirectLogits | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    content = _BESIDE.content_of(index)
-    if content is None:
+    kept = _BESIDE.read(index)
+    if kept is None:
         return None
     try:
-        row = pq.read_table(io.BytesIO(content)).slice(atom, 1).to_pylist()[0]
+        row = pq.read_table(io.BytesIO(kept[1])).slice(atom, 1).to_pylist()[0]
         return DirectLogits(*(_tokens(row[side], row[f"{side}_by"]) for side in _SIDES))
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise _BESIDE.damaged(index.folder, TABLE) from error
