@@ -40,4 +40,4 @@ def app(
     sys.stdout.flush()
     known = [str(page.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(known))  # so that `pages` is found from any folder
-    os.execve(sys.executable, [sys.executable, "-m", "pages.ui.frame.serve", str(page), *flags], environment)
+    os.execve(sys.executable, [sys.executable, "-m", "pages.ui.server.serve", str(page), *flags], environment)

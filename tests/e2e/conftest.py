@@ -131,9 +131,9 @@ def visit(browser: Browser, studio: str) -> Iterator[Visit]:
 
 
 @contextmanager
-def visiting(browser: Browser, studio: str) -> Iterator[Visit]:
+def visiting(browser: Browser, studio: str, *, has_touch: bool = False) -> Iterator[Visit]:
     """A visitor of the server at that address."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, has_touch=has_touch)
     context.set_default_timeout(PATIENCE)
     visit = Visit(context.new_page(), studio)
     visit.page.on("request", visit.note)

@@ -253,6 +253,7 @@ def test_stars_and_notes_are_kept_and_stay_text(studio: Studio, identity: str) -
     test.text_area[0].set_value("=1+1 " + SCRIPT).run()
     assert read_notes(identity).of(5).star
     assert read_notes(identity).of(5).text == "=1+1 " + SCRIPT
+    assert test.text_area[0].proto.default == "=1+1 " + SCRIPT  # what a browser shows that draws the field anew
     test = studio.open("atoms", dictionary=studio.dictionary.name, only="starred")
     assert listed(test) == [5]
     assert table(test)["rows"][0]["cells"]["star"] == "★✎"

@@ -13,7 +13,8 @@ from itda_core.dictionaries.selections import COMPARING
 from itda_core.runs.library import Library, LibraryEntry
 from pages.ui.compare import choice as compare_choice
 from pages.ui.compare.transfer.form import _one_of_each_layer
-from pages.ui.frame import ahead, engine, slow_imports
+from pages.ui.frame import engine, slow_imports
+from pages.ui.server import ahead
 from pages.ui.train.form import _defaults
 from tests.pages.conftest import PATIENCE, ROOT, Studio, components
 

@@ -46,15 +46,13 @@ def star(entry: LibraryEntry, atom: int, notes: Notes) -> None:
 def note(entry: LibraryEntry, atom: int, notes: Notes) -> None:
     """The field for a note."""
     key = f"atoms.note.{entry.identity}.{atom}"
-    kept = notes.of(atom).text
-    if key not in st.session_state:
-        st.session_state[key] = kept
 
     def changed() -> None:
         _keep(entry.identity, atom, text=st.session_state[key])
 
     st.text_area(
         "Your note",
+        notes.of(atom).text,  # not set in the session: a browser that draws the field anew is to show it in any case
         key=key,
         on_change=changed,
         height=110,

@@ -1,1 +1,1 @@
-"""The frame of every page: shell, navigation, address, server, and the engine's cached calls."""
+"""The frame of every page: shell, navigation, address, and the engine's cached calls."""

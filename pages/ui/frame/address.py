@@ -41,6 +41,7 @@ class Refused(ValueError):
 class _Known(NamedTuple):
     """The address as the page last had it."""
 
+    page: str | None  # Streamlit's hash of it
     now: dict[str, str]
     before: tuple[tuple[dict[str, str], float], ...]  # those that a write replaced, and when (time.monotonic)
 
@@ -82,7 +83,7 @@ class _Query(MutableMapping[str, str]):
 
     def come_to(self) -> None:
         """Another page is shown: its address is taken as it is."""
-        st.session_state[_KNOWN] = _Known(st.query_params.to_dict(), ())
+        st.session_state[_KNOWN] = _Known(_page(), st.query_params.to_dict(), ())
 
     def lagging(self) -> dict[str, str] | None:
         """The address that the browser sent, where that is one from before the last write and not yet put right."""
@@ -90,13 +91,14 @@ class _Query(MutableMapping[str, str]):
         known: _Known | None = st.session_state.get(_KNOWN)
         if known is None or known.now == given or _through_history() or not _lags(given, known):
             return None
-        return given
+        # Callbacks of a page that is left may run before the next page is come to.
+        return given if known.page == _page() else None
 
     def _catch_up(self) -> None:
         known: _Known | None = st.session_state.get(_KNOWN)
         if known is not None and self.lagging() is not None:
             st.query_params.from_dict(known.now)
-        elif known is None or known.now != st.query_params.to_dict():
+        elif known is None or (known.page, known.now) != (_page(), st.query_params.to_dict()):
             self.come_to()
 
     def _written(self) -> None:
@@ -104,7 +106,7 @@ class _Query(MutableMapping[str, str]):
         now = st.query_params.to_dict()
         if now != known.now:
             before = [one for one in known.before if not _long_ago(one[1])]
-            st.session_state[_KNOWN] = _Known(now, (*before, (known.now, time.monotonic())))
+            st.session_state[_KNOWN] = _Known(known.page, now, (*before, (known.now, time.monotonic())))
 
 
 query = _Query()
@@ -118,6 +120,11 @@ def _lags(given: dict[str, str], known: _Known) -> bool:
 
 def _long_ago(when: float) -> bool:
     return time.monotonic() - when > _MOST_LAG
+
+
+def _page() -> str | None:
+    """Streamlit's hash of the page that this run draws."""
+    return getattr(get_script_run_ctx(), "page_script_hash", None)
 
 
 def _through_history() -> bool:

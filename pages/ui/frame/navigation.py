@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from pages.ui.components.component import component
 from pages.ui.frame import address
 
 # A page is its script, a row in PAGES (its file, its address, its icon) and its place in the sidebar, GROUPS.
@@ -39,7 +40,8 @@ _VISITORS = {
 }
 _SHOWN, _DICTIONARY, _LAST = "navigation.shown", "navigation.dictionary", "navigation.last"
 _NEXT = "navigation.next"
-_FILLED = "navigation.filled"
+_FILLED, _RUN = "navigation.filled", "navigation.run"
+_typed_first = component("typed_first")
 
 
 def arrive(name: str) -> None:
@@ -47,6 +49,16 @@ def arrive(name: str) -> None:
     if st.session_state.get(_SHOWN) != name:
         st.session_state[_SHOWN] = name
         address.come_to()
+
+
+def typed_first() -> None:
+    """What was typed into a field of this page is looked at before a link that is clicked next leaves it.
+
+    Nothing is drawn. The part is told of each run by a number of its own.
+    """
+    st.session_state[_RUN] = run = st.session_state.get(_RUN, 0) + 1
+    with st.container(key="typed-first"):
+        _typed_first(data={"run": run}, key="navigation.typed_first")
 
 
 def choose(dictionary: str | None, *, default: bool) -> None:

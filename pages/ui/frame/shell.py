@@ -161,6 +161,7 @@ def failed(
 
 def _navigation() -> None:
     """Links to all pages: each goes back to where one was on it, with the dictionary chosen now."""
+    navigation.typed_first()
     for group, names in GROUPS:
         if group:
             st.caption(group)
@@ -196,7 +197,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
     name = st.session_state[_HELD] = st.session_state[_CHOSEN]
     if name is None:
         return None, asked_for
-    address.leave("dictionary", _CHOSEN, name, default.name)
+    address.leave("dictionary", _CHOSEN, name, None)  # the default one too: it may be another one tomorrow
     navigation.choose(name, default=name == default.name)
     entry = by_name[name]
     st.caption(with_purpose(entry.selection))
@@ -237,6 +238,4 @@ def _chosen_by_hand() -> None:
         st.session_state[_CHOSEN] = held
         return
     meaning.choose(name)
-    if name == st.session_state[_DEFAULT]:
-        address.query.pop("dictionary", None)
     address.query.pop("atom", None)  # an atom's number means nothing in another dictionary
