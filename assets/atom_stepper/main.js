@@ -53,14 +53,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   back.onclick = () => go(at - 1, PAUSE);
   next.onclick = () => go(at + 1, PAUSE);
   random.onclick = () => go(data.random.length ? data.random[Math.floor(Math.random() * data.random.length)] : Math.floor(Math.random() * data.count), 0);
-  field.onkeydown = event => {
-    if (event.key !== 'Enter') return;
-    const asked = Number(field.value.replace(/[,\s]/g, '') || NaN);
-    if (Number.isInteger(asked) && asked >= 0 && asked < data.count) { go(asked, 0); return; }
+  const typed = () => {
+    const digits = field.value.replace(/[,\s]/g, '');
+    if (/^\d+$/.test(digits) && Number(digits) < data.count) { go(Number(digits), 0); return; }
     give();
-    field.select();
     count.textContent = `of ${data.count.toLocaleString('en')}: type a number from 0 to ${(data.count - 1).toLocaleString('en')}`;
   };
+  field.onkeydown = event => {
+    if (event.key !== 'Enter') return;
+    typed();
+    field.select();
+  };
+  field.onblur = () => { if (field.value !== field.dataset.given) typed(); }; // as every other field
   if (field.dataset.given === undefined || field.value === field.dataset.given) give(); // else digits are being typed
   field.size = String(data.count).length;
   field.setAttribute('aria-label', `Number of the atom, 0 to ${data.count - 1}`);

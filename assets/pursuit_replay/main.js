@@ -16,7 +16,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const focused = root.contains(active) ? active.dataset.step : undefined;
   const predicts = data.own.length > 0;
   const best = predicts ? data.own[0].token : null;
-  const top = Math.max(...data.steps.map(step => step.error), 1e-12);
+  const top = Math.max(1, ...data.steps.map(step => step.error)); // 1: what is left without any atom
   const steps = element('div', predicts ? 'steps' : 'steps plain');
   const head = element('div', 'head');
   const titles = ['step', 'atom that came', 'coefficient', 'error left', 'next token, predicted from this reconstruction'];

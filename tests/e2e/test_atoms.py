@@ -171,6 +171,24 @@ def test_a_number_marked_before_the_answer_to_a_step_is_typed_over_after_it(visi
 
 
 @pytest.mark.usefixtures("indexed")
+def test_a_number_counts_when_its_field_is_left_as_in_every_other_field(visit: Visit) -> None:
+    page, number = visit.page, at_atom_10(visit)
+    number.fill("77")
+    number.press("Tab")
+    visit.expect_in_address("atom", "77")
+    expect(number).to_have_value("77")
+    for none in ("1e3", "-5", "0x10", "7.5"):
+        number.fill(none)
+        number.press("Tab")
+        expect(page.get_by_text(re.compile("type a number from 0 to [0-9,]+$"))).to_be_visible()
+        expect(number).to_have_value("77")
+    number.fill("12")
+    page.get_by_role("button", name="Next atom (key →)").click()
+    visit.expect_in_address("atom", "13")
+    expect(page.get_by_text(re.compile("^atom 13 of"))).to_be_visible()
+
+
+@pytest.mark.usefixtures("indexed")
 def test_a_star_and_a_note_stay_and_are_text(visit: Visit) -> None:
     page = visit.page
     visit.open(address(atom=21))
