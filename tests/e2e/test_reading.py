@@ -137,3 +137,23 @@ def test_a_new_prompt_does_not_keep_the_token_of_the_old_one(visit: Visit) -> No
     visit.settle()
     expect(chosen).to_have_text("six")
     page.wait_for_function("!new URLSearchParams(location.search).has('token')")
+
+
+def test_back_and_forward_colour_the_tokens_as_the_address_says(visit: Visit) -> None:
+    page = visit.page
+    opened(visit)
+    colour = (
+        page.get_by_test_id("stButtonGroup").filter(has_text="Colour tokens by").locator("button[aria-checked=true]")
+    )
+    expect(colour).to_have_text("Relative error")
+    atom = page.locator(".atom[data-atom]").first
+    pinned = str(atom.get_attribute("data-atom"))
+    atom.click()
+    visit.expect_in_address("atom", pinned)
+    expect(colour).to_have_text("Pinned atom")
+    visit.settle()
+    for way, shown in (("back", "Relative error"), ("forward", "Pinned atom")):
+        page.evaluate(f"history.{way}()")
+        page.wait_for_function(f"new URLSearchParams(location.search).has('atom') === {str(way == 'forward').lower()}")
+        visit.settle()
+        expect(colour).to_have_text(shown)

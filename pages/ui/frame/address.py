@@ -188,12 +188,13 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     """The value of `?name=`, put into `st.session_state[key]` before the widget of that key is drawn.
 
     A value that `parse` refuses (Refused) is named to the reader and replaced by `default`. `within` is what the value
-    belongs to (a dictionary): when that changes, the address is read again.
+    belongs to (a dictionary): when that changes, the address is read again. So it is by Back and Forward: what the page
+    held by itself then, as a colour that came with a pinned atom, is of another address.
     """
     given = query.get(name)
     now = visit()
     seen: _Seen | None = st.session_state.get(f"address.{key}")
-    if key not in st.session_state or (seen is not None and (seen.within, seen.visit) != (within, now)):
+    if key not in st.session_state or _through_history() or (seen and (seen.within, seen.visit) != (within, now)):
         seen = None
     if seen is not None and seen.given != given and st.session_state[key] != seen.value:
         # Back or an edit changes the address alone, so this is an earlier address, sent with a newer value.

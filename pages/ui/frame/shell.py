@@ -155,7 +155,9 @@ def failed(
     problem(error, key=key)
     name, label, values = back
     navigation.link(name, values, label=label)
-    if error.__cause__ is None and error.__context__ is None:  # the studio's own refusal, which says all there is to say
+    if (
+        error.__cause__ is None and error.__context__ is None
+    ):  # the studio's own refusal, which says all there is to say
         return
     with st.expander("Technical details"):
         st.code("".join(traceback.format_exception(error)), language=None, wrap_lines=True)
