@@ -3,6 +3,7 @@
 // that is left while it runs does not keep what its fields say.
 const MOST = 1000; // milliseconds: longer than that no link waits
 const LOOK = 15;
+const PAUSE = 1000; // after that long without a key a text of several lines is sent too, so that a reload loses nothing
 
 export default function ({ data, parentElement }) {
   const page = parentElement.ownerDocument;
@@ -28,7 +29,15 @@ export default function ({ data, parentElement }) {
     const target = event.composedPath()[0];
     return target instanceof Element && target.matches('textarea, input:not([type=checkbox], [type=radio], [type=range], [role=combobox])') ? target : null;
   };
-  const typed = event => { root.typing = field(event); };
+  const typed = event => {
+    root.typing = field(event);
+    clearTimeout(root.pausing);
+    if (root.typing?.matches('textarea')) root.pausing = setTimeout(send, PAUSE, root.typing);
+  };
+  // As its own key does.
+  const send = text => {
+    if (root.typing === text) text.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true, bubbles: true, cancelable: true }));
+  };
   const sent = event => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey || !field(event)?.matches('textarea'))) root.typing = null; };
   const leave = event => {
     if (!root.typing || root.typing !== field(event)) return;

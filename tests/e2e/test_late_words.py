@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -106,3 +107,20 @@ def test_a_link_waits_for_words_alone(visit: Visit) -> None:
     sidebar_link(visit, "Library").click()
     expect_there(visit, "Library")
     assert visit.page.evaluate("window.late") is False
+
+
+def test_a_note_outlives_a_reload_without_being_confirmed(visit: Visit, home: Path) -> None:
+    visit.open(f"atoms?dictionary={DICTIONARY}&atom=39")
+    note = visit.page.get_by_role("textbox", name="Your note")
+    note.click()
+    note.press_sequentially("half a", delay=20)
+    visit.page.wait_for_timeout(1500)
+    note.press_sequentially(" word")  # goes on where it was, whatever the answer to the first half
+    expect(note).to_be_focused()
+    expect(note).to_have_value("half a word")
+    until = time.monotonic() + PATIENCE / 1000
+    while {"atom": 39, "star": False, "text": "half a word"} not in notes(home):
+        assert time.monotonic() < until, notes(home)
+        visit.page.wait_for_timeout(100)
+    visit.page.reload()
+    expect(note).to_have_value("half a word")

@@ -58,7 +58,7 @@ def note(entry: LibraryEntry, atom: int, notes: Notes) -> None:
         height=110,
         max_chars=MOST_CHARACTERS,
         placeholder="What do you make of this atom?",
-        help="Kept when you leave the field or press Ctrl+Enter.",
+        help="Kept when you pause, leave the field or press Ctrl+Enter.",
     )
     if (refused := st.session_state.pop(_REFUSED, None)) is not None:
         problem(refused, key="atoms.note.problem")
