@@ -62,7 +62,7 @@ def typed_first() -> None:
 
 
 def choose(dictionary: str | None, *, default: bool) -> None:
-    """`dictionary` is the chosen one: every link leads to it, without naming it where it is the default."""
+    """`dictionary` is the chosen one: every link leads to it, and names it unless it is the default and unchosen."""
     st.session_state[_DICTIONARY] = None if default else dictionary
 
 

@@ -202,7 +202,7 @@ def _chooser(listed: list[LibraryEntry]) -> tuple[LibraryEntry | None, Whereabou
     if name is None:
         return None, asked_for
     address.leave("dictionary", _CHOSEN, name, None)  # the default one too: it may be another one tomorrow
-    navigation.choose(name, default=name == default.name)
+    navigation.choose(name, default=name == default.name and "dictionary" not in address.query)
     entry = by_name[name]
     st.caption(with_purpose(entry.selection))
     facts = [
