@@ -83,3 +83,12 @@ def test_what_is_chosen_by_hand_counts_at_once(studio: Studio) -> None:
     lagging(test, before).sidebar.selectbox[0].set_value(THIRD)
     assert shown(test.run()) == (THIRD, None)
     assert shown(test.sidebar.selectbox[0].set_value(SECOND).run()) == (SECOND, None)
+
+
+def test_the_address_of_a_page_that_is_come_to_is_none_that_lags(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the page that is left had the same one a moment ago, and callbacks of that page ask for it first."""
+    test, before = stepped(studio)
+    monkeypatch.setattr(address, "_page", lambda: "another")
+    assert shown(lagging(test, before).run()) == (FIRST, None)
