@@ -39,7 +39,7 @@ EXAMPLES = (
 )
 PROMPT, TOKEN, ATOM = "decompose.prompt", "decompose.token", "decompose.atom"
 _K, _METHOD, _COLOUR, _SPECIAL = "decompose.k", "decompose.method", "decompose.colour", "decompose.special"
-_SIGNS, _POSITIVE, _SMALL = "decompose.signs", "decompose.positive", "decompose.small"
+_POSITIVE, _SMALL = "decompose.positive", "decompose.small"
 WIDGETS = (_K, _METHOD, _COLOUR, _SPECIAL, _POSITIVE)  # what Streamlit draws; all else is set by the page in every run
 AFTER_READING = (_COLOUR,)  # of these, what is drawn once the prompt was read
 _SLIDER = 220  # pixels
@@ -145,22 +145,15 @@ def most_k(entry: LibraryEntry) -> int:
 
 def _only_positive() -> bool:
     """Whether the pursuit is to be non-negative."""
-    signs = address.arrive("signs", _SIGNS, address.one_of("any", "positive"), "any")
-    if st.session_state.get(_POSITIVE) != (signs == "positive"):  # what is set anew overrides a click on the way
-        st.session_state[_POSITIVE] = signs == "positive"
-
-    def switched() -> None:
-        st.session_state[_SIGNS] = "positive" if st.session_state[_POSITIVE] else "any"
-
-    st.toggle(
+    address.arrive("signs", _POSITIVE, lambda given: address.one_of("any", "positive")(given) == "positive", False)
+    positive = st.toggle(
         "Only positive",
         key=_POSITIVE,
-        on_change=switched,
         help="Non-negative pursuit: an atom may be added, never subtracted. "
         "The error is larger, and every atom says what is there.",
     )
-    address.leave("signs", _SIGNS, signs, "any")
-    return signs == "positive"
+    address.leave("signs", _POSITIVE, positive, False, text="positive")
+    return positive
 
 
 def unfolded() -> bool:

@@ -213,21 +213,23 @@ def arrive(name: str, key: str, parse: Callable[[str], T], default: T, *, within
     return st.session_state[key]
 
 
-def leave(name: str, key: str, value: object, default: object, *, empty: str | None = None) -> bool:
+def leave(
+    name: str, key: str, value: object, default: object, *, empty: str | None = None, text: str | None = None
+) -> bool:
     """Writes `value` to `?name=` if it changed since `arrive`; removes the name where it is the `default` now.
 
-    empty: what is written for None where that is not the default; None: the name is removed. Returns whether it
-    changed.
+    empty: what is written for None where that is not the default; None: the name is removed. text: how the address
+    writes `value`; None: as Python does. Returns whether it changed.
     """
     seen: _Seen = st.session_state[f"address.{key}"]
     if value == seen.value:
         return False
-    text = None if value == default else empty if value is None else writable(value)
-    if text is None:
+    written = None if value == default else empty if value is None else writable(value) if text is None else text
+    if written is None:
         query.pop(name, None)
     else:
-        query[name] = text
-    st.session_state[f"address.{key}"] = seen._replace(given=text, value=value)
+        query[name] = written
+    st.session_state[f"address.{key}"] = seen._replace(given=written, value=value)
     return True
 
 

@@ -6,9 +6,9 @@ the token's logit changes per 1 of the atom's coefficient.
 
 The final norm is not linear, so it matters where the derivative is taken: at TYPICAL real activations of its own input,
 the stream behind the last block, whose norms lie in the middle half of those met in some windows of text. The figure is
-the mean over these. They are not the site's own activations: those of an early layer, or of what an MLP adds, have
-other norms than the stream that the final norm divides by. A dictionary's mean plays no part: it is the same whatever
-the coefficient.
+the mean over these; which they are does not hang on the last digits of their norms, which differ between processors.
+They are not the site's own activations: those of an early layer, or of what an MLP adds, have other norms than the
+stream that the final norm divides by. A dictionary's mean plays no part: it is the same whatever the coefficient.
 
 All of it is computed by the model's own code, so that no family's norm, multiplier or soft cap of logits is written
 down here: the derivative in forward mode (the tangent of one direction), and how the site's output enters the stream by
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from itda_core.models import LanguageModel
     from itda_core.text import Window
 
-METHOD_VERSION = 1  # of what is kept of it: another number where the figures come out otherwise
+METHOD_VERSION = 2  # of what is kept of it: another number where the figures come out otherwise
 TOKENS = 10  # raised, and lowered
 TYPICAL = 32  # activations at which the derivative is taken
 _ROUNDING, _HALF_ROUNDING = 1e-3, 5e-2  # of a direction that was carried through all blocks, relative to its length
@@ -122,11 +122,22 @@ def _behind_the_last_block(model: LanguageModel) -> Site:
 
 
 def _typical(model: LanguageModel, last: Site, windows: Sequence[Window]) -> torch.Tensor:
-    """Activations at `last` spread evenly over the middle half of the norms of the windows' tokens."""
+    """Activations at `last` of the windows' tokens, with norms in the middle half."""
     x = torch.cat([batch.activations[last] for batch in model.stream(windows, [last])])
-    order = torch.argsort(x.norm(dim=-1), stable=True)
-    places = torch.linspace((len(x) - 1) / 4, 3 * (len(x) - 1) / 4, TYPICAL).round().long()
-    return x[order[places.unique().to(order.device)]]
+    return x[middle(x.float().norm(dim=-1)).to(x.device)]
+
+
+def middle(norms: torch.Tensor) -> torch.Tensor:
+    """TYPICAL of the places in `norms` (n,) where it lies in its middle half, or all of these if they are fewer.
+
+    They are taken in an order that spreads over the places, the same for every `norms` of that length. Places taken by
+    their rank among the norms would be others wherever two norms differ by a rounding only.
+    """
+    norms = norms.cpu().double()
+    low, high = torch.quantile(norms, torch.tensor([0.25, 0.75], dtype=torch.float64))
+    within = (norms >= low) & (norms <= high) | (len(norms) < 3)  # of two, neither lies between the quartiles
+    spread = torch.argsort(torch.arange(len(norms)) * 2654435769 % 2**32)  # multiples of 2**32 / 1.618...
+    return spread[within[spread]][:TYPICAL]
 
 
 def _tangents(model: LanguageModel, last: Site, x: torch.Tensor, tangent: torch.Tensor) -> torch.Tensor:

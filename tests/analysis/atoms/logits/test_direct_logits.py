@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from itda_core.analysis.atoms.logits.direct_logits import DirectPath, NoDirectPath
+from itda_core.analysis.atoms.logits.direct_logits import TYPICAL, DirectPath, NoDirectPath, middle
 from itda_core.models import LanguageModel, load_model
 from itda_core.models.tokenizer.token_text import token_text
 from itda_core.text import Document, windows
@@ -104,6 +104,31 @@ def test_the_tokens_are_those_with_the_largest_and_the_smallest(model_of, family
         assert [(one.token, one.logit) for one in given] == [
             (token_text(model.tokenizer, i), logits[i]) for i in wanted
         ]
+
+
+def test_which_activations_are_typical_does_not_hang_on_a_rounding() -> None:
+    """Processors round otherwise, so that of two nearly equal norms now one and now the other is the larger."""
+    generator = torch.Generator().manual_seed(0)
+    n = 1142
+    ranks = torch.randperm(n, generator=generator)
+    norms = 50 + (ranks // 2) * 0.1  # two and two are nearly equal
+    chosen = middle(norms)
+    for _ in range(5):
+        rounded = norms * (1 + 1e-7 * torch.randn(n, generator=generator))
+        assert (rounded.argsort(stable=True) != norms.argsort(stable=True)).any()
+        assert middle(rounded).tolist() == chosen.tolist()
+    assert len(set(chosen.tolist())) == TYPICAL
+    assert all(n / 4 - 1 <= ranks[place] <= 3 * n / 4 for place in chosen)
+    places = chosen.sort().values
+    assert (places.diff() < n / 8).all(), "they are spread over the text"
+    assert 0.3 * n < ranks[chosen].double().mean() < 0.7 * n
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_of_few_activations_all_in_the_middle_half_are_typical(n: int) -> None:
+    norms = torch.arange(n).float()
+    expected = [place for place in range(n) if (n - 1) / 4 <= place <= 3 * (n - 1) / 4] or list(range(n))
+    assert sorted(middle(norms).tolist()) == expected[:TYPICAL]
 
 
 @FAMILIES
