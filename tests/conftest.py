@@ -5,13 +5,15 @@ The models have random weights and tokenizers trained on the spot, and are ordin
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -369,3 +371,9 @@ def tiny_folder(model_folder_of: Callable[[str], Path]) -> Path:
 def tiny_model(model_of: Callable[[str], LanguageModel]) -> LanguageModel:
     """The tiny GPT-2: 4 layers, d_model 32, context 64, byte-level tokenizer without special tokens of its own."""
     return model_of("gpt2")
+
+
+def acted(scene: Coroutine[Any, Any, None]) -> None:
+    """Plays a scene in a thread: the one of the tests may have a browser's event loop running."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, scene).result()

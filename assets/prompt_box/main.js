@@ -3,7 +3,7 @@
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector('.itda');
   let area = root.querySelector('textarea');
-  const submit = text => { root.dataset.asked = text; setTriggerValue('submit', { text, at: Date.now() }); };
+  const submit = text => { root.dataset.asked = text; setTriggerValue('submit', { text, at: Date.now() }); say(); };
   const grow = () => { area.style.height = 'auto'; area.style.height = `${area.scrollHeight}px`; };
 
   if (!area) {
@@ -24,7 +24,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     delete root.dataset.asked;
     root.dataset.sent = data.value;
   }
-  area.oninput = grow;
+  area.oninput = () => { grow(); say(); };
   area.onkeydown = event => {
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(area.value); }
   };
@@ -38,7 +38,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chip.onclick = () => { area.value = text; grow(); submit(text); };
     under.append(chip);
   });
-  under.append(element('span', 'keys', 'Enter to decompose · Shift+Enter for a new line'));
+  const keys = element('span', 'keys');
+  under.append(keys);
+  // Everything else on the page is of the prompt that was sent, whatever the box holds meanwhile.
+  const say = () => {
+    const draft = area.value !== data.value && area.value !== root.dataset.asked;
+    keys.classList.toggle('draft', draft);
+    keys.textContent = `${draft ? 'Not read yet: press ' : ''}Enter to decompose · Shift+Enter for a new line`;
+  };
+  say();
   grow();
   requestAnimationFrame(grow);
 }

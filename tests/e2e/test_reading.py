@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, expect
@@ -137,6 +138,28 @@ def test_a_new_prompt_does_not_keep_the_token_of_the_old_one(visit: Visit) -> No
     visit.settle()
     expect(chosen).to_have_text("six")
     page.wait_for_function("!new URLSearchParams(location.search).has('token')")
+
+
+def test_a_prompt_that_was_not_sent_says_that_the_page_is_of_another(visit: Visit) -> None:
+    page = visit.page
+    opened(visit)
+    area, hint = page.locator("textarea[aria-label=Prompt]"), page.locator(".under .keys")
+    expect(hint).to_have_text(re.compile("^Enter to decompose"))
+    area.fill("A cat slept.")
+    expect(hint).to_have_text(re.compile("^Not read yet"))
+    page.locator(".layer", has_text="L3").click()  # whatever is done meanwhile
+    expect(dictionary(visit)).to_have_value("demo-0-L3")
+    visit.settle()
+    expect(area).to_have_value("A cat slept.")
+    expect(hint).to_have_text(re.compile("^Not read yet"))
+    area.press("Enter")
+    expect(hint).to_have_text(re.compile("^Enter to decompose"))
+    visit.expect_in_address("prompt", "A cat slept.")
+    visit.settle()
+    expect(hint).to_have_text(re.compile("^Enter to decompose"))
+    area.fill("A dog")
+    area.fill("A cat slept.")
+    expect(hint).to_have_text(re.compile("^Enter to decompose"))
 
 
 def test_back_and_forward_colour_the_tokens_as_the_address_says(visit: Visit) -> None:

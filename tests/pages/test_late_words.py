@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pages.ui.server.late_words import Connection, WordsGoAlong
+from tests.conftest import acted
 
 PAGES = {"home": "", "atoms": "atoms", "library": "library", "train": "train"}  # hash -> address
 
@@ -166,6 +166,6 @@ def test_between_browser_and_server() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(WordsGoAlong(streamlit)({"type": "websocket"}, receive, send))
+    acted(WordsGoAlong(streamlit)({"type": "websocket"}, receive, send))
     assert [one.get("bytes") for one in got] == [None, *frames[:3], frames[4], None]
     assert [one["bytes"] for one in sent] == [begun("atoms")]

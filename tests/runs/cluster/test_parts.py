@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import itertools
 import socket
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,15 +32,10 @@ from itda_core.runs.cluster.progress import merged
 from itda_core.runs.cluster.team import Team
 from itda_core.runs.cluster.worker import Order, Outcome, Report
 from itda_core.runs.training.checkpoint_folder import CheckpointFolder
+from tests.conftest import acted
 
 if TYPE_CHECKING:
     from itda_core.runs.cluster.workers import Slot
-
-
-def acted(scene: Coroutine[Any, Any, None]) -> None:
-    """Plays a scene in a thread: the one of the tests may have a browser's event loop running."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, scene).result()
 
 
 def partitions(layers: tuple[int, ...], workers: int) -> Iterator[list[tuple[int, ...]]]:
