@@ -27,7 +27,8 @@ export default function ({ data, parentElement }) {
   };
   const field = event => {
     const target = event.composedPath()[0];
-    return target instanceof Element && target.matches('textarea, input:not([type=checkbox], [type=radio], [type=range], [role=combobox])') ? target : null;
+    // A text area of our own, where a prompt is typed, is sent by its key alone.
+    return target instanceof Element && target.matches('[data-testid=stTextArea] textarea, input:not([type=checkbox], [type=radio], [type=range], [role=combobox])') ? target : null;
   };
   const typed = event => {
     root.typing = field(event);

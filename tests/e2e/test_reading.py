@@ -146,7 +146,9 @@ def test_a_prompt_that_was_not_sent_says_that_the_page_is_of_another(visit: Visi
     area, hint = page.locator("textarea[aria-label=Prompt]"), page.locator(".under .keys")
     expect(hint).to_have_text(re.compile("^Enter to decompose"))
     area.fill("A cat slept.")
+    page.wait_for_timeout(2500)  # a pause sends no prompt
     expect(hint).to_have_text(re.compile("^Not read yet"))
+    visit.expect_in_address("prompt", PROMPT)
     page.locator(".layer", has_text="L3").click()  # whatever is done meanwhile
     expect(dictionary(visit)).to_have_value("demo-0-L3")
     visit.settle()
