@@ -1,7 +1,8 @@
 // A link that is clicked out of a field which holds words not yet sent waits until they were sent and looked at. Streamlit
 // sends them by a timer, as the word of the page that the link was to leave, and would come back to that page; and a page
 // that is left while it runs does not keep what its fields say.
-const MOST = 1000; // milliseconds: longer than that no link waits
+const MOST = 1000; // milliseconds: longer than that no link waits for the words to be heard,
+const MOST_RUN = 6000; // and longer than that not for a run that has heard them
 const LOOK = 15;
 const PAUSE = 1000; // after that long without a key a text of several lines is sent too, so that a reload loses nothing
 
@@ -13,7 +14,8 @@ export default function ({ data, parentElement }) {
   // The words are looked at once a run has begun after they were sent, and ended.
   const waiting = left => {
     left.begun ||= root.run !== left.run || running();
-    return performance.now() - left.at < MOST && !(left.begun && !running());
+    const waited = performance.now() - left.at;
+    return left.begun ? running() && waited < MOST_RUN : waited < MOST;
   };
   const look = () => {
     if (!root.left) return;
